@@ -1,0 +1,1 @@
+"""The programs: `impala-connect` and `impala-ha`."""

@@ -1,0 +1,1 @@
+"""A pocket Impala: one coordinator as a process of its own."""

@@ -1,0 +1,112 @@
+"""
+What goes to standard error: counts, warnings, errors, and one line for each failover.
+
+The failover is read off the library's log, which has one record for each attempt.  A call that
+failed here and went on there becomes one line; a call that failed everywhere becomes none, for
+its error lists the attempts.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ._request import Loudness
+
+if TYPE_CHECKING:
+    from impala_ha._model import Attempt
+
+_NAME = "impala-connect"
+
+
+class Notes(logging.Handler):
+    """
+    Standard error, and the ear at the library's log.
+
+    Args:
+        loudness: What is said.
+    """
+
+    def __init__(self, loudness: Loudness) -> None:
+        super().__init__(logging.DEBUG)
+        self.loudness = loudness
+        self._failed: list[Attempt] = []
+        self._warned: set[str] = set()
+
+    def listen(self) -> None:
+        """
+        Hear the library's attempts and Python's warnings.
+
+        Other loggers (impyla's, Thrift's) say the same things in their own words, and Python
+        prints those that nobody takes; the root gets somebody who takes them.
+        """
+        logging.getLogger().addHandler(logging.NullHandler())
+        library = logging.getLogger("impala_ha")
+        library.setLevel(logging.DEBUG)
+        library.addHandler(self)
+        warnings.showwarning = self._show_warning
+
+    def error(self, text: str) -> None:
+        """Said always."""
+        _put(f"{_NAME}: {text}")
+
+    def warning(self, text: str) -> None:
+        """Said unless quiet, with the program's name: something was not as it should be."""
+        if self.loudness is not Loudness.QUIET:
+            self.error(text)
+
+    def say(self, text: str) -> None:
+        """Said unless quiet: counts and times."""
+        if self.loudness is not Loudness.QUIET:
+            _put(text)
+
+    def detail(self, text: str) -> None:
+        """Said on request only."""
+        if self.loudness is Loudness.VERBOSE:
+            _put(text)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one record of the library's log."""
+        attempt: Attempt | None = getattr(record, "attempt", None)
+        if attempt is None:
+            return
+        self.detail(f"Attempt: {attempt.operation} {attempt}")
+        if attempt.number == 1:
+            self._failed.clear()
+        if attempt.fault is not None:
+            self._failed.append(attempt)
+        elif self._failed:
+            self.warning(_story(self._failed, attempt))
+            self._failed.clear()
+
+    def _show_warning(self, message: Warning | str, *_: Any, **__: Any) -> None:
+        text = str(message)
+        if text not in self._warned:
+            self._warned.add(text)
+            self.warning(f"warning: {text}")
+
+
+def _put(line: str) -> None:
+    """Where standard error is gone, there is nobody left to tell it to."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def _story(failed: list[Attempt], last: Attempt) -> str:
+    """``a:21050 stopped answering (read 0 bytes); went on at b:21050``."""
+    lost = ", ".join(
+        f"{attempt.coordinator} {attempt.fault.label} ({_first_line(attempt.text)})"
+        for attempt in failed
+        if attempt.fault is not None
+    )
+    again = failed[-1].coordinator == last.coordinator
+    return f"{lost}; {'answered again' if again else f'went on at {last.coordinator}'}"
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0] if lines else "no reason given"

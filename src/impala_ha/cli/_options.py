@@ -1,0 +1,194 @@
+"""
+The options of `impala-connect`, named as impala-shell names them.
+
+Only names, kinds and help texts stand here; what they mean together is in `_request`.  An option
+that was not given is None and is not passed on, so that the environment variables of the library
+keep their say.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LAST = "Other"
+_EPILOG = """\
+\b
+Results go to standard output or to -o FILE, everything else to standard error.
+Exit status:
+    0  every statement went well
+    1  a statement failed, or no coordinator could be reached
+    2  wrong usage or input; nothing was opened or overwritten
+  130  interrupted with Ctrl-C (143: SIGTERM); the statement was cancelled
+"""
+
+
+class _Sectioned(click.Option):
+    """An option that knows its section of ``--help``."""
+
+    def __init__(self, section: str, names: tuple[str, ...], **attributes: Any) -> None:
+        super().__init__(names, **attributes)
+        self.section = section
+
+
+class _Program(click.Command):
+    """A command whose ``--help`` has one section for each group of options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record and isinstance(param, click.Option):
+                sections.setdefault(getattr(param, "section", _LAST), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def _section(title: str, *options: tuple[tuple[str, ...], str, dict[str, Any]]) -> list[_Sectioned]:
+    return [_Sectioned(title, names, help=text, **more) for names, text, more in options]
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(
+            f"impala-connect {version('impala-ha')} (impyla {version('impyla')},"
+            f" Python {platform.python_version()})"
+        )
+        ctx.exit()
+
+
+_FLAG = {"is_flag": True}
+_MANY: dict[str, Any] = {"multiple": True, "metavar": "KEY=VALUE"}
+_SECONDS: dict[str, Any] = {"type": click.FloatRange(min=0, min_open=True), "metavar": "SECONDS"}
+_HOSTS: dict[str, Any] = {"is_flag": False, "flag_value": "", "metavar": "HOSTS"}
+_VERSION: dict[str, Any] = {
+    "is_flag": True,
+    "is_eager": True,
+    "expose_value": False,
+    "callback": _print_version,
+}
+
+_STATEMENTS = _section(
+    "Statements",
+    (("-e", "execute"), "SQL to run; several statements with semicolons.", {"metavar": "SQL"}),
+    (("-q", "--query", "query"), "The same as -e.", {"metavar": "SQL"}),
+    (("-f", "--query_file"), "File of SQL in UTF-8; - for standard input.", {"metavar": "FILE"}),
+    (("--var",), "Sets what ${var:KEY} stands for in the SQL.", _MANY),
+    (("-Q", "--query_option"), "Query option, such as MEM_LIMIT=2g.", _MANY),
+    (("-c", "--ignore_query_failure"), "Go on after a failed statement (still exits 1).", _FLAG),
+)
+_CONNECTION = _section(
+    "Connection",
+    (
+        ("-i", "--impalad"),
+        "Coordinators: a,b:21051,c. Default: $IMPALA_HA_HOSTS, then localhost.",
+        _HOSTS,
+    ),
+    (("-d", "--database"), "Default database.", {"metavar": "NAME"}),
+    (
+        ("--protocol",),
+        "Binary HiveServer2 (port 21050) or over HTTP (port 28000). Default: hs2.",
+        {"type": click.Choice(["hs2", "hs2-http"])},
+    ),
+    (("--http_path",), "Path in the URL with hs2-http. Default: cliservice.", {"metavar": "PATH"}),
+    (("--policy",), "Who is asked next. Default: round_robin.", {"metavar": "NAME"}),
+    (
+        ("--connect_timeout",),
+        "For one coordinator, until it has opened a session. Default: 10.",
+        _SECONDS,
+    ),
+    (
+        ("-t", "--client_connect_timeout_ms"),
+        "The same in milliseconds.",
+        {"type": click.FloatRange(min=0, min_open=True), "metavar": "MS"},
+    ),
+    (("--deadline",), "That a statement may spend on failing over. Default: 60.", _SECONDS),
+    (
+        ("--fetch_size",),
+        "Rows asked for at a time. Default: 8192.",
+        {"type": click.IntRange(min=1), "default": 8192, "metavar": "ROWS"},
+    ),
+)
+_SECURITY = _section(
+    "Security",
+    (("-k", "--kerberos"), "Log in with the Kerberos ticket of the cache.", _FLAG),
+    (
+        ("-s", "--kerberos_service_name"),
+        "First part of the service principal. Default: impala.",
+        {"metavar": "NAME"},
+    ),
+    (
+        ("-b", "--kerberos_host_fqdn"),
+        "Host in the service principal, where it is not the coordinator's own.",
+        {"metavar": "HOST"},
+    ),
+    (("-l", "--ldap"), "Log in with user and password; the password is asked for.", _FLAG),
+    (("-u", "--user"), "User name. Default: the one in the system.", {"metavar": "NAME"}),
+    (("--ldap_password_cmd",), "Command that prints the password.", {"metavar": "COMMAND"}),
+    (("-j", "--jwt"), "Log in with a JSON Web Token (hs2-http); it is asked for.", _FLAG),
+    (("--jwt_cmd",), "Command that prints the token.", {"metavar": "COMMAND"}),
+    (("--auth_creds_ok_in_clear",), "Let -l and -j send secrets without --ssl.", _FLAG),
+    (("--ssl",), "Encrypt with TLS.", _FLAG),
+    (
+        ("--ca_cert",),
+        "CA that must have signed the certificates (with --ssl).",
+        {"metavar": "FILE"},
+    ),
+    (("--verify_cert",), "Verify certificates by the CAs of the system (with --ssl).", _FLAG),
+)
+_OUTPUT = _section(
+    "Output",
+    (
+        ("-o", "--output_file"),
+        "Write results there; overwritten by the first one.",
+        {"metavar": "FILE"},
+    ),
+    (("-B", "--delimited"), "Delimited lines instead of a table.", _FLAG),
+    (
+        ("--output_delimiter",),
+        "One character or an escape, with -B. Default: \\t.",
+        {"default": "\\t", "metavar": "CHAR"},
+    ),
+    (("--print_header",), "Column names as the first line, with -B.", _FLAG),
+    (("-E", "--vertical"), "One line for each value, for wide rows.", _FLAG),
+    (("--quiet",), "Nothing but errors on standard error.", _FLAG),
+    (("-V", "--verbose"), "Also each statement, where it ran and each attempt.", _FLAG),
+)
+_OTHER = _section(_LAST, (("-v", "--version"), "Show the version and exit.", _VERSION))
+
+
+def command(act: Callable[..., Any]) -> click.Command:
+    """
+    The program's face.
+
+    Args:
+        act: Called with every option by name; what it returns, `click.Command.main` returns.
+    """
+    return _Program(
+        "impala-connect",
+        callback=act,
+        params=[
+            click.Argument(["stdin"], required=False, metavar="[-]"),
+            *_STATEMENTS,
+            *_CONNECTION,
+            *_SECURITY,
+            *_OUTPUT,
+            *_OTHER,
+        ],
+        help="Run SQL on Apache Impala through any of several coordinators.",
+        epilog=_EPILOG,
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "token_normalize_func": lambda name: (
+                name if name == "hs2-http" else name.replace("-", "_")
+            ),
+            "max_content_width": 100,
+        },
+    )

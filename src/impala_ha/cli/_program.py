@@ -1,0 +1,93 @@
+"""
+The program from its arguments to its exit status.
+
+It ends as programs of a shell end: 130 after Ctrl-C, 143 after SIGTERM, 129 when the terminal is
+gone, 141 when nobody reads the output any more (``| head``); in each of these cases the running
+statement is cancelled first, so that no query goes on for nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from impala_ha import connect
+from impala_ha._extras import MissingExtra
+from impala_ha.errors import InterfaceError
+
+from ._bad_input import BadInput
+from ._notes import Notes
+from ._options import command
+from ._output import prepare_stdout
+from ._request import Loudness, Request, request
+from ._run import MISUSE, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+_BY_SIGNAL = 128
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal that asks to end: it goes the way of Ctrl-C, which cancels the statement."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def program(arguments: Sequence[str]) -> int:
+    """
+    Run `impala-connect`.
+
+    Args:
+        arguments: Of the command line, without the program's name.
+
+    Returns:
+        The exit status.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has SIGHUP ignored: leave it so
+            signal.signal(number, _end)
+    notes = Notes(Loudness.NORMAL)
+    notes.listen()
+    try:
+        asked = _read(arguments)
+        if not isinstance(asked, Request):
+            return asked
+        prepare_stdout()
+        notes.loudness = asked.loudness
+        return run(asked, connect, notes)
+    except click.UsageError as error:
+        notes.error(f"{error.format_message().splitlines()[0]} (see impala-connect --help)")
+        return MISUSE
+    except (BadInput, InterfaceError, MissingExtra) as error:
+        notes.error(str(error))
+        return MISUSE
+    except (KeyboardInterrupt, click.Abort) as ended:
+        return _BY_SIGNAL + (ended.number if isinstance(ended, _Ended) else signal.SIGINT)
+    except BrokenPipeError:
+        _forget_stdout()
+        return _BY_SIGNAL + signal.SIGPIPE
+
+
+def _read(arguments: Sequence[str]) -> Request | int:
+    """The request, or the exit status of ``--help`` and ``--version``."""
+    answer: Any = command(request).main(
+        list(arguments), prog_name="impala-connect", standalone_mode=False
+    )
+    return answer if isinstance(answer, Request) else int(answer or 0)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise _Ended(number)
+
+
+def _forget_stdout() -> None:
+    """Python flushes standard output when it ends and would complain once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,215 @@
+"""
+From the options to a request: everything that is to be done, checked, with nothing opened.
+
+The order is that of the user's patience: what the command line alone shows, then the script and
+the output file, then what the library says to hosts and options, and only then a password is
+asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from impala_ha._extras import need
+from impala_ha._settings import Settings
+
+from ._bad_input import BadInput
+from ._credentials import secret, user_name
+from ._destination import Destination
+from ._output import Delimited, Form, Table, Vertical, delimiter
+from ._script import Statement, assignments, decoded, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_HTTP_PORT = "28000"
+_KERBEROS, _LDAP, _JWT = "GSSAPI", "LDAP", "JWT"
+
+
+class Loudness(Enum):
+    """What goes to standard error."""
+
+    QUIET = "errors"
+    NORMAL = "errors, failovers, counts and times"
+    VERBOSE = "statements and attempts as well"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    What one run is to do.
+
+    Attributes:
+        script: The statements, in order.
+        origin: Where they come from, for messages.
+        connect: Arguments of ``impala_ha.connect()``; among them the password.
+        query_options: Of the session, by name in upper case.
+        form: Makes the form of a result from the names of its columns.
+        destination: Where results go.
+        fetch_size: Rows of one batch.
+        keep_going: Go on after a failed statement?
+        loudness: What goes to standard error.
+    """
+
+    script: tuple[Statement, ...]
+    origin: str
+    connect: Mapping[str, Any] = field(repr=False)
+    query_options: Mapping[str, str]
+    form: Callable[[Sequence[str]], Form]
+    destination: Destination
+    fetch_size: int
+    keep_going: bool
+    loudness: Loudness
+
+
+def request(**given: Any) -> Request:
+    """
+    Check what was given on the command line.
+
+    Args:
+        given: Every option by name, as `_options` declares them.
+
+    Raises:
+        BadInput: The first mistake found.
+        impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
+        MissingExtra: Kerberos without its extra.
+    """
+    form = _form(given)
+    mechanism = _mechanism(given)
+    variables = assignments("--var", given["var"])
+    query_options = assignments("--query_option", given["query_option"])
+    text, origin, file = _script_text(given)
+    script = statements(text, variables, origin)
+    destination = Destination(Path(given["output_file"]) if given["output_file"] else None, file)
+    return Request(
+        script=script,
+        origin=origin,
+        connect=_connect(given, mechanism),
+        query_options=query_options,
+        form=form,
+        destination=destination,
+        fetch_size=given["fetch_size"],
+        keep_going=given["ignore_query_failure"],
+        loudness=_loudness(given),
+    )
+
+
+def _form(given: Mapping[str, Any]) -> Callable[[Sequence[str]], Form]:
+    if given["delimited"] and given["vertical"]:
+        raise BadInput("-B and -E contradict each other")
+    char = delimiter(given["output_delimiter"])
+    if given["delimited"]:
+        return partial(Delimited, delimiter=char, header=given["print_header"])
+    return Vertical if given["vertical"] else Table
+
+
+def _loudness(given: Mapping[str, Any]) -> Loudness:
+    if given["quiet"] and given["verbose"]:
+        raise BadInput("--quiet and --verbose contradict each other")
+    if given["quiet"]:
+        return Loudness.QUIET
+    return Loudness.VERBOSE if given["verbose"] else Loudness.NORMAL
+
+
+def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
+    """The SQL, its name for messages, and its file if it has one."""
+    sources = {
+        "-e": given["execute"],
+        "-q": given["query"],
+        "-f": given["query_file"],
+        "-": given["stdin"],
+    }
+    said = [name for name, value in sources.items() if value is not None]
+    if len(said) > 1:
+        raise BadInput(f"{' and '.join(said)} contradict each other: give the SQL once")
+    if given["stdin"] not in {None, "-"}:
+        raise BadInput(f"unexpected {given['stdin']!r}: SQL is given with -e, a file with -f")
+    if said and said[0] in {"-e", "-q"}:
+        return sources[said[0]], said[0], None
+    if not said and sys.stdin.isatty():
+        raise BadInput("nothing to run: give -e SQL, -f FILE, or SQL on standard input")
+    if given["query_file"] in {None, "-"}:
+        return decoded(sys.stdin.buffer.read(), "standard input"), "standard input", None
+    file = Path(given["query_file"])
+    try:
+        raw = file.read_bytes()
+    except (OSError, ValueError) as error:
+        raise BadInput(f"-f {file}: {getattr(error, 'strerror', None) or error}") from None
+    return decoded(raw, str(file)), str(file), file
+
+
+def _mechanism(given: Mapping[str, Any]) -> str | None:
+    """How to log in; with what the options say about each other."""
+    flags = {"-k": _KERBEROS, "-l": _LDAP, "-j": _JWT}
+    values = {"-k": given["kerberos"], "-l": given["ldap"], "-j": given["jwt"]}
+    said = [flag for flag, wanted in values.items() if wanted]
+    if len(said) > 1:
+        raise BadInput(f"{' and '.join(said)} contradict each other: give at most one")
+    for option, needed in (("ldap_password_cmd", "-l"), ("jwt_cmd", "-j")):
+        if given[option] is not None and needed not in said:
+            raise BadInput(f"--{option} needs {needed}")
+    if said == ["-j"] and given["protocol"] != "hs2-http":
+        raise BadInput("-j needs --protocol hs2-http")
+    if given["connect_timeout"] is not None and given["client_connect_timeout_ms"] is not None:
+        raise BadInput("--connect_timeout and -t contradict each other: give one")
+    return flags[said[0]] if said else None
+
+
+def _connect(given: Mapping[str, Any], mechanism: str | None) -> dict[str, Any]:
+    """The arguments of connect(): only what was said, the rest is up to the environment."""
+    words: dict[str, Any] = {
+        "host": given["impalad"] or None,
+        "database": given["database"],
+        "auth_mechanism": mechanism,
+        "user": given["user"],
+        "kerberos_service_name": given["kerberos_service_name"],
+        "krb_host": given["kerberos_host_fqdn"],
+        "use_ssl": given["ssl"] or None,
+        "ca_cert": given["ca_cert"],
+        "verify_cert": given["verify_cert"] or None,
+        "policy": given["policy"],
+        "connect_timeout": given["connect_timeout"],
+        "deadline": given["deadline"],
+    }
+    if given["client_connect_timeout_ms"] is not None:
+        words["connect_timeout"] = given["client_connect_timeout_ms"] / 1000
+    if given["protocol"] == "hs2-http":
+        words |= {"use_http_transport": True, "http_path": given["http_path"] or "cliservice"}
+        # Weaker than any port that was said; as an argument it would contradict hosts with ports.
+        os.environ.setdefault("IMPALA_HA_PORT", _HTTP_PORT)
+    words = {name: value for name, value in words.items() if value is not None}
+    _check(words, mechanism, in_clear=given["auth_creds_ok_in_clear"])
+    return words | _secrets(given, mechanism)
+
+
+def _check(words: Mapping[str, Any], mechanism: str | None, *, in_clear: bool) -> None:
+    """What the library would say, before a password is asked for."""
+    pending = {"jwt": "not yet asked for"} if mechanism == _JWT else {}
+    with warnings.catch_warnings(action="ignore"):  # connect() says them again
+        options = Settings.read({**words, **pending}, os.environ).options
+    if options.auth_mechanism in {_LDAP, _JWT} and not options.use_ssl and not in_clear:
+        raise BadInput(
+            f"{options.auth_mechanism} would send secrets in the clear:"
+            " give --ssl, or --auth_creds_ok_in_clear"
+        )
+    if options.auth_mechanism == _KERBEROS:
+        need("kerberos", "kerberos")
+
+
+def _secrets(given: Mapping[str, Any], mechanism: str | None) -> dict[str, str]:
+    if mechanism == _LDAP:
+        user = user_name(given["user"])
+        password = secret(
+            f"LDAP password of {user}", given["ldap_password_cmd"], "--ldap_password_cmd"
+        )
+        return {"user": user, "password": password}
+    if mechanism == _JWT:
+        return {"jwt": secret("JSON Web Token", given["jwt_cmd"], "--jwt_cmd")}
+    return {}

@@ -1,0 +1,148 @@
+"""
+A request carried out: one connection, one cursor, statement after statement.
+
+One cursor, so that ``USE`` and ``SET`` hold for what follows, as in impala-shell.  Values are
+not converted: what Impala writes (nanoseconds, decimals) is what the user reads.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from impala_ha.errors import Error, InterfaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._notes import Notes
+    from ._request import Request
+
+SUCCESS, FAILURE, MISUSE = 0, 1, 2
+
+_SILENT = re.compile(r"\s*(?:USE|SET)\b", re.IGNORECASE)
+
+
+def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
+    """
+    Run the statements of a request.
+
+    Args:
+        request: What to do.
+        connect: ``impala_ha.connect``, or what stands for it.
+        notes: Where everything goes that is not a result.
+
+    Returns:
+        The exit status: 0, 1 for a failed statement or connection, 2 for what the library calls
+        a mistake of the caller before anything is opened.
+
+    Raises:
+        KeyboardInterrupt: After the running statement was cancelled.
+        BrokenPipeError: Likewise, when nobody reads the output any more.
+    """
+    try:
+        connection = connect(**request.connect)
+    except InterfaceError as error:
+        notes.error(str(error))
+        return MISUSE
+    except Error as error:
+        notes.error(str(error))
+        return FAILURE
+    notes.detail(f"Connected to {connection.coordinator}")
+    try:
+        return _converse(connection, request, notes)
+    except Error as error:  # the cursor of the conversation could not be had
+        notes.error(str(error))
+        return FAILURE
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        notes.error(f"the result cannot be written: {error.strerror or error}")
+        return FAILURE
+    finally:
+        with suppress(OSError):  # it was closed where an error still counts, or has failed already
+            request.destination.close()
+        # What is left of a lost session is the server's to clean up; it changes no result.
+        with suppress(Error):
+            connection.close()
+
+
+def _converse(connection: Any, request: Request, notes: Notes) -> int:
+    """Run the script on one cursor."""
+    cursor = connection.cursor(
+        configuration=dict(request.query_options) or None, convert_types=False
+    )
+    cursor.arraysize = request.fetch_size
+    status = SUCCESS
+    for number in range(len(request.script)):
+        try:
+            _execute(cursor, request, number, notes)
+        except Error as error:
+            notes.error(f"{_place(request, number)}{error}")
+            status = FAILURE
+        if status == FAILURE and not request.keep_going:
+            return FAILURE
+    if status == SUCCESS:
+        # A file of an earlier run must not pass for the result of a run that had none.
+        request.destination.open()
+    request.destination.close()
+    return status
+
+
+def _execute(cursor: Any, request: Request, number: int, notes: Notes) -> None:
+    """Run one statement and tell what came of it."""
+    sql = request.script[number].text
+    notes.detail(f"Query: {sql}")
+    started = time.monotonic()
+    try:
+        cursor.execute(sql)
+        rows = _write(cursor, request, notes) if cursor.has_result_set else None
+    except (KeyboardInterrupt, OSError) as error:  # an error of the library may be an OSError too
+        if not isinstance(error, Error):
+            # The library has dropped the link and cancelled where it was interrupted itself; here
+            # between two of its calls nobody has.
+            with suppress(Error):
+                cursor.cancel()
+        raise
+    elapsed = time.monotonic() - started
+    with suppress(Error):
+        if log := (cursor.get_log() or "").strip():
+            notes.say(f"WARNINGS: {log}")
+    notes.detail(f"Served by {cursor.coordinator}")
+    if rows is not None:
+        notes.say(f"Fetched {rows} row(s) in {elapsed:.2f}s")
+    elif cursor.rowcount >= 0:
+        notes.say(f"Modified {cursor.rowcount} row(s) in {elapsed:.2f}s")
+    elif not _SILENT.match(sql):
+        notes.say(f"Time elapsed: {elapsed:.2f}s")
+
+
+def _write(cursor: Any, request: Request, notes: Notes) -> int:
+    """Write the result, one batch in memory at a time, and return the number of its rows."""
+    form = request.form([column[0] for column in cursor.description])
+    batch = cursor.fetchmany(request.fetch_size)
+    out = request.destination.open()
+    rows = 0
+    try:
+        form.write(batch, out)
+        while batch:
+            rows += len(batch)
+            batch = cursor.fetchmany(request.fetch_size)
+            form.write(batch, out)
+    except Error:
+        out.flush()
+        notes.error(f"the result is incomplete: it ends after {rows} row(s)")
+        raise
+    form.end(out)
+    out.flush()
+    return rows
+
+
+def _place(request: Request, number: int) -> str:
+    """Which statement it was, where there are several."""
+    if len(request.script) == 1:
+        return ""
+    line = request.script[number].line
+    return f"statement {number + 1} of {len(request.script)} ({request.origin}, line {line}): "

@@ -1,0 +1,329 @@
+"""
+What tables there are: one SQLite file that every coordinator of the warehouse reads and writes.
+
+A table's rows are exactly the files that the catalog lists for it, so a statement becomes visible
+at the commit that lists its files, everywhere at once and as a whole; a process that is killed
+before it leaves files behind that nobody lists.  Each change raises the table's version: a
+statement that read a table in order to rewrite it commits only if nobody else did meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from impala_ha.testing._impalad.contract import Column
+
+_BUSY_TIMEOUT = 60.0  # seconds that one process waits for another's transaction
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS databases (
+    name TEXT PRIMARY KEY, comment TEXT NOT NULL, location TEXT NOT NULL, owner TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS tables (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, db TEXT NOT NULL, name TEXT NOT NULL,
+    version INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (db, name));
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, table_id INTEGER NOT NULL, partition TEXT NOT NULL,
+    row_count INTEGER NOT NULL, bytes INTEGER NOT NULL, foreign_file INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS files_of ON files (table_id);
+CREATE TABLE IF NOT EXISTS partitions (
+    table_id INTEGER NOT NULL, spec TEXT NOT NULL, PRIMARY KEY (table_id, spec));
+CREATE TABLE IF NOT EXISTS sources (path TEXT PRIMARY KEY, stamp TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trash (path TEXT PRIMARY KEY, since REAL NOT NULL);
+INSERT OR IGNORE INTO databases VALUES ('default', 'Default Hive database', '', 'public');
+"""
+
+
+class Moved(Exception):  # noqa: N818 - it asks for another try and reaches nobody
+    """The table is not any more what the statement read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One database; an empty location means the warehouse itself."""
+
+    name: str
+    comment: str = ""
+    location: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """
+    One file of a table.
+
+    Attributes:
+        path: Where it is.
+        rows: How many rows it holds.
+        bytes: How long it is.
+        partition: As Impala writes it, ``"year=2024/month=1"``; empty when there is none.
+        foreign: Somebody else's file: read by column name, never deleted.
+    """
+
+    path: str
+    rows: int
+    bytes: int
+    partition: str = ""
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """
+    One table or view.
+
+    Attributes:
+        fields: The number of each column in its Parquet files, in column order.  A column
+            keeps its number when it is renamed; no number is given twice.
+        partitioned_by: How many of the last columns are partition columns.
+        keys: Primary key columns (Kudu).
+        view: The SELECT of a view, else None.
+    """
+
+    database: str
+    name: str
+    columns: tuple[Column, ...]
+    fields: tuple[int, ...] = ()
+    next_field: int = 1
+    partitioned_by: int = 0
+    keys: tuple[str, ...] = ()
+    format: str = "TEXT"
+    external: bool = False
+    location: str = ""
+    comment: str = ""
+    owner: str = ""
+    created: float = 0.0
+    properties: Mapping[str, str] = field(default_factory=dict)
+    view: str | None = None
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0
+    version: int = 0
+
+    @property
+    def full_name(self) -> str:
+        """Database and name."""
+        return f"{self.database}.{self.name}"
+
+    @property
+    def plain_columns(self) -> tuple[Column, ...]:
+        """The columns that are not partition columns."""
+        return self.columns[: len(self.columns) - self.partitioned_by]
+
+    @property
+    def partition_columns(self) -> tuple[Column, ...]:
+        """The partition columns."""
+        return self.columns[len(self.columns) - self.partitioned_by :]
+
+    @property
+    def mutable(self) -> bool:
+        """Whether UPDATE and DELETE are possible."""
+        return self.format in ("KUDU", "ICEBERG")
+
+
+class Catalog:
+    """The catalog file, opened anew for each transaction: safe for threads, forks and kills."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._connect() as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+
+    @contextmanager
+    def read(self) -> Iterator[Reading]:
+        """One consistent view of everything."""
+        with self._connect() as db:
+            db.execute("BEGIN")
+            yield Reading(db)
+
+    @contextmanager
+    def write(self) -> Iterator[Writing]:
+        """One transaction: all of it, or nothing when the block raises."""
+        with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield Writing(db)
+            db.execute("COMMIT")
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        db = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT, isolation_level=None)
+        try:
+            db.execute("PRAGMA synchronous=NORMAL")
+            yield db
+        finally:
+            db.close()  # rolls back what was not committed
+
+
+class Reading:
+    """What one transaction sees."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def databases(self) -> list[Database]:
+        """All databases, by name."""
+        rows = self._db.execute(
+            "SELECT name, comment, location, owner FROM databases ORDER BY name"
+        )
+        return [Database(*row) for row in rows]
+
+    def database(self, name: str) -> Database | None:
+        """One database, if it exists."""
+        return next((found for found in self.databases() if found.name == name), None)
+
+    def tables(self, database: str) -> list[Table]:
+        """The tables and views of a database, by name."""
+        rows = self._db.execute(
+            "SELECT id, version, body FROM tables WHERE db = ? ORDER BY name", (database,)
+        )
+        return [_table(*row) for row in rows]
+
+    def table(self, database: str, name: str) -> Table | None:
+        """One table or view, if it exists."""
+        row = self._db.execute(
+            "SELECT id, version, body FROM tables WHERE db = ? AND name = ?", (database, name)
+        ).fetchone()
+        return None if row is None else _table(*row)
+
+    def files(self, table: Table) -> list[DataFile]:
+        """The files that hold the table's rows, oldest first."""
+        rows = self._db.execute(
+            "SELECT path, row_count, bytes, partition, foreign_file FROM files"
+            " WHERE table_id = ? ORDER BY rowid",
+            (table.id,),
+        )
+        return [DataFile(*row[:4], bool(row[4])) for row in rows]
+
+    def partitions(self, table: Table) -> list[str]:
+        """The table's partitions, also those without rows."""
+        rows = self._db.execute("SELECT spec FROM partitions WHERE table_id = ?", (table.id,))
+        return [row[0] for row in rows]
+
+    def stamp(self, source: str) -> str | None:
+        """What `Writing.mark` noted for *source*."""
+        row = self._db.execute("SELECT stamp FROM sources WHERE path = ?", (source,)).fetchone()
+        return None if row is None else str(row[0])
+
+
+class Writing(Reading):
+    """Changes of one transaction."""
+
+    def add_database(self, database: Database) -> None:
+        """Add a database."""
+        self._db.execute(
+            "INSERT INTO databases VALUES (?, ?, ?, ?)",
+            (database.name, database.comment, database.location, database.owner),
+        )
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, which must be empty by now."""
+        self._db.execute("DELETE FROM databases WHERE name = ?", (name,))
+
+    def comment_database(self, name: str, comment: str) -> None:
+        """Change a database's comment."""
+        self._db.execute("UPDATE databases SET comment = ? WHERE name = ?", (comment, name))
+
+    def add_table(self, table: Table) -> Table:
+        """Add a table; the answer has its number."""
+        cursor = self._db.execute(
+            "INSERT INTO tables (db, name, version, body) VALUES (?, ?, 1, ?)",
+            (table.database, table.name, _body(table)),
+        )
+        found = self.table(table.database, table.name)
+        assert found is not None
+        assert cursor.lastrowid == found.id
+        return found
+
+    def change_table(self, table: Table) -> None:
+        """Replace a table's description (same number); raises `Moved` if it was changed."""
+        cursor = self._db.execute(
+            "UPDATE tables SET db = ?, name = ?, body = ?, version = version + 1"
+            " WHERE id = ? AND version = ?",
+            (table.database, table.name, _body(table), table.id, table.version),
+        )
+        if cursor.rowcount != 1:
+            raise Moved
+
+    def drop_table(self, table: Table) -> None:
+        """Drop a table; its own files become trash."""
+        self.remove_files(self.files(table))
+        self._db.execute("DELETE FROM partitions WHERE table_id = ?", (table.id,))
+        self._db.execute("DELETE FROM tables WHERE id = ?", (table.id,))
+
+    def touch(self, table: Table, *, unchanged: bool) -> None:
+        """
+        Raise the table's version.
+
+        Raises:
+            Moved: It is gone, or, when it must be *unchanged*, is not any more as *table* says.
+        """
+        cursor = self._db.execute(
+            "UPDATE tables SET version = version + 1 WHERE id = ? AND (? OR version = ?)",
+            (table.id, not unchanged, table.version),
+        )
+        if cursor.rowcount != 1:
+            raise Moved
+
+    def add_files(self, table: Table, files: Iterable[DataFile]) -> None:
+        """Let *files* be the table's, and their partitions."""
+        for file in files:
+            self._db.execute(
+                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)",
+                (file.path, table.id, file.partition, file.rows, file.bytes, file.foreign),
+            )
+            if table.partitioned_by:
+                self.add_partition(table, file.partition)
+
+    def remove_files(self, files: Iterable[DataFile]) -> None:
+        """Take *files* from their table; `expired` tells later when they can be deleted."""
+        for file in files:
+            self._db.execute("DELETE FROM files WHERE path = ?", (file.path,))
+            if not file.foreign:
+                self._db.execute("INSERT INTO trash VALUES (?, ?)", (file.path, time.time()))
+
+    def add_partition(self, table: Table, spec: str) -> None:
+        """Let the table have a partition, with or without rows."""
+        self._db.execute("INSERT OR IGNORE INTO partitions VALUES (?, ?)", (table.id, spec))
+
+    def drop_partition(self, table: Table, spec: str) -> None:
+        """Drop a partition and its files."""
+        self.remove_files(file for file in self.files(table) if file.partition == spec)
+        self._db.execute(
+            "DELETE FROM partitions WHERE table_id = ? AND spec = ?", (table.id, spec)
+        )
+
+    def mark(self, source: str, stamp: str) -> None:
+        """Note that *source*, as of *stamp*, has been made a table."""
+        self._db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (source, stamp))
+
+    def expired(self, age: float) -> list[str]:
+        """Files that were taken away more than *age* seconds ago; they are forgotten here."""
+        limit = time.time() - age
+        rows = self._db.execute("SELECT path FROM trash WHERE since < ?", (limit,)).fetchall()
+        self._db.execute("DELETE FROM trash WHERE since < ?", (limit,))
+        return [row[0] for row in rows]
+
+
+_BODY = (
+    "database name fields next_field partitioned_by keys format external location comment owner"
+    " created properties view stats"
+).split()
+
+
+def _body(table: Table) -> str:
+    body = {name: getattr(table, name) for name in _BODY}
+    body["columns"] = [(column.name, column.type, column.comment) for column in table.columns]
+    return json.dumps(body)
+
+
+def _table(number: int, version: int, body: str) -> Table:
+    values = json.loads(body)
+    values["columns"] = tuple(Column(*column) for column in values["columns"])
+    values["fields"], values["keys"] = tuple(values["fields"]), tuple(values["keys"])
+    return Table(id=number, version=version, **values)

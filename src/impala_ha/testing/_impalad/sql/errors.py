@@ -1,0 +1,56 @@
+"""
+What DuckDB says, told as Impala tells it.
+
+Binding errors become `AnalysisException`s with Impala's own sentences; errors of execution keep
+DuckDB's words behind Impala's opening.
+"""
+
+from __future__ import annotations
+
+import re
+
+from impala_ha.testing._impalad.contract import ImpalaError
+
+_RULES: tuple[tuple[str, str], ...] = (
+    (
+        r'Referenced column "(?P<x>[^"]+)" not found|does not have a column named "(?P<y>[^"]+)"',
+        "AnalysisException: Could not resolve column/field reference: '{0}'",
+    ),
+    (
+        r'Referenced table "(?P<x>[^"]+)" not found',
+        "AnalysisException: Could not resolve column/field reference: '{0}'",
+    ),
+    (
+        r'Ambiguous reference to column name "(?P<x>[^"]+)"',
+        "AnalysisException: Column/field reference is ambiguous: '{0}'",
+    ),
+    (
+        r"Function with name (?P<x>\S+) does not exist",
+        "AnalysisException: default.{0}() unknown for database default. "
+        "Currently this db has 0 functions.",
+    ),
+)
+_ANALYSIS = {"BinderException", "CatalogException", "ParserException", "SyntaxException"}
+
+
+def told(error: Exception) -> ImpalaError:
+    """The `ImpalaError` for an error that DuckDB raised."""
+    text = str(error)
+    kind = type(error).__name__
+    if kind == "InterruptException":
+        return ImpalaError("Cancelled")
+    if kind == "OutOfMemoryException":
+        return ImpalaError(f"Memory limit exceeded: {_first_line(text)}")
+    for pattern, sentence in _RULES:
+        if match := re.search(pattern, text):
+            name = next(group for group in match.groups() if group)
+            return ImpalaError(sentence.format(name.lower()))
+    if kind in _ANALYSIS:
+        return ImpalaError(f"AnalysisException: {_first_line(text)}")
+    if kind == "OutOfRangeException" and "DECIMAL" in text:
+        return ImpalaError("UDF ERROR: Decimal expression overflowed")
+    return ImpalaError(f"UDF ERROR: {_first_line(text)}")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0].split(": ", 1)[-1]

@@ -1,0 +1,203 @@
+"""
+Queries: from Impala's words to DuckDB's.
+
+Tables become scans of the files that the catalog lists at this moment, views become their
+queries, functions become what `functions` says.  DuckDB then tells names and types of the
+result, or what cannot be resolved, before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+from sqlglot.errors import ParseError
+from sqlglot.tokens import Token, TokenType
+
+from impala_ha.testing._impalad.contract import Column, ImpalaError
+from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql.catalog import Reading, Table
+from impala_ha.testing._impalad.sql.dialect import Impala
+from impala_ha.testing._impalad.sql.duck import Duck
+from impala_ha.testing._impalad.sql.functions import Surroundings, translated
+from impala_ha.testing._impalad.sql.reader import syntax_error
+from impala_ha.testing._impalad.sql.warehouse import scan
+
+_HINTS = frozenset(("SHUFFLE", "NOSHUFFLE", "BROADCAST", "CLUSTERED", "NOCLUSTERED"))
+_VIEWS_DEEP = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """
+    A query that DuckDB has accepted.
+
+    Attributes:
+        sql: In DuckDB's words.
+        columns: What it returns, with Impala's types.
+        duck_types: The same types as DuckDB calls them.
+    """
+
+    sql: str
+    columns: tuple[Column, ...]
+    duck_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where names of a query are looked up."""
+
+    catalog: Reading
+    around: Surroundings
+    depth: int = 0
+
+
+def parse(sql: str, start: int = 0) -> exp.Expression:
+    """The tree of the query that begins at *start* of *sql*.  Raises `ImpalaError`."""
+    text = "".join("\n" if char == "\n" else " " for char in sql[:start]) + sql[start:]
+    dialect = Impala()
+    tokens = list(_without_hints(dialect.tokenize(text)))
+    try:
+        trees = dialect.parser().parse(tokens, text)
+    except ParseError as error:
+        raise _told(error, sql) from error
+    found = [tree for tree in trees if tree is not None]
+    if len(found) != 1 or not isinstance(found[0], (exp.Query, exp.Values)):
+        raise syntax_error(sql, start, None, "SELECT", "VALUES", "WITH")
+    return found[0]
+
+
+def bind(tree: exp.Expression, scope: Scope, duck: Duck) -> Bound:
+    """Translate *tree* and let DuckDB check it.  Raises `ImpalaError`."""
+    labelled(tree)
+    sql = written(translate(tree, scope))
+    described = duck.describe(sql)
+    columns = tuple(Column(name.lower(), types.from_duck(kind)) for name, kind in described)
+    return Bound(sql, columns, tuple(kind for _, kind in described))
+
+
+def written(tree: exp.Expression) -> str:
+    """*tree* in DuckDB's words."""
+    return tree.sql("duckdb", identify=True, comments=False)
+
+
+def presented(bound: Bound) -> str:
+    """The query whose values are as the contract wants them."""
+    cells = [_presented(f"#{n}", kind) for n, kind in enumerate(bound.duck_types, 1)]
+    return f"SELECT {', '.join(cells)} FROM ({bound.sql})"
+
+
+def _presented(cell: str, kind: str) -> str:
+    impala = types.from_duck(kind)
+    if impala == "timestamp":
+        return f"impala_text({cell})"
+    if impala.startswith(types.COMPLEX):
+        return f"CAST(to_json({cell}) AS VARCHAR)"
+    if impala.startswith("decimal") or impala in ("date", "string"):
+        return cell if kind == "VARCHAR" else f"CAST({cell} AS VARCHAR)"
+    if impala == "bigint" and kind != "BIGINT":
+        return f"CAST({cell} AS BIGINT)"
+    return cell
+
+
+def labelled(tree: exp.Expression) -> None:
+    """Give the columns of the result the names that Impala gives them."""
+    query = tree
+    while isinstance(query, (exp.SetOperation, exp.Subquery)):
+        query = query.this
+    if not isinstance(query, exp.Select):
+        return
+    for item in list(query.expressions):
+        if not isinstance(item, (exp.Alias, exp.Column, exp.Star)) and not item.is_star:
+            label = item.sql(Impala, comments=False).lower()
+            item.replace(exp.alias_(item.copy(), exp.to_identifier(label, quoted=True)))
+
+
+def translate(tree: exp.Expression, scope: Scope) -> exp.Expression:
+    """*tree* with everything of Impala's replaced by DuckDB's."""
+    known: set[tuple[str, str]] = set()
+    for table in list(tree.find_all(exp.Table)):
+        if not table.db and table.name.lower() in _visible_ctes(table):
+            continue
+        known.add(_resolve(table, scope))
+    for column in tree.find_all(exp.Column):
+        if (column.text("db").lower(), column.table.lower()) in known:
+            column.set("db", None)
+    for node in list(tree.find_all(exp.Anonymous)):
+        node.replace(translated(node, scope.around))
+    return tree
+
+
+def _resolve(node: exp.Table, scope: Scope) -> tuple[str, str]:
+    database = (node.db or scope.around.database).lower()
+    name = node.name.lower()
+    table = scope.catalog.table(database, name)
+    if table is None:
+        shown = f"{node.db.lower()}.{name}" if node.db else name
+        raise ImpalaError(f"AnalysisException: Could not resolve table reference: '{shown}'")
+    source = view_sql(table, scope) if table.view is not None else _scan(table, scope)
+    alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(name))
+    subquery = exp.Subquery(this=exp.Var(this=source), alias=alias)
+    for kept in ("joins", "laterals", "sample"):
+        subquery.set(kept, node.args.get(kept))
+    node.replace(subquery)
+    return database, name
+
+
+def _scan(table: Table, scope: Scope) -> str:
+    return scan(table, scope.catalog.files(table))
+
+
+def view_sql(table: Table, scope: Scope) -> str:
+    """The query of a view, in DuckDB's words."""
+    if scope.depth > _VIEWS_DEEP:
+        raise ImpalaError(f"AnalysisException: Views are nested too deeply: {table.full_name}")
+    around = replace(scope.around, database=table.database)
+    tree = parse(table.view or "")
+    labelled(tree)
+    inner = written(translate(tree, Scope(scope.catalog, around, scope.depth + 1)))
+    names = ", ".join(types.quote(column.name) for column in table.columns)
+    return f"SELECT * FROM ({inner}) AS v({names})"
+
+
+def _visible_ctes(node: exp.Expression) -> set[str]:
+    names: set[str] = set()
+    child: exp.Expression = node
+    parent = node.parent
+    while parent is not None:
+        if isinstance(parent, exp.With):
+            for cte in parent.expressions:
+                if cte is child:
+                    break
+                names.add(cte.alias.lower())
+        elif isinstance(parent, exp.Query) and not isinstance(child, exp.With):
+            names.update(cte.alias.lower() for cte in parent.ctes)
+        child, parent = parent, parent.parent
+    return names
+
+
+def _without_hints(tokens: list[Token]) -> Iterator[Token]:
+    place = 0
+    while place < len(tokens):
+        token = tokens[place]
+        ahead = tokens[place + 1].text.upper() if place + 1 < len(tokens) else ""
+        if token.token_type == TokenType.L_BRACKET and ahead in _HINTS:
+            place += 3
+            continue
+        if token.token_type == TokenType.VAR and token.text.upper() == "STRAIGHT_JOIN":
+            place += 1
+            continue
+        yield token
+        place += 1
+
+
+def _told(error: ParseError, sql: str) -> ImpalaError:
+    details = error.errors[0]
+    lines = sql.split("\n")
+    line, column = details.get("line") or 1, details.get("col") or 1
+    start = sum(len(text) + 1 for text in lines[: line - 1])
+    place = start + column - len(details.get("highlight") or "")
+    if "SENTINEL" in str(details.get("description")):
+        place = len(sql)
+    return syntax_error(sql, max(place, 0), None)

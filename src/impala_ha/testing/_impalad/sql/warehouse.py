@@ -1,0 +1,150 @@
+"""
+The folder that all coordinators share: Parquet files, and the catalog that lists them.
+
+Files are written under a name that starts with a dot and renamed when they are whole.  What a
+DROP or an OVERWRITE takes away stays on disk for a while, for readers that began before it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote as percent
+
+from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql.catalog import Catalog, Database, DataFile, Table
+
+_TRASH_AGE = 600.0  # seconds that a file stays after it was taken from its table
+_STAGE_AGE = 3600.0  # seconds after which a stage must belong to a process that was killed
+_STAGE = ".stage-"
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+Rows = Callable[[str], Sequence[Sequence[object]]]  # runs SQL, returns all rows
+
+
+class Warehouse:
+    """The shared folder and its catalog."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.catalog = Catalog(self.folder / "catalog.sqlite")
+        self.sweep()
+
+    def location(self, database: Database) -> str:
+        """Where the tables of *database* go."""
+        return database.location or f"file:{self.folder / database.name}.db"
+
+    def home(self, table: Table) -> Path:
+        """Where the files of *table* go, whatever location it shows."""
+        return self.folder / f"{table.database}.db" / table.name
+
+    def write(self, rows: Rows, query: str, table: Table) -> list[DataFile]:
+        """
+        Write what *query* returns, which must have the table's columns, to new files.
+
+        The files are whole and in place, and nobody lists them yet.
+        """
+        stage = self.folder / f"{_STAGE}{uuid.uuid4().hex}"
+        stage.mkdir()
+        try:
+            return self._placed(rows(_copy(query, table, stage)), table)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+    def catalog_has(self, table: Table) -> bool:
+        """Whether there is a table of this name now."""
+        with self.catalog.read() as catalog:
+            return catalog.table(table.database, table.name) is not None
+
+    def discard(self, files: Sequence[DataFile]) -> None:
+        """Delete files that were written and will not be listed."""
+        for file in files:
+            Path(file.path).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Delete what was taken away long ago, and what killed processes left."""
+        with self.catalog.write() as catalog:
+            expired = catalog.expired(_TRASH_AGE)
+        for path in expired:
+            with contextlib.suppress(OSError):
+                Path(path).unlink()
+        for stage in self.folder.glob(f"{_STAGE}*"):
+            with contextlib.suppress(OSError):
+                if stage.stat().st_mtime < time.time() - _STAGE_AGE:
+                    shutil.rmtree(stage, ignore_errors=True)
+
+    def _placed(self, written: Sequence[Sequence[object]], table: Table) -> list[DataFile]:
+        files = []
+        for path, count, size, _footer, _statistics, keys, *_ in written:
+            if not count:
+                continue
+            spec = partition_spec(table, keys) if isinstance(keys, dict) else ""
+            target = Path(self.home(table), spec, f"{uuid.uuid4().hex}_data.0.parq")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Path(str(path)).rename(target)
+            files.append(DataFile(str(target), int(str(count)), int(str(size)), spec))
+        return files
+
+
+def _copy(query: str, table: Table, stage: Path) -> str:
+    fields = ", ".join(
+        f"{types.quote(column.name)}: {number}"
+        for column, number in zip(table.columns, table.fields, strict=True)
+    )
+    options = f"FORMAT PARQUET, FIELD_IDS {{{fields}}}, RETURN_STATS"
+    target = stage / "0.parquet"
+    if table.partitioned_by:
+        names = ", ".join(types.quote(column.name) for column in table.partition_columns)
+        options += f", PARTITION_BY ({names}), WRITE_PARTITION_COLUMNS true"
+        target = stage / "0"
+    return f"COPY ({query}) TO {types.literal(str(target))} ({options})"
+
+
+def partition_spec(table: Table, keys: dict[str, str | None]) -> str:
+    """A partition as Impala writes it: ``year=2024/month=1``."""
+    return "/".join(
+        f"{column.name}={_NO_VALUE if keys[column.name] is None else percent(str(keys[column.name]), safe=' :-.,')}"
+        for column in table.partition_columns
+    )
+
+
+def scan(table: Table, files: Sequence[DataFile]) -> str:
+    """The SELECT that reads *files* as *table* now is."""
+    own = [file.path for file in files if not file.foreign]
+    foreign = [file.path for file in files if file.foreign]
+    parts = []
+    if own:
+        schema = ", ".join(
+            f"{number}: {{name: {types.literal(column.name)},"
+            f" type: {types.literal(types.to_duck(column.type))}, default_value: NULL}}"
+            for column, number in zip(table.columns, table.fields, strict=True)
+        )
+        parts.append(f"SELECT * FROM read_parquet({_list(own)}, schema=MAP {{{schema}}})")
+    if foreign:
+        columns = ", ".join(
+            f"CAST({types.quote(c.name)} AS {types.to_duck(c.type)}) AS {types.quote(c.name)}"
+            for c in table.columns
+        )
+        parts.append(f"SELECT {columns} FROM read_parquet({_list(foreign)})")
+    if not parts:
+        columns = ", ".join(
+            f"CAST(NULL AS {types.to_duck(c.type)}) AS {types.quote(c.name)}" for c in table.columns
+        )
+        parts.append(f"SELECT {columns} WHERE false")
+    return " UNION ALL ".join(parts)
+
+
+def numbered(table: Table) -> Table:
+    """*table* with a field number for each column, as a new table has them."""
+    count = len(table.columns)
+    return replace(table, fields=tuple(range(1, count + 1)), next_field=count + 1)
+
+
+def _list(paths: Sequence[str]) -> str:
+    return "[" + ", ".join(types.literal(path) for path in paths) + "]"

@@ -2,22 +2,22 @@
 SQL over the shared warehouse: the front of the engine.
 
 A statement is read word by word (`sql.reader`), planned by the room that its first word belongs
-to, and comes back as a job.  Planning looks things up in the catalog and changes nothing.
+to (`sql.statements`), and comes back as a job.  Planning looks things up in the catalog and
+changes nothing.  DuckDB and sqlglot are imported by `make_engine`, not by this module, so that a
+process that runs no SQL stays small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impala_ha.testing._impalad.contract import Engine, ImpalaError, Job, SessionState
+from impala_ha.testing._impalad.contract import Engine, Job, SessionState
 
 if TYPE_CHECKING:
-    from impala_ha.testing._impalad.sql.context import Context
-    from impala_ha.testing._impalad.sql.reader import Reader
-
-    Planner = Callable[[Reader, Context], Job]
+    from impala_ha.testing._impalad.sql.duck import Duck
+    from impala_ha.testing._impalad.sql.warehouse import Warehouse
 
 
 def warm() -> None:
@@ -37,30 +37,55 @@ def make_engine(
         warehouse: The folder; it is made when it does not exist.
         data: A folder whose CSV and Parquet files become tables of database ``default``.
         memory_limit: What DuckDB may use, in DuckDB's words.
+
+    Raises:
+        ImpalaError: A file of *data* cannot be read.
     """
     from impala_ha.testing._impalad.sql.duck import Duck  # noqa: PLC0415
+    from impala_ha.testing._impalad.sql.sources import load  # noqa: PLC0415
     from impala_ha.testing._impalad.sql.warehouse import Warehouse  # noqa: PLC0415
 
-    return PocketEngine(Warehouse(warehouse), Duck(memory_limit))
+    engine = PocketEngine(Warehouse(warehouse), Duck(memory_limit))
+    if data is not None:
+        load(data, engine.warehouse, engine.duck)
+    return engine
 
 
 class PocketEngine:
     """The engine of one coordinator."""
 
-    def __init__(self, warehouse: object, duck: object) -> None:
-        self._warehouse = warehouse
-        self._duck = duck
+    def __init__(self, warehouse: Warehouse, duck: Duck) -> None:
+        self.warehouse = warehouse
+        self.duck = duck
 
     def plan(
         self, sql: str, session: SessionState, overlay: Mapping[str, str] | None = None
     ) -> Job:
         """Parse and check *sql*."""
-        from impala_ha.testing._impalad.sql.context import Context
-        from impala_ha.testing._impalad.sql.reader import Reader
-        from impala_ha.testing._impalad.sql.statements import planner
+        from impala_ha.testing._impalad.sql.statements import plan  # noqa: PLC0415
 
-        reader = Reader(sql)
-        options = {k.upper(): v for k, v in {**session.options, **(overlay or {})}.items()}
-        with self._warehouse.catalog.read() as catalog:
-            context = Context(self._warehouse, self._duck, session, options, catalog)
-            return planner(reader)(reader, context)
+        return plan(sql, session, overlay or {}, self.warehouse, self.duck)
+
+    def schemas(self, pattern: str) -> Job:
+        """What GetSchemas answers."""
+        from impala_ha.testing._impalad.sql.metadata import schemas_job  # noqa: PLC0415
+
+        return schemas_job(self.warehouse.catalog, pattern)
+
+    def tables(self, schema: str, table: str) -> Job:
+        """What GetTables answers."""
+        from impala_ha.testing._impalad.sql.metadata import tables_job  # noqa: PLC0415
+
+        return tables_job(self.warehouse.catalog, schema, table)
+
+    def table_columns(self, schema: str, table: str, column: str) -> Job:
+        """What GetColumns answers."""
+        from impala_ha.testing._impalad.sql.metadata import columns_job  # noqa: PLC0415
+
+        return columns_job(self.warehouse.catalog, schema, table, column)
+
+    def functions(self, schema: str, function: str) -> Job:  # noqa: ARG002 - all are built in
+        """What GetFunctions answers."""
+        from impala_ha.testing._impalad.sql.metadata import functions_job  # noqa: PLC0415
+
+        return functions_job(self.warehouse.catalog, function)

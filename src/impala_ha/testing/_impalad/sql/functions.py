@@ -160,3 +160,8 @@ NATIVE: dict[str, str] = {
     "substr": "substr",
     "substring": "substr",
 }
+
+
+def names() -> list[str]:
+    """All functions that there are, by name."""
+    return sorted({*RULES, *MACRO_NAMES, *NATIVE})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from impala_ha.testing._impalad.contract import Job
+from impala_ha.testing._impalad.contract import Job, SessionState
 from impala_ha.testing._impalad.sql import create, insert, remove, select, settings, show
 from impala_ha.testing._impalad.sql.context import Context
+from impala_ha.testing._impalad.sql.duck import Duck
 from impala_ha.testing._impalad.sql.reader import Reader
+from impala_ha.testing._impalad.sql.warehouse import Warehouse
 
 Planner = Callable[[Reader, Context], Job]
 
@@ -26,8 +28,22 @@ PLANNERS: dict[str, Planner] = {
 }
 
 
-def planner(reader: Reader) -> Planner:
-    """Who plans the statement that *reader* begins."""
+def plan(
+    sql: str,
+    session: SessionState,
+    overlay: Mapping[str, str],
+    warehouse: Warehouse,
+    duck: Duck,
+) -> Job:
+    """Plan one statement.  Raises `ImpalaError`: what Impala says when it does not plan it."""
+    reader = Reader(sql)
+    options = {key.upper(): value for key, value in {**session.options, **overlay}.items()}
+    with warehouse.catalog.read() as catalog:
+        context = Context(warehouse, duck, session, options, catalog)
+        return _planner(reader)(reader, context)
+
+
+def _planner(reader: Reader) -> Planner:
     word = reader.word
     first = "" if word is None else word.text.upper()
     if first == "WITH":

@@ -1,0 +1,77 @@
+"""
+A folder of CSV and Parquet files as tables.
+
+A CSV file is copied into the warehouse once, with the types that DuckDB finds in it; a Parquet
+file stays where it is.  Coordinators start at the same time: the first to finish wins, the others
+see its table.  A file that has changed since becomes a new table in place of the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from impala_ha.testing._impalad.contract import Column
+from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql.catalog import DataFile, Table
+from impala_ha.testing._impalad.sql.duck import Duck, Lane
+from impala_ha.testing._impalad.sql.warehouse import Warehouse, numbered
+
+_SUFFIXES = (".csv", ".parquet", ".parq")
+
+
+def load(folder: Path, warehouse: Warehouse, duck: Duck) -> None:
+    """Make tables of the files of *folder*, in database ``default``."""
+    lane = Lane(duck)
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() in _SUFFIXES and path.is_file():
+                _load(path.absolute(), warehouse, duck, lane)
+    finally:
+        lane.close()
+
+
+def _load(path: Path, warehouse: Warehouse, duck: Duck, lane: Lane) -> None:
+    state = path.stat()
+    stamp = f"{state.st_size} {state.st_mtime_ns}"
+    with warehouse.catalog.read() as catalog:
+        if catalog.stamp(str(path)) == stamp:
+            return
+    is_csv = path.suffix.lower() == ".csv"
+    source = f"read_{'csv' if is_csv else 'parquet'}({types.literal(str(path))})"
+    described = duck.describe(f"SELECT * FROM {source}")
+    columns = tuple(Column(name.strip().lower(), types.from_duck(kind)) for name, kind in described)
+    table = numbered(
+        Table(
+            "default",
+            path.stem.lower(),
+            columns,
+            format="PARQUET",
+            external=not is_csv,
+            location=f"file:{path}",
+        )
+    )
+    files = _copied(source, table, warehouse, lane) if is_csv else [_foreign(path, lane)]
+    with warehouse.catalog.write() as catalog:
+        if catalog.stamp(str(path)) == stamp:  # another coordinator was faster
+            warehouse.discard([file for file in files if not file.foreign])
+            return
+        if (old := catalog.table(table.database, table.name)) is not None:
+            catalog.drop_table(old)
+        catalog.add_files(catalog.add_table(table), files)
+        catalog.mark(str(path), stamp)
+
+
+def _copied(source: str, table: Table, warehouse: Warehouse, lane: Lane) -> Sequence[DataFile]:
+    names = ", ".join(types.quote(column.name) for column in table.columns)
+    cells = ", ".join(
+        f"CAST({types.quote(c.name)} AS {types.to_duck(c.type)}) AS {types.quote(c.name)}"
+        for c in table.columns
+    )
+    return warehouse.write(lane.rows, f"SELECT {cells} FROM {source} AS s({names})", table)
+
+
+def _foreign(path: Path, lane: Lane) -> DataFile:
+    rows = lane.rows(f"SELECT num_rows FROM parquet_file_metadata({types.literal(str(path))})")
+    return replace(DataFile(str(path), int(str(rows[0][0])), path.stat().st_size), foreign=True)

@@ -1,3 +1,104 @@
-"""The front door."""
+"""
+Connect to several Apache Impala coordinators: balanced, with failover, without a proxy.
+
+>>> import impala_ha
+>>> connection = impala_ha.connect("coord1,coord2,coord3")  # doctest: +SKIP
+"""
+
+from . import errors
+from ._faults import Fault, Phase
+from ._health import Breaker, State
+from ._model import Attempt, Coordinator
+from ._retry import Retry
+from .cluster import Cluster
+from .dbapi import (
+    BINARY,
+    DATE,
+    DATETIME,
+    NUMBER,
+    ROWID,
+    STRING,
+    Binary,
+    Connection,
+    Cursor,
+    Date,
+    DateFromTicks,
+    DictCursor,
+    Time,
+    TimeFromTicks,
+    Timestamp,
+    TimestampFromTicks,
+    apilevel,
+    connect,
+    paramstyle,
+    threadsafety,
+)
+from .errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    CoordinatorLost,
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NoCoordinatorLeft,
+    NotSupportedError,
+    OperationalError,
+    OutcomeUnknown,
+    ProgrammingError,
+    ResultLost,
+    Warning,  # noqa: A004 - PEP 249 calls it so
+)
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BINARY",
+    "DATE",
+    "DATETIME",
+    "NUMBER",
+    "ROWID",
+    "STRING",
+    "Attempt",
+    "AuthenticationFailed",
+    "Binary",
+    "Breaker",
+    "Cluster",
+    "ConfigurationError",
+    "Connection",
+    "Coordinator",
+    "CoordinatorLost",
+    "Cursor",
+    "DataError",
+    "DatabaseError",
+    "Date",
+    "DateFromTicks",
+    "DictCursor",
+    "Error",
+    "Fault",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NoCoordinatorLeft",
+    "NotSupportedError",
+    "OperationalError",
+    "OutcomeUnknown",
+    "Phase",
+    "ProgrammingError",
+    "ResultLost",
+    "Retry",
+    "State",
+    "Time",
+    "TimeFromTicks",
+    "Timestamp",
+    "TimestampFromTicks",
+    "Warning",
+    "__version__",
+    "apilevel",
+    "connect",
+    "errors",
+    "paramstyle",
+    "threadsafety",
+]

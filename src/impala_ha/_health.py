@@ -1,0 +1,111 @@
+"""
+When to leave a coordinator alone, and when to try it again.
+
+    HEALTHY --failures reach the threshold--> EJECTED  (DRAINING, if it said that it shuts down)
+    EJECTED --its time is over--> ON_TRIAL   (one caller at a time)
+    ON_TRIAL --success--> HEALTHY
+    ON_TRIAL --failure--> EJECTED, for twice as long
+
+`Health` is what is known; `Breaker` holds the rules.  Neither looks at a clock: *now* is always
+handed in, and so is chance.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from dataclasses import dataclass, replace
+
+
+class State(enum.Enum):
+    """How a coordinator stands."""
+
+    HEALTHY = "healthy"
+    ON_TRIAL = "on trial"
+    EJECTED = "ejected"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """
+    What is known of one coordinator.
+
+    Attributes:
+        failures: In a row.
+        ejected_until: Left alone until then, in seconds of the clock; None while it is well.
+        trial_until: Somebody tries it; until then nobody else does.
+        draining: Whether it said that it shuts down.
+    """
+
+    failures: int = 0
+    ejected_until: float | None = None
+    trial_until: float | None = None
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """
+    The rules.
+
+    Attributes:
+        threshold: Consecutive failures before the first ejection.
+        ejection: Seconds of the first ejection; each next one doubles.
+        max_ejection: The most seconds an ejection lasts.
+        jitter: An ejection lasts up to this share longer, at random, so that the clients of a
+            coordinator that comes back do not all try it in the same moment.
+        trial: Seconds a trial may take before another caller may try.
+    """
+
+    threshold: int = 1
+    ejection: float = 5.0
+    max_ejection: float = 300.0
+    jitter: float = 0.2
+    trial: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.threshold < 1:
+            raise ValueError(f"threshold must be at least 1, not {self.threshold}")
+        if not 0 < self.ejection <= self.max_ejection:
+            raise ValueError(
+                f"ejection ({self.ejection}) must be above 0 and at most max_ejection "
+                f"({self.max_ejection})"
+            )
+        if self.jitter < 0:
+            raise ValueError(f"jitter must be at least 0, not {self.jitter}")
+
+    def state(self, health: Health, now: float) -> State:
+        """How a coordinator with that *health* stands."""
+        if health.ejected_until is None:
+            return State.HEALTHY
+        on_trial = health.trial_until is not None and now < health.trial_until
+        if now < health.ejected_until or on_trial:
+            return State.DRAINING if health.draining else State.EJECTED
+        return State.ON_TRIAL
+
+    def failed(
+        self, health: Health, now: float, rng: random.Random, *, draining: bool = False
+    ) -> Health:
+        """What is known after a failure."""
+        if health.ejected_until is not None and now < health.ejected_until:
+            return health  # the failure is older than the ejection
+        failures = health.failures + 1
+        if failures < self.threshold and not draining:
+            return Health(failures)
+        doublings = min(max(0, failures - self.threshold), 32)
+        span = min(self.max_ejection, self.ejection * 2**doublings)
+        until = now + span * (1 + rng.uniform(0, self.jitter))
+        return Health(failures, until, draining=draining)
+
+    def succeeded(self) -> Health:
+        """What is known after a success."""
+        return Health()
+
+    def tried(self, health: Health, now: float) -> Health:
+        """What is known once somebody tries it: a lease, should the trier never come back."""
+        return replace(health, trial_until=now + self.trial)
+
+    def untried(self, health: Health) -> Health:
+        """What is known once a trier went away without an answer for or against."""
+        return replace(health, trial_until=None)

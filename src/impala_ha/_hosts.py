@@ -1,0 +1,99 @@
+"""
+From words to coordinators: ``a,b:21051?weight=2&zone=east,[::1]:21050``.
+
+Comma or white space separates; each item is ``host``, ``host:port`` or ``[ipv6]:port``, and may
+carry ``?weight=`` and ``?zone=``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from urllib.parse import parse_qsl
+
+from ._model import DEFAULT_PORT, Coordinator
+
+_ITEM = re.compile(
+    r"(?:\[(?P<six>[^\[\]]*)\]|(?P<host>[^\[\]:?/@]*))(?::(?P<port>[^?]*))?(?:\?(?P<words>.*))?"
+)
+_BARE_SIX = re.compile(r"[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%\w+)?")
+_NAME = re.compile(r"[\w.\-%:]+")
+_WORDS = ("weight", "zone")
+
+
+def parse_hosts(
+    hosts: str | Iterable[object], port: int = DEFAULT_PORT
+) -> tuple[tuple[Coordinator, ...], tuple[str, ...]]:
+    """
+    The coordinators that *hosts* names, and what is wrong with it.
+
+    Args:
+        hosts: A text, or a sequence of texts and `Coordinator` values.
+        port: For items that name none.
+    """
+    found: list[Coordinator] = []
+    wrong: list[str] = []
+    for item in _items(hosts):
+        if isinstance(item, Coordinator):
+            coordinator = item
+        else:
+            try:
+                coordinator = _coordinator(item, port)
+            except ValueError as error:
+                wrong.append(str(error))
+                continue
+        if coordinator in found:
+            wrong.append(f"host names {coordinator} twice")
+        found.append(coordinator)
+    if not found and not wrong:
+        wrong.append("host must name at least one coordinator, and names none")
+    return tuple(found), tuple(wrong)
+
+
+def _items(hosts: str | Iterable[object]) -> Sequence[str | Coordinator]:
+    if isinstance(hosts, str):
+        return [item for item in re.split(r"[,\s]+", hosts) if item]
+    items: list[str | Coordinator] = []
+    for host in hosts:
+        items.extend([host] if isinstance(host, Coordinator) else _items(str(host)))
+    return items
+
+
+def _coordinator(item: str, default_port: int) -> Coordinator:
+    if _BARE_SIX.fullmatch(item):
+        return Coordinator(item, default_port)
+    match = _ITEM.fullmatch(item)
+    if "@" in item:
+        item = f"***@{item.rpartition('@')[2]}"  # what stands before it may be a password
+    if match is None:
+        raise ValueError(
+            f"host {item!r} is not host, host:port or [ipv6]:port, each with or without "
+            "?weight=N&zone=NAME (credentials and paths have options of their own)"
+        )
+    host = match["six"] if match["six"] is not None else match["host"]
+    if not host or not _NAME.fullmatch(host):
+        raise ValueError(f"host {item!r} has no name before the port")
+    port = _number(f"port of {host}", match["port"], default_port, most=65535)
+    words = _read_words(item, match["words"])
+    weight = _number(f"weight of {host}", words.get("weight"), 1)
+    return Coordinator(host, port, weight, words.get("zone", ""))
+
+
+def _read_words(item: str, text: str | None) -> dict[str, str]:
+    words = dict(parse_qsl(text or "", keep_blank_values=True))
+    for word in words:
+        if word not in _WORDS:
+            near = difflib.get_close_matches(word, _WORDS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_WORDS)}"
+            raise ValueError(f"host {item!r} has an unknown option {word!r}: {hint}")
+    return words
+
+
+def _number(what: str, text: str | None, default: int, most: int | None = None) -> int:
+    rule = f"within 1..{most}" if most else "at least 1"
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) < 1 or (most and int(text) > most):
+        raise ValueError(f"{what} must be a whole number {rule}, not {text!r}")
+    return int(text)

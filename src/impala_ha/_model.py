@@ -1,0 +1,80 @@
+"""The nouns: values that every room speaks of and none may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ._faults import Fault, Phase
+
+DEFAULT_PORT = 21050  # Impala's --hs2_port
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Coordinator:
+    """
+    An impalad that takes clients.  Equal when host and port are.
+
+    Attributes:
+        host: Name or address.
+        port: Of HiveServer2, 21050 unless told otherwise.
+        weight: Its share of the connections, against the weights of the others; at least 1.
+        zone: Where it stands; those in one's own zone come first.
+    """
+
+    host: str
+    port: int = DEFAULT_PORT
+    weight: int = field(default=1, compare=False)
+    zone: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise ValueError("a coordinator needs a host")
+        if not 0 < self.port < 65536:  # noqa: PLR2004 - what TCP has
+            raise ValueError(f"port of {self.host} must be within 1..65535, not {self.port}")
+        if self.weight < 1:
+            raise ValueError(f"weight of {self.host} must be at least 1, not {self.weight}")
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """
+    One try of one operation on one coordinator: told to the log, the breaker and the caller.
+
+    Attributes:
+        operation: ``"connect"``, ``"execute"``, ``"fetchall"``, ...
+        number: Counts the tries of one call, from 1.
+        coordinator: Where.
+        elapsed: Seconds it took.
+        fault: What its failure means, None if it went well.
+        phase: How far it had come when it failed.
+        error: What was raised, as the stack below us raised it.
+        text: The words of *error*; what is left of it in a pickle.
+    """
+
+    operation: str
+    number: int
+    coordinator: Coordinator
+    elapsed: float
+    fault: Fault | None = None
+    phase: Phase | None = None
+    error: BaseException | None = field(default=None, compare=False)
+    text: str = ""
+
+    def __str__(self) -> str:
+        line = f"#{self.number} {self.coordinator} ({self.elapsed:.2f} s) "
+        if self.fault is None or self.phase is None:
+            return f"{line}ok"
+        return f"{line}{self.fault.label} {self.phase.value}: {self.text}"
+
+    @property
+    def may_have_run(self) -> bool:
+        """Whether the statement may have run in this try, although it failed."""
+        return bool(self.fault and self.phase and self.fault.ran and self.phase.sent)
+
+    def portable(self) -> Attempt:
+        """The same without the exception object, which pickle may not be able to carry."""
+        return replace(self, error=None)

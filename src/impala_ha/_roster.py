@@ -1,0 +1,93 @@
+"""Who is there, and how they are.  Knows no clock, no lock and no network."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from ._health import Breaker, Health, State
+from ._model import Coordinator
+from .policies import Candidate, Policy
+
+_WELL = frozenset({State.HEALTHY, State.ON_TRIAL})
+
+
+class Roster:
+    """The coordinators of a cluster with their health and their load."""
+
+    def __init__(
+        self,
+        coordinators: Iterable[Coordinator],
+        policy: Policy,
+        breaker: Breaker,
+        rng: random.Random,
+    ):
+        self._policy = policy
+        self._breaker = breaker
+        self._rng = rng
+        self._health: dict[Coordinator, Health] = {c: Health() for c in coordinators}
+        self._links: Counter[Coordinator] = Counter()
+        if not self._health:
+            raise ValueError("a cluster needs at least one coordinator")
+
+    def candidates(self, now: float) -> list[Candidate]:
+        """Everyone, as they stand at *now*."""
+        return [
+            Candidate(
+                coordinator,
+                self._breaker.state(health, now),
+                self._links[coordinator],
+                max(0.0, (health.ejected_until or now) - now),
+            )
+            for coordinator, health in self._health.items()
+        ]
+
+    def pick(self, now: float, tried: Sequence[Coordinator] = (), zone: str = "") -> Coordinator:
+        """
+        Choose a coordinator: rather a well one, rather one that this call has tried least.
+
+        Nobody being well is no reason to try nobody; then the one whose ejection ends first.
+
+        Args:
+            now: Seconds of the clock.
+            tried: Where this call has been already, once for each try.
+            zone: Whose coordinators come first, as long as one of them is well.
+        """
+        everyone = self.candidates(now)
+        times = Counter(tried)
+        fewest = min(times[c.coordinator] for c in everyone)
+        fresh = [c for c in everyone if times[c.coordinator] == fewest]
+        well = [c for c in fresh if c.state in _WELL]
+        near = [c for c in well if c.coordinator.zone == zone]
+        chosen = self._policy.choose(near or well or [min(fresh, key=lambda c: c.ejected_for)])
+        if chosen.state is State.ON_TRIAL:
+            health = self._health[chosen.coordinator]
+            self._health[chosen.coordinator] = self._breaker.tried(health, now)
+        return chosen.coordinator
+
+    def rounds(self, tried: Sequence[Coordinator]) -> int:
+        """How often everyone was tried, going by the one that was tried least."""
+        times = Counter(tried)
+        return min(times[coordinator] for coordinator in self._health)
+
+    def failed(self, coordinator: Coordinator, now: float, *, draining: bool = False) -> None:
+        """Note a failure that speaks against *coordinator*."""
+        if health := self._health.get(coordinator):
+            self._health[coordinator] = self._breaker.failed(
+                health, now, self._rng, draining=draining
+            )
+
+    def succeeded(self, coordinator: Coordinator) -> None:
+        """Note an answer."""
+        if coordinator in self._health:
+            self._health[coordinator] = self._breaker.succeeded()
+
+    def undecided(self, coordinator: Coordinator) -> None:
+        """Note a failure that says nothing about *coordinator*: the next caller may try it."""
+        if health := self._health.get(coordinator):
+            self._health[coordinator] = self._breaker.untried(health)
+
+    def linked(self, coordinator: Coordinator, change: int) -> None:
+        """Note that a connection was opened or closed."""
+        self._links[coordinator] += change

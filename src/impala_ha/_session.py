@@ -1,0 +1,52 @@
+"""The state of an HS2 session, small enough to be carried to another coordinator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from ._statement import Statement
+
+_DATABASE = "use:database"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """
+    What ``OpenSession`` needs to rebuild the session elsewhere.
+
+    Not a log of statements: only the last value of each option counts, so replay is one call and
+    does not grow.
+
+    Attributes:
+        user: The name in OpenSession (a server that authenticates puts its own in its place).
+        configuration: What the caller handed to ``cursor()`` and ``connect(database=)``.
+        changes: What ``USE`` and ``SET`` did since, by option in lower case: (option, value).
+    """
+
+    user: str
+    configuration: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    changes: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def after(self, statement: Statement) -> Session:
+        """The session once *statement* has succeeded."""
+        if statement.setting is None:
+            return self
+        option, value = statement.setting
+        changes = {**self.changes, option.lower(): (option, value)}
+        return replace(self, changes=MappingProxyType(changes))
+
+    def whole(self) -> dict[str, str]:
+        """The configuration of an OpenSession that rebuilds it in one call; Impala takes that."""
+        changed = self.changes.keys()
+        kept = {o: v for o, v in self.configuration.items() if o.lower() not in changed}
+        return {**kept, **dict(self.changes.values())}
+
+    def replay(self) -> Iterator[str]:
+        """Statements that bring a session opened with `configuration` up to date; for others."""
+        for option, value in self.changes.values():
+            if option == _DATABASE:
+                yield f"USE `{value}`"
+            else:
+                yield f"SET {option}={value}"

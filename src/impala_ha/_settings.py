@@ -1,0 +1,224 @@
+"""
+From the words of a call and of the environment to values: `Settings.read`.
+
+Precedence: argument, environment, default.  All mistakes of one call are told in one error,
+before anything is opened.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from . import errors
+from ._hosts import parse_hosts
+from ._model import DEFAULT_PORT, Coordinator
+from ._options import Options, _port
+
+PREFIX = "IMPALA_HA_"
+HOST_VARIABLES = ("IMPALA_HA_HOSTS", "IMPALA_HOSTS", "IMPALA_HOST")
+_HOST_WORDS = ("host", "port")
+_OLD = {
+    "ldap_user": "user",
+    "ldap_password": "password",
+    "auth_cookie_names": "http_cookie_names",
+}
+_OLD_MECHANISMS = {"use_ldap": "LDAP", "use_kerberos": "GSSAPI"}
+_SPECS = {option.name: option for option in fields(Options)}
+NAMES = frozenset({*_HOST_WORDS, *_SPECS, *_OLD, *_OLD_MECHANISMS, "protocol"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    What one ``connect()`` is to do.
+
+    Attributes:
+        coordinators: Whom to connect to; empty when the caller brought a Cluster.
+        options: The rest.
+    """
+
+    coordinators: tuple[Coordinator, ...]
+    options: Options
+
+    @classmethod
+    def read(
+        cls,
+        words: Mapping[str, Any],
+        environment: Mapping[str, str],
+        *,
+        hosts_known: bool = False,
+    ) -> Settings:
+        """
+        Args:
+            words: Arguments by name; None means "not said".
+            environment: Environment variables by name.
+            hosts_known: Whether the caller brought a Cluster, so that no hosts are looked for.
+
+        Raises:
+            ConfigurationError: With every mistake there is.
+        """
+        problems = _unknown(words)
+        said = {name: value for name, value in words.items() if value is not None}
+        _translate_old(said, problems)
+        values = _values(said, environment, problems)
+        port = _checked("port", said, environment, problems)
+        coordinators: tuple[Coordinator, ...] = ()
+        if not hosts_known:
+            coordinators = _coordinators(said, environment, port, problems)
+        options = Options(**values)
+        _contradictions(options, said, environment, problems)
+        if problems:
+            raise errors.ConfigurationError(problems)
+        _warn_of_strangers(environment)
+        return cls(coordinators, options)
+
+
+def _unknown(words: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name in words:
+        if name not in NAMES:
+            near = difflib.get_close_matches(name, NAMES, 3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "see help(impala_ha.connect)"
+            problems.append(f"{name} is not an option of connect(): {hint}")
+    return problems
+
+
+def _translate_old(said: dict[str, Any], problems: list[str]) -> None:
+    """impyla's deprecated names, in place of which the new ones are used."""
+    for old, new in _OLD.items():
+        if old not in said:
+            continue
+        _deprecated(old, new)
+        value = said.pop(old)
+        if new in said and said[new] != value:
+            problems.append(f"{old} and {new} contradict each other: give {new} alone")
+        said.setdefault(new, value)
+    for old, mechanism in _OLD_MECHANISMS.items():
+        if old not in said:
+            continue
+        _deprecated(old, f"auth_mechanism={mechanism!r}")
+        if str(said.pop(old)).lower() in ("true", "1", "yes"):
+            other = str(said.get("auth_mechanism", mechanism)).upper()
+            if other not in (mechanism, "NOSASL"):
+                problems.append(f"{old} and auth_mechanism={other!r} contradict each other")
+            said["auth_mechanism"] = mechanism
+    protocol = said.pop("protocol", None)
+    if protocol is not None:
+        _deprecated("protocol", "nothing: HiveServer2 is the only one")
+        if str(protocol).lower() != "hiveserver2":
+            problems.append(f"protocol must be 'hiveserver2', not {protocol!r}")
+
+
+def _deprecated(old: str, new: str) -> None:
+    warnings.warn(f"{old} is deprecated; use {new}", DeprecationWarning, stacklevel=6)
+
+
+def _values(
+    said: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
+) -> dict[str, Any]:
+    values = {}
+    for name, spec in _SPECS.items():
+        source, value = _found(name, said, environment)
+        if value is None:
+            continue
+        try:
+            values[name] = spec.metadata["read"](value)
+        except ValueError as error:
+            shown = "***" if spec.metadata["secret"] else repr(value)
+            problems.append(f"{source} {error}, not {shown}")
+    return values
+
+
+def _found(
+    name: str, said: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[str, Any]:
+    """Where a value comes from, for messages, and the value."""
+    if name in said:
+        return name, said[name]
+    variable = PREFIX + name.upper()
+    return f"{name} (environment variable {variable})", environment.get(variable) or None
+
+
+def _checked(
+    name: str, said: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
+) -> int | None:
+    source, value = _found(name, said, environment)
+    if value is None:
+        return None
+    try:
+        return _port(value)
+    except ValueError as error:
+        problems.append(f"{source} {error}, not {value!r}")
+        return None
+
+
+def _coordinators(
+    said: Mapping[str, Any],
+    environment: Mapping[str, str],
+    port: int | None,
+    problems: list[str],
+) -> tuple[Coordinator, ...]:
+    source, hosts = "", said.get("host")
+    if hosts is None:
+        for variable in HOST_VARIABLES:
+            if environment.get(variable, "").strip():
+                source, hosts = f" (environment variable {variable})", environment[variable]
+                break
+        else:
+            hosts = "localhost"
+    if not isinstance(hosts, str) and not isinstance(hosts, Iterable):
+        hosts = [hosts] if isinstance(hosts, Coordinator) else str(hosts)
+    coordinators, wrong = parse_hosts(hosts, port or DEFAULT_PORT)
+    problems.extend(line + source for line in wrong)
+    ports = {coordinator.port for coordinator in coordinators}
+    if "port" in said and port is not None and not wrong and port not in ports:
+        problems.append(
+            f"port={port} contradicts host, which names the port of every coordinator: "
+            f"{', '.join(map(str, coordinators))}"
+        )
+    return coordinators
+
+
+def _contradictions(
+    options: Options,
+    said: Mapping[str, Any],
+    environment: Mapping[str, str],
+    problems: list[str],
+) -> None:
+    """Options that do not go together; impyla has the same rules for JWT."""
+    if options.eject_for > options.eject_most:
+        problems.append(
+            f"eject_for must be at most eject_most ({options.eject_most:g}), "
+            f"not {options.eject_for:g}"
+        )
+    if options.auth_mechanism != "JWT":
+        if options.jwt is not None:
+            problems.append(f"jwt goes with auth_mechanism='JWT', not {options.auth_mechanism!r}")
+        return
+    if options.jwt is None:
+        problems.append("auth_mechanism='JWT' needs the jwt argument")
+    if not options.use_http_transport:
+        problems.append("auth_mechanism='JWT' needs use_http_transport=True")
+    for name in ("user", "password"):
+        if _found(name, said, environment)[1] is not None:
+            problems.append(f"{name} cannot be given with auth_mechanism='JWT'")
+
+
+def _warn_of_strangers(environment: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in NAMES - {"host"}} | {"IMPALA_HA_HOSTS"}
+    for variable in sorted(environment):
+        if variable.startswith(PREFIX) and variable not in known | _RESERVED:
+            near = difflib.get_close_matches(variable, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            warnings.warn(
+                f"the environment variable {variable} is not one of impala-ha's{hint}",
+                UserWarning,
+                stacklevel=5,
+            )
+
+
+_RESERVED = frozenset({"IMPALA_HA_TEST_CACHE"})

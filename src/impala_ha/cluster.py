@@ -1,0 +1,140 @@
+"""
+The cluster: who is there and how they are, shared by all connections; the one room with a lock.
+
+Decide under the lock, act outside it: `pick` and `report` only look and note, nothing here opens a
+socket.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
+
+from ._clock import Clock, SystemClock
+from ._faults import Fault
+from ._health import Breaker
+from ._model import Attempt, Coordinator
+from ._roster import Roster
+from .policies import POLICIES, Candidate, Policy
+
+__all__ = ["Cluster"]
+
+_log = logging.getLogger("impala_ha")
+
+
+class Cluster:
+    """
+    Several coordinators that serve the same tables.
+
+    Connections made with equal hosts and rules in one process share one (`Cluster.shared`), so
+    what one learns, all know.  May be used by many threads; a forked child has its own from there.
+    """
+
+    def __init__(
+        self,
+        coordinators: Iterable[Coordinator],
+        *,
+        policy: str | Policy = "round_robin",
+        breaker: Breaker = Breaker(),  # noqa: B008 - a frozen value
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+    ):
+        """
+        Args:
+            coordinators: At least one, each once.
+            policy: A name in `impala_ha.policies.POLICIES`, or an object with ``choose()``.
+            breaker: When a coordinator is left alone and for how long.
+            clock: Where time comes from; the machine's by default.
+            rng: Where chance comes from; a fresh generator by default.
+
+        Raises:
+            ValueError: No coordinator, one named twice, or an unknown policy.
+        """
+        self.coordinators = tuple(coordinators)
+        self.clock: Clock = clock or SystemClock()
+        self.rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
+        if len(set(self.coordinators)) < len(self.coordinators):
+            raise ValueError("a coordinator is named twice")
+        if isinstance(policy, str):
+            if policy not in POLICIES:
+                raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
+            policy = POLICIES[policy](self.rng)
+        self._roster = Roster(self.coordinators, policy, breaker, self.rng)
+        self._lock = threading.Lock()
+        _EVERY.add(self)
+
+    def pick(self, tried: Sequence[Coordinator] = (), zone: str = "") -> Coordinator:
+        """Whose turn it is, for a call that has *tried* those already."""
+        with self._lock:
+            return self._roster.pick(self.clock.now(), tried, zone)
+
+    def rounds(self, tried: Sequence[Coordinator]) -> int:
+        """How often a call that has *tried* those has been to everyone."""
+        with self._lock:
+            return self._roster.rounds(tried)
+
+    def report(self, attempt: Attempt, *, blamed: bool = True) -> None:
+        """Learn from *attempt*; *blamed* is False where its failure is older than its link."""
+        coordinator, fault = attempt.coordinator, attempt.fault
+        with self._lock:
+            if fault is None:
+                self._roster.succeeded(coordinator)
+            elif fault.blames and blamed:
+                draining = fault is Fault.DRAINING
+                self._roster.failed(coordinator, self.clock.now(), draining=draining)
+            else:
+                self._roster.undecided(coordinator)
+        _log.log(
+            logging.DEBUG if fault is None else logging.WARNING,
+            "%s: %s",
+            attempt.operation,
+            attempt,
+            extra={"attempt": attempt},
+        )
+
+    def linked(self, coordinator: Coordinator, change: int) -> None:
+        """Count connections to *coordinator* up or down."""
+        with self._lock:
+            self._roster.linked(coordinator, change)
+
+    def snapshot(self) -> list[Candidate]:
+        """How everyone stands now, in the order of the list."""
+        with self._lock:
+            return self._roster.candidates(self.clock.now())
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{c.coordinator} {c.state.value}" for c in self.snapshot())
+        return f"<Cluster {told}>"
+
+    @classmethod
+    def shared(
+        cls, coordinators: Sequence[Coordinator], policy: str, breaker: Breaker
+    ) -> Cluster:
+        """The cluster of this process with these coordinators and rules, made at first sight."""
+        told = tuple((c.host, c.port, c.weight, c.zone) for c in coordinators)
+        key = (told, policy, breaker)
+        with _SHARED_LOCK:
+            if key not in _SHARED:
+                _SHARED[key] = cls(coordinators, policy=policy, breaker=breaker)
+            return _SHARED[key]
+
+
+_EVERY: weakref.WeakSet[Cluster] = weakref.WeakSet()
+_SHARED: dict[object, Cluster] = {}
+_SHARED_LOCK = threading.Lock()
+
+
+def _forked() -> None:
+    """A child may have been forked while another thread held a lock: start with fresh ones."""
+    global _SHARED_LOCK  # noqa: PLW0603
+    _SHARED_LOCK = threading.Lock()
+    for cluster in list(_EVERY):
+        cluster._lock = threading.Lock()  # noqa: SLF001
+        cluster.rng.seed()  # or all children would draw the same lots
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,190 @@
+"""
+What can go wrong, as PEP 249 sees it.
+
+The classes of PEP 249 are impyla's own, so code that already catches
+``impala.error.OperationalError`` keeps working.  The leaves below are ours::
+
+    InterfaceError
+    `-- ConfigurationError      connect() was told something that cannot be
+    OperationalError
+    |-- AuthenticationFailed    who you are was not accepted: nobody else was asked
+    |-- CoordinatorLost         the coordinator failed under this call
+    |   `-- OutcomeUnknown      ... and the statement may have run
+    |-- NoCoordinatorLeft       every attempt was spent
+    `-- ResultLost              rows were already handed out, the rest is gone
+
+An error of ours that stands for one of Thrift's, impyla's or the system's is an instance of that
+class as well (`tell` builds such a class), has it as its ``__cause__`` and keeps its text: code
+that catches ``TTransportException`` or looks for ``TSocket read 0 bytes`` goes on working.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from impala.error import (
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    RPCError,
+    Warning,  # noqa: A004 - PEP 249 calls it so
+)
+from thrift.Thrift import TException
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._model import Attempt, Coordinator
+
+__all__ = [
+    "AuthenticationFailed",
+    "ConfigurationError",
+    "CoordinatorLost",
+    "DataError",
+    "DatabaseError",
+    "Error",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NoCoordinatorLeft",
+    "NotSupportedError",
+    "OperationalError",
+    "OutcomeUnknown",
+    "ProgrammingError",
+    "ResultLost",
+    "Warning",
+]
+
+
+class ConfigurationError(  # type: ignore[misc]  # impyla is not typed
+    InterfaceError, NotSupportedError, TypeError, ValueError
+):
+    """
+    ``connect()`` was told something that cannot be; nothing was opened.
+
+    impyla raises NotSupportedError, TypeError or ValueError for the same mistakes, one at a time.
+
+    Attributes:
+        problems: Every mistake of the call, one line each.
+    """
+
+    def __init__(self, problems: Iterable[str]):
+        self.problems = tuple(problems)
+        if len(self.problems) == 1:
+            text = self.problems[0]
+        else:
+            text = "\n".join(
+                [f"{len(self.problems)} mistakes:", *(f"- {line}" for line in self.problems)]
+            )
+        super().__init__(text)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ConfigurationError, (self.problems,)
+
+
+class Told(OperationalError):  # type: ignore[misc]  # impyla is not typed
+    """
+    What the errors of failing over share.
+
+    Attributes:
+        attempts: What was tried, in order; the last one is why this was raised.
+    """
+
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def coordinator(self) -> Coordinator | None:
+        """Where the last attempt was made, None if there was none."""
+        return self.attempts[-1].coordinator if self.attempts else None
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        kind, stood_for = getattr(type(self), "_made_of", (type(self), None))
+        attempts = tuple(attempt.portable() for attempt in self.attempts)
+        return _rebuilt, (kind, stood_for, self.args, attempts)
+
+
+class AuthenticationFailed(Told):
+    """
+    Who you are was not accepted, or could not be shown.
+
+    Every other coordinator would say the same (and lock the account), so none was asked.
+    """
+
+
+class CoordinatorLost(Told):
+    """The coordinator failed under this call; the statement has certainly not run, or was a read."""
+
+
+class OutcomeUnknown(CoordinatorLost):
+    """
+    The coordinator failed after the statement was sent: it may have run, or may still run.
+
+    It was not run again.  Find out (count the rows, look at the coordinator's ``/queries`` page),
+    then repeat it if need be.
+    """
+
+
+class ResultLost(Told):
+    """The coordinator failed after rows were handed out; the rest of the result is gone."""
+
+
+class NoCoordinatorLeft(Told):
+    """Every attempt was spent."""
+
+
+Spoken = TypeVar("Spoken", bound=Told)
+
+
+def tell(
+    kind: type[Spoken],
+    text: str,
+    cause: BaseException | None = None,
+    attempts: Iterable[Attempt] = (),
+) -> Spoken:
+    """An error of *kind* that is also what *cause* is, and has it as its cause."""
+    made = _standing_for(kind, type(cause)) if isinstance(cause, _STOOD_FOR) else kind
+    error = made(text)
+    if cause is not None and made is not kind:
+        vars(error).update(vars(cause))  # type, inner, code, http_headers: what callers look at
+    error.attempts = tuple(attempts)
+    error.__cause__ = cause
+    return error
+
+
+_STOOD_FOR = (TException, RPCError, OSError, EOFError)
+
+
+@lru_cache(maxsize=None)
+def _standing_for(kind: type[Spoken], other: type[BaseException]) -> type[Spoken]:
+    """A class that is both; *kind* alone where Python cannot build it."""
+    if issubclass(kind, other) or issubclass(other, kind):
+        return kind
+    try:
+        made = type(kind.__name__, (kind, other), {"__module__": kind.__module__})
+    except TypeError:  # two layouts that do not fit together
+        return kind
+    made._made_of = (kind, other)  # type: ignore[attr-defined]
+    made.__doc__ = kind.__doc__
+    return cast("type[Spoken]", made)
+
+
+def _rebuilt(
+    kind: type[Told],
+    stood_for: type[BaseException] | None,
+    args: tuple[object, ...],
+    attempts: tuple[Attempt, ...],
+) -> Told:
+    """What pickle calls."""
+    error = (_standing_for(kind, stood_for) if stood_for else kind)(*args)
+    error.attempts = attempts
+    return error

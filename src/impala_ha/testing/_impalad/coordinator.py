@@ -1,0 +1,128 @@
+"""The life of one coordinator process, from the fork to the kill.
+
+It is forked by the keeper, binds the address that the keeper reserved, opens the engine, and
+serves until it is killed: there is no orderly end, because nothing that is worth keeping is in
+this process.  It does not outlive the keeper.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from impala_ha.testing._impalad import control
+from impala_ha.testing._impalad.faults import Faults
+from impala_ha.testing._impalad.flags import parse_flags
+from impala_ha.testing._impalad.frontend import Frontend
+from impala_ha.testing._impalad.impalad import Impalad
+from impala_ha.testing._impalad.journal import Journal
+from impala_ha.testing._impalad.ports import bind
+from impala_ha.testing._impalad.registry import Registry
+from impala_ha.testing._impalad.service import Service
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from impala_ha.testing._impalad.layout import Layout
+
+_PR_SET_PDEATHSIG = 1
+_BACKLOG = 1024
+_LOOK = 1.0
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process when *parent* ends: the kernel does it on Linux, a thread elsewhere."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(parent,), name="watch", daemon=True).start()
+    # It may have ended before we asked.
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
+
+
+def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
+    """Be coordinator *index* of a cluster.  Never returns.
+
+    Args:
+        layout: The cluster.
+        index: Which one.
+        ready: To be called when clients can connect.
+    """
+    host, port = layout.addresses[index]
+    faults, flags = Faults(), parse_flags(layout.flags)
+    registry = Registry(flags)
+    impalad = Impalad(
+        host=host,
+        port=port,
+        flags=flags,
+        registry=registry,
+        faults=faults,
+        journal=Journal(layout.journal(index), f"{host}:{port}"),
+        engine=_make_engine(layout),
+    )
+    frontend = Frontend(
+        flags,
+        faults,
+        plain=layout.auth == "PLAIN",
+        users=layout.users,
+        serve=Service(impalad).serve,
+    )
+    commands = control.listen(layout.control(index))
+    verbs = _verbs(impalad, frontend)
+    threading.Thread(target=_obey, args=(commands, verbs), name="control", daemon=True).start()
+    listener = bind(host, port)
+    listener.listen(_BACKLOG)
+    ready()
+    frontend.run(listener)
+
+
+def _obey(commands: socket.socket, verbs: dict[str, Callable[..., Any]]) -> None:
+    while True:
+        control.answer_one(commands, verbs)
+
+
+def _make_engine(layout: Layout) -> Any:
+    module, _, name = layout.engine.partition(":")
+    make = getattr(importlib.import_module(module), name)
+    data = Path(layout.data) if layout.data else None
+    return make(Path(layout.warehouse), data=data, memory_limit=layout.memory_limit)
+
+
+def _verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]]:
+    """Return what another process may ask for, by name."""
+    faults, registry = impalad.faults, impalad.registry
+
+    def heal() -> None:
+        faults.heal()
+        frontend.wake()
+
+    return {
+        "mute": faults.mute,
+        "saturate": frontend.saturate,
+        "drain": faults.drain,
+        "delay": faults.delay,
+        "cut": faults.cut,
+        "fail_next": faults.fail_next,
+        "heal": heal,
+        "lose_sessions": registry.lose_sessions,
+        "disconnect": frontend.disconnect,
+        "cut_count": lambda: faults.cut_count,
+        "connections": frontend.count,
+        "sessions": lambda: [str(session.handle) for session in registry.sessions()],
+        "queries": lambda: [str(query.handle) for query in registry.queries()],
+    }

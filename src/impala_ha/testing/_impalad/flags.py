@@ -1,0 +1,80 @@
+"""The start-up flags of the pocket Impala that a test may set, named as impalad names them.
+
+Units are Impala's own, which are not the same for all: session timeouts are seconds, the timeout
+of an accepted connection is milliseconds.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Start-up flags of one coordinator.
+
+    Attributes:
+        fe_service_threads: How many connections are served at a time.
+        accepted_client_cnxn_timeout: How long, in milliseconds, an accepted connection waits for
+            a service thread.
+        disconnected_session_timeout: How long, in seconds, a session outlives its last connection.
+        idle_session_timeout: After how many idle seconds a session expires; 0: never.
+        max_hs2_sessions_per_user: Sessions one user may have here; below 1: any number.
+        authorized_proxy_user_config: Who may speak for whom: ``"hue=*"``, ``"etl=a,b;hue=*"``.
+        webserver_port: What the coordinator says about its web page (nothing listens there).
+        impala_version: The version whose manners it has: ``"4.5"`` puts the query id before
+            an error, ``"4.0"`` does not, ``"3.2"`` closes sessions with their connection.
+    """
+
+    fe_service_threads: int = 64
+    accepted_client_cnxn_timeout: int = 300_000
+    disconnected_session_timeout: int = 900
+    idle_session_timeout: int = 0
+    max_hs2_sessions_per_user: int = -1
+    authorized_proxy_user_config: str = ""
+    webserver_port: int = 25000
+    impala_version: str = "4.5"
+
+    def __post_init__(self) -> None:
+        if self.fe_service_threads < 1:
+            raise ValueError(
+                f"fe_service_threads must be at least 1, not {self.fe_service_threads}"
+            )
+        self.version()
+
+    def version(self) -> tuple[int, int]:
+        """Return major and minor number of the version whose manners are asked for."""
+        try:
+            major, minor = self.impala_version.split(".")[:2]
+            return int(major), int(minor)
+        except ValueError:
+            raise ValueError(
+                f"impala_version must look like '4.5', not {self.impala_version!r}"
+            ) from None
+
+
+def parse_flags(given: Mapping[str, object]) -> Flags:
+    """Make flags of the words of a caller.
+
+    Raises:
+        ValueError: A flag is unknown or its value is of the wrong kind.
+    """
+    known = {field.name: field for field in fields(Flags)}
+    values: dict[str, object] = {}
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3) or sorted(known)
+            raise ValueError(f"unknown flag {name!r}; did you mean {', '.join(near)}?")
+        if isinstance(known[name].default, str):
+            values[name] = str(value)
+            continue
+        try:
+            values[name] = int(str(value))
+        except ValueError:
+            raise ValueError(f"flag {name} must be a whole number, not {value!r}") from None
+    return Flags(**values)  # type: ignore[arg-type]  # each value was made by its field's type

@@ -1,0 +1,103 @@
+"""What the calls of one coordinator share: its flags, its sessions, its faults, its engine.
+
+Also the two sentences that many calls may have to say: that it drains, and that a query failed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from impala_ha.testing._impalad.contract import ImpalaError
+from impala_ha.testing._impalad.queries import QueryState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from impala_ha.testing._impalad.contract import Engine
+    from impala_ha.testing._impalad.faults import Faults
+    from impala_ha.testing._impalad.flags import Flags
+    from impala_ha.testing._impalad.handles import Handle
+    from impala_ha.testing._impalad.journal import Journal
+    from impala_ha.testing._impalad.registry import Registry
+    from impala_ha.testing._impalad.wire import Wire
+
+_QUERY_ID_IN_ERRORS = (4, 5)
+# Impala's defaults of --shutdown_grace_period_s and --shutdown_deadline_s.
+_GRACE_SECONDS = 120
+_DEADLINE_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection of a client.
+
+    Attributes:
+        number: Counted from the start of the coordinator.
+        wire: What Thrift reads and writes.
+        user: Who authenticated; None where nobody has to.
+    """
+
+    number: int
+    wire: Wire
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Impalad:
+    """One coordinator, as its calls see it."""
+
+    host: str
+    port: int
+    flags: Flags
+    registry: Registry
+    faults: Faults
+    journal: Journal
+    engine: Engine
+
+    @property
+    def web_address(self) -> str:
+        """Where its web page would be: the name by which a client can tell coordinators apart."""
+        return f"{self.host}:{self.flags.webserver_port}"
+
+    @property
+    def version(self) -> str:
+        """What it says it is."""
+        major, minor = self.flags.version()
+        return f"impalad version {major}.{minor}.0-RELEASE RELEASE (pocket Impala of impala-ha)"
+
+    def check_not_draining(self) -> None:
+        """Let a call pass that brings new work.
+
+        Raises:
+            ImpalaError: The coordinator is being shut down.
+        """
+        since = self.faults.draining_since
+        if since is None:
+            return
+        passed = time.monotonic() - since
+        queries = self.registry.queries()
+        running = sum(query.state is QueryState.RUNNING for query in queries)
+        raise ImpalaError(
+            "Server is being shut down: "
+            f"shutdown grace period left: {_duration(_GRACE_SECONDS - passed)}, "
+            f"deadline left: {_duration(_DEADLINE_SECONDS - passed)}, "
+            f"queries registered on coordinator: {len(queries)}, "
+            f"queries executing: {running}, fragment instances: {running}."
+        )
+
+    def teller(self, query: Handle) -> Callable[[str], str]:
+        """Return what puts an error of *query* into the words of this version."""
+        if self.flags.version() < _QUERY_ID_IN_ERRORS:
+            return str
+        return lambda text: f"Query {query} failed:\n{text}\n"
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration as Impala does: ``59m59s``, ``1m30s``, ``12s345ms``."""
+    milliseconds = max(0, int(seconds * 1000))
+    minutes, rest = divmod(milliseconds, 60_000)
+    if minutes:
+        return f"{minutes}m{rest // 1000}s"
+    return f"{rest // 1000}s{rest % 1000:03}ms"

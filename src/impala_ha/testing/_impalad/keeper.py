@@ -1,0 +1,171 @@
+"""The keeper: the parent of all coordinators of one cluster.
+
+It imports everything once and forks the coordinators from there, so that a start or a restart
+takes milliseconds; it reserves their addresses; it buries the dead; and it ends, with all of them,
+when the process that started it is gone, however that came about: its standard input is a pipe
+from that process, and a pipe ends with its writer.
+
+It runs in one thread, because a process with several cannot be forked safely, and it never opens
+DuckDB, for the same reason.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from impala_ha.testing._impalad import control, coordinator
+from impala_ha.testing._impalad.layout import read_layout
+from impala_ha.testing._impalad.ports import reserve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from impala_ha.testing._impalad.layout import Layout
+
+# How often, in seconds, the keeper looks whether its parent is another.
+_LOOK = 1.0
+_READY_WITHIN = 60.0
+
+
+class Keeper:
+    """Starts, stops and watches coordinators.
+
+    Args:
+        layout: The cluster, with its addresses.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._pids: list[int | None] = [None] * layout.size
+        self._parent = os.getppid()
+        self._commands = control.listen(layout.keeper)
+        self._stopping = False
+
+    def start_all(self) -> None:
+        """Start every coordinator and wait until all are ready."""
+        pipes = [self._fork(index) for index in range(self._layout.size)]
+        for index, pipe in enumerate(pipes):
+            self._wait_ready(index, pipe)
+
+    def run(self) -> bool:
+        """Obey until told to stop (return True), or until the parent is gone (return False)."""
+        verbs: dict[str, Callable[..., Any]] = {
+            "start": self.start,
+            "kill": self.kill,
+            "signal": self.signal,
+            "pids": self.pids,
+            "stop": self.stop,
+        }
+        while not self._stopping and os.getppid() == self._parent:
+            ready, _, _ = select.select([sys.stdin, self._commands], [], [], _LOOK)
+            if sys.stdin in ready and not os.read(sys.stdin.fileno(), 1):
+                return False
+            if self._commands in ready:
+                control.answer_one(self._commands, verbs)
+        return self._stopping
+
+    def start(self, index: int) -> int:
+        """Start coordinator *index*, after a kill if it lives; return its pid."""
+        self.kill(index)
+        self._wait_ready(index, self._fork(index))
+        return self.pids()[index] or 0
+
+    def kill(self, index: int) -> None:
+        """Kill coordinator *index* with SIGKILL and wait until it is gone."""
+        pid = self.pids()[index]
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            self._pids[index] = None
+
+    def signal(self, index: int, number: int) -> None:
+        """Send a signal to coordinator *index*."""
+        pid = self.pids()[index]
+        if pid is None:
+            raise ValueError(f"coordinator {index} is not running")
+        os.kill(pid, number)
+
+    def pids(self) -> list[int | None]:
+        """Return the pid of each coordinator; None for one that is dead."""
+        for index, pid in enumerate(self._pids):
+            if pid is not None and os.waitpid(pid, os.WNOHANG) != (0, 0):
+                self._pids[index] = None
+        return self._pids
+
+    def stop(self) -> None:
+        """Kill all coordinators and end."""
+        for index in range(self._layout.size):
+            self.kill(index)
+        self._stopping = True
+
+    def _fork(self, index: int) -> int:
+        """Fork a coordinator; return the pipe on which it will say that it is ready."""
+        reading, writing = os.pipe()
+        keeper = os.getpid()
+        pid = os.fork()
+        if pid:
+            os.close(writing)
+            self._pids[index] = pid
+            return reading
+        try:
+            coordinator.die_with_parent(keeper)
+            self._commands.close()
+            os.close(reading)
+            coordinator.run(self._layout, index, lambda: _say_ready(writing))
+        except BaseException:  # noqa: BLE001  # nothing may return into the keeper's code
+            traceback.print_exc()
+        os._exit(1)
+
+    def _wait_ready(self, index: int, pipe: int) -> None:
+        try:
+            readable, _, _ = select.select([pipe], [], [], _READY_WITHIN)
+            if not readable or not os.read(pipe, 1):
+                log = self._layout.log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"coordinator {index} did not start:\n{log}")
+        finally:
+            os.close(pipe)
+
+
+def main(directory: str) -> None:
+    """Keep the cluster whose plan lies in *directory*; say on stdout how the start went."""
+    layout = read_layout(directory)
+    try:
+        importlib.import_module(layout.engine.partition(":")[0])
+        reserved = reserve(layout.size, layout.port)
+        layout = layout.at([sock.getsockname() for sock in reserved])
+        layout.write()
+        keeper = Keeper(layout)
+    except Exception as error:  # noqa: BLE001  # whoever started us raises it
+        _report({"error": str(error), "kind": type(error).__name__})
+        return
+    try:
+        keeper.start_all()
+    except Exception as error:  # noqa: BLE001  # whoever started us raises it
+        keeper.stop()
+        _report({"error": str(error), "kind": type(error).__name__})
+        return
+    _report({"ready": True})
+    if keeper.run():
+        return
+    keeper.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _say_ready(pipe: int) -> None:
+    os.write(pipe, b"1")
+    os.close(pipe)
+
+
+def _report(news: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(news) + "\n")
+    sys.stdout.flush()
+    # The pipe is closed, so that nothing printed later can fill it.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

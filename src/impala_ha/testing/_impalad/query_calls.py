@@ -1,0 +1,149 @@
+"""The calls that a statement goes through: execute, status, metadata, fetch, cancel, close."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from impala._thrift_gen.ImpalaService import ttypes as impala
+from impala._thrift_gen.TCLIService import ttypes as t
+
+from impala_ha.testing._impalad import handles
+from impala_ha.testing._impalad.contract import ImpalaError
+from impala_ha.testing._impalad.encode import encode_rows, encode_schema
+from impala_ha.testing._impalad.queries import Query, QueryState
+from impala_ha.testing._impalad.replies import (
+    GENERAL_ERROR,
+    NOT_IMPLEMENTED,
+    done,
+    refusal,
+    still_executing,
+)
+
+if TYPE_CHECKING:
+    from impala_ha.testing._impalad.impalad import Connection, Impalad
+
+_STATES = {
+    QueryState.INITIALIZED: t.TOperationState.INITIALIZED_STATE,
+    QueryState.RUNNING: t.TOperationState.RUNNING_STATE,
+    QueryState.FINISHED: t.TOperationState.FINISHED_STATE,
+    QueryState.ERROR: t.TOperationState.ERROR_STATE,
+}
+_FETCH_TIMEOUT_MS = 10_000
+_NO_RESTART = "Restarting of fetch requires enabling of query result caching."
+
+
+class QueryCalls:
+    """ExecuteStatement and the calls on what it returned."""
+
+    def __init__(self, impalad: Impalad) -> None:
+        self._impalad = impalad
+
+    def ExecuteStatement(self, req: Any, connection: Connection) -> Any:  # noqa: N802  # Thrift's name
+        """Plan a statement here and now; its work begins after the answer, in another thread."""
+        self._impalad.check_not_draining()
+        registry, journal = self._impalad.registry, self._impalad.journal
+        session_handle = handles.from_thrift(req.sessionHandle.sessionId)
+        session = registry.session(session_handle, connection.number, connection.user)
+        journal.write("received", "", req.statement)
+        handle = handles.new_query(session.handle)
+        tell = self._impalad.teller(handle)
+        try:
+            job = self._impalad.engine.plan(req.statement, session.state, req.confOverlay or {})
+        except ImpalaError as error:
+            raise ImpalaError(tell(str(error))) from error
+        query = Query(handle, req.statement, session, job, journal=journal, tell=tell)
+        query.options = {**session.state.options, **_upper(req.confOverlay or {})}
+        registry.add_query(query)
+        query.start(self._impalad.faults.take_error("status"))
+        if not job.columns and job.kind in {"DDL", "SET"}:
+            # USE and SET are done within the call: the next statement must see them.
+            query.wait(None)
+            if query.error:
+                registry.close_query(query)
+                raise ImpalaError(query.error)
+        return t.TExecuteStatementResp(status=done(), operationHandle=operation_handle(query))
+
+    def GetOperationStatus(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802
+        """Tell where a query stands; that it failed is no failure of this call."""
+        query = self._query(req)
+        query.wait(_option(query, "LONG_POLLING_TIME_MS", 0) / 1000)
+        answer = t.TGetOperationStatusResp(
+            status=done(),
+            operationState=_STATES[query.state],
+            hasResultSet=query.has_result_set,
+        )
+        if query.state is QueryState.ERROR:
+            answer.sqlState, answer.errorMessage = GENERAL_ERROR, query.error
+        return answer
+
+    def GetResultSetMetadata(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802
+        """Tell the columns of a result."""
+        query = self._query(req)
+        answer = t.TGetResultSetMetadataResp(status=done())
+        if query.has_result_set:
+            answer.schema = encode_schema(query.job.columns)
+        return answer
+
+    def FetchResults(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802
+        """Hand out rows.  A fetch that fails ends the query: its handle is unknown afterwards."""
+        first, forward = t.TFetchOrientation.FETCH_FIRST, t.TFetchOrientation.FETCH_NEXT
+        if req.orientation not in {None, first, forward}:
+            return refusal("FetchResults", "Unsupported operation", NOT_IMPLEMENTED)
+        query = self._query(req)
+        if req.orientation == first:
+            raise ImpalaError(self._impalad.teller(query.handle)(_NO_RESTART))
+        if not query.wait(_option(query, "FETCH_ROWS_TIMEOUT_MS", _FETCH_TIMEOUT_MS) / 1000):
+            return t.TFetchResultsResp(status=still_executing(), hasMoreRows=True)
+        rows = req.maxRows if req.maxRows and req.maxRows > 0 else 1024
+        try:
+            offset, values, more = query.fetch(rows)
+        except ImpalaError:
+            self._impalad.registry.close_query(query)
+            raise
+        return t.TFetchResultsResp(
+            status=done(),
+            hasMoreRows=more,
+            results=encode_rows(offset, query.job.columns, values),
+        )
+
+    def CancelOperation(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802
+        """Stop a query; its handle stays, and says ``Cancelled``."""
+        self._query(req).cancel()
+        return t.TCancelOperationResp(status=done())
+
+    def CloseOperation(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802
+        """Close a query."""
+        self._impalad.registry.close_query(self._query(req))
+        return t.TCloseOperationResp(status=done())
+
+    def CloseImpalaOperation(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802
+        """Close a query and tell, this once, how many rows it changed."""
+        query = self._query(req)
+        changed = query.job.modified_rows if query.state is QueryState.FINISHED else None
+        self._impalad.registry.close_query(query)
+        answer = impala.TCloseImpalaOperationResp(status=done())
+        if changed is not None:
+            answer.dml_result = impala.TDmlResult(rows_modified=dict(changed), num_row_errors=0)
+        return answer
+
+    def _query(self, req: Any) -> Query:
+        handle = handles.from_thrift(req.operationHandle.operationId)
+        return self._impalad.registry.query(handle)
+
+
+def operation_handle(query: Query) -> t.TOperationHandle:
+    """Return the handle of *query* as it goes over the wire."""
+    return t.TOperationHandle(
+        operationId=query.handle.to_thrift(),
+        operationType=t.TOperationType.EXECUTE_STATEMENT,
+        hasResultSet=query.has_result_set,
+    )
+
+
+def _upper(options: dict[str, str]) -> dict[str, str]:
+    return {name.upper(): value for name, value in options.items()}
+
+
+def _option(query: Query, name: str, default: int) -> int:
+    value = query.options.get(name, "")
+    return int(value) if value.isdigit() else default

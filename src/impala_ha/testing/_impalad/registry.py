@@ -1,0 +1,220 @@
+"""Sessions and queries of one coordinator, and who may use them.
+
+A session belongs to this process only; it is found by its guid and opened by its secret, from any
+connection of the same user.  As in Impala since 3.3 it outlives its last connection for a while
+(`disconnected_session_timeout`), with everything that runs in it.  What has timed out is put away
+whenever somebody looks, so no thread has to watch the clock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from impala_ha.testing._impalad import handles
+from impala_ha.testing._impalad.contract import ImpalaError, SessionState
+
+if TYPE_CHECKING:
+    from impala_ha.testing._impalad.flags import Flags
+    from impala_ha.testing._impalad.handles import Handle
+    from impala_ha.testing._impalad.queries import Query
+
+# The first version whose sessions outlive their connection.
+_SESSIONS_SURVIVE = (3, 3)
+# Impala's default of --query_log_size.
+_REMEMBERED = 200
+_QUERY_ID_IN_HANDLE_ERROR = (4, 0)
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One HS2 session.
+
+    Attributes:
+        handle: Its name and secret.
+        connected_user: Who authenticated.
+        state: User, database and options that statements see.
+        connections: The connections that used it and are still open.
+        last_accessed: When a call used it last (seconds since the epoch).
+        disconnected_since: When its last connection went (monotonic seconds); None while one is
+            there.
+    """
+
+    handle: Handle
+    connected_user: str
+    state: SessionState
+    connections: set[int] = field(default_factory=set)
+    last_accessed: float = field(default_factory=time.time)
+    disconnected_since: float | None = None
+
+
+class Registry:
+    """All sessions and queries of a coordinator.
+
+    Args:
+        flags: Its start-up flags.
+    """
+
+    def __init__(self, flags: Flags) -> None:
+        self._flags = flags
+        self._lock = threading.RLock()
+        self._sessions: dict[bytes, Session] = {}
+        self._queries: dict[bytes, Query] = {}
+        self._past: dict[bytes, Query] = {}
+
+    def sessions(self) -> list[Session]:
+        """Return the sessions that are open."""
+        with self._lock:
+            self._sweep()
+            return list(self._sessions.values())
+
+    def queries(self) -> list[Query]:
+        """Return the queries that nobody closed."""
+        with self._lock:
+            self._sweep()
+            return list(self._queries.values())
+
+    def open_session(self, connection: int, connected_user: str, state: SessionState) -> Session:
+        """Open a session for *connection*.
+
+        Raises:
+            ImpalaError: The user has too many.
+        """
+        limit = self._flags.max_hs2_sessions_per_user
+        with self._lock:
+            self._sweep()
+            if limit > 0:
+                mine = [s for s in self._sessions.values() if s.state.user == state.user]
+                if len(mine) >= limit:
+                    raise ImpalaError(
+                        f"Number of sessions for user {state.user} exceeds coordinator limit "
+                        f"{limit}"
+                    )
+            session = Session(handles.new_session(), connected_user, state, {connection})
+            self._sessions[session.handle.guid] = session
+            return session
+
+    def session(self, handle: Handle, connection: int, user: str | None) -> Session:
+        """Find the session *handle* for a call that came over *connection*.
+
+        Args:
+            handle: What the client sent.
+            connection: Which connection asks; the session lives at least as long.
+            user: Who authenticated on it; None when nobody had to.
+
+        Raises:
+            ImpalaError: There is none, its secret is another, it has expired, or its user is.
+        """
+        with self._lock:
+            self._sweep()
+            session = self._sessions.get(handle.guid)
+            if session is None or not session.handle.fits(handle):
+                raise ImpalaError(f"Invalid session id: {handle}")
+            if user is not None and user != session.connected_user:
+                raise ImpalaError(
+                    f"The user authorized on the connection '{user}' does not match the session "
+                    f"username '{session.connected_user}'"
+                )
+            self._check_idle(session)
+            session.connections.add(connection)
+            session.disconnected_since = None
+            session.last_accessed = time.time()
+            return session
+
+    def close_session(self, session: Session) -> None:
+        """Close *session* and everything in it."""
+        with self._lock:
+            self._sessions.pop(session.handle.guid, None)
+            orphans = [q for q in self._queries.values() if q.session is session]
+            for query in orphans:
+                self._bury(query)
+        for query in orphans:
+            query.close()
+
+    def lose_sessions(self) -> None:
+        """Forget all sessions and stop their queries, as a restart would."""
+        for session in self.sessions():
+            self.close_session(session)
+
+    def connection_ended(self, connection: int) -> None:
+        """Note that *connection* is gone."""
+        with self._lock:
+            left = [s for s in self._sessions.values() if connection in s.connections]
+            for session in left:
+                session.connections.discard(connection)
+                if not session.connections:
+                    session.disconnected_since = time.monotonic()
+            self._sweep()
+
+    def add_query(self, query: Query) -> None:
+        """Register *query*.
+
+        Raises:
+            ImpalaError: Its session was closed meanwhile.
+        """
+        with self._lock:
+            if query.session.handle.guid not in self._sessions:
+                raise ImpalaError("Session has been closed, ignoring query.")
+            self._queries[query.handle.guid] = query
+
+    def query(self, handle: Handle) -> Query:
+        """Find the query *handle*.
+
+        Raises:
+            ImpalaError: There is none (any more), or the secret is wrong.
+        """
+        with self._lock:
+            self._sweep()
+            query = self._queries.get(handle.guid)
+            if query is None:
+                raise ImpalaError(self._unknown_handle(handle))
+            if not query.handle.fits(handle):
+                raise ImpalaError(f"Query id {handle} not found.")
+            query.session.last_accessed = time.time()
+            return query
+
+    def close_query(self, query: Query) -> None:
+        """Unregister *query* and stop it."""
+        with self._lock:
+            self._bury(query)
+        query.close()
+
+    def query_or_past(self, handle: Handle) -> Query | None:
+        """Find the query *handle* among the open ones and the last that were closed."""
+        with self._lock:
+            return self._queries.get(handle.guid) or self._past.get(handle.guid)
+
+    def _bury(self, query: Query) -> None:
+        if self._queries.pop(query.handle.guid, None) is not None:
+            self._past[query.handle.guid] = query
+            if len(self._past) > _REMEMBERED:
+                del self._past[next(iter(self._past))]
+
+    def _unknown_handle(self, handle: Handle) -> str:
+        if self._flags.version() >= _QUERY_ID_IN_HANDLE_ERROR:
+            return f"Invalid or unknown query handle: {handle}."
+        return f"Invalid query handle: {handle}"
+
+    def _check_idle(self, session: Session) -> None:
+        option = session.state.options.get("IDLE_SESSION_TIMEOUT", "")
+        limit = int(option) if option.isdigit() else self._flags.idle_session_timeout
+        if limit > 0 and time.time() - session.last_accessed > limit:
+            stamp = datetime.fromtimestamp(session.last_accessed).strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ006  # Impala writes local time
+            raise ImpalaError(
+                f"Client session expired due to more than {limit}s of inactivity "
+                f"(last activity was at: {stamp})."
+            )
+
+    def _sweep(self) -> None:
+        """Put away the sessions whose connections are gone for too long."""
+        keep = self._flags.disconnected_session_timeout
+        if self._flags.version() < _SESSIONS_SURVIVE:
+            keep = 0
+        now = time.monotonic()
+        for session in list(self._sessions.values()):
+            since = session.disconnected_since
+            if since is not None and now - since >= keep:
+                self.close_session(session)

@@ -1,0 +1,246 @@
+"""A local cluster: several pocket Impalas as processes of their own, to develop and test against.
+
+    with LocalCluster(3) as cluster:
+        connection = impala_ha.connect(cluster.hosts)
+        cluster[0].kill()
+
+Behind it stands one process, the keeper, which forks the coordinators and ends with whoever
+started it, so a test run that is killed leaves nothing behind.  What everybody needs to know lies
+in a private directory; another process that knows it can `attach` and hurt the same cluster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from impala_ha.testing._impalad import control
+from impala_ha.testing._impalad.flags import parse_flags
+from impala_ha.testing._impalad.layout import Layout, read_layout
+from impala_ha.testing._local_coordinator import LocalCoordinator, Mode
+from impala_ha.testing._local_process import end_keeper, private_directory, start_keeper, wait_ready
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator, Mapping
+
+    from typing_extensions import Self
+
+    from impala_ha.testing._impalad.journal import Event
+
+_ENGINE = "impala_ha.testing._impalad.engine:make_engine"
+_NEEDS = ("duckdb", "sqlglot", "pyarrow")
+_MOST = 250
+_LAST_PORT = 65535
+
+
+class LocalCluster:
+    """Several coordinators on this machine, each a process on a loopback address of its own.
+
+    Use it as a context manager, or call `start` and `stop`.
+
+    Args:
+        n: How many coordinators, 1 to 250.
+        data: A folder whose CSV and Parquet files become tables; None for none.
+        warehouse: The folder of the tables; None for one that is removed at the end.
+        port: One port for 127.0.0.1, 127.0.0.2 and so on; None for any that is free.
+        auth: ``"NOSASL"``, or ``"PLAIN"`` for SASL with user and password.
+        users: Passwords by user, for ``"PLAIN"``; None lets everybody in.
+        memory_limit: What the engine of one coordinator may use.
+        flags: Start-up flags as impalad names them, such as ``fe_service_threads``.
+
+    Raises:
+        ValueError: An argument makes no sense.
+        ModuleNotFoundError: The extra ``local`` is not installed.
+    """
+
+    def __init__(
+        self,
+        n: int = 3,
+        *,
+        data: str | os.PathLike[str] | None = None,
+        warehouse: str | os.PathLike[str] | None = None,
+        port: int | None = None,
+        auth: Literal["NOSASL", "PLAIN"] = "NOSASL",
+        users: Mapping[str, str] | None = None,
+        memory_limit: str = "512MB",
+        flags: Mapping[str, object] | None = None,
+        _engine: str = _ENGINE,
+    ) -> None:
+        _check(n, port, auth, users, data)
+        parse_flags(flags or {})
+        self._plan = Layout(
+            directory="",
+            size=n,
+            port=port,
+            warehouse=str(Path(warehouse).resolve()) if warehouse is not None else "",
+            data=str(Path(data).resolve()) if data is not None else None,
+            auth=auth,
+            users=dict(users) if users is not None else None,
+            memory_limit=memory_limit,
+            flags=dict(flags or {}),
+            engine=_engine,
+        )
+        if _engine == _ENGINE:
+            _check_installed()
+        self._layout: Layout | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._past: list[Event] = []
+
+    @classmethod
+    def attach(cls, directory: str | os.PathLike[str]) -> Self:
+        """Take hold of a cluster that another process runs.
+
+        Args:
+            directory: Its private directory, `LocalCluster.directory`.
+
+        Returns:
+            The same cluster; `stop` lets go of it without ending it.
+
+        Raises:
+            FileNotFoundError: No cluster lives there.
+        """
+        cluster = cls.__new__(cls)
+        cluster._plan = cluster._layout = read_layout(directory)  # noqa: SLF001  # it is ours
+        cluster._process = None  # noqa: SLF001
+        cluster._past = []  # noqa: SLF001
+        return cluster
+
+    def __repr__(self) -> str:
+        state = self.hosts if self._layout is not None else "not running"
+        return f"<LocalCluster of {self._plan.size}: {state}>"
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> Self:
+        """Start all coordinators; return when clients can connect to all.
+
+        Raises:
+            OSError: An address is taken.
+            RuntimeError: It runs already, or a coordinator did not come up.
+        """
+        if self._layout is not None:
+            raise RuntimeError(f"{self!r} runs already")
+        directory = private_directory()
+        try:
+            warehouse = self._plan.warehouse or str(Path(directory, "warehouse"))
+            Path(warehouse).mkdir(parents=True, exist_ok=True)
+            self._plan.within(directory, warehouse).write()
+            self._process = start_keeper(directory)
+            wait_ready(self._process)
+            self._layout = read_layout(directory)
+        except BaseException:
+            self._end_keeper()
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End all coordinators and remove the private directory.  May be called twice."""
+        layout, self._layout = self._layout, None
+        if layout is None or self._process is None:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            control.ask(layout.keeper, "stop")
+        self._past = _read_journals(layout)
+        self._end_keeper()
+        shutil.rmtree(layout.directory, ignore_errors=True)
+
+    @property
+    def directory(self) -> Path:
+        """The private directory, by which another process can `attach`."""
+        return Path(self._running().directory)
+
+    @property
+    def warehouse(self) -> Path:
+        """The folder of the tables."""
+        return Path(self._running().warehouse)
+
+    @property
+    def hosts(self) -> str:
+        """``"127.0.0.1:21050,127.0.0.2:21050"``: what `impala_ha.connect` takes."""
+        return ",".join(f"{host}:{port}" for host, port in self._running().addresses)
+
+    def __len__(self) -> int:
+        return self._plan.size
+
+    def __getitem__(self, index: int) -> LocalCoordinator:
+        layout = self._running()
+        return LocalCoordinator(layout, range(layout.size)[index])
+
+    def __iter__(self) -> Iterator[LocalCoordinator]:
+        return (self[index] for index in range(len(self)))
+
+    def heal(self) -> None:
+        """Undo what was done to any coordinator."""
+        for coordinator in self:
+            coordinator.heal()
+
+    def journal(self) -> list[Event]:
+        """Return what all coordinators wrote down, oldest first; also after `stop`."""
+        if self._layout is None:
+            return list(self._past)
+        return _read_journals(self._layout)
+
+    def executions(self, sql: str, *, mode: Mode = "started") -> int:
+        """Count how often a statement ran, on all coordinators together; also after `stop`.
+
+        Args:
+            sql: Its exact text; white space around it does not count.
+            mode: As for `LocalCoordinator.executions`.
+        """
+        text = sql.strip()
+        return sum(event.event == mode and event.sql == text for event in self.journal())
+
+    def _end_keeper(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            end_keeper(process)
+
+    def _running(self) -> Layout:
+        if self._layout is None:
+            raise RuntimeError("the cluster is not running")
+        return self._layout
+
+
+def _check(
+    n: int,
+    port: int | None,
+    auth: str,
+    users: Mapping[str, str] | None,
+    data: str | os.PathLike[str] | None,
+) -> None:
+    if not 1 <= n <= _MOST:
+        raise ValueError(f"n must be between 1 and {_MOST}, not {n}")
+    if port is not None and not 1 <= port <= _LAST_PORT:
+        raise ValueError(f"port must be between 1 and {_LAST_PORT}, not {port}")
+    if auth not in {"NOSASL", "PLAIN"}:
+        raise ValueError(f"auth must be 'NOSASL' or 'PLAIN', not {auth!r}")
+    if users is not None and auth != "PLAIN":
+        raise ValueError("users have no meaning without auth='PLAIN'")
+    if data is not None and not Path(data).is_dir():
+        raise ValueError(f"data must be a folder, and {os.fspath(data)!r} is none")
+
+
+def _check_installed() -> None:
+    missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(
+            f"the local cluster needs {', '.join(missing)}: pip install 'impala-ha[local]'",
+            name=missing[0],
+        )
+
+
+def _read_journals(layout: Layout) -> list[Event]:
+    events = [
+        event for index in range(layout.size) for event in LocalCoordinator(layout, index).journal()
+    ]
+    return sorted(events, key=lambda event: event.time)

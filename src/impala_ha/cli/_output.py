@@ -15,8 +15,10 @@ as it lies in the table (``surrogateescape``).
 from __future__ import annotations
 
 import csv
+import io
 import re
 import sys
+import warnings
 from typing import TYPE_CHECKING, Protocol
 
 from rich.cells import cell_len
@@ -159,15 +161,21 @@ def delimiter(given: str) -> str:
     Raises:
         BadInput: When it is none or more than one, or one that csv cannot tell from a line end.
     """
-    meant = given
-    if len(given) != 1:
-        try:
-            meant = given.encode("ascii", "backslashreplace").decode("unicode_escape")
-        except UnicodeDecodeError:
-            meant = ""
-    if len(meant) != 1 or meant in '"\r\n':
-        raise BadInput(f"--output_delimiter: {given!r} is not one character (or is a quote)")
+    try:
+        meant = given if len(given) == 1 else _unescaped(given)
+        csv.writer(io.StringIO(), delimiter=meant)
+    except (ValueError, TypeError, DeprecationWarning):
+        meant = ""
+    if not meant or meant in '"\r\n':
+        problem = f"{given!r} is not one character, or one that lines need"
+        raise BadInput(f"--output_delimiter: {problem}")
     return meant
+
+
+def _unescaped(given: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # an escape that there is not
+        return given.encode("ascii", "backslashreplace").decode("unicode_escape")
 
 
 def prepare_stdout() -> None:

@@ -192,7 +192,8 @@ def _connect(given: Mapping[str, Any], mechanism: str | None) -> dict[str, Any]:
 def _check(words: Mapping[str, Any], mechanism: str | None, *, in_clear: bool) -> None:
     """What the library would say, before a password is asked for."""
     pending = {"jwt": "not yet asked for"} if mechanism == _JWT else {}
-    with warnings.catch_warnings(action="ignore"):  # connect() says them again
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # connect() says them again
         options = Settings.read({**words, **pending}, os.environ).options
     if options.auth_mechanism in {_LDAP, _JWT} and not options.use_ssl and not in_clear:
         raise BadInput(

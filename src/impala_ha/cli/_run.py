@@ -7,7 +7,6 @@ not converted: what Impala writes (nanoseconds, decimals) is what the user reads
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 SUCCESS, FAILURE, MISUSE = 0, 1, 2
 
-_SILENT = re.compile(r"\s*(?:USE|SET)\b", re.IGNORECASE)
+_SILENT = {"USE", "SET", "UNSET"}
 
 
 def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
@@ -93,11 +92,11 @@ def _converse(connection: Any, request: Request, notes: Notes) -> int:
 
 def _execute(cursor: Any, request: Request, number: int, notes: Notes) -> None:
     """Run one statement and tell what came of it."""
-    sql = request.script[number].text
-    notes.detail(f"Query: {sql}")
+    statement = request.script[number]
+    notes.detail(f"Query: {statement.text}")
     started = time.monotonic()
     try:
-        cursor.execute(sql)
+        cursor.execute(statement.text)
         rows = _write(cursor, request, notes) if cursor.has_result_set else None
     except (KeyboardInterrupt, OSError) as error:  # an error of the library may be an OSError too
         if not isinstance(error, Error):
@@ -115,7 +114,7 @@ def _execute(cursor: Any, request: Request, number: int, notes: Notes) -> None:
         notes.say(f"Fetched {rows} row(s) in {elapsed:.2f}s")
     elif cursor.rowcount >= 0:
         notes.say(f"Modified {cursor.rowcount} row(s) in {elapsed:.2f}s")
-    elif not _SILENT.match(sql):
+    elif statement.verb not in _SILENT:
         notes.say(f"Time elapsed: {elapsed:.2f}s")
 
 

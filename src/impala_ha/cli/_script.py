@@ -72,11 +72,13 @@ class Statement:
 
     Attributes:
         text: What the server gets: variables replaced, no semicolon at the end.
-        line: Where it starts in the script, from 1.
+        line: Where its first word stands in the script, from 1.
+        verb: That word, in upper case.
     """
 
     text: str
     line: int
+    verb: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def statements(text: str, variables: Mapping[str, str], origin: str) -> tuple[St
         if _remembered(bare, known):
             continue
         sent = _as_sql(bare) or substituted(piece.text, known, where)
-        found.append(Statement(sent, piece.line))
+        found.append(Statement(sent, piece.line, bare.split(maxsplit=1)[0].upper()))
     if not found:
         raise BadInput(f"{origin}: no statement in it")
     return tuple(found)

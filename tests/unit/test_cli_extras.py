@@ -1,0 +1,74 @@
+"""Who lacks an extra reads one line that says what to type."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from impala_ha._extras import MissingExtra, need
+
+
+def test_a_module_that_is_there_is_what_import_gives():
+    assert need("json", "cli") is json
+
+
+def test_a_dotted_name_gives_its_last_part():
+    assert need("json.decoder", "cli") is json.decoder
+
+
+def test_a_module_that_is_not_there_is_told_in_one_line():
+    with pytest.raises(MissingExtra) as refusal:
+        need("no_such_module.deep", "arrow")
+
+    assert str(refusal.value) == (
+        "no_such_module.deep is not installed: pip install 'impala-ha[arrow]'"
+    )
+
+
+def test_kerberos_also_needs_packages_of_the_system():
+    with pytest.raises(MissingExtra) as refusal:
+        need("no_such_module", "kerberos")
+
+    assert "apt install gcc python3-dev libkrb5-dev" in str(refusal.value)
+    assert "dnf install gcc python3-devel krb5-devel" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+BROKEN = [
+    ("raise ImportError('libkrb5.so.3: cannot open\\nshared object')", "libkrb5.so.3: cannot open"),
+    ("raise ImportError", "ImportError"),
+    ("import no_such_dependency", "No module named 'no_such_dependency'"),
+]
+
+
+@pytest.mark.parametrize(("source", "reason"), BROKEN)
+def test_a_module_that_is_there_but_broken_is_told_from_one_that_is_not(
+    source, reason, tmp_path, monkeypatch
+):
+    (tmp_path / "broken_extra.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(MissingExtra) as refusal:
+        need("broken_extra", "kerberos")
+
+    assert f"broken_extra does not load ({reason}): pip install" in str(refusal.value)
+
+
+@pytest.mark.parametrize("module", ["click", "rich", "sqlparse"])
+def test_the_program_without_its_extra_says_what_to_type(module):
+    code = (
+        f"import sys; sys.modules[{module!r}] = None;"
+        "from impala_ha.cli.connect import main; sys.exit(main())"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, "-e", "select 1"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"impala-connect: {module} ")
+    assert done.stderr.endswith("pip install 'impala-ha[cli]'\n")
+    assert done.stderr.count("\n") == 1

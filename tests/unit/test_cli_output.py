@@ -1,0 +1,238 @@
+"""A result looks as in impala-shell, needs no memory, and cannot take over a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from impala_ha.cli._bad_input import BadInput
+from impala_ha.cli._destination import Destination
+from impala_ha.cli._output import Delimited, Table, Vertical, delimiter, prepare_stdout, text
+
+
+def test_a_table_is_a_grid_with_all_cells_to_the_left():
+    drawn = written(Table(["id", "name"]), [(1, "Ada"), (20, None)])
+
+    assert drawn == (
+        "+----+------+\n| id | name |\n+----+------+\n| 1  | Ada  |\n| 20 | NULL |\n+----+------+\n"
+    )
+
+
+def test_a_table_without_rows_still_shows_its_columns():
+    assert written(Table(["id"]), []) == "+----+\n| id |\n+----+\n+----+\n"
+
+
+def test_a_later_batch_keeps_the_columns_of_the_first_and_no_second_head():
+    drawn = written(Table(["a", "b"]), [("xx", 1)], [("yyyyy", 2), ("z", 3)])
+
+    assert drawn.splitlines()[3:] == [
+        "| xx | 1 |",
+        "| yyyyy | 2 |",
+        "| z  | 3 |",
+        "+----+---+",
+    ]
+
+
+def test_wide_characters_take_two_columns():
+    drawn = written(Table(["a"]), [("世界",), ("ü",)])
+
+    assert drawn.splitlines()[1:5] == ["| a    |", "+------+", "| 世界 |", "| ü    |"]
+
+
+def test_a_cell_of_several_lines_is_a_row_of_several_lines():
+    drawn = written(Table(["a", "b"]), [("CREATE TABLE t (\n  a INT\n)", 1)])
+
+    assert drawn.splitlines()[3:6] == [
+        "| CREATE TABLE t ( | 1 |",
+        "|   a INT          |   |",
+        "| )                |   |",
+    ]
+
+
+@pytest.mark.parametrize("form", [Table, Vertical])
+def test_what_people_read_cannot_steer_the_terminal(form):
+    drawn = written(form(["a\x1b[2J"]), [("\x1b[31mred\x07\r\t\x9b",)])
+
+    assert r"\x1b[31mred\x07\r\t\x9b" in drawn
+    assert not set(drawn) & set("\x1b\x07\r\t\x9b")
+
+
+def test_vertical_has_a_line_for_each_value_and_counts_rows_through():
+    drawn = written(Vertical(["id", "name"]), [(1, "a\nb")], [(2, None)])
+
+    rule = "*" * 38
+    assert drawn == (
+        f"{rule} 1.row {rule}\n  id: 1\nname: a\nb\n{rule} 2.row {rule}\n  id: 2\nname: NULL\n"
+    )
+
+
+LINES = [
+    (("a", "b"), "a\tb\n"),
+    (("a\tb", "c"), '"a\tb"\tc\n'),
+    (('say "x"', ""), '"say ""x"""\t\n'),
+    (("a\nb", None), '"a\nb"\tNULL\n'),
+    (("\x1b[31m", 1.5), "\x1b[31m\t1.5\n"),
+]
+
+
+@pytest.mark.parametrize(("row", "expected"), LINES)
+def test_a_delimited_value_is_quoted_only_where_it_must_be(row, expected):
+    assert expected == written(Delimited(["x", "y"], "\t", header=False), [row])
+
+
+def test_a_delimited_result_has_its_names_once_when_asked_for():
+    drawn = written(Delimited(["x", "y"], ",", header=True), [(1, 2)], [(3, 4)])
+
+    assert drawn == "x,y\n1,2\n3,4\n"
+
+
+def test_a_delimited_result_without_rows_has_its_names_all_the_same():
+    assert written(Delimited(["x"], ",", header=True), []) == "x\n"
+    assert not written(Delimited(["x"], ",", header=False), [])
+
+
+VALUES = [
+    (None, "NULL"),
+    (True, "true"),
+    (False, "false"),
+    (7, "7"),
+    (0.1, "0.1"),
+    ("", ""),
+    ("2026-01-01 00:00:00.123456789", "2026-01-01 00:00:00.123456789"),
+    (b"abc", "abc"),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), VALUES)
+def test_a_value_is_written_as_impala_writes_it(value, expected):
+    assert expected == text(value)
+
+
+def test_a_string_that_is_not_utf8_comes_out_byte_for_byte(tmp_path):
+    destination = Destination(tmp_path / "out")
+    Delimited(["x"], ",", header=False).write([(b"a\xff\xfe",)], destination.open())
+    destination.close()
+
+    assert (tmp_path / "out").read_bytes() == b"a\xff\xfe\n"
+
+
+DELIMITERS = [
+    (",", ","),
+    (r"\t", "\t"),
+    (r"\001", "\x01"),
+    (r"\x01", "\x01"),
+    ("§", "§"),
+    ("\\", "\\"),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), DELIMITERS)
+def test_a_delimiter_is_a_character_or_an_escape(given, expected):
+    assert expected == delimiter(given)
+    assert f"1{expected}2\n" == written(
+        Delimited(["x", "y"], delimiter(given), header=False), [(1, 2)]
+    )
+
+
+@pytest.mark.parametrize("given", ["", "||", r"\n", '"', r"\q\q", r"\q", r"\x"])
+def test_what_cannot_delimit_is_refused(given):
+    with pytest.raises(BadInput, match="--output_delimiter"):
+        delimiter(given)
+
+
+def test_a_pipe_gets_utf8_whatever_the_locale_says(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+
+    prepare_stdout()
+    sys.stdout.write("ü" + text(b"\xff"))
+    sys.stdout.flush()
+
+    assert raw.getvalue() == b"\xc3\xbc\xff"
+
+
+def test_a_terminal_keeps_its_encoding_and_shows_the_rest_as_question_marks(monkeypatch):
+    class Terminal(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", Terminal(raw, encoding="latin-1"))
+
+    prepare_stdout()
+    sys.stdout.write("ü世" + text(b"\xff"))
+    sys.stdout.flush()
+
+    assert raw.getvalue() == b"\xfc??"
+
+
+def test_a_file_is_emptied_by_the_first_result_and_not_before(tmp_path):
+    path = tmp_path / "out"
+    path.write_text("of yesterday")
+    destination = Destination(path)
+    before = path.read_text()
+    destination.open().write("one ")
+    destination.open().write("two")
+    destination.close()
+
+    assert (before, path.read_text()) == ("of yesterday", "one two")
+
+
+def test_a_file_that_was_never_opened_is_left_alone(tmp_path):
+    path = tmp_path / "out"
+    path.write_text("of yesterday")
+
+    Destination(path).close()
+
+    assert path.read_text() == "of yesterday"
+
+
+def test_the_device_null_may_be_an_output():
+    destination = Destination(Path(os.devnull))
+    destination.open().write("gone")
+    destination.close()
+
+    assert not Path(os.devnull).read_bytes()
+
+
+def test_an_output_that_cannot_be_is_refused_before_anything_is_opened(tmp_path):
+    script = tmp_path / "etl.sql"
+    script.write_text("select 1")
+    (tmp_path / "link").symlink_to(script)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    cases = {
+        tmp_path: "is a directory",
+        tmp_path / "none" / "out": "there is no directory",
+        script / "out": "Not a directory",
+        tmp_path / "loop": "symbolic links",
+        tmp_path / "link": "is the script itself",
+    }
+
+    for path, message in cases.items():
+        with pytest.raises(BadInput, match=message):
+            Destination(path, script)
+    assert script.read_text() == "select 1"
+
+
+def test_an_output_without_permission_is_refused_before_anything_is_opened(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    kept.write_text("x")
+    # The tests may run as root, to whom nothing is forbidden.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    with pytest.raises(BadInput, match=r"kept: no permission to write$"):
+        Destination(kept)
+    with pytest.raises(BadInput, match="new: no permission to write in"):
+        Destination(tmp_path / "new")
+
+
+def written(form, *batches):
+    out = io.StringIO()
+    for batch in batches:
+        form.write(batch, out)
+    form.end(out)
+    return out.getvalue()

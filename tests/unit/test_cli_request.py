@@ -1,0 +1,359 @@
+"""The options mean together what impala-shell's mean, and a mistake is told before anything opens."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import os
+import sys
+
+import click
+import pytest
+
+from impala_ha._extras import MissingExtra
+from impala_ha.cli import _request
+from impala_ha.cli._bad_input import BadInput
+from impala_ha.cli._credentials import secret, user_name
+from impala_ha.cli._options import command
+from impala_ha.cli._output import Delimited, Table, Vertical
+from impala_ha.cli._request import Loudness, Request, request
+from impala_ha.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    kept = {"PATH": os.environ["PATH"], "USER": "ada"}
+    monkeypatch.setattr(os, "environ", kept)
+
+
+@pytest.fixture
+def stdin(monkeypatch):
+    """Stands in for standard input: call it with what it holds, and whether it is a terminal."""
+
+    def arrange(raw, *, terminal=False):
+        class Input(io.TextIOWrapper):
+            def isatty(self):
+                return terminal
+
+        monkeypatch.setattr(sys, "stdin", Input(io.BytesIO(raw)))
+
+    return arrange
+
+
+SAME = [
+    ["-e", "select 1"],
+    ["-eselect 1"],
+    ["-q", "select 1"],
+    ["-qselect 1"],
+    ["--query=select 1"],
+    ["--query", "select 1"],
+    ["-i", "-e", "select 1"],
+    ["-i", "-eselect 1"],
+    ["-Be", "select 1"],
+]
+
+
+@pytest.mark.parametrize("words", SAME)
+def test_sql_is_given_attached_or_apart_by_its_old_names(words):
+    assert [statement.text for statement in asked(*words).script] == ["select 1"]
+
+
+@pytest.mark.parametrize(
+    "words", [["-i", "a,b:1"], ["-ia,b:1"], ["--impalad=a,b:1"], ["--impalad", "a,b:1"]]
+)
+def test_hosts_are_given_attached_or_apart(words):
+    assert asked(*words, "-eselect 1").connect == {"host": "a,b:1"}
+
+
+def test_hosts_that_are_not_given_are_left_to_the_environment():
+    assert asked("-e", "select 1").connect == {}
+    assert asked("-i", "-e", "select 1").connect == {}
+
+
+@pytest.mark.parametrize("words", [["-"], ["-f", "-"], ["-f-"], []])
+def test_sql_comes_from_standard_input_when_that_is_named_or_a_pipe(words, stdin):
+    stdin(b"select 1;")
+
+    found = asked(*words)
+
+    assert (found.script[0].text, found.origin) == ("select 1", "standard input")
+
+
+def test_a_terminal_without_sql_is_not_waited_for(stdin):
+    stdin(b"", terminal=True)
+
+    with pytest.raises(BadInput, match="nothing to run"):
+        asked("-i", "a")
+
+
+def test_a_file_is_read_whole_with_its_mark_left_out(tmp_path):
+    file = tmp_path / "etl.sql"
+    file.write_bytes(b"\xef\xbb\xbfselect 1;\nselect 2;")
+
+    found = asked("-f", str(file))
+
+    assert [statement.text for statement in found.script] == ["select 1", "select 2"]
+    assert found.origin == str(file)
+
+
+def test_every_option_of_the_connection_reaches_connect(tmp_path):
+    ca = tmp_path / "ca.pem"
+    ca.write_text("-")
+
+    found = asked(
+        "-i", "a,b", "-d", "sales", "-u", "ada", "-s", "hive", "-b", "lb.example.com", "--ssl",
+        f"--ca_cert={ca}", "--verify_cert", "--policy", "random", "--connect_timeout", "2",
+        "--deadline", "30", "-e", "select 1",
+    )  # fmt: skip
+
+    assert found.connect == {
+        "host": "a,b",
+        "database": "sales",
+        "user": "ada",
+        "kerberos_service_name": "hive",
+        "krb_host": "lb.example.com",
+        "use_ssl": True,
+        "ca_cert": str(ca),
+        "verify_cert": True,
+        "policy": "random",
+        "connect_timeout": 2.0,
+        "deadline": 30.0,
+    }
+
+
+def test_a_connect_timeout_may_be_in_milliseconds():
+    assert asked("-t", "1500", "-eselect 1").connect == {"connect_timeout": 1.5}
+
+
+def test_http_has_its_own_port_and_path_and_hosts_may_have_their_own():
+    found = asked("--protocol", "hs2-http", "-i", "a:1", "-eselect 1")
+
+    assert found.connect == {
+        "host": "a:1",
+        "use_http_transport": True,
+        "http_path": "cliservice",
+    }
+    assert os.environ["IMPALA_HA_PORT"] == "28000"
+
+
+def test_query_options_are_collected_in_upper_case():
+    found = asked("-Q", "mem_limit=2g", "-Q", "MT_DOP=4", "-e", "select 1")
+
+    assert found.query_options == {"MEM_LIMIT": "2g", "MT_DOP": "4"}
+
+
+def test_a_variable_is_filled_in():
+    assert asked("--var=x=7", "-e", "select ${var:x}").script[0].text == "select 7"
+
+
+def test_long_names_may_have_hyphens():
+    assert asked("--fetch-size", "10", "-e", "select 1").fetch_size == 10
+
+
+def test_the_form_follows_the_options():
+    assert isinstance(asked("-eselect 1").form(["a"]), Table)
+    assert isinstance(asked("-eselect 1", "-E").form(["a"]), Vertical)
+    assert isinstance(asked("-eselect 1", "-B").form(["a"]), Delimited)
+
+
+def test_loudness_follows_the_options():
+    heard = [asked("-eselect 1", *words).loudness for words in ([], ["--quiet"], ["-V"])]
+
+    assert heard == [Loudness.NORMAL, Loudness.QUIET, Loudness.VERBOSE]
+
+
+def test_ldap_takes_its_password_from_a_command_and_keeps_it_to_itself():
+    found = asked("-l", "--ssl", "--ldap_password_cmd", "printf 'geheim\\n'", "-eselect 1")
+
+    assert found.connect == {
+        "auth_mechanism": "LDAP",
+        "use_ssl": True,
+        "user": "ada",
+        "password": "geheim",
+    }
+    assert "geheim" not in repr(found)
+
+
+def test_a_token_comes_from_a_command():
+    found = asked("-j", "--ssl", "--protocol=hs2-http", "--jwt_cmd", "echo a.b.c", "-e", "select 1")
+
+    assert (found.connect["auth_mechanism"], found.connect["jwt"]) == ("JWT", "a.b.c")
+    assert "a.b.c" not in repr(found)
+
+
+def test_a_password_is_asked_for_on_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(getpass, "getpass", lambda prompt, _stream: f"typed at {prompt!r}")
+
+    found = asked("-l", "--ssl", "-u", "eve", "-e", "select 1")
+
+    assert found.connect["password"] == "typed at 'LDAP password of eve: '"
+
+
+def test_a_password_in_the_clear_needs_consent_unless_the_environment_has_tls():
+    consent = ["-l", "--ldap_password_cmd", "echo x", "-e", "select 1"]
+    with pytest.raises(BadInput, match="LDAP would send secrets in the clear"):
+        asked(*consent)
+
+    assert asked(*consent, "--auth_creds_ok_in_clear").connect["password"] == "x"
+    os.environ["IMPALA_HA_USE_SSL"] = "true"
+    assert asked(*consent).connect["password"] == "x"
+
+
+def test_a_mechanism_from_the_environment_sends_no_password_in_the_clear_either():
+    os.environ |= {"IMPALA_HA_AUTH_MECHANISM": "LDAP", "IMPALA_HA_PASSWORD": "geheim"}
+
+    with pytest.raises(BadInput, match="LDAP would send secrets in the clear") as refusal:
+        asked("-e", "select 1")
+
+    assert "geheim" not in str(refusal.value)
+
+
+def test_kerberos_without_its_package_says_what_to_type(monkeypatch):
+    monkeypatch.setitem(sys.modules, "kerberos", None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'impala-ha\[kerberos\]'.*libkrb5-dev"):
+        asked("-k", "-e", "select 1")
+
+
+def test_kerberos_with_its_package_is_a_mechanism(monkeypatch):
+    monkeypatch.setitem(sys.modules, "kerberos", sys)
+
+    assert asked("-k", "-e", "select 1").connect == {"auth_mechanism": "GSSAPI"}
+
+
+WRONG = [
+    (["-e", "select 1", "-f", "x"], "-e and -f contradict each other"),
+    (["-e", "select 1", "-q", "select 1"], "-e and -q contradict each other"),
+    (["-e", "select 1", "-"], "-e and - contradict each other"),
+    (["-e", ""], "-e: no statement in it"),
+    (["-q", " ; "], "-q: no statement in it"),
+    (["select 1"], "unexpected 'select 1': SQL is given with -e"),
+    (["-f", "/no/such.sql"], "-f /no/such.sql: No such file or directory"),
+    (["-f", "/"], "-f /: Is a directory"),
+    (["-f", "a\0b"], "-f a\0b: embedded null byte"),
+    (["-o", "/"], "-o / is a directory"),
+    (["-B", "-E"], "-B and -E contradict each other"),
+    (["--quiet", "-V"], "--quiet and --verbose contradict each other"),
+    (["-k", "-l"], "-k and -l contradict each other: give at most one"),
+    (["-l", "-j"], "-l and -j contradict each other"),
+    (["--ldap_password_cmd", "x"], "--ldap_password_cmd needs -l"),
+    (["--jwt_cmd", "x"], "--jwt_cmd needs -j"),
+    (["-j"], "-j needs --protocol hs2-http"),
+    (["-t", "5", "--connect_timeout", "5"], "--connect_timeout and -t contradict each other"),
+    (["--var", "x"], "--var: 'x' is not KEY=VALUE"),
+    (["-Q", "x"], "--query_option: 'x' is not KEY=VALUE"),
+    (["--output_delimiter", "||"], "--output_delimiter: '||' is not one character"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG)
+def test_a_mistake_is_told_in_one_line(words, message):
+    sql = [] if {"-e", "-q", "-f", "select 1"} & set(words) else ["-e", "select 1"]
+
+    with pytest.raises(BadInput) as refusal:
+        asked(*words, *sql)
+
+    assert str(refusal.value).startswith(message)
+    assert "\n" not in str(refusal.value)
+
+
+UNUSABLE = [
+    (["--querry", "x"], "--query"),
+    (["--protocol", "beeswax"], "hs2-http"),
+    (["--fetch_size", "0"], "--fetch_size"),
+    (["--deadline", "soon"], "--deadline"),
+    (["--connect_timeout", "0"], "--connect_timeout"),
+    (["-e"], "-e"),
+]
+
+
+@pytest.mark.parametrize(("words", "mentioned"), UNUSABLE)
+def test_an_option_that_is_not_one_is_told_with_what_is_near(words, mentioned):
+    with pytest.raises(click.UsageError) as refusal:
+        asked(*words)
+
+    assert mentioned in refusal.value.format_message()
+
+
+def test_hosts_and_options_are_checked_by_the_library_before_a_password_is_asked_for(monkeypatch):
+    monkeypatch.setattr(_request, "secret", lambda *_: pytest.fail("asked"))
+
+    with pytest.raises(ConfigurationError) as refusal:
+        asked("-i", "a:99999", "--policy", "fastest", "-l", "--ssl", "-e", "select 1")
+
+    assert len(refusal.value.problems) == 2
+
+
+COMMANDS = [
+    ("false", "the command ended with status 1"),
+    ("true", "the command printed nothing"),
+    ("no-such-program geheim", "No such file or directory"),
+    ("'geheim", "No closing quotation in the command"),
+    ("", "there is no command"),
+    (r"printf '\377geheim'", "what the command prints is not UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), COMMANDS)
+def test_a_password_command_that_fails_is_told_without_what_it_held(words, message):
+    with pytest.raises(BadInput, match=message) as refusal:
+        secret("password", words, "--ldap_password_cmd")
+
+    assert "geheim" not in str(refusal.value)
+
+
+def test_without_a_terminal_no_password_is_asked_for(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+
+    with pytest.raises(BadInput, match="there is no terminal to ask for the password on"):
+        secret("password", None, "--ldap_password_cmd")
+
+
+@pytest.mark.parametrize("answer", ["", EOFError()])
+def test_an_empty_answer_is_no_password(monkeypatch, answer):
+    def typed(_prompt, _stream):
+        if isinstance(answer, EOFError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(getpass, "getpass", typed)
+
+    with pytest.raises(BadInput, match="no password was given"):
+        secret("password", None, "--ldap_password_cmd")
+
+
+def test_a_user_without_a_name_in_the_system_has_to_be_named(monkeypatch):
+    def unknown():
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+
+    assert user_name("ada") == "ada"
+    with pytest.raises(BadInput, match="give one with -u"):
+        user_name(None)
+
+
+def test_the_help_has_every_option_with_a_text():
+    context = click.Context(command(request))
+
+    text = command(request).get_help(context)
+
+    assert [
+        name
+        for name in ("-e", "--query_file", "--ldap_password_cmd", "--deadline")
+        if name not in text
+    ] == []
+    assert all(param.help for param in command(request).params if isinstance(param, click.Option))
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def asked(*words):
+    found = command(request).main(list(words), prog_name="impala-connect", standalone_mode=False)
+    assert isinstance(found, Request)
+    return found

@@ -1,0 +1,394 @@
+"""A request is carried out on one cursor; what happens is told, and the exit status is true."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass, field
+
+import pytest
+
+from impala_ha import errors
+from impala_ha._faults import Fault, Phase
+from impala_ha._model import Attempt, Coordinator
+from impala_ha.cli._destination import Destination
+from impala_ha.cli._notes import Notes
+from impala_ha.cli._output import Table
+from impala_ha.cli._request import Loudness, Request
+from impala_ha.cli._run import run
+from impala_ha.cli._script import Statement
+
+
+@dataclass
+class Outcome:
+    """
+    What a statement does.
+
+    Attributes:
+        batches: Rows that each fetch hands out; None for a statement without a result.
+        modified: What `rowcount` says afterwards.
+        log: What `get_log` says.
+        raised: By `execute`, or by the fetch after the last batch where there are batches.
+    """
+
+    batches: list | None = None
+    modified: int = -1
+    log: str = ""
+    raised: BaseException | None = None
+
+
+@dataclass
+class Cursor:
+    """A cursor that plays outcomes and writes down what is asked of it."""
+
+    outcomes: dict[str, Outcome]
+    executed: list[str] = field(default_factory=list)
+    cancelled: int = 0
+    arraysize: int = 1
+    coordinator: str = "a:21050"
+
+    def execute(self, sql):
+        self.executed.append(sql)
+        self.outcome = self.outcomes[sql]
+        self.left = list(self.outcome.batches or [])
+        if self.outcome.batches is None and self.outcome.raised:
+            raise self.outcome.raised
+
+    @property
+    def has_result_set(self):
+        return self.outcome.batches is not None
+
+    @property
+    def description(self):
+        return [("id", "INT", None, None, None, None, None)]
+
+    @property
+    def rowcount(self):
+        return self.outcome.modified
+
+    def fetchmany(self, size):
+        assert size == self.arraysize
+        if self.left:
+            return self.left.pop(0)
+        if self.outcome.raised:
+            raise self.outcome.raised
+        return []
+
+    def get_log(self):
+        if self.outcome.log == "gone":
+            raise errors.OperationalError("gone")
+        return self.outcome.log
+
+    def cancel(self):
+        self.cancelled += 1
+        raise errors.OperationalError("there is nothing to cancel any more")
+
+
+@dataclass
+class Connection:
+    """A connection with one cursor."""
+
+    only: Cursor
+    coordinator: str = "a:21050"
+    asked: dict = field(default_factory=dict)
+    closed: int = 0
+    cursor_error: Exception | None = None
+
+    def cursor(self, **how):
+        if self.cursor_error:
+            raise self.cursor_error
+        self.asked.update(how)
+        return self.only
+
+    def close(self):
+        self.closed += 1
+        raise errors.OperationalError("the session had been lost")
+
+
+LOST = errors.OperationalError("gone")
+ROWS = Outcome([[(1,), (2,)], [(3,)]])
+DML = Outcome(modified=5)
+
+
+def test_results_go_to_standard_output_and_all_else_to_standard_error(capsys):
+    status, connection = carried_out({"select 1": ROWS, "insert": DML, "x": Outcome()})
+
+    out, err = capsys.readouterr()
+    assert (status, connection.closed) == (0, 1)
+    assert out == "+----+\n| id |\n+----+\n| 1  |\n| 2  |\n| 3  |\n+----+\n"
+    assert [line.split(" in ")[0] for line in err.splitlines()] == [
+        "Fetched 3 row(s)",
+        "Modified 5 row(s)",
+        "Time elapsed: 0.00s",
+    ]
+
+
+def test_use_and_set_go_without_saying(capsys):
+    carried_out({"use db": Outcome(), "SET x='y'": Outcome()})
+
+    assert not capsys.readouterr().err
+
+
+def test_warnings_of_the_server_are_passed_on(capsys):
+    carried_out({"select 1": Outcome([[(1,)]], log="skipped a file\n"), "x": Outcome(log="gone")})
+
+    assert "WARNINGS: skipped a file\n" in capsys.readouterr().err
+
+
+def test_nobody_hears_anything_of_a_quiet_run_that_goes_well(capsys):
+    carried_out({"insert": Outcome(modified=1, log="hm")}, loudness=Loudness.QUIET)
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_verbose_run_tells_where_and_what(capsys):
+    carried_out({"insert": DML}, loudness=Loudness.VERBOSE)
+
+    err = capsys.readouterr().err
+    assert "Connected to a:21050\nQuery: insert\nServed by a:21050\n" in err
+
+
+def test_the_session_has_the_query_options_and_values_as_impala_writes_them():
+    _, connection = carried_out({"x": Outcome()}, query_options={"MT_DOP": "4"})
+
+    assert connection.asked == {"configuration": {"MT_DOP": "4"}, "convert_types": False}
+    assert connection.only.arraysize == 2
+
+
+def test_the_first_failed_statement_is_the_last(capsys):
+    status, connection = carried_out({"a": Outcome(), "b": Outcome(raised=LOST), "c": Outcome()})
+
+    assert (status, connection.only.executed) == (1, ["a", "b"])
+    assert "impala-connect: statement 2 of 3 (etl.sql, line 2): gone\n" in capsys.readouterr().err
+
+
+def test_a_single_statement_needs_no_number(capsys):
+    carried_out({"a": Outcome(raised=LOST)})
+
+    assert capsys.readouterr().err == "impala-connect: gone\n"
+
+
+def test_with_keep_going_the_others_run_and_the_status_is_still_that_of_a_failure():
+    status, connection = carried_out({"a": Outcome(raised=LOST), "b": Outcome()}, keep_going=True)
+
+    assert (status, connection.only.executed) == (1, ["a", "b"])
+
+
+def test_a_result_that_breaks_off_is_said_to_be_incomplete(capsys):
+    status, connection = carried_out({"a": Outcome([[(1,), (2,)]], raised=LOST)})
+
+    out, err = capsys.readouterr()
+    assert (status, connection.only.cancelled) == (1, 0)
+    assert "| 2  |\n" in out
+    assert err == (
+        "impala-connect: the result is incomplete: it ends after 2 row(s)\nimpala-connect: gone\n"
+    )
+
+
+@pytest.mark.parametrize("outcome", [Outcome(), Outcome([[(1,)]])])
+def test_ctrl_c_cancels_the_statement_and_passes_on(outcome):
+    outcome.raised = KeyboardInterrupt()
+    connection = Connection(Cursor({"a": outcome}))
+
+    with pytest.raises(KeyboardInterrupt):
+        carried_out({"a": outcome}, connection=connection)
+
+    assert (connection.only.cancelled, connection.closed) == (1, 1)
+
+
+def test_an_error_of_a_link_that_is_a_broken_pipe_is_the_statements_failure(capsys):
+    error = errors.tell(errors.CoordinatorLost, "broken", BrokenPipeError("broken"))
+    assert isinstance(error, BrokenPipeError)
+
+    status, connection = carried_out({"a": Outcome(raised=error)})
+
+    assert (status, connection.only.cancelled) == (1, 0)
+    assert capsys.readouterr().err == "impala-connect: broken\n"
+
+
+def test_a_full_disk_cancels_the_statement_and_ends_the_run(tmp_path, capsys):
+    class Full(Destination):
+        def open(self):
+            raise OSError(28, "No space left on device")
+
+    status, connection = carried_out(
+        {"a": ROWS, "b": Outcome()}, destination=Full(None), keep_going=True
+    )
+
+    assert (status, connection.only.cancelled, connection.only.executed) == (1, 1, ["a"])
+    expected = "impala-connect: the result cannot be written: No space left on device\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_no_cursor_is_a_failure(capsys):
+    status, connection = carried_out(
+        {}, connection=Connection(Cursor({}), cursor_error=errors.OperationalError("no room"))
+    )
+
+    assert (status, connection.closed) == (1, 1)
+    assert capsys.readouterr().err == "impala-connect: no room\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (errors.ConfigurationError(["port must be within 1..65535"]), 2),
+        (errors.NoCoordinatorLeft("nobody"), 1),
+        (errors.AuthenticationFailed("no ticket"), 1),
+    ],
+)
+def test_no_connection_is_misuse_or_failure_by_its_reason(error, expected, tmp_path, capsys):
+    kept = tmp_path / "out"
+    kept.write_text("of yesterday")
+
+    def connect(**_):
+        raise error
+
+    status = run(wanted(["a"], destination=Destination(kept)), connect, Notes(Loudness.NORMAL))
+
+    assert (status, kept.read_text()) == (expected, "of yesterday")
+    assert capsys.readouterr().err == f"impala-connect: {error}\n"
+
+
+def test_a_file_is_kept_when_the_first_statement_fails(tmp_path):
+    kept = tmp_path / "out"
+    kept.write_text("of yesterday")
+
+    carried_out({"a": Outcome(raised=LOST)}, destination=Destination(kept))
+    carried_out({"b": Outcome([], raised=LOST)}, destination=Destination(kept))
+
+    assert kept.read_text() == "of yesterday"
+
+
+def test_a_run_without_results_that_went_well_leaves_an_empty_file(tmp_path):
+    file = tmp_path / "out"
+    file.write_text("of yesterday")
+
+    carried_out({"insert": DML}, destination=Destination(file))
+
+    assert not file.read_text()
+
+
+def test_results_of_several_statements_follow_each_other_in_the_file(tmp_path):
+    file = tmp_path / "out"
+
+    carried_out({"a": Outcome([[(1,)]]), "b": Outcome([[(2,)]])}, destination=Destination(file))
+
+    assert file.read_text().count("| id |") == 2
+
+
+A, B, C = (Coordinator(name, 21050) for name in "abc")
+
+
+def test_a_failover_is_one_line(notes, capsys):
+    heard("execute", notes, (B, Fault.LOST, "read 0 bytes\nmore"), (C, None, ""))
+
+    expected = "impala-connect: b:21050 stopped answering (read 0 bytes); went on at c:21050\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_failover_over_two_is_one_line_too(notes, capsys):
+    heard("connect", notes, (A, Fault.UNREACHABLE, "refused"), (B, Fault.FULL, ""), (C, None, ""))
+
+    assert capsys.readouterr().err == (
+        "impala-connect: a:21050 could not be reached (refused), b:21050 has no room for another"
+        " session (no reason given); went on at c:21050\n"
+    )
+
+
+def test_a_second_try_at_the_same_place_is_told_as_that(notes, capsys):
+    heard("execute", notes, (A, Fault.BUSY, "queue full"), (A, None, ""))
+
+    assert capsys.readouterr().err == (
+        "impala-connect: a:21050 has no room for the statement (queue full); answered again\n"
+    )
+
+
+def test_a_call_that_failed_everywhere_is_left_to_its_error(notes, capsys):
+    heard("execute", notes, (A, Fault.LOST, "gone"), (B, Fault.LOST, "gone"))
+    heard("fetch", notes, (C, None, ""))
+
+    assert not capsys.readouterr().err
+
+
+def test_a_quiet_run_keeps_its_failovers_to_itself(notes, capsys):
+    notes.loudness = Loudness.QUIET
+    heard("execute", notes, (B, Fault.LOST, "read 0 bytes"), (C, None, ""))
+
+    assert not capsys.readouterr().err
+
+
+def test_a_verbose_run_tells_each_attempt(notes, capsys):
+    notes.loudness = Loudness.VERBOSE
+    heard("execute", notes, (B, Fault.LOST, "read 0 bytes"), (C, None, ""))
+
+    assert capsys.readouterr().err.count("Attempt: execute #") == 2
+
+
+def test_another_line_of_the_log_is_not_repeated(notes, capsys):
+    logging.getLogger("impala_ha").warning("the roster was read again")
+
+    assert not capsys.readouterr().err
+
+
+def test_a_warning_of_python_is_said_once_in_one_line(notes, capsys):
+    for _ in range(2):
+        warnings.showwarning(UserWarning("IMPALA_HA_X is not one"), UserWarning, "x.py", 1)
+
+    assert capsys.readouterr().err == "impala-connect: warning: IMPALA_HA_X is not one\n"
+
+
+def test_a_standard_error_that_is_gone_stops_nothing(monkeypatch):
+    class Gone:
+        def write(self, _):
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stderr", Gone())
+
+    assert carried_out({"insert": DML})[0] == 0
+
+
+@pytest.fixture
+def notes(monkeypatch):
+    """Notes that listen for the time of one test."""
+    library, root = logging.getLogger("impala_ha"), logging.getLogger()
+    monkeypatch.setattr(library, "handlers", [])
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    level = library.level
+    made = Notes(Loudness.NORMAL)
+    made.listen()
+    yield made
+    library.setLevel(level)
+
+
+def heard(operation, notes, *tries):
+    for number, (coordinator, fault, text) in enumerate(tries, 1):
+        phase = Phase.SENT if fault else None
+        attempt = Attempt(operation, number, coordinator, 0.1, fault, phase, None, text)
+        logging.getLogger("impala_ha").info("%s", attempt, extra={"attempt": attempt})
+
+
+def wanted(script, **more):
+    return Request(
+        **{
+            "script": tuple(
+                Statement(sql, line, sql.split()[0].upper()) for line, sql in enumerate(script, 1)
+            ),
+            "origin": "etl.sql",
+            "connect": {},
+            "query_options": {},
+            "form": Table,
+            "destination": Destination(None),
+            "fetch_size": 2,
+            "keep_going": False,
+            "loudness": Loudness.NORMAL,
+            **more,
+        }
+    )
+
+
+def carried_out(outcomes, connection=None, **more):
+    connection = connection or Connection(Cursor(outcomes))
+    request = wanted(outcomes, **more)
+    return run(request, lambda **_: connection, Notes(request.loudness)), connection

@@ -1,0 +1,206 @@
+"""A script is cut, filled in and refused as its author would expect, before anything is opened."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impala_ha.cli._bad_input import BadInput
+from impala_ha.cli._script import Statement, assignments, decoded, statements, substituted
+
+CUTS = [
+    ("select 1", ["select 1"]),
+    ("select 1;", ["select 1"]),
+    ("select 1; select 2", ["select 1", "select 2"]),
+    ("select 1;\r\nselect 2;\r\n", ["select 1", "select 2"]),
+    (";;select 1;;;", ["select 1"]),
+    ("select ';'; select 2", ["select ';'", "select 2"]),
+    (r"select 'it\'s; so'; select 2", [r"select 'it\'s; so'", "select 2"]),
+    (r"select 'a\\'; select 'b'", [r"select 'a\\'", "select 'b'"]),
+    (r'select "a\"; b"; select 2', [r'select "a\"; b"', "select 2"]),
+    ("select 'it''s; so'; select 2", ["select 'it''s; so'", "select 2"]),
+    ("select 'a\n;b'; select 2", ["select 'a\n;b'", "select 2"]),
+    ("select `a;b` from t; select 2", ["select `a;b` from t", "select 2"]),
+    ("select 1 -- one; two\n; select 2", ["select 1 -- one; two", "select 2"]),
+    ("select 1 /* one; two */; select 2", ["select 1 /* one; two */", "select 2"]),
+    ("select '--'; select 2", ["select '--'", "select 2"]),
+    ("select '/*'; select '*/'", ["select '/*'", "select '*/'"]),
+    ("select 1 -- it's\n; select 2", ["select 1 -- it's", "select 2"]),
+    ("select 1 /* it's */; select 2", ["select 1 /* it's */", "select 2"]),
+    ("select /* a */ 1 /* b */; select 2", ["select /* a */ 1 /* b */", "select 2"]),
+    ("select /* +straight_join */ 1", ["select /* +straight_join */ 1"]),
+    ("-- why\nselect 1", ["-- why\nselect 1"]),
+    ("select 1; -- the end", ["select 1"]),
+    ("select 1; /* the end */ ;", ["select 1"]),
+    ("select (1; select 2", ["select (1", "select 2"]),
+    ("select begin, end from t; select 2", ["select begin, end from t", "select 2"]),
+    ("select case when a then 1 end; select 2", ["select case when a then 1 end", "select 2"]),
+    ("select 4-1/2; select 2", ["select 4-1/2", "select 2"]),
+    ("select 'ü; 世界'; select 2", ["select 'ü; 世界'", "select 2"]),
+    ("select 1; quit; select 2", ["select 1"]),
+    ("select 1; EXIT", ["select 1"]),
+]
+
+
+@pytest.mark.parametrize(("script", "expected"), CUTS)
+def test_a_script_is_cut_at_the_semicolons_that_impala_would_see(script, expected):
+    assert expected == texts(script)
+
+
+SETTINGS = [
+    ("set mt_dop=4", "set mt_dop=4"),
+    ("set mem_limit=2g", "set mem_limit=2g"),
+    ("set scratch_limit=-1", "set scratch_limit=-1"),
+    ("set rm_x=0.5", "set rm_x=0.5"),
+    ("set request_pool='root.etl'", "set request_pool='root.etl'"),
+    ("set request_pool=root.etl", "SET request_pool='root.etl'"),
+    ("-- pool\nset request_pool = root.etl -- of the night", "SET request_pool='root.etl'"),
+    ("SET debug_action=a:b@c d", "SET debug_action='a:b@c d'"),
+    ("set mt_dop=", "SET mt_dop=''"),
+    ("unset mt_dop", "SET mt_dop=''"),
+    ("set", "set"),
+    ("set all", "set all"),
+    ("set hive.exec.x=y.z", "set hive.exec.x=y.z"),
+]
+
+
+@pytest.mark.parametrize(("script", "expected"), SETTINGS)
+def test_a_set_of_impala_shell_becomes_one_that_the_server_understands(script, expected):
+    assert [expected] == texts(script)
+
+
+def test_a_value_of_set_is_quoted_so_that_nothing_in_it_is_sql():
+    assert texts("set x=${var:v}", {"V": r"it's\ok"}) == [r"SET x='it\'s\\ok'"]
+
+
+def test_every_statement_knows_the_line_of_its_first_word():
+    script = "-- head\n\nselect 1;\n/* two\nlines */ select\n2; select 'a\nb';\n\nselect 3"
+
+    found = statements(script, {}, "etl.sql")
+
+    assert [statement.line for statement in found] == [3, 5, 6, 9]
+
+
+def test_a_statement_keeps_its_comments_for_the_query_log():
+    found = statements("-- job 7\nselect 1 -- x", {}, "-e")
+
+    assert found == (Statement("-- job 7\nselect 1 -- x", 2, "SELECT"),)
+
+
+FILLED = [
+    ("select ${var:x}", "select 7"),
+    ("select ${VAR:X}, ${hivevar:x}", "select 7, 7"),
+    ("select '${var:y}'", r"select 'a\1;b'"),
+    (r"select '\${var:x}'", r"select '\${var:x}'"),
+    ("set var:z=8; select ${var:z}", "select 8"),
+    ("set var:z=${var:x}${var:x}; select ${var:z}", "select 77"),
+    ("/* c */ SET HIVEVAR:z = 8 ; select ${var:z}", "select 8"),
+    ("set var:z='a b'; select ${var:z}", "select 'a b'"),
+]
+
+
+@pytest.mark.parametrize(("script", "expected"), FILLED)
+def test_variables_are_replaced_before_the_server_sees_them(script, expected):
+    assert [expected] == texts(script, {"X": "7", "Y": r"a\1;b"})
+
+
+REFUSED = [
+    ("", "-e: no statement in it"),
+    (" ;\n-- nothing\n;", "-e: no statement in it"),
+    ("quit", "-e: no statement in it"),
+    ("select 1;\nselect 'abc; drop table t;", "line 2: the string that starts with ' is never"),
+    ('select "abc; drop table t;', 'line 1: the string that starts with " is never'),
+    ("select 'abc\\", "the string that starts with ' is never closed"),
+    ("select `abc; drop table t", "line 1: the name that starts with ` is never closed"),
+    ("select 1;\n\n/* abc; drop table t", "line 3: the comment that starts with /* is never"),
+    ("select 1;\nprofile;", "line 2: 'profile' is a command of impala-shell, not SQL"),
+    ("source other.sql", "'source' is a command of impala-shell"),
+    ("! ls", "'!' is a command of impala-shell"),
+    ("select ${x}", "line 1: unknown substitution ${x}; write ${VAR:name}"),
+    ("select 1;\nselect ${var:x}", "line 2: unknown variable 'x'; give it with --var"),
+    ("set var:x=1; unset var:x; select ${var:x}", "unknown variable 'x'"),
+]
+
+
+@pytest.mark.parametrize(("script", "message"), REFUSED)
+def test_a_script_that_cannot_work_is_refused_as_a_whole(script, message):
+    with pytest.raises(BadInput) as refusal:
+        statements(script, {}, "-e")
+
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_word_of_impala_shell_inside_sql_is_sql():
+    assert texts("select version(); values (1)") == ["select version()", "values (1)"]
+
+
+literal = st.text(st.sampled_from(";-/*'\"`\\a \n"), max_size=12).map(
+    lambda raw: "'" + raw.replace("\\", "\\\\").replace("'", "\\'") + "'"
+)
+
+
+@given(st.lists(literal, min_size=1, max_size=5))
+def test_no_string_whatever_is_in_it_moves_a_border(literals):
+    wanted = [f"select {value}" for value in literals]
+
+    assert wanted == texts(";".join(wanted))
+
+
+@given(st.text(st.sampled_from(";-/*'\"`\\a \n$")))
+def test_no_text_whatever_breaks_the_cutter(script):
+    try:
+        found = statements(script, {}, "-e")
+    except BadInput:
+        return
+
+    assert all(statement.text.strip() for statement in found)
+
+
+BYTES = [
+    (b"select 1", "select 1"),
+    (b"\xef\xbb\xbfselect 1", "select 1"),
+    ("select 'ü'".encode(), "select 'ü'"),
+]
+
+
+@pytest.mark.parametrize(("raw", "expected"), BYTES)
+def test_a_script_is_utf8_with_or_without_a_mark(raw, expected):
+    assert expected == decoded(raw, "etl.sql")
+
+
+BAD_BYTES = [
+    (b"select 1;\nselect '\xfc';", "etl.sql is not UTF-8: byte 0xfc at offset 18 (line 2)"),
+    (b"\xef\xbb\xbf\xff", "etl.sql is not UTF-8: byte 0xff at offset 3 (line 1)"),
+    ("select 1".encode("utf-16"), "etl.sql is UTF-16, not UTF-8; `iconv"),
+]
+
+
+@pytest.mark.parametrize(("raw", "message"), BAD_BYTES)
+def test_bytes_that_are_not_utf8_are_told_with_their_place(raw, message):
+    with pytest.raises(BadInput) as refusal:
+        decoded(raw, "etl.sql")
+
+    assert message in str(refusal.value)
+
+
+def test_a_variable_may_use_one_that_was_given_before_it():
+    given_words = ("day=2026-01-01", "path=/d=${var:day}", "empty=")
+
+    expected = {"DAY": "2026-01-01", "PATH": "/d=2026-01-01", "EMPTY": ""}
+    assert expected == assignments("--var", given_words)
+
+
+@pytest.mark.parametrize("pair", ["day", "=1", "1day=2", "a b=2", "a-b=2", ""])
+def test_what_is_not_key_and_value_is_refused(pair):
+    with pytest.raises(BadInput, match=r"--var: .* is not KEY=VALUE"):
+        assignments("--var", (pair,))
+
+
+def test_text_without_variables_is_left_alone():
+    assert substituted("select '$', '{', '$x'", {}, "-e") == "select '$', '{', '$x'"
+
+
+def texts(script, variables=None):
+    return [statement.text for statement in statements(script, variables or {}, "-e")]

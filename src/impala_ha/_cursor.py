@@ -13,13 +13,13 @@ from typing import Any
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
 from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType
-from impala.hiveserver2 import HiveServer2Cursor, HiveServer2DictCursor
+from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
+from ._attempts import Call
 from ._binding import bind
 from ._driver import FAREWELL
 from ._execution import Errand, Execution, Got, given
-from ._failover import Call
 from ._model import Attempt, Coordinator
 from ._statement import Effect, Statement
 
@@ -117,7 +117,7 @@ class Cursor(Execution):
             self._wanted = self._wanted.after(self._errand.statement)
 
     def _execute_async(self, operation_fn: Any) -> None:
-        """impyla's way to send a metadata call; *operation_fn* notes its operation on us."""
+        """Impyla's way to send a metadata call; *operation_fn* notes its operation on us."""
         self._check_open()
         self._errand = Errand(lambda _: operation_fn(), _METADATA)
         self._course("metadata", lambda: None)
@@ -216,9 +216,7 @@ class Cursor(Execution):
 
     def cancel_operation(self, reset_state: bool = True) -> None:
         """Stop the statement on its coordinator."""
-        self._ask(
-            "cancel", lambda me: HiveServer2Cursor.cancel_operation(me, reset_state)
-        )
+        self._ask("cancel", lambda me: HiveServer2Cursor.cancel_operation(me, reset_state))
 
     def cancel(self) -> None:
         """Stop the statement on its coordinator."""
@@ -297,26 +295,3 @@ def _next_or_end(cursor: Cursor) -> Any:
         return next(cursor)
     except StopIteration:
         return _END
-
-
-class DictCursor(Cursor, HiveServer2DictCursor):  # type: ignore[misc]  # impyla is not typed
-    """A cursor whose rows are dicts."""
-
-    @property
-    def fields(self) -> list[str] | None:
-        """Names of the columns."""
-        description = self.description
-        return None if description is None else [column[0] for column in description]
-
-    def execute(self, *args: Any, **options: Any) -> None:
-        """As `Cursor.execute`."""
-        Cursor.execute(self, *args, **options)
-
-    def __next__(self) -> Any:
-        row = Cursor.__next__(self)
-        return row if isinstance(row, dict) else dict(zip(self.fields or (), row, strict=True))
-
-    def _pop_from_buffer(self, size: int) -> list[dict[str, Any]]:
-        fields = self.fields or ()
-        rows = HiveServer2Cursor._pop_from_buffer(self, size)  # noqa: SLF001
-        return [dict(zip(fields, row, strict=True)) for row in rows]

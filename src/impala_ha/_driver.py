@@ -19,12 +19,13 @@ from impala._thrift_gen.TCLIService.ttypes import TCloseSessionReq
 from impala.hiveserver2 import HS2Service
 from thrift.transport.TTransport import TBufferedTransport
 
-from . import _wire
 from ._clock import Clock
 from ._faults import Phase
 from ._model import Coordinator
 from ._options import Options
-from ._wire import CallFailed
+from ._sockets import HttpWire, Socket
+from ._wire import CallFailed, Client
+from ._wire import Protocol as Wired
 
 FAREWELL = 2.0  # seconds for closing what is open at a coordinator when a connection ends
 
@@ -202,7 +203,7 @@ class ImpylaDriver:
             wire.limit(limit)
         else:
             transport, wire = self._binary(coordinator, user, limit)
-        client = _wire.Client(_wire.Protocol(transport), wire)
+        client = Client(Wired(transport), wire)
         return HS2Service(client, retries=1), wire
 
     def _binary(self, coordinator: Coordinator, user: str, limit: float) -> tuple[Any, Any]:
@@ -213,7 +214,7 @@ class ImpylaDriver:
             context = None
             if options.use_ssl:
                 context = get_ssl_context(options.ca_cert, options.verify_cert)
-            wire = _wire.Socket(coordinator.host, coordinator.port, self._clock, context)
+            wire = Socket(coordinator.host, coordinator.port, self._clock, context)
             wire.setTimeout(None if options.timeout is None else options.timeout * 1000)
             wire.limit(limit)
             wire.open()
@@ -256,7 +257,7 @@ class ImpylaDriver:
             verify_cert=options.verify_cert,
         )
         inner = transport._TBufferedTransport__trans  # noqa: SLF001 - thrift has no other way
-        return transport, _wire.HttpWire(inner, options.timeout)
+        return transport, HttpWire(inner, options.timeout)
 
 
 def system_user() -> str:

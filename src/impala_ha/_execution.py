@@ -19,8 +19,9 @@ from impala._thrift_gen.TCLIService.ttypes import TGetOperationStatusReq, TOpera
 from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
+from ._attempts import Call, Trail
 from ._driver import FAREWELL, Link
-from ._failover import Call, Failover, Trail
+from ._failover import Failover
 from ._faults import Fault, judge
 from ._session import Session
 from ._statement import Effect, Statement
@@ -57,6 +58,8 @@ class Execution(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def __init__(self, failover: Failover, session: Session, **options: Any):
         HiveServer2Cursor.__init__(self, None, **options)
+        self.session: Any = None
+        self._last_operation_finished: bool = False
         self._failover = failover
         self._wanted = session
         self._home: Link | None = None
@@ -222,7 +225,7 @@ class Execution(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         while True:
             asked = clock.now()
             request = TGetOperationStatusReq(operationHandle=operation.handle)
-            answer = operation._rpc("GetOperationStatus", request, True)  # noqa: SLF001, FBT003
+            answer = operation._rpc("GetOperationStatus", request, True)  # noqa: SLF001
             operation.update_has_result_set(answer)
             state = TOperationState._VALUES_TO_NAMES[answer.operationState]  # noqa: SLF001
             if state == "ERROR_STATE":

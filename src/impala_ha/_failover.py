@@ -10,78 +10,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import tenacity
 
 from . import errors
-from ._driver import CallFailed, Driver, Link
+from ._attempts import Call, Trail, spent, spoken
+from ._driver import Driver, Link
 from ._faults import Fault, Phase, judge
 from ._model import Attempt, Coordinator
 from ._retry import Retry
+from ._wire import CallFailed
 from .cluster import Cluster
 
 Got = TypeVar("Got")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """
-    One call of the user, as far as the loop must know it.
-
-    Attributes:
-        operation: Its name.
-        repeatable: Whether it may be done once more when it may have been done already.
-        again: Whether it may be done once more at all (rows that were handed out forbid it).
-        early: Whether part of it is done before admission, so that even BUSY may have run.
-        finished: Whether the statement ran to its end before, so that only its result is at stake.
-        proof: Whether success shows that the coordinator takes new work (a draining one still
-            serves open results).
-    """
-
-    operation: str
-    repeatable: bool = True
-    again: bool = True
-    early: bool = False
-    finished: bool = False
-    proof: bool = False
-
-    def may_have_run(self, attempt: Attempt) -> bool:
-        """May the statement have run in *attempt*?"""
-        return attempt.may_have_run or (self.early and attempt.fault is Fault.BUSY)
-
-    def may_follow(self, attempt: Attempt) -> bool:
-        """May another try follow *attempt*?"""
-        if attempt.fault is None or not attempt.fault.retry or not self.again:
-            return False
-        return self.repeatable or not self.may_have_run(attempt)
-
-
-@dataclass(slots=True)
-class Trail:
-    """
-    What one call has tried so far.
-
-    Attributes:
-        attempts: In order; the last one may be a success.
-        deadline: When to stop, in seconds of the clock; counts from the first failure.
-        over: Whether the last exception was none of the coordinator's doing.
-    """
-
-    attempts: list[Attempt] = field(default_factory=list)
-    deadline: float = float("inf")
-    over: bool = False
-
-    @property
-    def tried(self) -> list[Coordinator]:
-        """Where, once for each try."""
-        return [attempt.coordinator for attempt in self.attempts]
-
-    @property
-    def runs(self) -> int:
-        """How many tries may have run the statement."""
-        return sum(attempt.may_have_run for attempt in self.attempts)
 
 
 class Failover:
@@ -155,7 +97,7 @@ class Failover:
                 with turn:
                     return self._try(call, work, (home() or self.link, first), trail)
         except tenacity.RetryError:
-            raise _spent(call, trail) from trail.attempts[-1].error
+            raise spent(call, trail) from trail.attempts[-1].error
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
 
     def _again(self, call: Call, trail: Trail) -> bool:
@@ -211,7 +153,7 @@ class Failover:
                 trail.over = True
                 raise
             self._note(error, call, (where, link, start), trail)
-            told = _spoken(call, trail)
+            told = spoken(call, trail)
             if told is error:
                 raise
             raise told from told.__cause__
@@ -244,9 +186,7 @@ class Failover:
         fault = judge(cause, phase, password=self.driver.sends_password)
         number = len(trail.attempts) + 1
         text = str(cause) or type(cause).__name__
-        attempt = Attempt(
-            call.operation, number, where, now - start, fault, phase, cause, text
-        )
+        attempt = Attempt(call.operation, number, where, now - start, fault, phase, cause, text)
         trail.attempts.append(attempt)
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
         if fault is not Fault.QUERY:
@@ -266,7 +206,7 @@ class Failover:
         return self.link
 
     def leave(self, link: Link) -> None:
-        """Use *link* for nothing new; results that are open on it may still be read to their end."""
+        """Use *link* for nothing new; results open on it may still be read to their end."""
         if self.link is link:
             self.link = None
             self.cluster.linked(link.coordinator, -1)
@@ -285,55 +225,3 @@ class Failover:
 
 
 _NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)
-
-_ADVICE_NOBODY = (
-    "Check that the coordinators run and can be reached (name, port, TLS, authentication)."
-)
-_ADVICE_UNKNOWN = (
-    "The statement was not run again. It may have run, or may still run: look at what it should "
-    "have written, or at the coordinator's list of queries, before you repeat it. If repeating it "
-    "is harmless, say so with execute(..., idempotent=True)."
-)
-_ADVICE_RESULT = "Execute the statement again to read its result from the start."
-_ADVICE_DENIED = "No other coordinator was asked: check user, password, ticket and mechanism."
-
-
-def _spoken(call: Call, trail: Trail) -> Exception:
-    """What the caller is told if this attempt is the last; the server's own words where it can."""
-    last = trail.attempts[-1]
-    fault, cause = last.fault, last.error
-    assert fault is not None
-    assert isinstance(cause, Exception)
-    kind: type[errors.Told] = errors.CoordinatorLost
-    advice = ""
-    if fault is Fault.DENIED:
-        kind, advice = errors.AuthenticationFailed, _ADVICE_DENIED
-    elif fault is Fault.QUERY or (fault is Fault.UNKNOWN and not last.may_have_run):
-        return cause
-    elif call.finished:
-        kind, advice = errors.ResultLost, _ADVICE_RESULT
-    elif not call.repeatable and call.may_have_run(last):
-        kind, advice = errors.OutcomeUnknown, _ADVICE_UNKNOWN
-    elif fault in (Fault.BUSY, Fault.EXECUTORS) and isinstance(cause, errors.Error):
-        return cause
-    return errors.tell(kind, _told(call, trail, advice), cause, trail.attempts)
-
-
-def _spent(call: Call, trail: Trail) -> Exception:
-    """What the caller is told when the deadline ends the tries."""
-    last = trail.attempts[-1]
-    if last.fault in (Fault.BUSY, Fault.EXECUTORS) and isinstance(last.error, errors.Error):
-        return last.error  # there was a coordinator, and its words say what it lacks
-    text = _told(call, trail, _ADVICE_NOBODY)
-    return errors.tell(errors.NoCoordinatorLeft, text, last.error, trail.attempts)
-
-
-def _told(call: Call, trail: Trail, advice: str) -> str:
-    """One line an attempt, then what to do."""
-    last = trail.attempts[-1]
-    if len(trail.attempts) == 1:
-        lines = [f"{call.operation} failed: {str(last).partition(' ')[2]}"]
-    else:
-        lines = [f"{call.operation} failed after {len(trail.attempts)} attempts:"]
-        lines += [f"- {attempt}" for attempt in trail.attempts]
-    return "\n".join([*lines, advice] if advice else lines)

@@ -183,9 +183,7 @@ def judge(error: BaseException, phase: Phase, *, password: bool = False) -> Faul
 
 
 def _is_end_of_file(error: BaseException) -> bool:
-    return (
-        isinstance(error, TTransportException) and error.type == TTransportException.END_OF_FILE
-    )
+    return isinstance(error, TTransportException) and error.type == TTransportException.END_OF_FILE
 
 
 def _is_gss(error: BaseException) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from .policies import POLICIES
@@ -104,23 +105,21 @@ def _policy(value: Any) -> Any:
             raise ValueError(f"must be one of {', '.join(POLICIES)}")
         return word
     if not callable(getattr(value, "choose", None)):
-        raise ValueError("must be a name or an object with choose(candidates)")
+        raise ValueError(  # noqa: TRY004 - told with all other mistakes
+            "must be a name or an object with choose(candidates)"
+        )
     return value
 
 
 def _file(value: Any) -> str:
     path = os.fspath(value)
-    if not os.path.isfile(path) or not os.access(path, os.R_OK):
+    if not Path(path).is_file() or not os.access(path, os.R_OK):
         raise ValueError("must be a file that can be read")
     return str(path)
 
 
-def _option(
-    read: Callable[[Any], Any], default: Any, text: str, *, secret: bool = False
-) -> Any:
-    return field(
-        default=default, metadata={"read": read, "help": text, "secret": secret}
-    )
+def _option(read: Callable[[Any], Any], default: Any, text: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"read": read, "help": text, "secret": secret})
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,9 @@ class Options:
 
     database: str | None = _option(_text, None, "Default database.")
     timeout: float | None = _option(
-        _timeout, None, "Seconds that one read from a connected coordinator may take; 0 or None: "
+        _timeout,
+        None,
+        "Seconds that one read from a connected coordinator may take; 0 or None: "
         "no limit. Connecting has `connect_timeout`.",
     )
     use_ssl: bool = _option(_flag, False, "Encrypt with TLS.")
@@ -143,7 +144,9 @@ class Options:
         _text, "impala", "First part of the service principal of every coordinator."
     )
     krb_host: str | None = _option(
-        _text, None, "Host part of the service principal, where it is not the coordinator's own "
+        _text,
+        None,
+        "Host part of the service principal, where it is not the coordinator's own "
         "name (clusters set up for a load balancer accept only the balancer's).",
     )
     use_http_transport: bool = _option(_flag, False, "Speak HiveServer2 over HTTP.")
@@ -152,7 +155,9 @@ class Options:
         _anything, "*", "Cookies to keep, with `use_http_transport`; '*': all."
     )
     retries: int = _option(
-        _count, 3, "Taken for the sake of impyla's signature and without effect: how often another "
+        _count,
+        3,
+        "Taken for the sake of impyla's signature and without effect: how often another "
         "try is made is up to `deadline` and to whether it is safe.",
     )
     jwt: str | None = _option(_text, None, "JSON Web Token, with JWT over HTTP.", secret=True)
@@ -167,12 +172,11 @@ class Options:
         _policy, "round_robin", f"Who is next: {', '.join(POLICIES)}, or an object with choose()."
     )
     connect_timeout: float = _option(
-        _seconds, 10.0, "Seconds for one coordinator, from its TCP connection to its answer to "
-        "OpenSession.",
+        _seconds,
+        10.0,
+        "Seconds for one coordinator, from its TCP connection to its answer to OpenSession.",
     )
-    deadline: float = _option(
-        _seconds, 60.0, "Seconds that one call may spend on failing over."
-    )
+    deadline: float = _option(_seconds, 60.0, "Seconds that one call may spend on failing over.")
     zone: str = _option(
         _text, "", "Where this client stands: coordinators with the same `?zone=` come first."
     )

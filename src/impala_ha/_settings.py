@@ -88,7 +88,7 @@ def _unknown(words: Mapping[str, Any]) -> list[str]:
 
 
 def _translate_old(said: dict[str, Any], problems: list[str]) -> None:
-    """impyla's deprecated names, in place of which the new ones are used."""
+    """Impyla's deprecated names, in place of which the new ones are used."""
     for old, new in _OLD.items():
         if old not in said:
             continue
@@ -133,9 +133,7 @@ def _values(
     return values
 
 
-def _found(
-    name: str, said: Mapping[str, Any], environment: Mapping[str, str]
-) -> tuple[str, Any]:
+def _found(name: str, said: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, Any]:
     """Where a value comes from, for messages, and the value."""
     if name in said:
         return name, said[name]
@@ -203,9 +201,11 @@ def _contradictions(
         problems.append("auth_mechanism='JWT' needs the jwt argument")
     if not options.use_http_transport:
         problems.append("auth_mechanism='JWT' needs use_http_transport=True")
-    for name in ("user", "password"):
-        if _found(name, said, environment)[1] is not None:
-            problems.append(f"{name} cannot be given with auth_mechanism='JWT'")
+    problems.extend(
+        f"{name} cannot be given with auth_mechanism='JWT'"
+        for name in ("user", "password")
+        if _found(name, said, environment)[1] is not None
+    )
 
 
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:

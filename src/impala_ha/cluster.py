@@ -111,9 +111,7 @@ class Cluster:
         return f"<Cluster {told}>"
 
     @classmethod
-    def shared(
-        cls, coordinators: Sequence[Coordinator], policy: str, breaker: Breaker
-    ) -> Cluster:
+    def shared(cls, coordinators: Sequence[Coordinator], policy: str, breaker: Breaker) -> Cluster:
         """The cluster of this process with these coordinators and rules, made at first sight."""
         told = tuple((c.host, c.port, c.weight, c.zone) for c in coordinators)
         key = (told, policy, breaker)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from impala.dbapi import (
@@ -28,18 +27,15 @@ from impala.dbapi import (
     Timestamp,
     TimestampFromTicks,
 )
-from impala.hiveserver2 import HiveServer2Connection
 
 from . import errors
-from ._cursor import Cursor, DictCursor
-from ._driver import ImpylaDriver, Link, system_user
+from ._connection import Connection
+from ._cursor import Cursor
+from ._dictcursor import DictCursor
 from ._extras import need
-from ._failover import Call, Failover
 from ._health import Breaker
 from ._model import Coordinator
-from ._options import Options
 from ._retry import Retry
-from ._session import Session
 from ._settings import Settings
 from .cluster import Cluster
 from .errors import (
@@ -96,128 +92,7 @@ paramstyle = "pyformat"
 Hosts = str | Coordinator | Iterable[str | Coordinator] | Cluster
 
 
-class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not typed
-    """
-    A connection that moves to another coordinator when its own is lost, whenever that is safe.
-
-    It is an `impala.hiveserver2.HiveServer2Connection` with all of its methods.  One thread at a
-    time may use it.
-
-    Attributes:
-        cluster: Who is there and how they are; shared with other connections.
-        options: What `connect` was told; its repr shows no secret.
-        default_db: The database of new cursors.
-    """
-
-    def __init__(self, cluster: Cluster, options: Options, retry: Retry):
-        self.cluster = cluster
-        self.options = options
-        self.default_db = options.database
-        self._user = options.user or system_user()
-        self._failover = Failover(
-            cluster,
-            ImpylaDriver(options, cluster.clock),
-            retry,
-            first=(self._user, self._configuration()),
-            connect_timeout=options.connect_timeout,
-            zone=options.zone,
-        )
-        self._failover.run(Call("connect", proof=True), lambda link: None)
-
-    def _configuration(self) -> dict[str, str]:
-        if not self.default_db:
-            return {}
-        return {"use:database": self.default_db.strip("`")}
-
-    @property
-    def coordinator(self) -> Coordinator | None:
-        """Where the next statement goes; None while that is open."""
-        link = self._failover.link
-        return link.coordinator if link is not None else None
-
-    @property
-    def service(self) -> Any:
-        """impyla's HS2Service of the present connection."""
-        return self._link().service
-
-    @property
-    def closed(self) -> bool:
-        """Was `close` called?"""
-        return self._failover.closed
-
-    def _link(self) -> Link:
-        return self._failover.run(Call("connect", proof=False), lambda link: link)
-
-    def cursor(
-        self,
-        user: str | None = None,
-        configuration: Mapping[str, str] | None = None,
-        convert_types: bool = True,
-        dictify: bool = False,
-        fetch_error: bool = True,
-        close_finished_queries: bool = True,
-        convert_strings_to_unicode: bool = True,
-    ) -> Any:
-        """
-        Open a session and return its cursor; parameters as in impyla.
-
-        Args:
-            user: Name in the session, where the server does not authenticate; by default that of
-                `connect`, or the name in the system.
-            configuration: Options of the session.
-            convert_types: Whether TIMESTAMP, DATE and DECIMAL become Python values.
-            dictify: Whether rows are dicts.
-            fetch_error: Whether to ask Impala before 2.7 for the text of an error.
-            close_finished_queries: Whether a statement is closed as soon as it has ended.
-            convert_strings_to_unicode: Whether strings are decoded.
-
-        Raises:
-            InterfaceError: The connection is closed, or belongs to the parent process.
-        """
-        self._failover.check_usable()
-        wanted = {**self._configuration(), **(configuration or {})}
-        session = Session(user or self._user, MappingProxyType(wanted))
-        return (DictCursor if dictify else Cursor)(
-            self._failover,
-            session,
-            convert_types=convert_types,
-            fetch_error=fetch_error,
-            close_finished_queries=close_finished_queries,
-            convert_strings_to_unicode=convert_strings_to_unicode,
-        )
-
-    def close(self) -> None:
-        """Close the sessions on the server and the connection; a second time does nothing."""
-        if not self._failover.closed:
-            self._failover.close()
-
-    def commit(self) -> None:
-        """Do nothing: Impala has no transactions."""
-        self._failover.check_usable()
-
-    def rollback(self) -> None:
-        """Do nothing: Impala has no transactions (impyla raises, and pools then give up)."""
-        self._failover.check_usable()
-
-    def reconnect(self) -> None:
-        """Open a new connection to the coordinator whose turn it is."""
-        self._failover.check_usable()
-        link = self._failover.link
-        if link is not None:
-            self._failover.leave(link)
-            link.close()
-        self._link()
-
-    def kerberized(self) -> bool:
-        """Is GSSAPI the mechanism?"""
-        return self.options.auth_mechanism == "GSSAPI"
-
-    def __repr__(self) -> str:
-        where = "closed" if self.closed else str(self.coordinator or "not connected")
-        return f"<impala_ha Connection {where}, {self.options!r}>"
-
-
-def connect(  # noqa: PLR0917 - impyla's order
+def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
     host: Hosts | None = None,
     port: int | None = None,
     database: str | None = None,
@@ -260,8 +135,8 @@ def connect(  # noqa: PLR0917 - impyla's order
 
     Args:
         host: One name, ``"a,b:21051,[::1]:21050"`` (comma or white space separates; each with or
-            without ``?weight=2&zone=east``), a list, or a `Cluster`.  Not said: ``IMPALA_HA_HOSTS``,
-            ``IMPALA_HOSTS`` or ``IMPALA_HOST`` of the environment, then ``localhost``.
+            without ``?weight=2&zone=east``), a list, or a `Cluster`.  Not said: the environment's
+            ``IMPALA_HA_HOSTS``, ``IMPALA_HOSTS`` or ``IMPALA_HOST``, then ``localhost``.
         port: For hosts that name none; 21050 by default, which is Impala's ``--hs2_port``.
         policy: Who is next: ``"round_robin"`` (default), ``"random"``, ``"least_connections"``,
             ``"two_choices"``, ``"ordered"`` or an object with ``choose(candidates)``.

@@ -20,8 +20,7 @@ that catches ``TTransportException`` or looks for ``TSocket read 0 bytes`` goes 
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from impala.error import (
     DatabaseError,
@@ -63,8 +62,11 @@ __all__ = [
 ]
 
 
-class ConfigurationError(  # type: ignore[misc]  # impyla is not typed
-    InterfaceError, NotSupportedError, TypeError, ValueError
+class ConfigurationError(
+    InterfaceError,  # type: ignore[misc]  # impyla is not typed
+    NotSupportedError,  # type: ignore[misc]
+    TypeError,
+    ValueError,
 ):
     """
     ``connect()`` was told something that cannot be; nothing was opened.
@@ -98,6 +100,7 @@ class Told(OperationalError):  # type: ignore[misc]  # impyla is not typed
     """
 
     attempts: tuple[Attempt, ...] = ()
+    made_of: ClassVar[tuple[type[Told], type[BaseException]] | None] = None  # see `tell`
 
     @property
     def coordinator(self) -> Coordinator | None:
@@ -108,7 +111,7 @@ class Told(OperationalError):  # type: ignore[misc]  # impyla is not typed
         return str(self.args[0]) if self.args else ""
 
     def __reduce__(self) -> tuple[object, ...]:
-        kind, stood_for = getattr(type(self), "_made_of", (type(self), None))
+        kind, stood_for = self.made_of or (type(self), None)
         attempts = tuple(attempt.portable() for attempt in self.attempts)
         return _rebuilt, (kind, stood_for, self.args, attempts)
 
@@ -122,7 +125,7 @@ class AuthenticationFailed(Told):
 
 
 class CoordinatorLost(Told):
-    """The coordinator failed under this call; the statement has certainly not run, or was a read."""
+    """The coordinator failed under this call; the statement has not run, or was a read."""
 
 
 class OutcomeUnknown(CoordinatorLost):
@@ -155,27 +158,36 @@ def tell(
     made = _standing_for(kind, type(cause)) if isinstance(cause, _STOOD_FOR) else kind
     error = made(text)
     if cause is not None and made is not kind:
-        vars(error).update(vars(cause))  # type, inner, code, http_headers: what callers look at
+        error.__dict__.update(vars(cause))  # type, inner, code, http_headers: what callers look at
     error.attempts = tuple(attempts)
     error.__cause__ = cause
     return error
 
 
 _STOOD_FOR = (TException, RPCError, OSError, EOFError)
+_MADE: dict[tuple[type[Told], type[BaseException]], type[Told]] = {}
 
 
-@lru_cache(maxsize=None)
 def _standing_for(kind: type[Spoken], other: type[BaseException]) -> type[Spoken]:
     """A class that is both; *kind* alone where Python cannot build it."""
+    key = (kind, other)
+    if key not in _MADE:
+        _MADE[key] = _make(kind, other)
+    return cast("type[Spoken]", _MADE[key])
+
+
+def _make(kind: type[Told], other: type[BaseException]) -> type[Told]:
     if issubclass(kind, other) or issubclass(other, kind):
         return kind
     try:
-        made = type(kind.__name__, (kind, other), {"__module__": kind.__module__})
+        made = type(
+            kind.__name__,
+            (kind, other),
+            {"__module__": kind.__module__, "__doc__": kind.__doc__, "made_of": (kind, other)},
+        )
     except TypeError:  # two layouts that do not fit together
         return kind
-    made._made_of = (kind, other)  # type: ignore[attr-defined]
-    made.__doc__ = kind.__doc__
-    return cast("type[Spoken]", made)
+    return cast("type[Told]", made)
 
 
 def _rebuilt(

@@ -1,0 +1,141 @@
+"""PEP 249's connection: a place in a cluster that cursors share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from impala.hiveserver2 import HiveServer2Connection
+
+from ._attempts import Call
+from ._cursor import Cursor
+from ._dictcursor import DictCursor
+from ._driver import ImpylaDriver, Link, system_user
+from ._failover import Failover
+from ._model import Coordinator
+from ._options import Options
+from ._retry import Retry
+from ._session import Session
+from .cluster import Cluster
+
+
+class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not typed
+    """
+    A connection that moves to another coordinator when its own is lost, whenever that is safe.
+
+    It is an `impala.hiveserver2.HiveServer2Connection` with all of its methods.  One thread at a
+    time may use it.
+
+    Attributes:
+        cluster: Who is there and how they are; shared with other connections.
+        options: What `connect` was told; its repr shows no secret.
+        default_db: The database of new cursors.
+    """
+
+    def __init__(self, cluster: Cluster, options: Options, retry: Retry):
+        self.cluster = cluster
+        self.options = options
+        self.default_db = options.database
+        self._user = options.user or system_user()
+        self._failover = Failover(
+            cluster,
+            ImpylaDriver(options, cluster.clock),
+            retry,
+            first=(self._user, self._configuration()),
+            connect_timeout=options.connect_timeout,
+            zone=options.zone,
+        )
+        self._failover.run(Call("connect", proof=True), lambda _: None)
+
+    def _configuration(self) -> dict[str, str]:
+        if not self.default_db:
+            return {}
+        return {"use:database": self.default_db.strip("`")}
+
+    @property
+    def coordinator(self) -> Coordinator | None:
+        """Where the next statement goes; None while that is open."""
+        link = self._failover.link
+        return link.coordinator if link is not None else None
+
+    @property
+    def service(self) -> Any:
+        """Impyla's HS2Service of the present connection."""
+        return self._link().service
+
+    @property
+    def closed(self) -> bool:
+        """Was `close` called?"""
+        return self._failover.closed
+
+    def _link(self) -> Link:
+        return self._failover.run(Call("connect", proof=False), lambda link: link)
+
+    def cursor(  # noqa: PLR0917 - impyla's order
+        self,
+        user: str | None = None,
+        configuration: Mapping[str, str] | None = None,
+        convert_types: bool = True,
+        dictify: bool = False,
+        fetch_error: bool = True,
+        close_finished_queries: bool = True,
+        convert_strings_to_unicode: bool = True,
+    ) -> Any:
+        """
+        Open a session and return its cursor; parameters as in impyla.
+
+        Args:
+            user: Name in the session, where the server does not authenticate; by default that of
+                `connect`, or the name in the system.
+            configuration: Options of the session.
+            convert_types: Whether TIMESTAMP, DATE and DECIMAL become Python values.
+            dictify: Whether rows are dicts.
+            fetch_error: Whether to ask Impala before 2.7 for the text of an error.
+            close_finished_queries: Whether a statement is closed as soon as it has ended.
+            convert_strings_to_unicode: Whether strings are decoded.
+
+        Raises:
+            InterfaceError: The connection is closed, or belongs to the parent process.
+        """
+        self._failover.check_usable()
+        wanted = {**self._configuration(), **(configuration or {})}
+        session = Session(user or self._user, MappingProxyType(wanted))
+        return (DictCursor if dictify else Cursor)(
+            self._failover,
+            session,
+            convert_types=convert_types,
+            fetch_error=fetch_error,
+            close_finished_queries=close_finished_queries,
+            convert_strings_to_unicode=convert_strings_to_unicode,
+        )
+
+    def close(self) -> None:
+        """Close the sessions on the server and the connection; a second time does nothing."""
+        if not self._failover.closed:
+            self._failover.close()
+
+    def commit(self) -> None:
+        """Do nothing: Impala has no transactions."""
+        self._failover.check_usable()
+
+    def rollback(self) -> None:
+        """Do nothing: Impala has no transactions (impyla raises, and pools then give up)."""
+        self._failover.check_usable()
+
+    def reconnect(self) -> None:
+        """Open a new connection to the coordinator whose turn it is."""
+        self._failover.check_usable()
+        link = self._failover.link
+        if link is not None:
+            self._failover.leave(link)
+            link.close()
+        self._link()
+
+    def kerberized(self) -> bool:
+        """Is GSSAPI the mechanism?"""
+        return self.options.auth_mechanism == "GSSAPI"
+
+    def __repr__(self) -> str:
+        where = "closed" if self.closed else str(self.coordinator or "not connected")
+        return f"<impala_ha Connection {where}, {self.options!r}>"

@@ -1,0 +1,183 @@
+"""
+The two kinds of wire: a socket that keeps a deadline, and impyla's HTTP client.
+
+Thrift's time-outs count per ``recv``, so a server that drips a byte now and then holds a client
+for ever; here a deadline covers all that happens until it is lifted.  impyla re-opens a transport
+that says it is closed, behind the caller's back; this socket is opened once and never again.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from typing import Any
+
+from thrift.transport.TSocket import TSocket
+from thrift.transport.TTransport import TTransportException
+
+from ._clock import Clock
+
+
+class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
+    """
+    A TCP or TLS socket for one connection.
+
+    Attributes:
+        deadline: Until when, in seconds of the clock, all that happens now must be done; None:
+            only the time-out of a single read counts.
+        written: Whether anything was handed to the system since the last `rest`.
+    """
+
+    def __init__(self, host: str, port: int, clock: Clock, context: ssl.SSLContext | None = None):
+        super().__init__(host, port)
+        self.handle: Any = None
+        self._clock = clock
+        self._context = context
+        self.deadline: float | None = None
+        self.written = False
+
+    def isOpen(self) -> bool:  # noqa: N802 - thrift's name
+        """Say yes, always: impyla re-opens a transport that says no."""
+        return True
+
+    def open(self) -> None:
+        """Connect to the first address that answers; they share the deadline."""
+        try:
+            addresses = self._resolveAddr()
+        except OSError as error:
+            text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
+            raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
+        last: OSError | None = None
+        for family, kind, _, _, address in addresses:
+            handle = socket.socket(family, kind)
+            try:
+                self._connect(handle, address)
+            except OSError as error:
+                handle.close()
+                last = error
+            else:
+                return
+        tried = [address for *_, address in addresses]
+        text = f"Could not connect to any of {tried}: {last}"
+        raise TTransportException(TTransportException.NOT_OPEN, text, last) from last
+
+    def _connect(self, handle: socket.socket, address: Any) -> None:
+        handle.settimeout(self._patience())
+        handle.connect(address)
+        _keep_alive(handle)
+        if self._context is not None:
+            handle.settimeout(self._patience())
+            handle = self._context.wrap_socket(handle, server_hostname=self.host)
+        self.handle = handle
+
+    def _patience(self) -> float | None:
+        """Seconds that the next step may take."""
+        if self.deadline is None:
+            return self._timeout  # type: ignore[no-any-return]  # thrift is not typed
+        left = self.deadline - self._clock.now()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left if self._timeout is None else min(left, self._timeout)
+
+    def read(self, size: int) -> bytes:
+        """Up to *size* bytes."""
+        self._arm()
+        return super().read(size)  # type: ignore[no-any-return]  # thrift is not typed
+
+    def write(self, buffer: bytes) -> None:
+        """All of *buffer*."""
+        self._arm()
+        self.written = True
+        super().write(buffer)
+
+    def sent(self, error: BaseException) -> bool:  # noqa: ARG002 - HTTP has nothing else to go by
+        """Whether any of the request that ended in *error* may have left."""
+        return self.written
+
+    def _arm(self) -> None:
+        if self.handle is None:
+            raise TTransportException(TTransportException.NOT_OPEN, "the connection is closed")
+        if self.deadline is not None:
+            try:
+                self.handle.settimeout(self._patience())
+            except TimeoutError as error:
+                raise TTransportException(
+                    TTransportException.TIMED_OUT, "read timeout", error
+                ) from error
+
+    def limit(self, seconds: float) -> None:
+        """Let all that happens from now on take *seconds* together, until `disarm`."""
+        self.deadline = self._clock.now() + seconds
+
+    def disarm(self) -> None:
+        """End the deadline: from here on the time-out of a single read counts again."""
+        self.deadline = None
+        if self.handle is not None:
+            self.handle.settimeout(self._timeout)
+
+    def stale(self) -> str:
+        """What is wrong with a connection on which no call is under way; empty if it is well."""
+        if self.handle is None:
+            return "the connection is closed"
+        try:
+            self.handle.settimeout(0)
+            # Nothing is owed to us, so a byte is as wrong as an end of file.  TLS cannot peek.
+            peeked = self.handle.recv(1, 0 if self._context else socket.MSG_PEEK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return ""
+        except OSError as error:
+            return f"unexpected exception: {error}"
+        finally:
+            with suppress(OSError):
+                self.handle.settimeout(self._timeout)
+        return "a reply that nobody waits for" if peeked else "TSocket read 0 bytes"
+
+    def close(self) -> None:
+        """Close without a word: a goodbye over TLS could block."""
+        handle, self.handle = self.handle, None
+        if handle is not None:
+            with suppress(OSError):
+                handle.close()
+
+
+def _keep_alive(handle: socket.socket) -> None:
+    """Notice a host that vanished: after a minute of silence, probes 15 s apart, four of them."""
+    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        milliseconds = (60 + 4 * 15) * 1000
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+class HttpWire:
+    """What `Socket` is for the binary transport, around impyla's HTTP client."""
+
+    def __init__(self, transport: Any, timeout: float | None):
+        self._transport = transport
+        self._timeout = timeout
+        self.written = False
+
+    def limit(self, seconds: float) -> None:
+        """Let one request take *seconds*, until `disarm`."""
+        self._transport.setTimeout(seconds * 1000)
+
+    def disarm(self) -> None:
+        """Let one request take the caller's time-out again."""
+        self._transport.setTimeout(None if self._timeout is None else self._timeout * 1000)
+
+    def sent(self, error: BaseException) -> bool:
+        """Whether any of the request that ended in *error* may have left."""
+        return not isinstance(error, (ConnectionRefusedError, socket.gaierror))
+
+    def stale(self) -> str:
+        """Empty: each request has a connection of its own."""
+        return ""
+
+    def close(self) -> None:
+        """Close; a second close of impyla's client would raise."""
+        if self._transport.isOpen():
+            self._transport.close()

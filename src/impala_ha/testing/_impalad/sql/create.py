@@ -79,7 +79,7 @@ def _create_database(reader: Reader, context: Context) -> Job:
 def _create_view(reader: Reader, context: Context) -> Job:
     quiet = if_not_exists(reader)
     database, name = reader.qualified(context.session.database)
-    aliases = _view_columns(reader) if reader.sees("(") else []
+    aliases = view_columns(reader) if reader.sees("(") else []
     comment = reader.string() if reader.take("COMMENT") else ""
     properties = read_properties(reader) if reader.take("TBLPROPERTIES") else {}
     reader.expect("AS")
@@ -113,7 +113,8 @@ def view_query(
     return tuple(Column(name, column.type, note) for (name, note), column in pairs), sql
 
 
-def _view_columns(reader: Reader) -> list[tuple[str, str]]:
+def view_columns(reader: Reader) -> list[tuple[str, str]]:
+    """Read the column names of a view, with their comments."""
     found = []
     reader.expect("(")
     while not reader.take(")"):

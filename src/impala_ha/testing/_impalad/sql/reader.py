@@ -180,6 +180,16 @@ class Reader:
         self._place = len(self._words)
         return text
 
+    def value(self) -> str:
+        """Read all that is left as one value, without its quotes."""
+        if self._place == len(self._words) - 1 and self.sees_string():
+            return self.string()
+        return self.rest()
+
+    def sees_string(self) -> bool:
+        """Whether a string literal comes next."""
+        return not self.ended and self._words[self._place].kind == glot.TokenType.STRING
+
     def group(self) -> str:
         """Read a bracketed group, as it was written, without its brackets."""
         self.expect("(")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from impala_ha.testing._impalad.contract import ImpalaError, Job
+from impala_ha.testing._impalad.sql import stats
 from impala_ha.testing._impalad.sql.clauses import if_exists
 from impala_ha.testing._impalad.sql.context import Context, no_table
 from impala_ha.testing._impalad.sql.jobs import SUMMARY, TableJob
@@ -14,6 +15,8 @@ def plan_drop(reader: Reader, context: Context) -> Job:
     reader.expect("DROP")
     if reader.take_one("DATABASE", "SCHEMA"):
         return _drop_database(reader, context)
+    if reader.sees("STATS") or reader.sees("INCREMENTAL"):
+        return stats.plan_drop(reader, context)
     kind = reader.take_one("TABLE", "VIEW")
     if kind is None:
         reader.fail("DATABASE", "FUNCTION", "INCREMENTAL", "ROLE", "SCHEMA", "STATS", "TABLE", "VIEW")

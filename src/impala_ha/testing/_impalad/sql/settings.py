@@ -5,9 +5,10 @@ from __future__ import annotations
 from impala_ha.testing._impalad.contract import Column, Job
 from impala_ha.testing._impalad.sql.context import Context
 from impala_ha.testing._impalad.sql.jobs import TableJob
+from impala_ha.testing._impalad.sql.options import OPTIONS, checked, memory
 from impala_ha.testing._impalad.sql.reader import Reader
 
-_OPTION = (Column("option", "string"), Column("value", "string"), Column("level", "string"))
+_OPTION = tuple(Column(name, "string") for name in ("option", "value", "level"))
 
 
 def plan_use(reader: Reader, context: Context) -> Job:
@@ -26,12 +27,32 @@ def plan_use(reader: Reader, context: Context) -> Job:
 def plan_set(reader: Reader, context: Context) -> Job:
     """Plan a SET statement."""
     reader.expect("SET")
-    key = reader.name().upper()
+    shown = {"REGULAR", "ADVANCED"}
+    if reader.ended:
+        return _shown(context, [name for name in OPTIONS if OPTIONS[name][1] in shown])
+    if reader.take("ALL"):
+        reader.end()
+        return _shown(context, list(OPTIONS))
+    name = checked(reader.any().text)
+    if reader.ended:
+        return _shown(context, [name] if name in OPTIONS else [])
     reader.expect("=")
-    value = reader.any().text if not reader.ended else ""
-    reader.end()
+    value = "" if reader.ended else reader.value()
+    memory({name: value})
 
     def change() -> None:
-        context.session.options[key] = value
+        if value == "":
+            context.session.options.pop(name, None)
+        else:
+            context.session.options[name] = value
 
     return TableJob("SET", (), change)
+
+
+def _shown(context: Context, names: list[str]) -> Job:
+    own = {key.upper(): value for key, value in context.session.options.items()}
+
+    def rows() -> list[tuple[str, str, str]]:
+        return [(name, own.get(name, OPTIONS[name][0]), OPTIONS[name][1]) for name in names]
+
+    return TableJob("SET", _OPTION, rows)

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from impala_ha.testing._impalad.contract import Job, SessionState
-from impala_ha.testing._impalad.sql import create, insert, remove, select, settings, show
+from impala_ha.testing._impalad.sql import (
+    alter,
+    create,
+    describe,
+    insert,
+    refresh,
+    remove,
+    select,
+    settings,
+    show,
+    stats,
+)
 from impala_ha.testing._impalad.sql.context import Context
 from impala_ha.testing._impalad.sql.duck import Duck
+from impala_ha.testing._impalad.sql.options import checked
 from impala_ha.testing._impalad.sql.reader import Reader
 from impala_ha.testing._impalad.sql.warehouse import Warehouse
 
@@ -25,6 +37,16 @@ PLANNERS: dict[str, Planner] = {
     "USE": settings.plan_use,
     "SET": settings.plan_set,
     "SHOW": show.plan_show,
+    "DESCRIBE": describe.plan_describe,
+    "DESC": describe.plan_describe,
+    "ALTER": alter.plan_alter,
+    "COMMENT": alter.plan_comment,
+    "COMPUTE": stats.plan_compute,
+    "REFRESH": refresh.plan_refresh,
+    "INVALIDATE": refresh.plan_invalidate,
+    "LOAD": refresh.plan_load,
+    "GRANT": refresh.plan_grant,
+    "REVOKE": refresh.plan_grant,
 }
 
 
@@ -36,6 +58,9 @@ def plan(
     duck: Duck,
 ) -> Job:
     """Plan one statement.  Raises `ImpalaError`: what Impala says when it does not plan it."""
+    for name in overlay:
+        if not name.lower().startswith("impala."):
+            checked(name)
     reader = Reader(sql)
     options = {key.upper(): value for key, value in {**session.options, **overlay}.items()}
     with warehouse.catalog.read() as catalog:

@@ -124,5 +124,14 @@ def _told(call: Call, trail: Trail, advice: str) -> str:
         lines = [f"{call.operation} failed: {str(last).partition(' ')[2]}"]
     else:
         lines = [f"{call.operation} failed after {len(trail.attempts)} attempts:"]
-        lines += [f"- {attempt}" for attempt in trail.attempts]
+        lines += _listed(trail.attempts)
     return "\n".join([*lines, advice] if advice else lines)
+
+
+def _listed(attempts: list[Attempt], first: int = 6, last: int = 3) -> list[str]:
+    """One line an attempt; of many, those in the middle are counted."""
+    lines = [f"- {attempt}" for attempt in attempts]
+    left_out = len(lines) - first - last
+    if left_out > 1:
+        lines[first:-last] = [f"- ... {left_out} more attempts ..."]
+    return lines

@@ -1,36 +1,27 @@
 """
-A statement on its way: where its cursor is at home, and how it gets to another coordinator.
+A statement on its way, and how it gets to another coordinator.
 
-impyla's cursor is the base, and `Failover` the loop; this room brings them together.  A cursor is
-at home on the link where its session was opened.  When the home is lost, or is not where the
-connection is any more, the session is opened anew before the next statement (`_settle`), and a
-statement whose result nobody has seen may be given again (`_course`).
+What a cursor was given is its errand.  While nobody has seen its result, and running it twice is
+harmless, it may be given again (`_course`); once it has ended, a coordinator that fails in the
+closing spoils nothing (`_close_finished_operation`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-from impala._thrift_gen.TCLIService.ttypes import TGetOperationStatusReq, TOperationState
 from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
-from ._attempts import Call, Trail
-from ._driver import FAREWELL, Link
-from ._failover import Failover
-from ._faults import Fault, judge
-from ._session import Session
+from ._attempts import Call
+from ._driver import Link
+from ._faults import judge
+from ._home import GONE, Got, Home
 from ._statement import Effect, Statement
 
-Got = TypeVar("Got")
-
 _log = logging.getLogger("impala_ha")
-_GONE = frozenset({Fault.SESSION_GONE, Fault.RESULT_GONE})
-_WORKING = frozenset({"PENDING_STATE", "INITIALIZED_STATE", "RUNNING_STATE"})
 
 
 @dataclass(slots=True)
@@ -51,54 +42,10 @@ class Errand:
     begun: bool = False
 
 
-class Execution(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
+class Execution(Home):
     """The moving parts of `Cursor`."""
 
-    _closed = True  # until __init__ is through: impyla's __del__ asks
-
-    def __init__(self, failover: Failover, session: Session, **options: Any):
-        HiveServer2Cursor.__init__(self, None, **options)
-        self.session: Any = None
-        self._last_operation_finished: bool = False
-        self._failover = failover
-        self._wanted = session
-        self._home: Link | None = None
-        self._errand: Errand | None = None
-        self._inside = False
-        self._trail = Trail()
-        self._run(Call("cursor", proof=True), self._settle)
-
-    def _run(
-        self,
-        call: Call,
-        work: Callable[[Link], Got],
-        home: Callable[[], Link | None] = lambda: None,
-    ) -> Got:
-        """Do *work* through the loop; what it calls on this cursor goes straight through."""
-        self._trail = Trail()
-
-        def at(link: Link) -> Got:
-            try:
-                return work(link)
-            except errors.Error as error:
-                if self._home is link and judge(error, link.phase) in _GONE:
-                    self._home = None  # only this session; the link may carry others
-                raise
-
-        self._inside = True
-        try:
-            failover, wanted = self._failover, self._wanted
-            configuration = wanted.whole() if failover.impala else wanted.configuration
-            first = (wanted.user, configuration)
-            return failover.run(call, at, home=home, first=first, trail=self._trail)
-        except Exception:
-            raise
-        except BaseException:  # Ctrl-C, or a time limit of the caller
-            with suppress(Exception):
-                self._abandon()
-            raise
-        finally:
-            self._inside = False
+    _errand: Errand | None = None
 
     def _course(self, operation: str, work: Callable[[], Got]) -> Got:
         """Do *work* on the errand's operation; give it to a server first if none has it."""
@@ -128,7 +75,12 @@ class Execution(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             anew = True  # another try means from the start
             return work()
 
-        return self._run(call, attempt, lambda: None if anew else self._home)
+        try:
+            return self._run(call, attempt, lambda: None if anew else self._home)
+        except BaseException:
+            if not errand.accepted:
+                self._errand = None  # or a fetch that follows would send it once more
+            raise
 
     def _lost(self, call: Call) -> errors.Told:
         """The home was lost by an earlier call: say what that means for this one."""
@@ -144,48 +96,6 @@ class Execution(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         errand.submit(self)
         self._last_operation_active = True
         errand.accepted = True
-
-    def _settle(self, link: Link) -> None:
-        """Open the session on *link* unless it is there already."""
-        if self._home is link:
-            return
-        old, session = self._home, self.session
-        wanted = self._wanted
-        if link.impala:
-            self.session = link.session(wanted.user, wanted.whole())
-        else:
-            self.session = link.session(wanted.user, wanted.configuration)
-            for text in wanted.replay():
-                self._replay(text)
-        self._home = link
-        if old is not None and not old.broken:
-            with suppress(Exception):  # an open session delays the shutdown of the old one
-                old.end(session)
-
-    def _replay(self, text: str) -> None:
-        operation = self.session.execute(text, run_async=True)
-        self._await(operation)
-        operation.close()
-
-    def _discard(self) -> None:
-        """Close what the cursor holds of an earlier statement."""
-        if self._home is None or self._home.broken or self._failover.closed:
-            self._last_operation_active = False
-        with suppress(Exception):  # it is over either way, and a broken link is met soon
-            HiveServer2Cursor._reset_state(self)  # noqa: SLF001
-        HiveServer2Cursor._reset_state(self)  # noqa: SLF001 - the rest, if closing failed
-
-    def _abandon(self) -> None:
-        """Stop what runs on the server for a call that was interrupted."""
-        home, session = self._home, self.session
-        if home is None or session is None or home.client.forked:
-            return
-        if home.broken:  # in mid-answer: only another connection can say it
-            self._home = None
-            self._failover.driver.end_elsewhere(home.coordinator, self._wanted.user, session)
-        elif self._last_operation_active:
-            with home.within(FAREWELL / 2):
-                self._last_operation.cancel()
 
     def _complete(self) -> None:
         """What impyla's ``execute`` does once the statement was sent."""
@@ -205,7 +115,7 @@ class Execution(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         except errors.Error as error:
             self._last_operation_active = False
             home = self._home
-            if home is None or not (home.broken or judge(error, home.phase) in _GONE):
+            if home is None or not (home.broken or judge(error, home.phase) in GONE):
                 raise
             _log.warning("%s was lost after the statement was done: %s", home.coordinator, error)
 
@@ -217,47 +127,6 @@ class Execution(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             return
         self._await(self._last_operation)
         self._last_operation_finished = True
-
-    def _await(self, operation: Any) -> None:
-        """Poll until *operation* has ended, on the cluster's clock."""
-        clock = self._failover.cluster.clock
-        start = clock.now()
-        while True:
-            asked = clock.now()
-            request = TGetOperationStatusReq(operationHandle=operation.handle)
-            answer = operation._rpc("GetOperationStatus", request, True)  # noqa: SLF001
-            operation.update_has_result_set(answer)
-            state = TOperationState._VALUES_TO_NAMES[answer.operationState]  # noqa: SLF001
-            if state == "ERROR_STATE":
-                self._raise_state(answer)
-            if state not in _WORKING:
-                return
-            now = clock.now()
-            # Where the server polls for us (LONG_POLLING_TIME_MS), there is nothing to sleep.
-            clock.sleep(max(0.0, _interval(now - start) - (now - asked)))
-
-    def _raise_state(self, answer: Any) -> None:
-        if answer.errorMessage:
-            raise errors.OperationalError(answer.errorMessage)
-        if self.fetch_error and self.has_result_set:
-            self._last_operation_active = False
-            self._last_operation.fetch()  # Impala before 2.7 tells the error only here
-        raise errors.OperationalError("Operation is in ERROR_STATE")
-
-    def __del__(self) -> None:
-        """Leave the session to the link: garbage collection must not talk on a socket."""
-        home = getattr(self, "_home", None)
-        if not self._closed and home is not None and home.client.broken is None:
-            home.drop(self.session)
-            self._closed = True
-
-
-def _interval(elapsed: float) -> float:
-    """Seconds between two polls, as impyla has them."""
-    for within, seconds in ((0.05, 0.01), (1.0, 0.05), (10.0, 0.1), (60.0, 0.5)):
-        if elapsed < within:
-            return seconds
-    return 1.0
 
 
 def given(text: str, idempotent: bool | None) -> Statement:

@@ -156,7 +156,7 @@ def tell(
 ) -> Spoken:
     """An error of *kind* that is also what *cause* is, and has it as its cause."""
     made = _standing_for(kind, type(cause)) if isinstance(cause, _STOOD_FOR) else kind
-    error = made(text)
+    error = _born(made, (text,))
     if cause is not None and made is not kind:
         error.__dict__.update(vars(cause))  # type, inner, code, http_headers: what callers look at
     error.attempts = tuple(attempts)
@@ -190,6 +190,13 @@ def _make(kind: type[Told], other: type[BaseException]) -> type[Told]:
     return cast("type[Told]", made)
 
 
+def _born(made: type[Spoken], args: tuple[object, ...]) -> Spoken:
+    """An instance: the other class's ``__init__`` has arguments of its own and is left out."""
+    error = made.__new__(made, *args)
+    BaseException.__init__(error, *args)
+    return error
+
+
 def _rebuilt(
     kind: type[Told],
     stood_for: type[BaseException] | None,
@@ -197,6 +204,6 @@ def _rebuilt(
     attempts: tuple[Attempt, ...],
 ) -> Told:
     """What pickle calls."""
-    error = (_standing_for(kind, stood_for) if stood_for else kind)(*args)
+    error = _born(_standing_for(kind, stood_for) if stood_for else kind, args)
     error.attempts = attempts
     return error

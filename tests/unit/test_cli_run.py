@@ -130,9 +130,17 @@ def test_use_and_set_go_without_saying(capsys):
 
 
 def test_warnings_of_the_server_are_passed_on(capsys):
-    carried_out({"select 1": Outcome([[(1,)]], log="skipped a file\n"), "x": Outcome(log="gone")})
+    done = "Query 1f:2e: 100% Complete (1 out of 1)\n"
+    carried_out({"a": Outcome([[(1,)]], log=f"{done}skipped a file\n"), "b": Outcome(log=done)})
 
-    assert "WARNINGS: skipped a file\n" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert (err.count("WARNINGS: skipped a file\n"), err.count("WARNINGS")) == (1, 1)
+
+
+def test_a_log_that_cannot_be_had_any_more_fails_nothing(capsys):
+    status, _ = carried_out({"insert": Outcome(modified=5, log="gone")})
+
+    assert (status, capsys.readouterr().err) == (0, "Modified 5 row(s) in 0.00s\n")
 
 
 def test_nobody_hears_anything_of_a_quiet_run_that_goes_well(capsys):

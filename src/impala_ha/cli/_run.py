@@ -7,6 +7,7 @@ not converted: what Impala writes (nanoseconds, decimals) is what the user reads
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SUCCESS, FAILURE, MISUSE = 0, 1, 2
 
+# Impala opens the log of a statement with how far it has come, also when it is done.
+_PROGRESS = re.compile(r"Query.*Complete \([0-9]* out of [0-9]*\)\n?")
 _SILENT = {"USE", "SET", "UNSET"}
 
 
@@ -98,16 +101,18 @@ def _execute(cursor: Any, request: Request, number: int, notes: Notes) -> None:
     try:
         cursor.execute(statement.text)
         rows = _write(cursor, request, notes) if cursor.has_result_set else None
-    except (KeyboardInterrupt, OSError) as error:  # an error of the library may be an OSError too
-        if not isinstance(error, Error):
-            # The library has dropped the link and cancelled where it was interrupted itself; here
-            # between two of its calls nobody has.
-            with suppress(Error):
-                cursor.cancel()
+    except (KeyboardInterrupt, OSError) as error:
+        if isinstance(error, Error):  # of a coordinator, not of the output
+            raise
+        # The library cancels what it is interrupted in itself; between two of its calls nobody has.
+        with suppress(Error):
+            cursor.cancel()
+        if isinstance(error, KeyboardInterrupt):
+            notes.error("interrupted; its coordinator was asked to cancel the statement")
         raise
     elapsed = time.monotonic() - started
     with suppress(Error):
-        if log := (cursor.get_log() or "").strip():
+        if log := _PROGRESS.sub("", cursor.get_log() or "").strip():
             notes.say(f"WARNINGS: {log}")
     notes.detail(f"Served by {cursor.coordinator}")
     if rows is not None:

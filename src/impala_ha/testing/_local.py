@@ -115,7 +115,7 @@ class LocalCluster:
         return f"<LocalCluster of {self._plan.size}: {state}>"
 
     def __enter__(self) -> Self:
-        return self.start()
+        return self if self._layout is not None else self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -146,7 +146,10 @@ class LocalCluster:
     def stop(self) -> None:
         """End all coordinators and remove the private directory.  May be called twice."""
         layout, self._layout = self._layout, None
-        if layout is None or self._process is None:
+        if layout is None:
+            return
+        if self._process is None:
+            self._past = _read_journals(layout)
             return
         with contextlib.suppress(OSError, ValueError):
             control.ask(layout.keeper, "stop")

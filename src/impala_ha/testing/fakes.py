@@ -133,7 +133,7 @@ class FakeCoordinator:
     def _GetTables(self, _: Any) -> Any:  # noqa: N802
         return self._operation(rows=True)
 
-    _GetSchemas = _GetFunctions = _GetColumns = _GetTables  # noqa: N815
+    _GetSchemas = _GetFunctions = _GetColumns = _GetTables
 
     def _operation(self, rows: bool) -> Any:
         handle = _handle()

@@ -182,9 +182,7 @@ def _spec(reader: Reader, table: Table) -> str:
     return partition_spec(table, {**keys})
 
 
-def _changed(
-    reader: Reader, context: Context, table: Table, old: Column, new: Column
-) -> Job:
+def _changed(reader: Reader, context: Context, table: Table, old: Column, new: Column) -> Job:
     reader.end()
     if new.name != old.name and new.name in {column.name for column in table.columns}:
         raise ImpalaError(f"AnalysisException: Column already exists: {new.name}")

@@ -294,9 +294,7 @@ class Writing(Reading):
     def drop_partition(self, table: Table, spec: str) -> None:
         """Drop a partition and its files."""
         self.remove_files(file for file in self.files(table) if file.partition == spec)
-        self._db.execute(
-            "DELETE FROM partitions WHERE table_id = ? AND spec = ?", (table.id, spec)
-        )
+        self._db.execute("DELETE FROM partitions WHERE table_id = ? AND spec = ?", (table.id, spec))
 
     def mark(self, source: str, stamp: str) -> None:
         """Note that *source*, as of *stamp*, has been made a table."""

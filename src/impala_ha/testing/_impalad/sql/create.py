@@ -162,7 +162,9 @@ def _like(reader: Reader, context: Context) -> Table | None:
     if reader.take_one("PARQUET", "ORC"):
         path = reader.string()
         described = context.duck.describe(f"SELECT * FROM read_parquet({types.literal(path)})")
-        return Table("", "", tuple(Column(n.lower(), types.from_duck(kind)) for n, kind in described))
+        return Table(
+            "", "", tuple(Column(n.lower(), types.from_duck(kind)) for n, kind in described)
+        )
     return context.table(*reader.qualified(context.session.database))
 
 
@@ -276,7 +278,9 @@ def _shaped(table: Table, bound: Bound, partition_names: Sequence[str]) -> Table
     by_name = {column.name: column for column in bound.columns}
     missing = [name for name in partition_names if name not in by_name]
     if missing:
-        raise ImpalaError(f"AnalysisException: Could not resolve column/field reference: '{missing[0]}'")
+        raise ImpalaError(
+            f"AnalysisException: Could not resolve column/field reference: '{missing[0]}'"
+        )
     first = tuple(column for column in bound.columns if column.name not in partition_names)
     last = tuple(by_name[name] for name in partition_names)
     return replace(table, columns=first + last, partitioned_by=len(last))

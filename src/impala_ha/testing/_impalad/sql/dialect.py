@@ -24,7 +24,9 @@ class ImpalaParser(HiveParser):
     STRICT_CAST = False
     FUNCTIONS: ClassVar = {}
     FUNCTION_PARSERS: ClassVar = {
-        name: parser for name, parser in HiveParser.FUNCTION_PARSERS.items() if name in _KEPT_PARSERS
+        name: parser
+        for name, parser in HiveParser.FUNCTION_PARSERS.items()
+        if name in _KEPT_PARSERS
     }
     NO_PAREN_FUNCTIONS: ClassVar = {}
 

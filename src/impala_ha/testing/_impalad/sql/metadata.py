@@ -59,7 +59,9 @@ def schemas_job(catalog: Catalog, pattern: str) -> Job:
     """What GetSchemas answers."""
 
     def rows(reading: Reading) -> Iterable[tuple[object, ...]]:
-        return ((database.name, "") for database in reading.databases() if _fits(pattern, database.name))
+        return (
+            (database.name, "") for database in reading.databases() if _fits(pattern, database.name)
+        )
 
     return _job(catalog, _SCHEMAS, rows)
 

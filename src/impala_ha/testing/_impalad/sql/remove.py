@@ -19,7 +19,9 @@ def plan_drop(reader: Reader, context: Context) -> Job:
         return stats.plan_drop(reader, context)
     kind = reader.take_one("TABLE", "VIEW")
     if kind is None:
-        reader.fail("DATABASE", "FUNCTION", "INCREMENTAL", "ROLE", "SCHEMA", "STATS", "TABLE", "VIEW")
+        reader.fail(
+            "DATABASE", "FUNCTION", "INCREMENTAL", "ROLE", "SCHEMA", "STATS", "TABLE", "VIEW"
+        )
     return _drop_table(reader, context, view=kind == "VIEW")
 
 

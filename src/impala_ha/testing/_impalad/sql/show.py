@@ -22,7 +22,9 @@ def plan_show(reader: Reader, context: Context) -> Job:
     if reader.take_one("DATABASES", "SCHEMAS"):
         pattern = _pattern(reader)
         databases = context.catalog.databases()
-        return _answer("name comment", [(d.name, d.comment) for d in databases if fits(d.name, pattern)])
+        return _answer(
+            "name comment", [(d.name, d.comment) for d in databases if fits(d.name, pattern)]
+        )
     if word := reader.take_one("TABLES", "VIEWS"):
         return _tables(reader, context, views_only=word == "VIEWS")
     if reader.take("CREATE"):
@@ -108,7 +110,9 @@ def _table_text(table: Table) -> str:
         text += f"PARTITIONED BY (\n  {columns}\n)\n"
     if table.comment:
         text += f"COMMENT {_quoted(table.comment)}\n"
-    text += f"STORED AS {_STORED.get(table.format, table.format)}\nLOCATION {_quoted(table.location)}"
+    text += (
+        f"STORED AS {_STORED.get(table.format, table.format)}\nLOCATION {_quoted(table.location)}"
+    )
     if table.properties:
         pairs = (f"{_quoted(k)}={_quoted(v)}" for k, v in sorted(table.properties.items()))
         text += f"\nTBLPROPERTIES ({', '.join(pairs)})"

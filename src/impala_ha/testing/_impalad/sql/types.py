@@ -99,8 +99,10 @@ def from_duck(duck: str) -> str:
         key, value = split(inner)
         return f"map<{from_duck(key)},{from_duck(value)}>"
     if plain.startswith("STRUCT("):
-        fields = (field.rsplit(" ", 1) if "(" not in field else field.split(" ", 1)
-                  for field in split(inner))
+        fields = (
+            field.rsplit(" ", 1) if "(" not in field else field.split(" ", 1)
+            for field in split(inner)
+        )
         return f"struct<{','.join(f'{unquote(n)}:{from_duck(kind)}' for n, kind in fields)}>"
     return "string"
 

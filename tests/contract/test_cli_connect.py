@@ -1,0 +1,482 @@
+"""`impala-connect` as a shell sees it: a process, its output, its exit status, real coordinators."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from impala_ha.testing import LocalCluster
+
+PROGRAM = str(Path(sysconfig.get_path("scripts"), "impala-connect"))
+LIMIT = 60
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith(("IMPALA_", "LC_"))
+}
+MEBIBYTE = 1024  # in the unit of ru_maxrss
+# ^C means something only on the terminal that a session has taken for its own.
+TAKE_THE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+def test_the_form_that_users_know(cluster):
+    done = ran("-i", cluster.hosts, "-e", "select 1 as a, 'x' as b, null as c")
+
+    assert done.returncode == 0
+    assert done.stdout == (
+        "+---+---+------+\n| a | b | c    |\n+---+---+------+\n| 1 | x | NULL |\n+---+---+------+\n"
+    )
+    assert done.stderr.startswith("Fetched 1 row(s) in ")
+
+
+def test_hosts_come_from_the_environment_when_none_are_given(cluster):
+    done = ran("-i", "-Be", "select 7", environment={"IMPALA_HA_HOSTS": cluster.hosts})
+
+    assert (done.returncode, done.stdout) == (0, "7\n")
+
+
+def test_a_file_runs_in_one_session(cluster, tmp_path):
+    file = tmp_path / "etl.sql"
+    file.write_bytes(
+        b"\xef\xbb\xbf-- the night's job; with a semicolon\n"
+        b"create database if not exists cli_night; use cli_night;\n"
+        b"create table if not exists t (s string); set request_pool=root.night;\n"
+        b"insert overwrite t values ('a;b'), ('${var:day}'); -- done;\n"
+        b"select s from t order by s; select current_database()"
+    )
+
+    done = ran("-i", cluster.hosts, "--var=day=7", "-B", "-f", str(file))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-3:] == ["7", "a;b", "cli_night"]
+    assert "Modified 2 row(s)" in done.stderr
+
+
+def test_a_script_comes_from_a_pipe(cluster):
+    done = ran("-i", cluster.hosts, "-B", "--quiet", "-", stdin="select 1;\nselect 2;\n")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n2\n", "")
+
+
+def test_delimited_lines_have_a_header_on_request(cluster):
+    done = ran(
+        "-i", cluster.hosts, "-B", "--print_header", "--output_delimiter=,", "-e",
+        "select 1 as a, 'x,\"y' as b, cast(null as int) as c, true as d",
+    )  # fmt: skip
+
+    assert done.stdout == 'a,b,c,d\n1,"x,""y",NULL,true\n'
+
+
+def test_text_is_utf8_even_where_the_locale_is_not(cluster):
+    done = ran("-i", cluster.hosts, "-Be", "select 'ü 世界'", environment={"LC_ALL": "C"})
+
+    assert (done.returncode, done.stdout) == (0, "ü 世界\n")
+
+
+def test_the_database_and_the_options_hold_from_the_first_statement(cluster):
+    ran("-i", cluster.hosts, "-e", "create database if not exists cli_first")
+
+    done = ran(
+        "-i", cluster.hosts, "-d", "cli_first", "-Q", "mt_dop=3", "-B", "--quiet",
+        "-e", "select current_database(); set",
+    )  # fmt: skip
+
+    assert done.stdout.startswith("cli_first\n")
+    assert "MT_DOP\t3" in done.stdout
+
+
+def test_a_failed_statement_ends_the_run_with_1(cluster):
+    done = ran("-i", cluster.hosts, "-B", "-e", "select 1;\nselect * from nowhere;\nselect 3")
+
+    assert (done.returncode, done.stdout) == (1, "1\n")
+    assert "impala-connect: statement 2 of 3 (-e, line 2): " in done.stderr
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_with_c_the_run_goes_on_and_still_ends_with_1(cluster):
+    done = ran("-i", cluster.hosts, "-B", "-c", "-e", "select 1; select * from nowhere; select 3")
+
+    assert (done.returncode, done.stdout) == (1, "1\n3\n")
+
+
+def test_a_script_survives_its_coordinator(cluster, until):
+    with started(
+        "-i", cluster.hosts, "-d", "default", "-B",
+        "-e", "set mt_dop=3; select 1; select sleep(1401); select 2; set",
+    ) as process:  # fmt: skip
+        home = serving(cluster, "select sleep(1401)", until)
+        home.kill()
+        out, err = process.communicate(timeout=LIMIT)
+
+    assert process.returncode == 0, err
+    assert out.splitlines()[:3] == ["1", "true", "2"]
+    assert "MT_DOP\t3" in out
+    (line,) = [line for line in err.splitlines() if line.startswith("impala-connect")]
+    assert line.startswith(f"impala-connect: {home.address} stopped answering (")
+    assert "; went on at 127.0.0." in line
+
+
+def test_a_write_whose_coordinator_died_is_not_run_again_and_the_user_is_told(cluster, until):
+    sql = "create table cli_lost as select sleep(30402) as x"
+
+    with started("-i", cluster.hosts, "-e", f"{sql}; select 2") as process:
+        serving(cluster, sql, until).kill()
+        out, err = process.communicate(timeout=LIMIT)
+
+    assert (process.returncode, out) == (1, "")
+    assert "It may have run" in err
+    assert cluster.executions(sql) == 1
+
+
+def test_a_dead_coordinator_in_the_list_costs_a_line_and_not_the_run(cluster):
+    cluster[0].kill()
+    statuses, told = set(), ""
+    for _ in range(3):
+        done = ran("-i", cluster.hosts, "--policy", "ordered", "-Be", "select 1")
+        statuses.add((done.returncode, done.stdout))
+        told += done.stderr
+
+    assert statuses == {(0, "1\n")}
+    assert f"impala-connect: {cluster[0].address} could not be reached (" in told
+
+
+def test_when_nobody_is_left_every_attempt_is_told_and_the_file_is_kept(cluster, tmp_path):
+    kept = tmp_path / "out"
+    kept.write_text("of yesterday")
+    for coordinator in cluster:
+        coordinator.kill()
+
+    done = ran("-i", cluster.hosts, "--deadline", "1", "-o", str(kept), "-e", "select 1")
+
+    assert (done.returncode, done.stdout, kept.read_text()) == (1, "", "of yesterday")
+    assert all(coordinator.address in done.stderr for coordinator in cluster)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_an_interrupted_statement_is_cancelled_on_its_server(cluster, until, number, status):
+    sql = f"select sleep({30_500 + number})"
+
+    with started("-i", cluster.hosts, "-e", f"{sql}; select 2") as process:
+        serving(cluster, sql, until)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=LIMIT)
+
+    assert (process.returncode, out) == (status, "")
+    assert err == "impala-connect: interrupted; its coordinator was asked to cancel the statement\n"
+    until(lambda: cluster.executions(sql, mode="cancelled") == 1)
+    until(lambda: not any(coordinator.sessions for coordinator in cluster))
+
+
+def test_ctrl_c_does_not_wait_for_a_coordinator_that_hangs(cluster, until):
+    sql = "select sleep(30601)"
+
+    with started("-i", cluster.hosts, "--deadline", "600", "-e", sql) as process:
+        home = serving(cluster, sql, until)
+        home.hang()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LIMIT)
+
+    assert process.returncode == 130
+
+
+def test_ctrl_c_on_a_terminal_reaches_the_statement(cluster, until):
+    sql = "select sleep(30701)"
+
+    with terminal("-i", cluster.hosts, "-e", sql) as (process, screen):
+        serving(cluster, sql, until)
+        os.write(screen, b"\x03")
+        shown = read_to_end(screen)
+        process.wait(timeout=LIMIT)
+
+    assert process.returncode == 130
+    assert "interrupted; its coordinator was asked to cancel" in shown
+    until(lambda: cluster.executions(sql, mode="cancelled") == 1)
+
+
+def test_when_the_reader_goes_away_the_statement_is_closed_without_a_word(cluster, until):
+    many(cluster)
+    with started("-i", cluster.hosts, "-B", "--quiet", "-e", MANY) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        process.wait(timeout=LIMIT)
+
+    assert (process.returncode, err) == (141, "")
+    until(lambda: not any(coordinator.queries for coordinator in cluster))
+
+
+def test_a_result_of_any_size_needs_no_more_memory(cluster, tmp_path):
+    many(cluster)
+    peaks = []
+    for rows in (10_000, 200_000):
+        out = tmp_path / str(rows)
+        peaks.append(
+            peak_memory("-i", cluster.hosts, "-B", "-o", str(out), "-e", f"{MANY} limit {rows}")
+        )
+        with out.open() as lines:
+            assert sum(1 for _ in lines) == rows
+
+    # 40 MB of text more, and far more than that as Python's strings.
+    assert peaks[1] - peaks[0] < 15 * MEBIBYTE
+
+
+def test_a_file_gets_results_and_nothing_else(cluster, tmp_path):
+    out = tmp_path / "out"
+    out.write_text("of yesterday, and longer than what comes now")
+
+    done = ran("-i", cluster.hosts, "-B", "-o", str(out), "-e", "select 1; select 2")
+
+    assert (done.returncode, done.stdout, out.read_text()) == (0, "", "1\n2\n")
+
+
+def test_a_file_is_kept_when_the_first_statement_is_wrong(cluster, tmp_path):
+    out = tmp_path / "out"
+    out.write_text("of yesterday")
+
+    done = ran("-i", cluster.hosts, "-o", str(out), "-e", "select * from nowhere; select 1")
+
+    assert (done.returncode, out.read_text()) == (1, "of yesterday")
+
+
+def test_a_full_disk_is_told_and_ends_the_run(cluster):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [PROGRAM, "-i", cluster.hosts, "-e", "select 1; select 2"],
+            stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, timeout=LIMIT, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr == "impala-connect: the result cannot be written: No space left on device\n"
+
+
+def test_a_variable_of_the_environment_that_nobody_knows_is_a_warning(cluster):
+    done = ran("-i", cluster.hosts, "-Be", "select 1", environment={"IMPALA_HA_DEADLIN": "1"})
+
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    (line,) = [line for line in done.stderr.splitlines() if "IMPALA_HA_DEADLIN" in line]
+    assert line.startswith("impala-connect: warning: ")
+
+
+MISUSED = [
+    ["-e", "select 1", "-f", "x.sql"],
+    ["-e", ""],
+    ["-e", "select 'open"],
+    ["-e", "select ${var:x}"],
+    ["-f", "/no/such/file.sql"],
+    ["-f", "BROKEN"],
+    ["-o", "/", "-e", "select 1"],
+    ["-e", "select 1", "--var", "x"],
+    ["-e", "select 1", "-Q", "x"],
+    ["-e", "select 1", "-B", "--output_delimiter", "||"],
+    ["-e", "select 1", "--querry", "x"],
+    ["-e", "select 1", "--policy", "fastest"],
+    ["-e", "select 1", "-l"],
+    ["-e", "select 1", "-k", "-l"],
+    ["-e", "select 1", "--ca_cert", "/no/such/ca.pem"],
+]
+
+
+@pytest.mark.parametrize("words", MISUSED, ids=" ".join)
+def test_what_cannot_work_is_told_in_one_line_and_opens_nothing(words, tmp_path):
+    broken = tmp_path / "broken.sql"
+    broken.write_bytes(b"select 1;\nselect '\xff'")
+    kept = tmp_path / "kept"
+    kept.write_text("of yesterday")
+    words = [str(broken) if word == "BROKEN" else word for word in words]
+    output = [] if "-o" in words else ["-o", str(kept)]
+
+    with nobody_home() as (hosts, visitors):
+        done = ran("-i", hosts, *output, *words)
+        knocks = visitors()
+
+    assert (done.returncode, done.stdout, knocks) == (2, "", 0)
+    assert done.stderr.startswith("impala-connect: ")
+    assert done.stderr.count("\n") == 1
+    assert kept.read_text() == "of yesterday"
+
+
+def test_hosts_that_cannot_be_are_all_told_at_once():
+    done = ran("-i", "a:99999,b:x,c,c", "-e", "select 1")
+
+    assert done.returncode == 2
+    assert all(word in done.stderr for word in ("99999", "x", "c"))
+
+
+def test_a_password_is_asked_for_on_a_terminal_and_shown_nowhere(guarded):
+    with terminal(
+        "-i", guarded.hosts, "-l", "-u", "ada", "--auth_creds_ok_in_clear", "-V", "-Be", "select 8"
+    ) as (process, screen):
+        shown = read_until(screen, "LDAP password of ada: ")
+        os.write(screen, b"geheim\n")
+        shown += read_to_end(screen)
+        process.wait(timeout=LIMIT)
+
+    assert process.returncode == 0, shown
+    assert "8\r\n" in shown
+    assert "geheim" not in shown
+
+
+def test_a_wrong_password_is_tried_once_and_shown_nowhere(guarded):
+    done = ran(
+        "-i", guarded.hosts, "-l", "-u", "ada", "--auth_creds_ok_in_clear",
+        "--ldap_password_cmd", "echo falsch", "-V", "-e", "select 1",
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("Attempt:") == 1
+    assert "falsch" not in done.stderr
+
+
+def test_the_help_and_the_version_need_no_server():
+    helped, versioned = ran("--help"), ran("-v")
+
+    assert (helped.returncode, versioned.returncode) == (0, 0)
+    assert "--ldap_password_cmd" in helped.stdout
+    assert versioned.stdout.startswith("impala-connect ")
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """Two coordinators that want a password."""
+    with LocalCluster(2, auth="PLAIN", users={"ada": "geheim"}) as cluster:
+        yield cluster
+
+
+MANY = "select repeat('x', 200) as x from cli_many a, cli_many b"
+
+
+def many(cluster):
+    """A table whose cross join has a million rows."""
+    ten = ", ".join(f"({n})" for n in range(10))
+    done = ran(
+        "-i", cluster.hosts, "--quiet", "-e",
+        "create table if not exists cli_ten (n int);"
+        f"insert overwrite cli_ten values {ten};"
+        "create table if not exists cli_many (n int);"
+        "insert overwrite cli_many select a.n from cli_ten a, cli_ten b, cli_ten c",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def ran(*words, stdin="", environment=None):
+    return subprocess.run(
+        [PROGRAM, *words],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        env={**ENVIRONMENT, **(environment or {})},
+        timeout=LIMIT,
+        check=False,
+    )
+
+
+@contextmanager
+def started(*words):
+    process = subprocess.Popen(
+        [PROGRAM, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env=ENVIRONMENT,
+    )
+    with ended(process):
+        yield process
+
+
+@contextmanager
+def terminal(*words):
+    """The program on a terminal of its own, and the other end of that."""
+    screen, line = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", TAKE_THE_TERMINAL, PROGRAM, *words],
+        stdin=line,
+        stdout=line,
+        stderr=line,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
+    os.close(line)
+    try:
+        with ended(process):
+            yield process, screen
+    finally:
+        os.close(screen)
+
+
+@contextmanager
+def ended(process):
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(timeout=LIMIT)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def read_until(screen, text):
+    shown = ""
+    while text not in shown:
+        shown += os.read(screen, 4096).decode()
+    return shown
+
+
+def read_to_end(screen):
+    shown = b""
+    while True:
+        try:
+            more = os.read(screen, 4096)
+        except OSError:  # Linux says so when the last one has left the terminal
+            more = b""
+        if not more:
+            return shown.decode()
+        shown += more
+
+
+def serving(cluster, sql, until):
+    """The coordinator that runs *sql*, once one does."""
+    until(lambda: cluster.executions(sql) > 0)
+    return next(coordinator for coordinator in cluster if coordinator.executions(sql))
+
+
+def peak_memory(*words):
+    """The most memory that the program had, in KiB."""
+    process = os.posix_spawn(PROGRAM, [PROGRAM, "--quiet", *words], ENVIRONMENT)
+    _, status, usage = os.wait4(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    return usage.ru_maxrss
+
+
+@contextmanager
+def nobody_home():
+    """A port that is open and answers nobody; and how many have knocked."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        door.setblocking(False)
+
+        def visitors():
+            count = 0
+            while True:
+                try:
+                    door.accept()[0].close()
+                except BlockingIOError:
+                    return count
+                count += 1
+
+        yield f"127.0.0.1:{door.getsockname()[1]}", visitors

@@ -5,6 +5,8 @@ Connect to several Apache Impala coordinators: balanced, with failover, without 
 >>> connection = impala_ha.connect("coord1,coord2,coord3")  # doctest: +SKIP
 """
 
+import logging
+
 from . import errors
 from ._faults import Fault, Phase
 from ._health import Breaker, State
@@ -53,6 +55,8 @@ from .errors import (
 )
 
 __version__ = "0.1.0"
+
+logging.getLogger("impala_ha").addHandler(logging.NullHandler())
 
 __all__ = [
     "BINARY",

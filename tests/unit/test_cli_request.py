@@ -6,6 +6,7 @@ import getpass
 import io
 import os
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -335,17 +336,15 @@ def test_a_user_without_a_name_in_the_system_has_to_be_named(monkeypatch):
         user_name(None)
 
 
-def test_the_help_has_every_option_with_a_text():
-    context = click.Context(command(request))
+def test_every_option_is_in_the_help_with_a_text_and_in_the_manual():
+    options = [param for param in command(request).params if isinstance(param, click.Option)]
+    helped = command(request).get_help(click.Context(command(request)))
+    manual = Path(__file__).parents[2].joinpath("docs", "impala-connect.md").read_text()
 
-    text = command(request).get_help(context)
-
-    assert [
-        name
-        for name in ("-e", "--query_file", "--ldap_password_cmd", "--deadline")
-        if name not in text
-    ] == []
-    assert all(param.help for param in command(request).params if isinstance(param, click.Option))
+    names = {name for option in options for name in option.opts}
+    assert all(option.help for option in options)
+    assert {name for name in names if name not in helped} == set()
+    assert {name for name in names if f"`{name}" not in manual} == set()
 
 
 class Terminal(io.StringIO):

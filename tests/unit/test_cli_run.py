@@ -304,6 +304,25 @@ def test_a_failover_over_two_is_one_line_too(notes, capsys):
     )
 
 
+REASONS = [
+    ("TSocket read 0 bytes", "TSocket read 0 bytes"),
+    (
+        "Could not connect to any of [('127.0.0.9', 1)]: [Errno 111] Connection refused",
+        "Connection refused",
+    ),
+    ("[Errno -2] Name or service not known", "Name or service not known"),
+    ("Could not connect to any of [('127.0.0.9', 1)]", "no reason given"),
+    ("Query 1f:2e failed:\nmore", "Query 1f:2e failed:"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), REASONS)
+def test_a_reason_is_told_without_its_wrapping(text, expected, notes, capsys):
+    heard("execute", notes, (B, Fault.LOST, text), (C, None, ""))
+
+    assert f" ({expected}); went on at " in capsys.readouterr().err
+
+
 def test_a_second_try_at_the_same_place_is_told_as_that(notes, capsys):
     heard("execute", notes, (A, Fault.BUSY, "queue full"), (A, None, ""))
 

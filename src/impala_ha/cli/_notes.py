@@ -9,6 +9,7 @@ its error lists the attempts.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import warnings
 from contextlib import suppress
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from impala_ha._model import Attempt
 
 _NAME = "impala-connect"
+_WRAPPING = re.compile(r"Could not connect to any of \[.*?\](?:: )?|\[Errno -?\d+\] ")
 
 
 class Notes(logging.Handler):
@@ -99,7 +101,7 @@ def _put(line: str) -> None:
 def _story(failed: list[Attempt], last: Attempt) -> str:
     """``a:21050 stopped answering (read 0 bytes); went on at b:21050``."""
     lost = ", ".join(
-        f"{attempt.coordinator} {attempt.fault.label} ({_first_line(attempt.text)})"
+        f"{attempt.coordinator} {attempt.fault.label} ({_reason(attempt.text)})"
         for attempt in failed
         if attempt.fault is not None
     )
@@ -107,6 +109,7 @@ def _story(failed: list[Attempt], last: Attempt) -> str:
     return f"{lost}; {'answered again' if again else f'went on at {last.coordinator}'}"
 
 
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines()
+def _reason(text: str) -> str:
+    """The first line, without what Thrift and the system wrap around it."""
+    lines = _WRAPPING.sub("", text).strip().splitlines()
     return lines[0] if lines else "no reason given"

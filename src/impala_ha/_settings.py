@@ -7,7 +7,6 @@ before anything is opened.
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -81,10 +80,16 @@ def _unknown(words: Mapping[str, Any]) -> list[str]:
     problems = []
     for name in words:
         if name not in NAMES:
-            near = difflib.get_close_matches(name, NAMES, 3)
+            near = _near(name, NAMES, 3)
             hint = f"did you mean {' or '.join(near)}?" if near else "see help(impala_ha.connect)"
             problems.append(f"{name} is not an option of connect(): {hint}")
     return problems
+
+
+def _near(word: str, known: Iterable[str], most: int) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415 - a mistake pays for it, not each import
+
+    return get_close_matches(word, sorted(known), most)
 
 
 def _translate_old(said: dict[str, Any], problems: list[str]) -> None:
@@ -212,7 +217,7 @@ def _warn_of_strangers(environment: Mapping[str, str]) -> None:
     known = {PREFIX + name.upper() for name in NAMES - {"host"}} | {"IMPALA_HA_HOSTS"}
     for variable in sorted(environment):
         if variable.startswith(PREFIX) and variable not in known | _RESERVED:
-            near = difflib.get_close_matches(variable, known, 1)
+            near = _near(variable, known, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             warnings.warn(
                 f"the environment variable {variable} is not one of impala-ha's{hint}",

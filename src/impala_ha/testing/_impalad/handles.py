@@ -52,8 +52,9 @@ def new_session() -> Handle:
 
 def new_query(session: Handle) -> Handle:
     """Name a new query of *session*: as in Impala it shares the secret of its session."""
-    # The last four bytes number the fragment instances of a query; they are 0 for the query.
-    return Handle(secrets.token_bytes(_SIZE - 4) + bytes(4), session.secret)
+    # The low half of the second number counts the fragment instances; it is 0 for the query.
+    guid = secrets.token_bytes(8) + bytes(4) + secrets.token_bytes(4)
+    return Handle(guid, session.secret)
 
 
 def from_thrift(identifier: THandleIdentifier | None) -> Handle:

@@ -65,7 +65,7 @@ class Impalad:
     def version(self) -> str:
         """What it says it is."""
         major, minor = self.flags.version()
-        return f"impalad version {major}.{minor}.0-RELEASE RELEASE (pocket Impala of impala-ha)"
+        return f"impalad version {major}.{minor}.0-RELEASE RELEASE (build {'0' * 40})"
 
     def check_not_draining(self) -> None:
         """Let a call pass that brings new work.

@@ -138,7 +138,9 @@ def main(directory: str) -> None:
     """Keep the cluster whose plan lies in *directory*; say on stdout how the start went."""
     layout = read_layout(directory)
     try:
-        importlib.import_module(layout.engine.partition(":")[0])
+        engine = importlib.import_module(layout.engine.partition(":")[0])
+        # What is imported here need not be imported after each fork.
+        getattr(engine, "warm", int)()
         reserved = reserve(layout.size, layout.port)
         layout = layout.at([sock.getsockname() for sock in reserved])
         layout.write()

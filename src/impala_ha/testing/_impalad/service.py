@@ -52,7 +52,10 @@ class Service:
     def serve(self, connection: Connection) -> None:
         """Answer the calls of one connection until it ends."""
         wire, faults = connection.wire, self._impalad.faults
-        protocol = TBinaryProtocolAccelerated(wire, string_length_limit=_LONGEST_STRING)
+        # Strict, or the first bytes of something else would be the length of a name to wait for.
+        protocol = TBinaryProtocolAccelerated(
+            wire, strictRead=True, string_length_limit=_LONGEST_STRING
+        )
         processor = Processor(_Door(self, connection))
 
         def begin(rpc: str, _kind: int, _sequence: int) -> None:

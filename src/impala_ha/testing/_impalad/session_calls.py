@@ -11,13 +11,13 @@ from impala._thrift_gen.TCLIService import ttypes as t
 from impala_ha.testing._impalad import handles
 from impala_ha.testing._impalad.contract import ImpalaError, SessionState
 from impala_ha.testing._impalad.replies import NOT_IMPLEMENTED, done, refusal
+from impala_ha.testing._impalad.sql.options import OPTIONS
 
 if TYPE_CHECKING:
     from impala_ha.testing._impalad.impalad import Connection, Impalad
 
 _DATABASE = "use:database"
 _DELEGATE = "impala.doas.user"
-_HIVE_PREFIXES = ("set:hiveconf:", "set:hivevar:", "set:system:", "set:env:", "use:")
 
 
 class SessionCalls:
@@ -33,11 +33,11 @@ class SessionCalls:
         configuration = dict(req.configuration or {})
         state = SessionState(self._effective_user(user, configuration))
         state.database = configuration.pop(_DATABASE, state.database)
-        for key, value in configuration.items():
-            if key != _DELEGATE and not key.startswith(_HIVE_PREFIXES):
-                state.options[key.upper()] = value
+        own = {key.upper(): value for key, value in configuration.items()}
+        state.options.update({key: own[key] for key in own.keys() & OPTIONS.keys()})
         session = self._impalad.registry.open_session(connection.number, user, state)
-        told = {"http_addr": self._impalad.web_address, **state.options}
+        defaults = {name: default for name, (default, _) in OPTIONS.items()}
+        told = {"http_addr": self._impalad.web_address, **defaults, **state.options}
         return t.TOpenSessionResp(
             status=done(),
             # What a client asks for does not matter: Impala speaks V6.

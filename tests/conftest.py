@@ -1,0 +1,40 @@
+"""What tests of every kind share: a local cluster, and a way to wait for something."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+_LONGEST_WAIT = 10.0
+_LOOK = 0.01
+
+
+@pytest.fixture(scope="session")
+def _one_cluster():
+    from impala_ha.testing import LocalCluster  # noqa: PLC0415  # unit tests do without it
+
+    with LocalCluster(3) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(_one_cluster):
+    """Three coordinators that all is well with; shared, and healed after the test."""
+    yield _one_cluster
+    _one_cluster.heal()
+    for coordinator in _one_cluster:
+        coordinator.lose_sessions()
+
+
+@pytest.fixture
+def until():
+    """Wait for a condition, with a limit: ``until(lambda: coordinator.sessions == [])``."""
+
+    def wait(condition, seconds=_LONGEST_WAIT):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"not true within {seconds} s"
+            time.sleep(_LOOK)
+
+    return wait

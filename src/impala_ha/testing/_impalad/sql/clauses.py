@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from impala_ha.testing._impalad.contract import Column, ImpalaError
-from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.reader import Reader
 
 _COLUMN_WORDS = (
@@ -40,9 +40,9 @@ def read_type(reader: Reader) -> str:
         return _read_complex(reader, text)
     if reader.sees("("):
         text += f"({reader.group()})"
-    kind = types.normal(text)
+    kind = typenames.normal(text)
     try:
-        types.to_duck(kind)
+        typenames.to_duck(kind)
     except ValueError:
         reader.back()
         reader.fail("ARRAY", "BIGINT", "BINARY", "BOOLEAN", "CHAR", "DATE", "DATETIME", "DECIMAL",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from impala_ha.testing._impalad.contract import ImpalaError, SessionState
 from impala_ha.testing._impalad.sql.catalog import Database, Reading, Table
 from impala_ha.testing._impalad.sql.duck import Duck, Lane
-from impala_ha.testing._impalad.sql.functions import Surroundings
+from impala_ha.testing._impalad.sql.rules import Surroundings
+from impala_ha.testing._impalad.sql.options import memory
 from impala_ha.testing._impalad.sql.query import Scope
 from impala_ha.testing._impalad.sql.warehouse import Warehouse
 
@@ -29,13 +30,16 @@ class Context:
     catalog: Reading
 
     def lane(self) -> Lane:
-        """A lane for the statement's job."""
+        """A lane for the statement's job; a MEM_LIMIT gives it a DuckDB of its own."""
+        limit = memory(self.options)
+        if limit:
+            return Lane(Duck(f"{limit}B"), owned=True)
         return Lane(self.duck)
 
-    def scope(self, lane: Lane) -> Scope:
-        """Where the names of its query are looked up."""
+    def scope(self, lane: Lane, catalog: Reading | None = None) -> Scope:
+        """Where the names of its query are looked up: in *catalog* if planning is over."""
         around = Surroundings(self.session.user, self.session.database, lane.number)
-        return Scope(self.catalog, around)
+        return Scope(catalog or self.catalog, around)
 
     def database(self, name: str) -> Database:
         """A database that must exist."""

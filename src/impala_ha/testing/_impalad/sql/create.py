@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from impala_ha.testing._impalad.contract import Column, ImpalaError, Job
-from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.catalog import Database, Table
 from impala_ha.testing._impalad.sql.clauses import (
     Columns,
@@ -161,9 +161,9 @@ def _like(reader: Reader, context: Context) -> Table | None:
         return None
     if reader.take_one("PARQUET", "ORC"):
         path = reader.string()
-        described = context.duck.describe(f"SELECT * FROM read_parquet({types.literal(path)})")
+        described = context.duck.describe(f"SELECT * FROM read_parquet({typenames.literal(path)})")
         return Table(
-            "", "", tuple(Column(n.lower(), types.from_duck(kind)) for n, kind in described)
+            "", "", tuple(Column(n.lower(), typenames.from_duck(kind)) for n, kind in described)
         )
     return context.table(*reader.qualified(context.session.database))
 
@@ -288,10 +288,10 @@ def _shaped(table: Table, bound: Bound, partition_names: Sequence[str]) -> Table
 
 def _fill(context: Context, table: Table, bound: Bound, lane: Lane, problem: ImpalaError) -> int:
     cells = ", ".join(
-        f"CAST({types.quote(c.name)} AS {types.to_duck(c.type)}) AS {types.quote(c.name)}"
+        f"{typenames.cast_cell(typenames.quote(c.name), c.type)} AS {typenames.quote(c.name)}"
         for c in table.columns
     )
-    names = ", ".join(types.quote(column.name) for column in bound.columns)
+    names = ", ".join(typenames.quote(column.name) for column in bound.columns)
     query = f"SELECT {cells} FROM ({bound.sql}) AS q({names})"
     files = context.warehouse.write(lane.rows, query, table)
     try:

@@ -38,6 +38,7 @@ class Duck:
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "error_on_division_by_zero": "false",
+                "temp_directory": "",  # a limit is a limit; and nothing is left on a disk
                 "preserve_insertion_order": "true",
             },
         )

@@ -47,7 +47,11 @@ def told(error: Exception) -> ImpalaError:
             return ImpalaError(sentence.format(name.lower()))
     if kind in _ANALYSIS:
         return ImpalaError(f"AnalysisException: {_first_line(text)}")
-    if kind == "OutOfRangeException" and "DECIMAL" in text:
+    if "DECIMAL" in text and "convert string" in text:
+        return ImpalaError("UDF ERROR: String to Decimal parse failed")
+    if "invalid date" in text or "to DATE" in text or "date field" in text:
+        return ImpalaError("UDF ERROR: String to Date parse failed. Invalid string val.")
+    if "DECIMAL" in text and ("OutOfRange" in kind or "Could not cast value" in text):
         return ImpalaError("UDF ERROR: Decimal expression overflowed")
     return ImpalaError(f"UDF ERROR: {_first_line(text)}")
 

@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from impala_ha.testing._impalad.contract import ImpalaError, Job
-from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql import typenames
+from impala_ha.testing._impalad.sql.arithmetic import is_number, is_text
 from impala_ha.testing._impalad.sql.catalog import DataFile, Moved, Table
+from impala_ha.testing._impalad.sql.change import put
 from impala_ha.testing._impalad.sql.clauses import read_names, read_partition
 from impala_ha.testing._impalad.sql.context import Context, no_table
 from impala_ha.testing._impalad.sql.duck import Lane
 from impala_ha.testing._impalad.sql.jobs import WriteJob
 from impala_ha.testing._impalad.sql.query import Bound, Scope, bind, parse, translate, written
 from impala_ha.testing._impalad.sql.reader import Reader
+from impala_ha.testing._impalad.sql.typenames import INTEGERS
 from impala_ha.testing._impalad.sql.warehouse import partition_spec
 
 
@@ -26,19 +29,21 @@ class Target:
         names: The columns that the query's columns fill, in their order.
         fixed: Static partition columns and the text of their values.
         overwrite: Whether the rows take the place of those that are there.
+        upsert: Whether each row takes the place of the one with its key.
     """
 
     table: Table
     names: Sequence[str]
     fixed: Mapping[str, str]
     overwrite: bool
+    upsert: bool
 
 
 def plan_insert(reader: Reader, context: Context) -> Job:
     """Plan an INSERT, also one with a WITH clause before it."""
     opening = reader.start
     if reader.take("WITH"):
-        reader.seek("INSERT")
+        reader.seek("INSERT", "UPSERT")
     cut = reader.start
     target = _target(reader, context)
     sql = reader.sql[:cut] + _blank(reader.sql[cut : reader.start]) + reader.sql[reader.start :]
@@ -51,6 +56,12 @@ def plan_insert(reader: Reader, context: Context) -> Job:
     except BaseException:
         lane.close()
         raise
+    table = target.table
+    if table.keys and not target.overwrite:
+        return WriteJob(
+            lane,
+            lambda lane: put(context, table, lane, query, target.names, over=target.upsert),
+        )
     return WriteJob(lane, lambda lane: _write(context, target, query, lane))
 
 
@@ -59,14 +70,18 @@ def _blank(text: str) -> str:
 
 
 def _target(reader: Reader, context: Context) -> Target:
-    reader.expect("INSERT")
-    overwrite = reader.take("OVERWRITE")
+    upsert = reader.take("UPSERT")
+    if not upsert:
+        reader.expect("INSERT")
+    overwrite = not upsert and reader.take("OVERWRITE")
     if not overwrite:
         reader.expect("INTO")
     else:
         reader.take("INTO")
     reader.take("TABLE")
     table = context.table(*reader.qualified(context.session.database))
+    if upsert and not table.keys:
+        raise ImpalaError("AnalysisException: UPSERT is only supported for Kudu tables")
     if table.view is not None:
         raise ImpalaError(
             f"AnalysisException: Impala does not support INSERTing into views: {table.full_name}"
@@ -86,7 +101,7 @@ def _target(reader: Reader, context: Context) -> Target:
     if reader.take("["):
         reader.any()
         reader.expect("]")
-    return Target(table, [*named, *dynamic], fixed, overwrite)
+    return Target(table, [*named, *dynamic], fixed, overwrite, upsert)
 
 
 def _known(names: Sequence[str], table: Table) -> None:
@@ -105,16 +120,38 @@ def _filling(target: Target, bound: Bound, scope: Scope) -> str:
             f"SELECT / VALUES clause {'and PARTITION clause return' if target.fixed else 'returns'}"
             f" ({has + len(target.fixed)})"
         )
+    _check_types(target, bound)
     place = {name: f"#{number}" for number, name in enumerate(target.names, 1)}
     for name, value in target.fixed.items():
         constant = parse(f"SELECT {value}").expressions[0]
         place[name] = written(translate(constant, scope))
     cells = ", ".join(
-        f"CAST({place.get(column.name, 'NULL')} AS {types.to_duck(column.type)})"
-        f" AS {types.quote(column.name)}"
+        f"{typenames.cast_cell(place.get(column.name, 'NULL'), column.type)}"
+        f" AS {typenames.quote(column.name)}"
         for column in table.columns
     )
     return f"SELECT {cells} FROM ({bound.sql})"
+
+
+def _check_types(target: Target, bound: Bound) -> None:
+    """Refuse what Impala does not convert by itself."""
+    types = {column.name: column.type for column in target.table.columns}
+    for name, source, kind in zip(target.names, bound.columns, bound.kinds, strict=True):
+        if kind is None:
+            continue
+        where = f"column '{name}' (type: {types[name].upper()})"
+        expression = f"Expression '{source.name}' (type: {kind.upper()})"
+        if is_text(kind) != is_text(types[name]) and (is_number(kind) or is_number(types[name])):
+            raise ImpalaError(
+                f"AnalysisException: Target table '{target.table.full_name}' is incompatible with "
+                f"source expressions.\n{expression} is not compatible with {where}\n"
+            )
+        if kind in INTEGERS and types[name] in INTEGERS[: INTEGERS.index(kind)]:
+            raise ImpalaError(
+                "AnalysisException: Possible loss of precision for target table "
+                f"'{target.table.full_name}'.\n{expression} would need to be cast to "
+                f"{types[name].upper()} for column '{name}'"
+            )
 
 
 def _write(context: Context, target: Target, query: str, lane: Lane) -> dict[str, int]:
@@ -152,7 +189,7 @@ def _fixed_spec(target: Target, lane: Lane) -> str:
     if not target.fixed:
         return ""
     cells = ", ".join(
-        f"CAST(CAST({target.fixed[column.name]} AS {types.to_duck(column.type)}) AS VARCHAR)"
+        f"CAST(CAST({target.fixed[column.name]} AS {typenames.to_duck(column.type)}) AS VARCHAR)"
         for column in target.table.partition_columns
     )
     row = lane.rows(f"SELECT {cells}")[0]

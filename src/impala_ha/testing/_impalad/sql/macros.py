@@ -50,6 +50,7 @@ from_utc_timestamp(t, z) AS timezone(z, timezone('UTC', impala_moment(t)))
 to_utc_timestamp(t, z) AS timezone('UTC', timezone(z, impala_moment(t)))
 """
 _STRINGS = """
+padded(s, n) AS rpad(s, CAST(n - (strlen(s) - length(s)) AS INTEGER), ' ')
 length(s) AS CAST(strlen(CAST(s AS VARCHAR)) AS INTEGER)
 bytes(s) AS CAST(strlen(CAST(s AS VARCHAR)) AS INTEGER)
 char_length(s) AS CAST(length(CAST(s AS VARCHAR)) AS INTEGER)
@@ -140,5 +141,5 @@ _LINES = tuple(
     line for text in (_TIME, _STRINGS, _NUMBERS, _CONDITIONS) for line in text.strip().splitlines()
 )
 MACROS: tuple[str, ...] = tuple(f"impala_{line}" for line in _LINES)
-_INNER = frozenset(("moment", "text", "clock", "part"))
+_INNER = frozenset(("moment", "text", "clock", "padded", "part"))
 MACRO_NAMES = frozenset(line.split("(", 1)[0] for line in _LINES) - _INNER

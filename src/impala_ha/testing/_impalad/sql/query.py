@@ -8,7 +8,7 @@ result, or what cannot be resolved, before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -16,12 +16,14 @@ from sqlglot.errors import ParseError
 from sqlglot.tokens import Token, TokenType
 
 from impala_ha.testing._impalad.contract import Column, ImpalaError
-from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.catalog import Reading, Table
 from impala_ha.testing._impalad.sql.dialect import Impala
 from impala_ha.testing._impalad.sql.duck import Duck
-from impala_ha.testing._impalad.sql.functions import Surroundings, translated
+from impala_ha.testing._impalad.sql.infer import Kinds, Output, find_cte
 from impala_ha.testing._impalad.sql.reader import syntax_error
+from impala_ha.testing._impalad.sql.rewrite import Rewriting
+from impala_ha.testing._impalad.sql.rules import Surroundings
 from impala_ha.testing._impalad.sql.warehouse import scan
 
 _HINTS = frozenset(("SHUFFLE", "NOSHUFFLE", "BROADCAST", "CLUSTERED", "NOCLUSTERED"))
@@ -37,11 +39,13 @@ class Bound:
         sql: In DuckDB's words.
         columns: What it returns, with Impala's types.
         duck_types: The same types as DuckDB calls them.
+        kinds: The types as they were inferred; None where that was not possible.
     """
 
     sql: str
     columns: tuple[Column, ...]
     duck_types: tuple[str, ...]
+    kinds: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +69,47 @@ def parse(sql: str, start: int = 0) -> exp.Expression:
     found = [tree for tree in trees if tree is not None]
     if len(found) != 1 or not isinstance(found[0], (exp.Query, exp.Values)):
         raise syntax_error(sql, start, None, "SELECT", "VALUES", "WITH")
-    return found[0]
+    return _named(found[0]) if isinstance(found[0], exp.Values) else found[0]
+
+
+def _named(values: exp.Values) -> exp.Expression:
+    """VALUES that stands alone: its columns are called what its first row says."""
+    names = [
+        cell.alias or cell.sql(Impala, comments=False).lower()
+        for cell in values.expressions[0].expressions
+    ]
+    columns = [exp.to_identifier(name, quoted=True) for name in names]
+    values.set("alias", exp.TableAlias(this=exp.to_identifier("v"), columns=columns))
+    return exp.select("*").from_(values)
 
 
 def bind(tree: exp.Expression, scope: Scope, duck: Duck) -> Bound:
     """Translate *tree* and let DuckDB check it.  Raises `ImpalaError`."""
     labelled(tree)
+    output = Kinds(_lookup(scope)).output(tree)
     sql = written(translate(tree, scope))
     described = duck.describe(sql)
-    columns = tuple(Column(name.lower(), types.from_duck(kind)) for name, kind in described)
-    return Bound(sql, columns, tuple(kind for _, kind in described))
+    known = output is not None and len(output) == len(described)
+    kinds = [kind for _, kind in output] if output is not None and known else [None] * len(described)
+    columns = tuple(
+        Column(name.lower(), _typed(kind, inferred))
+        for (name, kind), inferred in zip(described, kinds, strict=True)
+    )
+    return Bound(sql, columns, tuple(kind for _, kind in described), tuple(kinds))
+
+
+def _typed(duck: str, inferred: str | None) -> str:
+    # DuckDB has one type of text; which of Impala's three it is has been inferred.
+    if inferred is not None and duck == "VARCHAR" and "char(" in inferred:
+        return inferred
+    return typenames.from_duck(duck)
+
+
+def _lookup(scope: Scope) -> Callable[[exp.Table], Output]:
+    def lookup(node: exp.Table) -> Output:
+        return [(column.name, column.type) for column in _find(node, scope).columns]
+
+    return lookup
 
 
 def written(tree: exp.Expression) -> str:
@@ -89,10 +124,10 @@ def presented(bound: Bound) -> str:
 
 
 def _presented(cell: str, kind: str) -> str:
-    impala = types.from_duck(kind)
+    impala = typenames.from_duck(kind)
     if impala == "timestamp":
         return f"impala_text({cell})"
-    if impala.startswith(types.COMPLEX):
+    if impala.startswith(typenames.COMPLEX):
         return f"CAST(to_json({cell}) AS VARCHAR)"
     if impala.startswith("decimal") or impala in ("date", "string"):
         return cell if kind == "VARCHAR" else f"CAST({cell} AS VARCHAR)"
@@ -116,33 +151,33 @@ def labelled(tree: exp.Expression) -> None:
 
 def translate(tree: exp.Expression, scope: Scope) -> exp.Expression:
     """*tree* with everything of Impala's replaced by DuckDB's."""
-    known: set[tuple[str, str]] = set()
-    for table in list(tree.find_all(exp.Table)):
-        if not table.db and table.name.lower() in _visible_ctes(table):
-            continue
-        known.add(_resolve(table, scope))
+    tables = [table for table in tree.find_all(exp.Table) if find_cte(table) is None]
+    tree = Rewriting(Kinds(_lookup(scope)), scope.around).apply(tree)
+    known = {_resolve(table, scope) for table in tables}
     for column in tree.find_all(exp.Column):
         if (column.text("db").lower(), column.table.lower()) in known:
             column.set("db", None)
-    for node in list(tree.find_all(exp.Anonymous)):
-        node.replace(translated(node, scope.around))
     return tree
 
 
-def _resolve(node: exp.Table, scope: Scope) -> tuple[str, str]:
+def _find(node: exp.Table, scope: Scope) -> Table:
     database = (node.db or scope.around.database).lower()
-    name = node.name.lower()
-    table = scope.catalog.table(database, name)
-    if table is None:
-        shown = f"{node.db.lower()}.{name}" if node.db else name
-        raise ImpalaError(f"AnalysisException: Could not resolve table reference: '{shown}'")
+    found = scope.catalog.table(database, node.name.lower())
+    if found is None:
+        shown = f"{node.db}.{node.name}" if node.db else node.name
+        raise ImpalaError(f"AnalysisException: Could not resolve table reference: '{shown.lower()}'")
+    return found
+
+
+def _resolve(node: exp.Table, scope: Scope) -> tuple[str, str]:
+    table = _find(node, scope)
     source = view_sql(table, scope) if table.view is not None else _scan(table, scope)
-    alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(name))
+    alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name))
     subquery = exp.Subquery(this=exp.Var(this=source), alias=alias)
     for kept in ("joins", "laterals", "sample"):
         subquery.set(kept, node.args.get(kept))
     node.replace(subquery)
-    return database, name
+    return table.database, table.name
 
 
 def _scan(table: Table, scope: Scope) -> str:
@@ -157,24 +192,8 @@ def view_sql(table: Table, scope: Scope) -> str:
     tree = parse(table.view or "")
     labelled(tree)
     inner = written(translate(tree, Scope(scope.catalog, around, scope.depth + 1)))
-    names = ", ".join(types.quote(column.name) for column in table.columns)
+    names = ", ".join(typenames.quote(column.name) for column in table.columns)
     return f"SELECT * FROM ({inner}) AS v({names})"
-
-
-def _visible_ctes(node: exp.Expression) -> set[str]:
-    names: set[str] = set()
-    child: exp.Expression = node
-    parent = node.parent
-    while parent is not None:
-        if isinstance(parent, exp.With):
-            for cte in parent.expressions:
-                if cte is child:
-                    break
-                names.add(cte.alias.lower())
-        elif isinstance(parent, exp.Query) and not isinstance(child, exp.With):
-            names.update(cte.alias.lower() for cte in parent.ctes)
-        child, parent = parent, parent.parent
-    return names
 
 
 def _without_hints(tokens: list[Token]) -> Iterator[Token]:

@@ -140,10 +140,10 @@ class Reader:
             self._place += 1
         return False
 
-    def leads_to(self, text: str) -> bool:
-        """Whether *text* comes later, outside of brackets.  Reads nothing."""
+    def leads_to(self, *texts: str) -> bool:
+        """Whether one of *texts* comes later, outside of brackets.  Reads nothing."""
         place = self._place
-        found = self.seek(text)
+        found = self.seek(*texts)
         self._place = place
         return found
 
@@ -185,6 +185,14 @@ class Reader:
         if self._place == len(self._words) - 1 and self.sees_string():
             return self.string()
         return self.rest()
+
+    def upto(self, *texts: str) -> str:
+        """Read up to one of *texts* outside of brackets, or to the end; what was read."""
+        start = self._place
+        self.seek(*texts)
+        if start == self._place:
+            self.fail("IDENTIFIER")
+        return self.sql[self._words[start].start : self._words[self._place - 1].end]
 
     def sees_string(self) -> bool:
         """Whether a string literal comes next."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from impala_ha.testing._impalad.contract import Column
-from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.catalog import DataFile, Table
 from impala_ha.testing._impalad.sql.duck import Duck, Lane
 from impala_ha.testing._impalad.sql.warehouse import Warehouse, numbered
@@ -39,9 +39,9 @@ def _load(path: Path, warehouse: Warehouse, duck: Duck, lane: Lane) -> None:
         if catalog.stamp(str(path)) == stamp:
             return
     is_csv = path.suffix.lower() == ".csv"
-    source = f"read_{'csv' if is_csv else 'parquet'}({types.literal(str(path))})"
+    source = f"read_{'csv' if is_csv else 'parquet'}({typenames.literal(str(path))})"
     described = duck.describe(f"SELECT * FROM {source}")
-    columns = tuple(Column(name.strip().lower(), types.from_duck(kind)) for name, kind in described)
+    columns = tuple(Column(name.strip().lower(), typenames.from_duck(kind)) for name, kind in described)
     table = numbered(
         Table(
             "default",
@@ -64,14 +64,14 @@ def _load(path: Path, warehouse: Warehouse, duck: Duck, lane: Lane) -> None:
 
 
 def _copied(source: str, table: Table, warehouse: Warehouse, lane: Lane) -> Sequence[DataFile]:
-    names = ", ".join(types.quote(column.name) for column in table.columns)
+    names = ", ".join(typenames.quote(column.name) for column in table.columns)
     cells = ", ".join(
-        f"CAST({types.quote(c.name)} AS {types.to_duck(c.type)}) AS {types.quote(c.name)}"
+        f"CAST({typenames.quote(c.name)} AS {typenames.to_duck(c.type)}) AS {typenames.quote(c.name)}"
         for c in table.columns
     )
     return warehouse.write(lane.rows, f"SELECT {cells} FROM {source} AS s({names})", table)
 
 
 def _foreign(path: Path, lane: Lane) -> DataFile:
-    rows = lane.rows(f"SELECT num_rows FROM parquet_file_metadata({types.literal(str(path))})")
+    rows = lane.rows(f"SELECT num_rows FROM parquet_file_metadata({typenames.literal(str(path))})")
     return replace(DataFile(str(path), int(str(rows[0][0])), path.stat().st_size), foreign=True)

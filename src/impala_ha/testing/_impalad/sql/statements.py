@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from impala_ha.testing._impalad.contract import Job, SessionState
 from impala_ha.testing._impalad.sql import (
     alter,
+    change,
     create,
     describe,
     insert,
     refresh,
     remove,
-    select,
+    selects,
     settings,
     show,
     stats,
@@ -26,11 +27,14 @@ from impala_ha.testing._impalad.sql.warehouse import Warehouse
 Planner = Callable[[Reader, Context], Job]
 
 PLANNERS: dict[str, Planner] = {
-    "SELECT": select.plan_query,
-    "VALUES": select.plan_query,
-    "(": select.plan_query,
-    "EXPLAIN": select.plan_explain,
+    "SELECT": selects.plan_query,
+    "VALUES": selects.plan_query,
+    "(": selects.plan_query,
+    "EXPLAIN": selects.plan_explain,
     "INSERT": insert.plan_insert,
+    "UPSERT": insert.plan_insert,
+    "UPDATE": change.plan_update,
+    "DELETE": change.plan_delete,
     "CREATE": create.plan_create,
     "DROP": remove.plan_drop,
     "TRUNCATE": remove.plan_truncate,
@@ -72,7 +76,7 @@ def _planner(reader: Reader) -> Planner:
     word = reader.word
     first = "" if word is None else word.text.upper()
     if first == "WITH":
-        return insert.plan_insert if reader.leads_to("INSERT") else select.plan_query
+        return insert.plan_insert if reader.leads_to("INSERT", "UPSERT") else selects.plan_query
     if first not in PLANNERS:
         reader.fail(*(name for name in sorted(PLANNERS) if name.isalpha()), "WITH")
     return PLANNERS[first]

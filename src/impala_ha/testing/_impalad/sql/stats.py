@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from impala_ha.testing._impalad.contract import Column, ImpalaError, Job
-from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.catalog import Reading, Table
 from impala_ha.testing._impalad.sql.clauses import if_exists
 from impala_ha.testing._impalad.sql.context import Context, no_table
@@ -62,10 +62,10 @@ def _compute(context: Context, table: Table, lane: Lane) -> list[tuple[str]]:
     with context.warehouse.catalog.read() as catalog:
         files = catalog.files(table)
         count = len(catalog.partitions(table)) if table.partitioned_by else 1
-    scalar = [c for c in table.plain_columns if not c.type.startswith(types.COMPLEX)]
+    scalar = [c for c in table.plain_columns if not c.type.startswith(typenames.COMPLEX)]
     cells = ["count(*)"]
     for column in scalar:
-        name = types.quote(column.name)
+        name = typenames.quote(column.name)
         length = f"strlen(CAST({name} AS VARCHAR))"
         cells += [f"approx_count_distinct({name})", f"count(*) - count({name})",
                   f"max({length})", f"avg({length})"]  # fmt: skip

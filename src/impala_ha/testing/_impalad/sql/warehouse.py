@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote as percent
 
-from impala_ha.testing._impalad.sql import types
+from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.catalog import Catalog, Database, DataFile, Table
 
 _TRASH_AGE = 600.0  # seconds that a file stays after it was taken from its table
@@ -94,16 +94,16 @@ class Warehouse:
 
 def _copy(query: str, table: Table, stage: Path) -> str:
     fields = ", ".join(
-        f"{types.quote(column.name)}: {number}"
+        f"{typenames.quote(column.name)}: {number}"
         for column, number in zip(table.columns, table.fields, strict=True)
     )
     options = f"FORMAT PARQUET, FIELD_IDS {{{fields}}}, RETURN_STATS"
     target = stage / "0.parquet"
     if table.partitioned_by:
-        names = ", ".join(types.quote(column.name) for column in table.partition_columns)
+        names = ", ".join(typenames.quote(column.name) for column in table.partition_columns)
         options += f", PARTITION_BY ({names}), WRITE_PARTITION_COLUMNS true"
         target = stage / "0"
-    return f"COPY ({query}) TO {types.literal(str(target))} ({options})"
+    return f"COPY ({query}) TO {typenames.literal(str(target))} ({options})"
 
 
 def partition_spec(table: Table, keys: dict[str, str | None]) -> str:
@@ -121,20 +121,20 @@ def scan(table: Table, files: Sequence[DataFile]) -> str:
     parts = []
     if own:
         schema = ", ".join(
-            f"{number}: {{name: {types.literal(column.name)},"
-            f" type: {types.literal(types.to_duck(column.type))}, default_value: NULL}}"
+            f"{number}: {{name: {typenames.literal(column.name)},"
+            f" type: {typenames.literal(typenames.to_duck(column.type))}, default_value: NULL}}"
             for column, number in zip(table.columns, table.fields, strict=True)
         )
         parts.append(f"SELECT * FROM read_parquet({_list(own)}, schema=MAP {{{schema}}})")
     if foreign:
         columns = ", ".join(
-            f"CAST({types.quote(c.name)} AS {types.to_duck(c.type)}) AS {types.quote(c.name)}"
+            f"CAST({typenames.quote(c.name)} AS {typenames.to_duck(c.type)}) AS {typenames.quote(c.name)}"
             for c in table.columns
         )
         parts.append(f"SELECT {columns} FROM read_parquet({_list(foreign)})")
     if not parts:
         columns = ", ".join(
-            f"CAST(NULL AS {types.to_duck(c.type)}) AS {types.quote(c.name)}" for c in table.columns
+            f"CAST(NULL AS {typenames.to_duck(c.type)}) AS {typenames.quote(c.name)}" for c in table.columns
         )
         parts.append(f"SELECT {columns} WHERE false")
     return " UNION ALL ".join(parts)
@@ -147,4 +147,4 @@ def numbered(table: Table) -> Table:
 
 
 def _list(paths: Sequence[str]) -> str:
-    return "[" + ", ".join(types.literal(path) for path in paths) + "]"
+    return "[" + ", ".join(typenames.literal(path) for path in paths) + "]"

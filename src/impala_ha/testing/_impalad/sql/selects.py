@@ -22,8 +22,10 @@ def plan_query(reader: Reader, context: Context) -> Job:
 
 
 def plan_explain(reader: Reader, context: Context) -> Job:
-    """Plan EXPLAIN of a query: its operators as DuckDB has them."""
+    """Plan EXPLAIN of a query, or of the query of an INSERT: its operators as DuckDB has them."""
     reader.expect("EXPLAIN")
+    if not reader.seek("SELECT", "VALUES", "WITH", "("):
+        reader.fail("CREATE", "DELETE", "INSERT", "SELECT", "UPDATE", "UPSERT", "VALUES", "WITH")
     tree = parse(reader.sql, reader.start)
     lane = context.lane()
     try:

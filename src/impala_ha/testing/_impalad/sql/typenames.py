@@ -127,6 +127,16 @@ def unquote(name: str) -> str:
     return name[1:-1].replace('""', '"').lower() if name.startswith('"') else name.lower()
 
 
+def cast_cell(cell: str, impala: str) -> str:
+    """The SQL that makes *cell* a value of a column of an Impala type."""
+    width = impala[impala.find("(") + 1 : -1]
+    if impala.startswith("varchar("):
+        return f"left(CAST({cell} AS VARCHAR), {width})"
+    if impala.startswith("char("):
+        return f"impala_padded(left(CAST({cell} AS VARCHAR), {width}), {width})"
+    return f"CAST({cell} AS {to_duck(impala)})"
+
+
 def literal(text: str) -> str:
     """*text* as a DuckDB string literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -32,7 +32,7 @@ class SessionCalls:
         user = connection.user or req.username or "anonymous"
         configuration = dict(req.configuration or {})
         state = SessionState(self._effective_user(user, configuration))
-        state.database = configuration.pop(_DATABASE, state.database)
+        state.database = configuration.pop(_DATABASE, state.database).lower()
         own = {key.upper(): value for key, value in configuration.items()}
         state.options.update({key: own[key] for key in own.keys() & OPTIONS.keys()})
         session = self._impalad.registry.open_session(connection.number, user, state)

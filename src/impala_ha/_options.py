@@ -93,7 +93,9 @@ def _timeout(value: Any) -> float | None:
 def _mechanism(value: Any) -> str:
     word = _text(value).strip().upper() or "NOSASL"
     if word not in MECHANISMS:
-        raise ValueError(f"must be one of {', '.join(MECHANISMS)}")
+        known = ", ".join(MECHANISMS)
+        # In parentheses: impyla's words, which programs look for.
+        raise ValueError(f"must be one of {known} (Unsupported authentication mechanism: {word})")
     return word
 
 

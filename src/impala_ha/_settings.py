@@ -192,7 +192,7 @@ def _contradictions(
     environment: Mapping[str, str],
     problems: list[str],
 ) -> None:
-    """Options that do not go together; impyla has the same rules for JWT."""
+    """Options that do not go together; for JWT the rules and their words are impyla's."""
     if options.eject_for > options.eject_most:
         problems.append(
             f"eject_for must be at most eject_most ({options.eject_most:g}), "
@@ -200,21 +200,26 @@ def _contradictions(
         )
     if options.auth_mechanism != "JWT":
         if options.jwt is not None:
-            problems.append(f"jwt goes with auth_mechanism='JWT', not {options.auth_mechanism!r}")
+            problems.append(
+                f"'jwt' argument cannot be specified with '{options.auth_mechanism}' "
+                "authentication: it goes with auth_mechanism='JWT'"
+            )
         return
     if options.jwt is None:
-        problems.append("auth_mechanism='JWT' needs the jwt argument")
+        problems.append("JWT authentication requires specifying the 'jwt' argument")
     if not options.use_http_transport:
-        problems.append("auth_mechanism='JWT' needs use_http_transport=True")
+        problems.append(
+            "JWT authentication is only supported for HTTP transport: use_http_transport=True"
+        )
     problems.extend(
-        f"{name} cannot be given with auth_mechanism='JWT'"
+        f"'{name}' argument cannot be specified with 'JWT' authentication"
         for name in ("user", "password")
         if _found(name, said, environment)[1] is not None
     )
 
 
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:
-    known = {PREFIX + name.upper() for name in NAMES - {"host"}} | {"IMPALA_HA_HOSTS"}
+    known = {PREFIX + name.upper() for name in ("hosts", "port", *_SPECS)}
     for variable in sorted(environment):
         if variable.startswith(PREFIX) and variable not in known | _RESERVED:
             near = _near(variable, known, 1)

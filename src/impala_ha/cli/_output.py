@@ -19,7 +19,7 @@ import io
 import re
 import sys
 import warnings
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.cells import cell_len
 
@@ -33,6 +33,8 @@ Row = tuple[object, ...]
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _RULED = "*" * 38
+_TEXT = frozenset({str})
+_CSV_KNOWS = frozenset({str, int, float})  # and writes as `text` does
 
 
 class Form(Protocol):
@@ -58,16 +60,21 @@ class Table:
         self._widths: list[int] = []
 
     def write(self, rows: Sequence[Row], out: TextIO) -> None:
-        cells = [[_visible(text(value)) for value in row] for row in rows]
+        columns = [_readable(column) for column in _texts(rows)]
         if not self._widths:
+            cells = columns or [[] for _ in self._columns]
             self._widths = [
-                max(_width(row[column]) for row in [self._columns, *cells])
-                for column in range(len(self._columns))
+                max(map(_width, [name, *column]))
+                for name, column in zip(self._columns, cells, strict=True)
             ]
             out.write(self._rule())
             out.writelines(self._lines(self._columns))
             out.write(self._rule())
-        for row in cells:
+        if all(_is_simple(column) for column in columns):
+            line = "| " + " | ".join(f"%-{width}s" for width in self._widths) + " |\n"
+            out.writelines(line % row for row in zip(*columns, strict=True))
+            return
+        for row in zip(*columns, strict=True):
             out.writelines(self._lines(row))
 
     def end(self, out: TextIO) -> None:
@@ -108,7 +115,8 @@ class Delimited:
         if self._header is not None:
             writer.writerow(self._header)
             self._header = None
-        writer.writerows([text(value) for value in row] for row in rows)
+        columns = _texts(rows, but=_CSV_KNOWS)
+        writer.writerows(zip(*columns, strict=True))
 
     def end(self, out: TextIO) -> None:
         """Nothing: a program knows the end when it sees it."""
@@ -154,6 +162,14 @@ def text(value: object) -> str:
     return str(value)
 
 
+def _texts(rows: Sequence[Row], but: frozenset[type] = _TEXT) -> list[Sequence[Any]]:
+    """The columns of a batch as texts; one that has only types of *but* is left as it is."""
+    columns = zip(*rows, strict=True)
+    return [
+        column if but.issuperset(map(type, column)) else [*map(text, column)] for column in columns
+    ]
+
+
 def delimiter(given: str) -> str:
     r"""
     The delimiter that was meant: one character, or an escape such as ``\t`` or ``\001``.
@@ -191,6 +207,17 @@ def prepare_stdout() -> None:
         sys.stdout.reconfigure(  # type: ignore[union-attr]  # a TextIOWrapper
             encoding="utf-8", errors="surrogateescape"
         )
+
+
+def _readable(column: Sequence[str]) -> Sequence[str]:
+    # One look at all cells: most columns have nothing to be escaped.
+    return column if "".join(column).isprintable() else [*map(_visible, column)]
+
+
+def _is_simple(column: Sequence[str]) -> bool:
+    """Is every cell one line, with one character a column?"""
+    joined = "".join(column)
+    return joined.isascii() and "\n" not in joined
 
 
 def _visible(cell: str) -> str:

@@ -19,8 +19,9 @@ from impala._thrift_gen.TCLIService.ttypes import TCloseSessionReq
 from impala.hiveserver2 import HS2Service
 from thrift.transport.TTransport import TBufferedTransport
 
+from . import errors
 from ._clock import Clock
-from ._faults import Phase
+from ._faults import Fault, Phase, judge
 from ._model import Coordinator
 from ._options import Options
 from ._sockets import HttpWire, Socket
@@ -187,7 +188,33 @@ class ImpylaDriver:
                 raise
             raise CallFailed(Phase.OPEN, error) from error
         wire.disarm()
+        if self._options.probe_after and isinstance(wire, Socket):
+            wire.silence = self._options.probe_after
+            wire.watch = lambda: self.probe(coordinator, user)
         return Link(coordinator, service, wire, (user, configuration, session))
+
+    def probe(self, coordinator: Coordinator, user: str) -> str:
+        """
+        What is wrong with a coordinator that says nothing, empty if it is alive.
+
+        Opens a session on a connection of its own, asks one question and closes it, all within
+        the connect timeout.  Any answer is one, also that it shuts down or that the ticket is
+        over.
+        """
+        try:
+            service, wire = self._connect(coordinator, user, self._options.connect_timeout)
+            try:
+                session = service.open_session(user, {})
+                session.ping()
+                session.close()
+            finally:
+                wire.close()
+        except CallFailed as error:
+            gone = judge(error.__cause__ or error, error.phase) is Fault.UNREACHABLE
+            return str(error) if gone or error.phase.sent else ""
+        except errors.Error:
+            return ""
+        return ""
 
     def end_elsewhere(self, coordinator: Coordinator, user: str, session: Any) -> None:
         """Close *user*'s *session*, and what runs in it, through a new connection."""

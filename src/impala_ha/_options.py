@@ -178,6 +178,12 @@ class Options:
         10.0,
         "Seconds for one coordinator, from its TCP connection to its answer to OpenSession.",
     )
+    probe_after: float | None = _option(
+        _timeout,
+        15.0,
+        "Seconds of silence in a call after which the coordinator is probed on a second "
+        "connection, again and again; given up after two probes without an answer; 0: never.",
+    )
     deadline: float = _option(_seconds, 60.0, "Seconds that one call may spend on failing over.")
     zone: str = _option(
         _text, "", "Where this client stands: coordinators with the same `?zone=` come first."

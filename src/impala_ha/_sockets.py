@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +18,8 @@ from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TTransportException
 
 from ._clock import Clock
+
+_PROBES = 2  # that fail in a row before a silent coordinator is given up
 
 
 class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
@@ -26,7 +29,10 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
     Attributes:
         deadline: Until when, in seconds of the clock, all that happens now must be done; None:
             only the time-out of a single read counts.
-        written: Whether anything was handed to the system since the last `rest`.
+        written: Whether anything was handed to the system for the call that is under way.
+        watch: Looks after the coordinator, after each `silence` seconds in which an answer was
+            waited for, and says what is wrong with it; empty if nothing is.
+        silence: Those seconds.
     """
 
     def __init__(self, host: str, port: int, clock: Clock, context: ssl.SSLContext | None = None):
@@ -36,6 +42,8 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         self._context = context
         self.deadline: float | None = None
         self.written = False
+        self.watch: Callable[[], str] | None = None
+        self.silence = 0.0
 
     def isOpen(self) -> bool:  # noqa: N802 - thrift's name
         """Say yes, always: impyla re-opens a transport that says no."""
@@ -49,10 +57,10 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
             text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
         last: OSError | None = None
-        for family, kind, _, _, address in addresses:
+        for position, (family, kind, _, _, address) in enumerate(addresses):
             handle = socket.socket(family, kind)
             try:
-                self._connect(handle, address)
+                self._connect(handle, address, shares=len(addresses) - position)
             except OSError as error:
                 handle.close()
                 last = error
@@ -62,8 +70,9 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         text = f"Could not connect to any of {tried}: {last}"
         raise TTransportException(TTransportException.NOT_OPEN, text, last) from last
 
-    def _connect(self, handle: socket.socket, address: Any) -> None:
-        handle.settimeout(self._patience())
+    def _connect(self, handle: socket.socket, address: Any, shares: int) -> None:
+        patience = self._patience()
+        handle.settimeout(None if patience is None else patience / shares)
         handle.connect(address)
         _keep_alive(handle)
         if self._context is not None:
@@ -78,12 +87,30 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         left = self.deadline - self._clock.now()
         if left <= 0:
             raise TimeoutError("timed out")
-        return left if self._timeout is None else min(left, self._timeout)
+        return left
 
     def read(self, size: int) -> bytes:
-        """Up to *size* bytes."""
+        """Up to *size* bytes; the coordinator is looked after while it says nothing."""
         self._arm()
-        return super().read(size)  # type: ignore[no-any-return]  # thrift is not typed
+        if self.watch is None or self.deadline is not None:
+            return super().read(size)  # type: ignore[no-any-return]  # thrift is not typed
+        start = self._clock.now()
+        wrong: list[str] = []
+        while len(wrong) < _PROBES:
+            left = float("inf")
+            if self._timeout is not None:
+                left = self._timeout - (self._clock.now() - start)
+            self.handle.settimeout(max(0.001, min(left, self.silence)))
+            try:
+                return super().read(size)  # type: ignore[no-any-return]  # thrift is not typed
+            except TTransportException as error:
+                if error.type != TTransportException.TIMED_OUT or left <= self.silence:
+                    raise
+            why = self.watch()
+            wrong = [*wrong, why] if why else []
+        silent = self._clock.now() - start
+        text = f"read timeout: no answer for {silent:.0f} s, nor to {_PROBES} probes: {wrong[-1]}"
+        raise TTransportException(TTransportException.TIMED_OUT, text)
 
     def write(self, buffer: bytes) -> None:
         """All of *buffer*."""
@@ -105,6 +132,8 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
                 raise TTransportException(
                     TTransportException.TIMED_OUT, "read timeout", error
                 ) from error
+        elif self.watch is not None:
+            self.handle.settimeout(self._timeout)
 
     def limit(self, seconds: float) -> None:
         """Let all that happens from now on take *seconds* together, until `disarm`."""

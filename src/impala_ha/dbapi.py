@@ -121,6 +121,7 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
     *,
     policy: str | Policy | None = None,
     connect_timeout: float | None = None,
+    probe_after: float | None = None,
     deadline: float | None = None,
     zone: str | None = None,
     eject_for: float | None = None,
@@ -141,6 +142,9 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         policy: Who is next: ``"round_robin"`` (default), ``"random"``, ``"least_connections"``,
             ``"two_choices"``, ``"ordered"`` or an object with ``choose(candidates)``.
         connect_timeout: Seconds for one coordinator, from TCP to its answer to OpenSession; 10.
+        probe_after: Seconds of silence in a call after which the coordinator is probed on a second
+            connection; given up when two probes in a row get no answer. 0: never; 15. Not over
+            HTTP.
         deadline: Seconds that one call may spend on failing over; 60.
         zone: Coordinators of this ``?zone=`` come first as long as one of them is well.
         eject_for: Seconds that a failed coordinator is left alone at first; 5.

@@ -213,9 +213,11 @@ def test_an_argument_that_makes_no_sense_is_told(arguments, message):
         LocalCluster(**arguments)
 
 
-def test_a_coordinator_that_cannot_start_is_told_with_its_log():
-    with pytest.raises(RuntimeError, match="no_such_engine"):
+def test_a_coordinator_that_cannot_start_is_told_with_the_reason():
+    with pytest.raises(RuntimeError, match="No module named 'no_such_engine'"):
         LocalCluster(1, _engine="no_such_engine:make").start()
+    with pytest.raises(RuntimeError, match="coordinator 0 did not start: .*no_such_maker"):
+        LocalCluster(1, _engine="json:no_such_maker").start()
 
 
 def test_passwords_are_in_no_repr():

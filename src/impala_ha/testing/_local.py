@@ -18,6 +18,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from impala_ha._extras import MissingExtra
 from impala_ha.testing._impalad import control
 from impala_ha.testing._impalad.flags import parse_flags
 from impala_ha.testing._impalad.layout import Layout, read_layout
@@ -55,7 +56,7 @@ class LocalCluster:
 
     Raises:
         ValueError: An argument makes no sense.
-        ModuleNotFoundError: The extra ``local`` is not installed.
+        MissingExtra: The extra ``local`` is not installed.
     """
 
     def __init__(
@@ -236,9 +237,8 @@ def _check(
 def _check_installed() -> None:
     missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
     if missing:
-        raise ModuleNotFoundError(
-            f"the local cluster needs {', '.join(missing)}: pip install 'impala-ha[local]'",
-            name=missing[0],
+        raise MissingExtra(
+            f"{missing[0]} is not installed: pip install 'impala-ha[local]'", name=missing[0]
         )
 
 

@@ -57,6 +57,11 @@ class LocalCoordinator:
         return pid
 
     @property
+    def hangs(self) -> bool:
+        """Whether its process is stopped, as by `hang`."""
+        return bool(self._keep("stopped", index=self.index))
+
+    @property
     def sessions(self) -> list[str]:
         """The ids of its open sessions."""
         return list(self._order("sessions"))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # How often, in seconds, the keeper looks whether its parent is another.
 _LOOK = 1.0
 _READY_WITHIN = 60.0
+_READY = b"ready"
 
 
 class Keeper:
@@ -45,6 +46,7 @@ class Keeper:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._pids: list[int | None] = [None] * layout.size
+        self._stopped = [False] * layout.size
         self._parent = os.getppid()
         self._commands = control.listen(layout.keeper)
         self._stopping = False
@@ -62,6 +64,7 @@ class Keeper:
             "kill": self.kill,
             "signal": self.signal,
             "pids": self.pids,
+            "stopped": self.stopped,
             "stop": self.stop,
         }
         while not self._stopping and os.getppid() == self._parent:
@@ -92,13 +95,31 @@ class Keeper:
         if pid is None:
             raise ValueError(f"coordinator {index} is not running")
         os.kill(pid, number)
+        if number == signal.SIGSTOP and not self._stopped[index]:
+            # The caller may rely on it: the process does nothing any more.
+            os.waitpid(pid, os.WUNTRACED)
+            self._stopped[index] = True
+
+    def stopped(self, index: int) -> bool:
+        """Whether coordinator *index* was stopped with SIGSTOP and not resumed."""
+        self._bury()
+        return self._stopped[index]
 
     def pids(self) -> list[int | None]:
         """Return the pid of each coordinator; None for one that is dead."""
-        for index, pid in enumerate(self._pids):
-            if pid is not None and os.waitpid(pid, os.WNOHANG) != (0, 0):
-                self._pids[index] = None
+        self._bury()
         return self._pids
+
+    def _bury(self) -> None:
+        """Take note of who died, stopped or went on since the last look."""
+        for index in range(len(self._pids)):
+            while (pid := self._pids[index]) is not None:
+                found, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
+                if not found:
+                    break
+                self._stopped[index] = os.WIFSTOPPED(status)
+                if not os.WIFSTOPPED(status) and not os.WIFCONTINUED(status):
+                    self._pids[index] = None
 
     def stop(self) -> None:
         """Kill all coordinators and end."""
@@ -114,24 +135,24 @@ class Keeper:
         if pid:
             os.close(writing)
             self._pids[index] = pid
+            self._stopped[index] = False
             return reading
         try:
             coordinator.die_with_parent(keeper)
             self._commands.close()
             os.close(reading)
-            coordinator.run(self._layout, index, lambda: _say_ready(writing))
-        except BaseException:  # noqa: BLE001  # nothing may return into the keeper's code
+            coordinator.run(self._layout, index, lambda: _say(writing, _READY))
+        except BaseException as error:  # noqa: BLE001  # nothing may return into the keeper's code
             traceback.print_exc()
+            _say(writing, f"{type(error).__name__}: {error}".encode())
         os._exit(1)
 
     def _wait_ready(self, index: int, pipe: int) -> None:
-        try:
-            readable, _, _ = select.select([pipe], [], [], _READY_WITHIN)
-            if not readable or not os.read(pipe, 1):
-                log = self._layout.log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"coordinator {index} did not start:\n{log}")
-        finally:
-            os.close(pipe)
+        with os.fdopen(pipe, "rb") as stream:
+            readable, _, _ = select.select([stream], [], [], _READY_WITHIN)
+            word = stream.read() if readable else b"it took too long"
+        if word != _READY:
+            raise RuntimeError(f"coordinator {index} did not start: {word.decode()}")
 
 
 def main(directory: str) -> None:
@@ -161,8 +182,8 @@ def main(directory: str) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _say_ready(pipe: int) -> None:
-    os.write(pipe, b"1")
+def _say(pipe: int, word: bytes) -> None:
+    os.write(pipe, word)
     os.close(pipe)
 
 

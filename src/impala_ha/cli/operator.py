@@ -1,0 +1,27 @@
+"""`impala-ha`: the program of those who run a cluster, or a toy of one.
+
+This room is only the door: it is entered before anybody knows whether the packages of the command
+line are installed, and says what to type if they are not.  Each command lives in a room of its
+own (`_commands` knows which) and is loaded when it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from impala_ha._extras import MissingExtra, need
+
+
+def main() -> int:
+    """Run the program with the arguments of this process.
+
+    Returns:
+        The exit status: 0, 1 for something that failed, 2 for wrong usage or a missing extra.
+    """
+    try:
+        need("click", "cli")
+        from ._commands import impala_ha  # noqa: PLC0415  # it needs what was just asked for
+    except MissingExtra as error:
+        sys.stderr.write(f"impala-ha: {error}\n")
+        return 2
+    impala_ha.main(prog_name="impala-ha")

@@ -1,0 +1,68 @@
+"""
+`impala-ha demo`: watch statements go on while coordinators are killed and hang.
+
+Three local coordinators, four threads with connections of their own, a stream of reads and
+INSERTs; one coordinator is killed and one stopped, and both come back.  On a terminal a picture
+of it is drawn, elsewhere plain lines are written.  The exit status is the verdict: 0 only if no
+statement failed and none ran twice, as counted on the servers.
+"""
+
+from __future__ import annotations
+
+import random
+
+import click
+
+from impala_ha._extras import need
+
+_COORDINATORS = 3
+
+
+@click.command()
+@click.option(
+    "--seconds",
+    type=click.FloatRange(5, 600),
+    default=18.0,
+    show_default=True,
+    help="How long the threads work.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="Make the choices of another run again: who is hurt, who runs what.  [default: any]",
+)
+def demo(seconds: float, seed: int | None) -> None:
+    """Kill one of three local coordinators, hang another, and watch the statements go on.
+
+    Four threads read and write on connections of their own meanwhile.  The summary compares what
+    they were told with what the coordinators wrote down.
+
+    Exits with 1 if a statement failed or ran twice, with 2 if the coordinators did not start.
+    """
+    for module in ("rich", "duckdb", "sqlglot", "pyarrow"):
+        need(module, "local")
+    from rich.console import Console  # noqa: PLC0415 - these need what was just asked for
+
+    from impala_ha.testing import LocalCluster  # noqa: PLC0415
+
+    from ._demo_data import folder  # noqa: PLC0415
+    from ._demo_show import Show  # noqa: PLC0415
+    from ._demo_summary import summary  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    seed = random.randrange(10_000) if seed is None else seed  # noqa: S311 - chance, not secrecy
+    console.print(f"Starting {_COORDINATORS} local coordinators (seed {seed}) ...")
+    try:
+        cluster = LocalCluster(_COORDINATORS, data=folder()).start()
+    except (OSError, RuntimeError) as error:
+        raise _NotStarted(str(error)) from error
+    with cluster:
+        verdict = Show(cluster, console, seconds, seed).run()
+    console.print(summary(verdict))
+    raise SystemExit(0 if verdict.good else 1)
+
+
+class _NotStarted(click.ClickException):
+    """Nothing was started, and this is why."""
+
+    exit_code = 2

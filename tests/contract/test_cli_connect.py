@@ -219,6 +219,22 @@ def test_when_the_reader_goes_away_the_statement_is_closed_without_a_word(cluste
     until(lambda: not any(coordinator.queries for coordinator in cluster))
 
 
+def test_a_result_that_breaks_off_says_after_how_many_rows(cluster):
+    many(cluster)
+    with started("-i", cluster.hosts, "-B", "-e", MANY) as process:
+        first = process.stdout.readline()
+        for coordinator in cluster:
+            if coordinator.queries:
+                coordinator.kill()
+        rows = len((first + process.stdout.read()).splitlines())
+        err = process.stderr.read()
+        process.wait(timeout=LIMIT)
+
+    assert process.returncode == 1
+    assert f"impala-connect: the result is incomplete: it ends after {rows} row(s)\n" in err
+    assert "Traceback" not in err
+
+
 def test_a_result_of_any_size_needs_no_more_memory(cluster, tmp_path):
     many(cluster)
     peaks = []
@@ -339,6 +355,16 @@ def test_a_wrong_password_is_tried_once_and_shown_nowhere(guarded):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("Attempt:") == 1
     assert "falsch" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_a_closed_stream_stops_nothing_that_does_not_need_it(closed, cluster):
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" "$@" {closed}', PROGRAM, "-i", cluster.hosts, "-Be", "select 1"],
+        stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, timeout=LIMIT, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, "1\n")
 
 
 def test_the_help_and_the_version_need_no_server():

@@ -155,6 +155,14 @@ def test_a_pipe_gets_utf8_whatever_the_locale_says(monkeypatch):
     assert raw.getvalue() == b"\xc3\xbc\xff"
 
 
+def test_a_standard_output_that_is_closed_is_let_be(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+
+    prepare_stdout()
+
+    assert sys.stdout is None
+
+
 def test_a_terminal_keeps_its_encoding_and_shows_the_rest_as_question_marks(monkeypatch):
     class Terminal(io.TextIOWrapper):
         def isatty(self):

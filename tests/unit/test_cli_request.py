@@ -12,7 +12,7 @@ import click
 import pytest
 
 from impala_ha._extras import MissingExtra
-from impala_ha.cli import _request
+from impala_ha.cli import _credentials, _request
 from impala_ha.cli._bad_input import BadInput
 from impala_ha.cli._credentials import secret, user_name
 from impala_ha.cli._options import command
@@ -85,6 +85,28 @@ def test_a_terminal_without_sql_is_not_waited_for(stdin):
 
     with pytest.raises(BadInput, match="nothing to run"):
         asked("-i", "a")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), [([], "nothing to run"), (["-"], "standard input is closed")]
+)
+def test_a_closed_standard_input_is_no_sql(words, message, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+
+    with pytest.raises(BadInput, match=message):
+        asked(*words)
+
+
+def test_a_closed_standard_output_needs_a_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stdout", None)
+
+    with pytest.raises(BadInput, match="standard output is closed"):
+        asked("-e", "select 1")
+    assert asked("-e", "select 1", "-o", str(tmp_path / "out"))
+
+
+def test_an_output_named_hyphen_is_standard_output():
+    assert asked("-o", "-", "-e", "select 1").destination.open() is sys.stdout
 
 
 def test_a_file_is_read_whole_with_its_mark_left_out(tmp_path):
@@ -183,8 +205,8 @@ def test_a_token_comes_from_a_command():
 
 
 def test_a_password_is_asked_for_on_a_terminal(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(getpass, "getpass", lambda prompt, _stream: f"typed at {prompt!r}")
+    monkeypatch.setattr(_credentials, "has_terminal", lambda: True)
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: f"typed at {prompt!r}")
 
     found = asked("-l", "--ssl", "-u", "eve", "-e", "select 1")
 
@@ -208,6 +230,33 @@ def test_a_mechanism_from_the_environment_sends_no_password_in_the_clear_either(
         asked("-e", "select 1")
 
     assert "geheim" not in str(refusal.value)
+
+
+def test_a_secret_in_the_environment_is_not_asked_for(monkeypatch):
+    monkeypatch.setattr(_request, "secret", lambda *_: pytest.fail("asked"))
+    os.environ |= {"IMPALA_HA_PASSWORD": "geheim"}
+    assert "password" not in asked("-l", "--ssl", "-e", "select 1").connect
+
+    del os.environ["IMPALA_HA_PASSWORD"]
+    os.environ |= {"IMPALA_HA_JWT": "a.b.c"}
+    token = ["-j", "--ssl", "--protocol=hs2-http", "-e", "select 1"]
+    assert "jwt" not in asked(*token).connect
+
+
+def test_a_command_is_stronger_than_the_environment():
+    os.environ |= {"IMPALA_HA_PASSWORD": "old"}
+
+    found = asked("-l", "--ssl", "--ldap_password_cmd", "echo new", "-e", "select 1")
+
+    assert found.connect["password"] == "new"
+
+
+def test_a_user_of_the_environment_is_the_one_who_logs_in():
+    os.environ |= {"IMPALA_HA_USER": "eve"}
+
+    found = asked("-l", "--ssl", "--ldap_password_cmd", "echo new", "-e", "select 1")
+
+    assert found.connect["user"] == "eve"
 
 
 def test_kerberos_without_its_package_says_what_to_type(monkeypatch):
@@ -241,6 +290,7 @@ WRONG = [
     (["--ldap_password_cmd", "x"], "--ldap_password_cmd needs -l"),
     (["--jwt_cmd", "x"], "--jwt_cmd needs -j"),
     (["-j"], "-j needs --protocol hs2-http"),
+    (["--verify_cert"], "--ca_cert and --verify_cert need --ssl"),
     (["-t", "5", "--connect_timeout", "5"], "--connect_timeout and -t contradict each other"),
     (["--var", "x"], "--var: 'x' is not KEY=VALUE"),
     (["-Q", "x"], "--query_option: 'x' is not KEY=VALUE"),
@@ -305,7 +355,10 @@ def test_a_password_command_that_fails_is_told_without_what_it_held(words, messa
 
 
 def test_without_a_terminal_no_password_is_asked_for(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    def no_terminal(path, _flags):
+        raise OSError(6, "No such device or address", path)
+
+    monkeypatch.setattr(os, "open", no_terminal)
 
     with pytest.raises(BadInput, match="there is no terminal to ask for the password on"):
         secret("password", None, "--ldap_password_cmd")
@@ -313,12 +366,12 @@ def test_without_a_terminal_no_password_is_asked_for(monkeypatch):
 
 @pytest.mark.parametrize("answer", ["", EOFError()])
 def test_an_empty_answer_is_no_password(monkeypatch, answer):
-    def typed(_prompt, _stream):
+    def typed(_prompt):
         if isinstance(answer, EOFError):
             raise answer
         return answer
 
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(_credentials, "has_terminal", lambda: True)
     monkeypatch.setattr(getpass, "getpass", typed)
 
     with pytest.raises(BadInput, match="no password was given"):
@@ -345,11 +398,6 @@ def test_every_option_is_in_the_help_with_a_text_and_in_the_manual():
     assert all(option.help for option in options)
     assert {name for name in names if name not in helped} == set()
     assert {name for name in names if f"`{name}" not in manual} == set()
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 def asked(*words):

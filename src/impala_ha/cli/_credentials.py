@@ -9,9 +9,9 @@ what the command wrote to standard error has gone there already.
 from __future__ import annotations
 
 import getpass
+import os
 import shlex
 import subprocess
-import sys
 
 from ._bad_input import BadInput
 
@@ -30,15 +30,24 @@ def secret(what: str, command: str | None, option: str) -> str:
     """
     if command is not None:
         return _printed_by(command, option)
-    if not sys.stderr.isatty():
+    if not has_terminal():
         raise BadInput(f"there is no terminal to ask for the {what} on; use {option}")
     try:
-        answer = getpass.getpass(f"{what}: ", sys.stderr)
+        answer = getpass.getpass(f"{what}: ")
     except EOFError:
         answer = ""
     if not answer:
         raise BadInput(f"no {what} was given")
     return answer
+
+
+def has_terminal() -> bool:
+    """Is there somebody to ask?  Where the standard streams go does not matter."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _printed_by(command: str, option: str) -> str:

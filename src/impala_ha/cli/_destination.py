@@ -29,7 +29,8 @@ class Destination:
         script: The file that the statements come from, which is not to be overwritten.
 
     Raises:
-        BadInput: A directory, a place that does not exist or cannot be written, or the script.
+        BadInput: A directory, a place that does not exist or cannot be written, or the script; or a
+            standard output that is closed.
     """
 
     def __init__(self, path: Path | None, script: Path | None = None) -> None:
@@ -37,6 +38,8 @@ class Destination:
         self._file: TextIO | None = None
         if path is not None:
             _check(path, script)
+        elif sys.stdout is None:
+            raise BadInput("standard output is closed; give -o FILE")
 
     def open(self) -> TextIO:
         """

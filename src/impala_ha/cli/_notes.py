@@ -93,7 +93,7 @@ class Notes(logging.Handler):
 
 def _put(line: str) -> None:
     """Where standard error is gone, there is nobody left to tell it to."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 

@@ -201,6 +201,8 @@ def prepare_stdout() -> None:
     A terminal keeps its encoding and shows what it cannot show as ``?``; everything else gets
     UTF-8, whatever the locale of a cron job may be, and strings that are not UTF-8 as they are.
     """
+    if sys.stdout is None:  # closed; nobody is going to write there
+        return
     if sys.stdout.isatty():
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a TextIOWrapper
     else:

@@ -29,8 +29,11 @@ from ._script import Statement, assignments, decoded, statements
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from impala_ha._options import Options
+
 _HTTP_PORT = "28000"
 _KERBEROS, _LDAP, _JWT = "GSSAPI", "LDAP", "JWT"
+_PENDING = "not yet asked for"
 
 
 class Loudness(Enum):
@@ -87,7 +90,8 @@ def request(**given: Any) -> Request:
     query_options = assignments("--query_option", given["query_option"])
     text, origin, file = _script_text(given)
     script = statements(text, variables, origin)
-    destination = Destination(Path(given["output_file"]) if given["output_file"] else None, file)
+    output = given["output_file"]
+    destination = Destination(Path(output) if output not in {None, "-"} else None, file)
     return Request(
         script=script,
         origin=origin,
@@ -133,9 +137,11 @@ def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
         raise BadInput(f"unexpected {given['stdin']!r}: SQL is given with -e, a file with -f")
     if said and said[0] in {"-e", "-q"}:
         return sources[said[0]], said[0], None
-    if not said and sys.stdin.isatty():
+    if not said and (sys.stdin is None or sys.stdin.isatty()):
         raise BadInput("nothing to run: give -e SQL, -f FILE, or SQL on standard input")
     if given["query_file"] in {None, "-"}:
+        if sys.stdin is None:
+            raise BadInput("standard input is closed")
         return decoded(sys.stdin.buffer.read(), "standard input"), "standard input", None
     file = Path(given["query_file"])
     try:
@@ -185,13 +191,15 @@ def _connect(given: Mapping[str, Any], mechanism: str | None) -> dict[str, Any]:
         # Weaker than any port that was said; as an argument it would contradict hosts with ports.
         os.environ.setdefault("IMPALA_HA_PORT", _HTTP_PORT)
     words = {name: value for name, value in words.items() if value is not None}
-    _check(words, mechanism, in_clear=given["auth_creds_ok_in_clear"])
-    return words | _secrets(given, mechanism)
+    options = _checked(words, mechanism, in_clear=given["auth_creds_ok_in_clear"])
+    if (given["ca_cert"] or given["verify_cert"]) and not options.use_ssl:
+        raise BadInput("--ca_cert and --verify_cert need --ssl: nothing would be encrypted")
+    return words | _secrets(given, options)
 
 
-def _check(words: Mapping[str, Any], mechanism: str | None, *, in_clear: bool) -> None:
-    """What the library would say, before a password is asked for."""
-    pending = {"jwt": "not yet asked for"} if mechanism == _JWT else {}
+def _checked(words: Mapping[str, Any], mechanism: str | None, *, in_clear: bool) -> Options:
+    """What the library makes of it, and its complaints, before a password is asked for."""
+    pending = {} if mechanism != _JWT or os.environ.get("IMPALA_HA_JWT") else {"jwt": _PENDING}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # connect() says them again
         options = Settings.read({**words, **pending}, os.environ).options
@@ -202,15 +210,16 @@ def _check(words: Mapping[str, Any], mechanism: str | None, *, in_clear: bool) -
         )
     if options.auth_mechanism == _KERBEROS:
         need("kerberos", "kerberos")
+    return options
 
 
-def _secrets(given: Mapping[str, Any], mechanism: str | None) -> dict[str, str]:
-    if mechanism == _LDAP:
-        user = user_name(given["user"])
-        password = secret(
-            f"LDAP password of {user}", given["ldap_password_cmd"], "--ldap_password_cmd"
-        )
+def _secrets(given: Mapping[str, Any], options: Options) -> dict[str, str]:
+    """What no option and no environment variable holds."""
+    if given["ldap"] and (given["ldap_password_cmd"] is not None or options.password is None):
+        user = user_name(options.user)
+        what = f"LDAP password of {user}"
+        password = secret(what, given["ldap_password_cmd"], "--ldap_password_cmd")
         return {"user": user, "password": password}
-    if mechanism == _JWT:
+    if given["jwt"] and (given["jwt_cmd"] is not None or options.jwt == _PENDING):
         return {"jwt": secret("JSON Web Token", given["jwt_cmd"], "--jwt_cmd")}
     return {}

@@ -97,19 +97,21 @@ def _decimals(operator: str, left: tuple[int, int], right: tuple[int, int]) -> s
 
 def common(left: str | None, right: str | None) -> str | None:
     """The type that holds both, as in CASE and UNION; None when that is not known."""
-    if left == right or right == "null_type":
+    if right in (left, "null_type"):
         return left
-    if left == "null_type":
-        return right
-    if left is None or right is None:
-        return None
-    if left in _ORDER and right in _ORDER:
-        return _ORDER[max(_ORDER.index(left), _ORDER.index(right))]
+    if left == "null_type" or left is None or right is None:
+        return right if left == "null_type" else None
     if is_number(left) and is_number(right):
-        if "float" in (left, right) or "double" in (left, right):
-            return "double"
-        (p1, s1), (p2, s2) = digits(left), digits(right)
-        return bounded(max(p1 - s1, p2 - s2) + max(s1, s2), max(s1, s2))
+        return _common_number(left, right)
     if is_text(left) and is_text(right):
         return "string"
     return "timestamp" if {left, right} == {"date", "timestamp"} else None
+
+
+def _common_number(left: str, right: str) -> str:
+    if left in _ORDER and right in _ORDER:
+        return _ORDER[max(_ORDER.index(left), _ORDER.index(right))]
+    if left in _ORDER[len(INTEGERS) :] or right in _ORDER[len(INTEGERS) :]:
+        return "double"
+    (p1, s1), (p2, s2) = digits(left), digits(right)
+    return bounded(max(p1 - s1, p2 - s2) + max(s1, s2), max(s1, s2))

@@ -13,7 +13,7 @@ _MICRO_DIGITS = 6
 _NANO_YEARS = ("1678", "2261")  # whole years that 64 bits of nanoseconds reach
 
 
-def cast(node: exp.Expression, kind: str | None, target: str) -> exp.Expression:
+def cast(node: exp.Expr, kind: str | None, target: str) -> exp.Expr:
     """*node*, which has the Impala type *kind*, as *target*."""
     if target == "string":
         return _to_text(node, kind)
@@ -27,7 +27,7 @@ def cast(node: exp.Expression, kind: str | None, target: str) -> exp.Expression:
     return as_type(node.copy(), to_duck(target), strict=strict)
 
 
-def _to_text(node: exp.Expression, kind: str | None) -> exp.Expression:
+def _to_text(node: exp.Expr, kind: str | None) -> exp.Expr:
     if kind == "timestamp":
         return call("impala_text", node.copy())
     if kind == "boolean":
@@ -38,13 +38,17 @@ def _to_text(node: exp.Expression, kind: str | None) -> exp.Expression:
     return plain
 
 
-def _to_char(node: exp.Expression, target: str) -> exp.Expression:
+def _to_char(node: exp.Expr, target: str) -> exp.Expr:
     width = target[target.find("(") + 1 : -1]
     cut = call("left", node, exp.Literal.number(width))
-    return cut if target.startswith("varchar") else call("impala_padded", cut, exp.Literal.number(width))
+    return (
+        cut
+        if target.startswith("varchar")
+        else call("impala_padded", cut, exp.Literal.number(width))
+    )
 
 
-def _to_integer(node: exp.Expression, kind: str | None, target: str) -> exp.Expression:
+def _to_integer(node: exp.Expr, kind: str | None, target: str) -> exp.Expr:
     if kind == "timestamp":
         return as_type(call("floor", call("epoch", node.copy())), to_duck(target), strict=False)
     if kind in ("float", "double"):
@@ -52,9 +56,11 @@ def _to_integer(node: exp.Expression, kind: str | None, target: str) -> exp.Expr
     return as_type(node.copy(), to_duck(target), strict=False)
 
 
-def _to_timestamp(node: exp.Expression, kind: str | None) -> exp.Expression:
+def _to_timestamp(node: exp.Expr, kind: str | None) -> exp.Expr:
     if is_number(kind):
-        micros = exp.Mul(this=exp.Paren(this=node.copy()), expression=exp.Literal.number(_MICROSECONDS))
+        micros = exp.Mul(
+            this=exp.Paren(this=node.copy()), expression=exp.Literal.number(_MICROSECONDS)
+        )
         return call("make_timestamp", as_type(micros, "BIGINT"))
     if is_text(kind) and node.is_string and _has_nanoseconds(node.name):
         return as_type(node.copy(), "TIMESTAMP_NS", strict=False)

@@ -9,16 +9,19 @@ statement that read a table in order to rewrite it commits only if nobody else d
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from impala_ha.testing._impalad.contract import Column
+from impala_ha.testing._impalad.sql.tables import (
+    Database,
+    DataFile,
+    Table,
+    from_json,
+    to_json,
+)
 
 _BUSY_TIMEOUT = 60.0  # seconds that one process waits for another's transaction
 _SCHEMA = """
@@ -36,94 +39,13 @@ CREATE TABLE IF NOT EXISTS partitions (
 CREATE TABLE IF NOT EXISTS sources (path TEXT PRIMARY KEY, stamp TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trash (path TEXT PRIMARY KEY, since REAL NOT NULL);
 INSERT OR IGNORE INTO databases VALUES ('default', 'Default Hive database', '', 'public');
+INSERT OR IGNORE INTO databases
+    VALUES ('_impala_builtins', 'System database for Impala builtin functions', '', '');
 """
 
 
-class Moved(Exception):  # noqa: N818 - it asks for another try and reaches nobody
+class Moved(Exception):
     """The table is not any more what the statement read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
-    """One database; an empty location means the warehouse itself."""
-
-    name: str
-    comment: str = ""
-    location: str = ""
-    owner: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """
-    One file of a table.
-
-    Attributes:
-        path: Where it is.
-        rows: How many rows it holds.
-        bytes: How long it is.
-        partition: As Impala writes it, ``"year=2024/month=1"``; empty when there is none.
-        foreign: Somebody else's file: read by column name, never deleted.
-    """
-
-    path: str
-    rows: int
-    bytes: int
-    partition: str = ""
-    foreign: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """
-    One table or view.
-
-    Attributes:
-        fields: The number of each column in its Parquet files, in column order.  A column
-            keeps its number when it is renamed; no number is given twice.
-        partitioned_by: How many of the last columns are partition columns.
-        keys: Primary key columns (Kudu).
-        view: The SELECT of a view, else None.
-    """
-
-    database: str
-    name: str
-    columns: tuple[Column, ...]
-    fields: tuple[int, ...] = ()
-    next_field: int = 1
-    partitioned_by: int = 0
-    keys: tuple[str, ...] = ()
-    format: str = "TEXT"
-    external: bool = False
-    location: str = ""
-    comment: str = ""
-    owner: str = ""
-    created: float = 0.0
-    properties: Mapping[str, str] = field(default_factory=dict)
-    view: str | None = None
-    stats: Mapping[str, Any] = field(default_factory=dict)
-    id: int = 0
-    version: int = 0
-
-    @property
-    def full_name(self) -> str:
-        """Database and name."""
-        return f"{self.database}.{self.name}"
-
-    @property
-    def plain_columns(self) -> tuple[Column, ...]:
-        """The columns that are not partition columns."""
-        return self.columns[: len(self.columns) - self.partitioned_by]
-
-    @property
-    def partition_columns(self) -> tuple[Column, ...]:
-        """The partition columns."""
-        return self.columns[len(self.columns) - self.partitioned_by :]
-
-    @property
-    def mutable(self) -> bool:
-        """Whether UPDATE and DELETE are possible."""
-        return self.format in ("KUDU", "ICEBERG")
 
 
 class Catalog:
@@ -182,14 +104,14 @@ class Reading:
         rows = self._db.execute(
             "SELECT id, version, body FROM tables WHERE db = ? ORDER BY name", (database,)
         )
-        return [_table(*row) for row in rows]
+        return [from_json(*row) for row in rows]
 
     def table(self, database: str, name: str) -> Table | None:
         """One table or view, if it exists."""
         row = self._db.execute(
             "SELECT id, version, body FROM tables WHERE db = ? AND name = ?", (database, name)
         ).fetchone()
-        return None if row is None else _table(*row)
+        return None if row is None else from_json(*row)
 
     def files(self, table: Table) -> list[DataFile]:
         """The files that hold the table's rows, oldest first."""
@@ -198,7 +120,10 @@ class Reading:
             " WHERE table_id = ? ORDER BY rowid",
             (table.id,),
         )
-        return [DataFile(*row[:4], bool(row[4])) for row in rows]
+        return [
+            DataFile(path, count, size, spec, foreign=bool(foreign))
+            for path, count, size, spec, foreign in rows
+        ]
 
     def partitions(self, table: Table) -> list[str]:
         """The table's partitions, also those without rows."""
@@ -233,7 +158,7 @@ class Writing(Reading):
         """Add a table; the answer has its number."""
         cursor = self._db.execute(
             "INSERT INTO tables (db, name, version, body) VALUES (?, ?, 1, ?)",
-            (table.database, table.name, _body(table)),
+            (table.database, table.name, to_json(table)),
         )
         found = self.table(table.database, table.name)
         assert found is not None
@@ -245,7 +170,7 @@ class Writing(Reading):
         cursor = self._db.execute(
             "UPDATE tables SET db = ?, name = ?, body = ?, version = version + 1"
             " WHERE id = ? AND version = ?",
-            (table.database, table.name, _body(table), table.id, table.version),
+            (table.database, table.name, to_json(table), table.id, table.version),
         )
         if cursor.rowcount != 1:
             raise Moved
@@ -306,22 +231,3 @@ class Writing(Reading):
         rows = self._db.execute("SELECT path FROM trash WHERE since < ?", (limit,)).fetchall()
         self._db.execute("DELETE FROM trash WHERE since < ?", (limit,))
         return [row[0] for row in rows]
-
-
-_BODY = (
-    "database name fields next_field partitioned_by keys format external location comment owner"
-    " created properties view stats"
-).split()
-
-
-def _body(table: Table) -> str:
-    body = {name: getattr(table, name) for name in _BODY}
-    body["columns"] = [(column.name, column.type, column.comment) for column in table.columns]
-    return json.dumps(body)
-
-
-def _table(number: int, version: int, body: str) -> Table:
-    values = json.loads(body)
-    values["columns"] = tuple(Column(*column) for column in values["columns"])
-    values["fields"], values["keys"] = tuple(values["fields"]), tuple(values["keys"])
-    return Table(id=number, version=version, **values)

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from impala_ha.testing._impalad.contract import ImpalaError, Job
-from impala_ha.testing._impalad.sql.catalog import DataFile, Moved, Table
+from impala_ha.testing._impalad.sql.catalog import Moved
 from impala_ha.testing._impalad.sql.context import Context, no_table
 from impala_ha.testing._impalad.sql.duck import Lane
 from impala_ha.testing._impalad.sql.jobs import WriteJob
 from impala_ha.testing._impalad.sql.query import bind, parse
 from impala_ha.testing._impalad.sql.reader import Reader
+from impala_ha.testing._impalad.sql.tables import DataFile, Table
 from impala_ha.testing._impalad.sql.typenames import cast_cell, quote
 from impala_ha.testing._impalad.sql.warehouse import scan
 
@@ -165,7 +166,9 @@ def plan_delete(reader: Reader, context: Context) -> Job:
     condition = _condition(reader, "DELETE")
     question = f"SELECT *, ({condition}) AS `impala hit`"
     question += f" FROM `{table.database}`.`{table.name}` {alias}"
-    return _rewriting(context, table, question, {}, where=" WHERE NOT coalesce(\"impala hit\", false)")
+    return _rewriting(
+        context, table, question, {}, where=' WHERE NOT coalesce("impala hit", false)'
+    )
 
 
 def _rewriting(
@@ -212,15 +215,15 @@ def _check_update(table: Table, values: dict[str, str]) -> None:
                 f"AnalysisException: Could not resolve column/field reference: '{name}'"
             )
         if name in table.keys:
-            raise ImpalaError(
-                f"AnalysisException: Key column '{name}' cannot be updated."
-            )
+            raise ImpalaError(f"AnalysisException: Key column '{name}' cannot be updated.")
 
 
 def _condition(reader: Reader, verb: str) -> str:
     if reader.take("WHERE"):
         return reader.rest()
     if not reader.ended and reader.sees("FROM"):
-        raise ImpalaError(f"AnalysisException: {verb} with a FROM clause of its own is not supported")
+        raise ImpalaError(
+            f"AnalysisException: {verb} with a FROM clause of its own is not supported"
+        )
     reader.end()
     return "true"

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from impala_ha.testing._impalad.contract import ImpalaError, SessionState
-from impala_ha.testing._impalad.sql.catalog import Database, Reading, Table
+from impala_ha.testing._impalad.sql.catalog import Reading
 from impala_ha.testing._impalad.sql.duck import Duck, Lane
-from impala_ha.testing._impalad.sql.rules import Surroundings
 from impala_ha.testing._impalad.sql.options import memory
 from impala_ha.testing._impalad.sql.query import Scope
+from impala_ha.testing._impalad.sql.rules import Surroundings
+from impala_ha.testing._impalad.sql.tables import Database, Table
 from impala_ha.testing._impalad.sql.warehouse import Warehouse
 
 

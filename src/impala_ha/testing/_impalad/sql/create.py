@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from impala_ha.testing._impalad.contract import Column, ImpalaError, Job
-from impala_ha.testing._impalad.sql import typenames
-from impala_ha.testing._impalad.sql.catalog import Database, Table
+from impala_ha.testing._impalad.sql import typenames, views
 from impala_ha.testing._impalad.sql.clauses import (
     Columns,
     if_not_exists,
@@ -17,11 +15,12 @@ from impala_ha.testing._impalad.sql.clauses import (
     read_properties,
 )
 from impala_ha.testing._impalad.sql.context import Context
+from impala_ha.testing._impalad.sql.creation import checked, creation, finished
 from impala_ha.testing._impalad.sql.duck import Lane
 from impala_ha.testing._impalad.sql.jobs import SUMMARY, TableJob
 from impala_ha.testing._impalad.sql.query import Bound, bind, parse
 from impala_ha.testing._impalad.sql.reader import Reader
-from impala_ha.testing._impalad.sql.warehouse import numbered
+from impala_ha.testing._impalad.sql.tables import Database, Table
 
 _FORMATS = ("PARQUET", "TEXTFILE", "ORC", "AVRO", "RCFILE", "SEQUENCEFILE", "KUDU", "ICEBERG",
             "JSONFILE", "PARQUETFILE", "TEXT")  # fmt: skip
@@ -45,7 +44,7 @@ def plan_create(reader: Reader, context: Context) -> Job:
     if reader.take_one("DATABASE", "SCHEMA"):
         return _create_database(reader, context)
     if reader.take("VIEW"):
-        return _create_view(reader, context)
+        return views.plan_create(reader, context)
     external = reader.take("EXTERNAL")
     reader.expect("TABLE")
     return _create_table(reader, context, external=external)
@@ -74,54 +73,6 @@ def _create_database(reader: Reader, context: Context) -> Job:
         return [("Database has been created.",)]
 
     return TableJob("DDL", SUMMARY, create)
-
-
-def _create_view(reader: Reader, context: Context) -> Job:
-    quiet = if_not_exists(reader)
-    database, name = reader.qualified(context.session.database)
-    aliases = view_columns(reader) if reader.sees("(") else []
-    comment = reader.string() if reader.take("COMMENT") else ""
-    properties = read_properties(reader) if reader.take("TBLPROPERTIES") else {}
-    reader.expect("AS")
-    columns, sql = view_query(reader, context, aliases)
-    view = Table(
-        database, name, columns, comment=comment, properties=properties, format="VIEW", view=sql
-    )
-    return _creation(context, view, "View", quiet=quiet)
-
-
-def view_query(
-    reader: Reader, context: Context, aliases: Sequence[tuple[str, str]]
-) -> tuple[tuple[Column, ...], str]:
-    """The columns of a view's query, under *aliases* where there are any, and its text."""
-    lane = context.lane()
-    try:
-        bound = bind(parse(reader.sql, reader.start), context.scope(lane), context.duck)
-    finally:
-        lane.close()
-    sql = reader.rest()
-    if not aliases:
-        return bound.columns, sql
-    if len(aliases) != len(bound.columns):
-        raise ImpalaError(
-            "AnalysisException: Column-definition list has "
-            f"{'more' if len(aliases) > len(bound.columns) else 'fewer'} columns "
-            f"({len(aliases)}) than the view-definition query statement returns "
-            f"({len(bound.columns)})."
-        )
-    pairs = zip(aliases, bound.columns, strict=True)
-    return tuple(Column(name, column.type, note) for (name, note), column in pairs), sql
-
-
-def view_columns(reader: Reader) -> list[tuple[str, str]]:
-    """Read the column names of a view, with their comments."""
-    found = []
-    reader.expect("(")
-    while not reader.take(")"):
-        name = reader.name()
-        found.append((name, reader.string() if reader.take("COMMENT") else ""))
-        reader.take(",")
-    return found
 
 
 def _create_table(reader: Reader, context: Context, *, external: bool) -> Job:
@@ -153,7 +104,7 @@ def _create_table(reader: Reader, context: Context, *, external: bool) -> Job:
     reader.end()
     if not table.columns:
         raise ImpalaError("AnalysisException: Table requires at least 1 column")
-    return _creation(context, table, "Table", quiet=quiet)
+    return creation(context, table, "Table", quiet=quiet)
 
 
 def _like(reader: Reader, context: Context) -> Table | None:
@@ -185,18 +136,24 @@ def _clauses(reader: Reader) -> Clauses:
         elif reader.take("STORED"):
             reader.take_one("AS", "BY")
             found.format = _format(reader)
-        elif reader.take("LOCATION"):
-            found.location = reader.string()
-        elif reader.take("TBLPROPERTIES"):
-            found.properties.update(read_properties(reader))
-        elif reader.take("WITH", "SERDEPROPERTIES"):
-            read_properties(reader)
-        elif reader.take("CACHED", "IN"):
-            reader.string()
-        elif not reader.take("UNCACHED"):
+        elif not _storage_clause(reader, found):
             reader.fail("AS", "CACHED", "COMMENT", "LOCATION", "PARTITIONED", "ROW", "SORT",
                         "STORED", "TBLPROPERTIES", "UNCACHED", "WITH")  # fmt: skip
     return found
+
+
+def _storage_clause(reader: Reader, found: Clauses) -> bool:
+    if reader.take("LOCATION"):
+        found.location = reader.string()
+    elif reader.take("TBLPROPERTIES"):
+        found.properties.update(read_properties(reader))
+    elif reader.take("WITH", "SERDEPROPERTIES"):
+        read_properties(reader)
+    elif reader.take("CACHED", "IN"):
+        reader.string()
+    else:
+        return reader.take("UNCACHED")
+    return True
 
 
 def _partitioned(reader: Reader, found: Clauses) -> None:
@@ -216,52 +173,17 @@ def _format(reader: Reader) -> str:
     return {"TEXTFILE": "TEXT", "PARQUETFILE": "PARQUET", "JSONFILE": "JSON"}.get(word, word)
 
 
-def _checked(context: Context, table: Table, kind: str, *, quiet: bool) -> ImpalaError:
-    context.database(table.database)
-    problem = ImpalaError(f"AnalysisException: {kind} already exists: {table.full_name}")
-    if context.catalog.table(table.database, table.name) and not quiet:
-        raise problem
-    return problem
-
-
-def _finished(context: Context, table: Table) -> Table:
-    home = f"file:{context.warehouse.home(table)}"
-    return numbered(
-        replace(
-            table,
-            location=table.location or home,
-            owner=context.session.user,
-            created=time.time(),
-        )
-    )
-
-
-def _creation(context: Context, table: Table, kind: str, *, quiet: bool) -> Job:
-    problem = _checked(context, table, "Table", quiet=quiet)
-
-    def create() -> list[tuple[str]]:
-        with context.warehouse.catalog.write() as catalog:
-            if catalog.table(table.database, table.name) is not None:
-                if quiet:
-                    return [(f"{kind} already exists.",)]
-                raise problem
-            catalog.add_table(_finished(context, table))
-        return [(f"{kind} has been created.",)]
-
-    return TableJob("DDL", SUMMARY, create)
-
-
 def _create_as(
     reader: Reader, context: Context, table: Table, clauses: Clauses, *, quiet: bool
 ) -> Job:
-    problem = _checked(context, table, "Table", quiet=quiet)
+    problem = checked(context, table, "Table", quiet=quiet)
     lane = context.lane()
     try:
         bound = bind(parse(reader.sql, reader.start), context.scope(lane), context.duck)
     except BaseException:
         lane.close()
         raise
-    made = _finished(context, _shaped(table, bound, clauses.partition_names))
+    made = finished(context, _shaped(table, bound, clauses.partition_names))
 
     def create() -> list[tuple[str]]:
         if context.warehouse.catalog_has(made):
@@ -287,18 +209,16 @@ def _shaped(table: Table, bound: Bound, partition_names: Sequence[str]) -> Table
 
 
 def _fill(context: Context, table: Table, bound: Bound, lane: Lane, problem: ImpalaError) -> int:
-    cells = ", ".join(
-        f"{typenames.cast_cell(typenames.quote(c.name), c.type)} AS {typenames.quote(c.name)}"
-        for c in table.columns
-    )
+    cells = ", ".join(typenames.column_cell(c.name, c.type) for c in table.columns)
     names = ", ".join(typenames.quote(column.name) for column in bound.columns)
     query = f"SELECT {cells} FROM ({bound.sql}) AS q({names})"
     files = context.warehouse.write(lane.rows, query, table)
     try:
         lane.check()
         with context.warehouse.catalog.write() as catalog:
-            if catalog.table(table.database, table.name) is not None:
-                raise problem
+            there = catalog.table(table.database, table.name)
+            if there is not None:
+                raise problem  # noqa: TRY301 - the files must go, whatever the reason
             catalog.add_files(catalog.add_table(table), files)
     except BaseException:
         context.warehouse.discard(files)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable
 
 from impala_ha.testing._impalad.contract import Column, ImpalaError, Job
-from impala_ha.testing._impalad.sql.catalog import DataFile, Table
 from impala_ha.testing._impalad.sql.context import Context
 from impala_ha.testing._impalad.sql.jobs import TableJob
 from impala_ha.testing._impalad.sql.reader import Reader
+from impala_ha.testing._impalad.sql.tables import DataFile, Table
 
 _PLAIN = tuple(Column(name, "string") for name in ("name", "type", "comment"))
 _KUDU = tuple(

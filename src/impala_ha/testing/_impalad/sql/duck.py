@@ -13,35 +13,37 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
+
 from impala_ha.testing._impalad.contract import ImpalaError
 from impala_ha.testing._impalad.sql.errors import told
+from impala_ha.testing._impalad.sql.macros import MACROS
 
 _STOP_LIMIT = 10.0  # seconds that a stop waits for DuckDB to give in
 _TICK = 0.01  # seconds between two interrupts
+_CONFIG: dict[str, str] = {
+    "threads": "2",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "temp_directory": "",  # a limit is a limit, and nothing is left on a disk
+    "preserve_insertion_order": "true",
+}
+_STRICT_DIVISION = 2  # from this DuckDB on, division by zero is an error unless told otherwise
 _lanes: dict[int, Lane] = {}
 _numbers = itertools.count(1)
+
+
+def _version() -> int:
+    return int(duckdb.__version__.split(".", 1)[0])
 
 
 class Duck:
     """One in-memory DuckDB and the macros that make it speak Impala."""
 
     def __init__(self, memory_limit: str) -> None:
-        import duckdb  # noqa: PLC0415 - a service that has not run SQL yet stays light
-
-        from impala_ha.testing._impalad.sql.macros import MACROS  # noqa: PLC0415
-
-        self._root = duckdb.connect(
-            ":memory:",
-            config={
-                "threads": 2,
-                "memory_limit": memory_limit,
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "error_on_division_by_zero": "false",
-                "temp_directory": "",  # a limit is a limit; and nothing is left on a disk
-                "preserve_insertion_order": "true",
-            },
-        )
+        self._root = duckdb.connect(":memory:", config={**_CONFIG, "memory_limit": memory_limit})
+        if _version() >= _STRICT_DIVISION:
+            self._root.execute("SET error_on_division_by_zero = false")
         for macro in MACROS:
             self._root.execute(f"CREATE MACRO {macro}")
         self._root.create_function(
@@ -56,8 +58,6 @@ class Duck:
 
     def describe(self, sql: str) -> list[tuple[str, str]]:
         """Name and DuckDB type of each column that *sql* returns.  Runs nothing."""
-        import duckdb  # noqa: PLC0415
-
         cursor = self.cursor()
         try:
             return [row[:2] for row in cursor.execute(f"DESCRIBE {sql}").fetchall()]
@@ -138,8 +138,6 @@ class Lane:
         return self._cursor
 
     def _guarded(self, work: Any) -> Any:
-        import duckdb  # noqa: PLC0415
-
         with self._busy:
             self.check()
             try:

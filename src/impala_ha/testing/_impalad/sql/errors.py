@@ -26,8 +26,19 @@ _RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Function with name (?P<x>\S+) does not exist",
-        "AnalysisException: default.{0}() unknown for database default. "
-        "Currently this db has 0 functions.",
+        (
+            "AnalysisException: default.{0}() unknown for database default. "
+            "Currently this db has 0 functions."
+        ),
+    ),
+    (r"Could not convert string .* to DECIMAL", "UDF ERROR: String to Decimal parse failed"),
+    (
+        r"invalid date|date field|Could not convert string .* to DATE",
+        "UDF ERROR: String to Date parse failed. Invalid string val.",
+    ),
+    (
+        r"Could not cast value .* to DECIMAL|Out of Range Error.*DECIMAL",
+        "UDF ERROR: Decimal expression overflowed",
     ),
 )
 _ANALYSIS = {"BinderException", "CatalogException", "ParserException", "SyntaxException"}
@@ -43,17 +54,10 @@ def told(error: Exception) -> ImpalaError:
         return ImpalaError(f"Memory limit exceeded: {_first_line(text)}")
     for pattern, sentence in _RULES:
         if match := re.search(pattern, text):
-            name = next(group for group in match.groups() if group)
+            name = next((group for group in match.groups() if group), "")
             return ImpalaError(sentence.format(name.lower()))
-    if kind in _ANALYSIS:
-        return ImpalaError(f"AnalysisException: {_first_line(text)}")
-    if "DECIMAL" in text and "convert string" in text:
-        return ImpalaError("UDF ERROR: String to Decimal parse failed")
-    if "invalid date" in text or "to DATE" in text or "date field" in text:
-        return ImpalaError("UDF ERROR: String to Date parse failed. Invalid string val.")
-    if "DECIMAL" in text and ("OutOfRange" in kind or "Could not cast value" in text):
-        return ImpalaError("UDF ERROR: Decimal expression overflowed")
-    return ImpalaError(f"UDF ERROR: {_first_line(text)}")
+    opening = "AnalysisException" if kind in _ANALYSIS else "UDF ERROR"
+    return ImpalaError(f"{opening}: {_first_line(text)}")
 
 
 def _first_line(text: str) -> str:

@@ -14,13 +14,73 @@ from impala_ha.testing._impalad.contract import ImpalaError
 from impala_ha.testing._impalad.sql.macros import MACRO_NAMES
 from impala_ha.testing._impalad.sql.rules import RULES, Call, call
 
-_SAME = """
-abs acos asin atan atan2 avg ceil ceiling coalesce concat_ws cos cot count cume_dist degrees
-dense_rank exp first_value floor lag last_value lead left ln log10 log2 lower lpad ltrim max md5
-min nth_value ntile nullif percent_rank pi pow power radians rank repeat replace reverse right
-round row_number rpad rtrim sign sin sqrt stddev stddev_pop stddev_samp sum tan translate trim
-upper var_pop var_samp variance ascii chr
-""".split()
+_SAME = [
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
+    "avg",
+    "ceil",
+    "ceiling",
+    "coalesce",
+    "concat_ws",
+    "cos",
+    "cot",
+    "count",
+    "cume_dist",
+    "degrees",
+    "dense_rank",
+    "exp",
+    "first_value",
+    "floor",
+    "lag",
+    "last_value",
+    "lead",
+    "left",
+    "ln",
+    "log10",
+    "log2",
+    "lower",
+    "lpad",
+    "ltrim",
+    "max",
+    "md5",
+    "min",
+    "nth_value",
+    "ntile",
+    "nullif",
+    "percent_rank",
+    "pi",
+    "pow",
+    "power",
+    "radians",
+    "rank",
+    "repeat",
+    "replace",
+    "reverse",
+    "right",
+    "round",
+    "row_number",
+    "rpad",
+    "rtrim",
+    "sign",
+    "sin",
+    "sqrt",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "sum",
+    "tan",
+    "translate",
+    "trim",
+    "upper",
+    "var_pop",
+    "var_samp",
+    "variance",
+    "ascii",
+    "chr",
+]
 NATIVE: dict[str, str] = {
     **{name: name for name in _SAME},
     "nvl": "coalesce",
@@ -40,7 +100,7 @@ NATIVE: dict[str, str] = {
 }
 
 
-def translated(asked: Call) -> exp.Expression:
+def translated(asked: Call) -> exp.Expr:
     """The DuckDB expression for a call of an Impala function."""
     if rule := RULES.get(asked.name):
         return rule(asked)

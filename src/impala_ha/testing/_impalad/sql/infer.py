@@ -20,7 +20,7 @@ from impala_ha.testing._impalad.sql.returns import RETURNS
 Output: TypeAlias = list[tuple[str, str | None]]
 Lookup = Callable[[exp.Table], Output | None]
 
-OPERATORS: dict[type[exp.Expression], str] = {
+OPERATORS: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
     exp.Mul: "*",
@@ -28,6 +28,9 @@ OPERATORS: dict[type[exp.Expression], str] = {
     exp.Mod: "%",
 }
 _TRUTHS = (exp.Predicate, exp.Not, exp.And, exp.Or, exp.Boolean, exp.RegexpLike)
+_SAME_AS_INNER = (
+    exp.Paren, exp.Alias, exp.Neg, exp.Window, exp.Distinct, exp.IgnoreNulls, exp.BitwiseNot,
+)  # fmt: skip
 _UNSEEN = object()
 
 
@@ -41,11 +44,25 @@ class Kinds:
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._kept: list[exp.Expression] = []  # an id must not come back while it is known
+        self._kept: list[exp.Expr] = []  # an id must not come back while it is known
         self._known: dict[int, str | None] = {}
         self._outputs: dict[int, Output | None] = {}
+        self._rules: dict[type[exp.Expr], Callable[..., str | None]] = {
+            exp.Column: self._column,
+            exp.Literal: _literal,
+            exp.Cast: cast_target,
+            exp.TryCast: cast_target,
+            exp.Anonymous: self._called,
+            exp.Subquery: self._scalar,
+            exp.Case: self._case,
+            exp.If: self._if,
+            exp.IntDiv: lambda node: self._common([node.this, node.expression]),
+            **dict.fromkeys(_SAME_AS_INNER, self._inner),
+            **dict.fromkeys((exp.DPipe, exp.Trim), lambda _: "string"),
+            exp.Null: lambda _: "null_type",
+        }
 
-    def of(self, node: exp.Expression | None) -> str | None:
+    def of(self, node: exp.Expr | None) -> str | None:
         """The type of an expression."""
         if node is None:
             return None
@@ -55,12 +72,12 @@ class Kinds:
             self._known[id(node)] = found = self._find(node)
         return found  # type: ignore[return-value]  # not _UNSEEN any more
 
-    def same(self, old: exp.Expression, new: exp.Expression) -> None:
+    def same(self, old: exp.Expr, new: exp.Expr) -> None:
         """Let *new* have the type of *old*, whose place it takes."""
         self._kept.append(old)
         self._known[id(new)] = self._known.get(id(old))
 
-    def output(self, query: exp.Expression | None) -> Output | None:
+    def output(self, query: exp.Expr | None) -> Output | None:
         """Name and type of each column of a query; None when they cannot be told."""
         if query is None:
             return None
@@ -69,48 +86,32 @@ class Kinds:
             self._outputs[id(query)] = self._find_output(query)
         return self._outputs[id(query)]
 
-    def _find(self, node: exp.Expression) -> str | None:  # noqa: PLR0911 - one answer a kind
-        if isinstance(node, exp.Column):
-            return self._column(node)
-        if isinstance(node, exp.Literal):
-            return _literal(node)
-        if isinstance(node, (exp.Cast, exp.TryCast)):
-            return cast_target(node)
+    def _find(self, node: exp.Expr) -> str | None:
         if type(node) in OPERATORS:
             return self._calculated(node)
-        if isinstance(node, exp.Anonymous):
-            return self._called(node)
-        if isinstance(node, _TRUTHS):
-            return "boolean"
-        if isinstance(node, exp.Subquery):
-            output = self.output(node.this)
-            return output[0][1] if output and len(output) == 1 else None
-        if isinstance(node, exp.Case):
-            results = [branch.args["true"] for branch in node.args["ifs"]]
-            return self._common([*results, node.args.get("default")])
-        return self._simple(node)
+        if rule := self._rules.get(type(node)):
+            return rule(node)
+        return "boolean" if isinstance(node, _TRUTHS) else None
 
-    def _simple(self, node: exp.Expression) -> str | None:
-        if isinstance(node, (exp.Paren, exp.Alias, exp.Neg, exp.Window, exp.Distinct,
-                             exp.IgnoreNulls, exp.BitwiseNot)):  # fmt: skip
-            return self.of(node.this or next(iter(node.expressions), None))
-        if isinstance(node, exp.If):
-            return self._common([node.args.get("true"), node.args.get("false")])
-        if isinstance(node, exp.Null):
-            return "null_type"
-        if isinstance(node, exp.IntDiv):
-            return self._common([node.this, node.expression])
-        if isinstance(node, (exp.DPipe, exp.Trim)):
-            return "string"
-        if isinstance(node, exp.Extract):
-            return "bigint"
-        return None
+    def _inner(self, node: exp.Expr) -> str | None:
+        return self.of(node.this or next(iter(node.expressions), None))
 
-    def _common(self, nodes: Iterable[exp.Expression | None]) -> str | None:
+    def _scalar(self, node: exp.Subquery) -> str | None:
+        output = self.output(node.this)
+        return output[0][1] if output and len(output) == 1 else None
+
+    def _case(self, node: exp.Case) -> str | None:
+        results = [branch.args["true"] for branch in node.args["ifs"]]
+        return self._common([*results, node.args.get("default")])
+
+    def _if(self, node: exp.If) -> str | None:
+        return self._common([node.args.get("true"), node.args.get("false")])
+
+    def _common(self, nodes: Iterable[exp.Expr | None]) -> str | None:
         kinds = [self.of(node) for node in nodes if node is not None]
         return reduce(arithmetic.common, kinds) if kinds else None
 
-    def _calculated(self, node: exp.Expression) -> str | None:
+    def _calculated(self, node: exp.Expr) -> str | None:
         left, right = node.args["this"], node.args["expression"]
         moments = [self.of(side) for side in (left, right)]
         if isinstance(left, exp.Interval) or isinstance(right, exp.Interval):
@@ -147,7 +148,7 @@ class Kinds:
             for one in (node, *(join.this for join in node.args.get("joins") or ())):
                 yield one.alias_or_name.lower(), self._source(one)
 
-    def _source(self, node: exp.Expression) -> Output | None:
+    def _source(self, node: exp.Expr) -> Output | None:
         if isinstance(node, exp.Table):
             cte = find_cte(node)
             found = self._lookup(node) if cte is None else self.output(cte.this)
@@ -156,7 +157,7 @@ class Kinds:
             found = self.output(node.this if isinstance(node, exp.Subquery) else node)
         return _renamed(found, node)
 
-    def _find_output(self, query: exp.Expression) -> Output | None:
+    def _find_output(self, query: exp.Expr) -> Output | None:
         if isinstance(query, exp.Subquery):
             return self.output(query.this)
         if isinstance(query, exp.SetOperation):
@@ -187,7 +188,7 @@ def find_cte(node: exp.Table) -> exp.CTE | None:
     if node.db:
         return None
     name, child, parent = node.name.lower(), node, node.parent
-    found: exp.Expression = child
+    found: exp.Expr = child
     while parent is not None:
         ctes: Sequence[exp.CTE] = ()
         if isinstance(parent, exp.With):
@@ -202,7 +203,7 @@ def find_cte(node: exp.Table) -> exp.CTE | None:
     return None
 
 
-def cast_target(node: exp.Expression) -> str:
+def cast_target(node: exp.Expr) -> str:
     """The Impala type that a CAST is to."""
     kind = node.args["to"].sql("hive").lower().replace(" ", "")
     return typenames.normal(kind)
@@ -215,7 +216,7 @@ def _literal(node: exp.Literal) -> str:
     return arithmetic.integer_literal(text) if text.isdigit() else arithmetic.decimal_literal(text)
 
 
-def _renamed(found: Output | None, node: exp.Expression) -> Output | None:
+def _renamed(found: Output | None, node: exp.Expr) -> Output | None:
     names = node.alias_column_names if hasattr(node, "alias_column_names") else []
     if found is None or not names:
         return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from impala_ha.testing._impalad.contract import ImpalaError, Job
 from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.arithmetic import is_number, is_text
-from impala_ha.testing._impalad.sql.catalog import DataFile, Moved, Table
+from impala_ha.testing._impalad.sql.catalog import Moved
 from impala_ha.testing._impalad.sql.change import put
 from impala_ha.testing._impalad.sql.clauses import read_names, read_partition
 from impala_ha.testing._impalad.sql.context import Context, no_table
@@ -16,6 +16,7 @@ from impala_ha.testing._impalad.sql.duck import Lane
 from impala_ha.testing._impalad.sql.jobs import WriteJob
 from impala_ha.testing._impalad.sql.query import Bound, Scope, bind, parse, translate, written
 from impala_ha.testing._impalad.sql.reader import Reader
+from impala_ha.testing._impalad.sql.tables import DataFile, Table
 from impala_ha.testing._impalad.sql.typenames import INTEGERS
 from impala_ha.testing._impalad.sql.warehouse import partition_spec
 

@@ -35,13 +35,23 @@ monthname(t) AS monthname(impala_moment(t))
 to_date(t) AS strftime(impala_moment(t), '%Y-%m-%d')
 datediff(a, b) AS CAST(CAST(impala_moment(a) AS DATE) - CAST(impala_moment(b) AS DATE) AS INTEGER)
 date_cmp(a, b) AS CAST(sign(CAST(a AS DATE) - CAST(b AS DATE)) AS INTEGER)
-timestamp_cmp(a, b) AS CASE WHEN impala_moment(a) > impala_moment(b) THEN 1 WHEN impala_moment(a) < impala_moment(b) THEN -1 WHEN impala_moment(a) = impala_moment(b) THEN 0 END
+timestamp_cmp(a, b) AS CASE WHEN impala_moment(a) > impala_moment(b) THEN 1 WHEN
+  impala_moment(a) < impala_moment(b) THEN -1 WHEN impala_moment(a) = impala_moment(b) THEN 0 END
 int_months_between(a, b) AS CAST(datesub('month', impala_moment(b), impala_moment(a)) AS INTEGER)
-months_between(a, b) AS CASE WHEN day(impala_moment(a)) = day(impala_moment(b)) OR (last_day(impala_moment(a)) = CAST(impala_moment(a) AS DATE) AND last_day(impala_moment(b)) = CAST(impala_moment(b) AS DATE)) THEN CAST(datediff('month', impala_moment(b), impala_moment(a)) AS DOUBLE) ELSE datediff('month', impala_moment(b), impala_moment(a)) + (day(impala_moment(a)) - day(impala_moment(b))) / 31.0 END
-next_day(t, d) AS CAST(CAST(impala_moment(t) AS DATE) + CAST((list_position(['su', 'mo', 'tu', 'we', 'th', 'fr', 'sa'], lower(left(d, 2))) - 1 - dayofweek(impala_moment(t)) + 6) % 7 + 1 AS INTEGER) AS TIMESTAMP)
-part(u, t) AS CAST(CASE lower(u) WHEN 'epoch' THEN floor(epoch(impala_moment(t))) WHEN 'millisecond' THEN millisecond(impala_moment(t)) % 1000 ELSE date_part(lower(u), impala_moment(t)) END AS BIGINT)
+months_between(a, b) AS CASE WHEN day(impala_moment(a)) = day(impala_moment(b)) OR
+  (last_day(impala_moment(a)) = CAST(impala_moment(a) AS DATE) AND last_day(impala_moment(b)) =
+  CAST(impala_moment(b) AS DATE)) THEN CAST(datediff('month', impala_moment(b), impala_moment(a))
+  AS DOUBLE) ELSE datediff('month', impala_moment(b), impala_moment(a)) + (day(impala_moment(a)) -
+  day(impala_moment(b))) / 31.0 END
+next_day(t, d) AS CAST(CAST(impala_moment(t) AS DATE) + CAST((list_position(['su', 'mo', 'tu',
+  'we', 'th', 'fr', 'sa'], lower(left(d, 2))) - 1 - dayofweek(impala_moment(t)) + 6) % 7 + 1 AS
+  INTEGER) AS TIMESTAMP)
+part(u, t) AS CAST(CASE lower(u) WHEN 'epoch' THEN floor(epoch(impala_moment(t))) WHEN
+  'millisecond' THEN millisecond(impala_moment(t)) % 1000 ELSE date_part(lower(u),
+  impala_moment(t)) END AS BIGINT)
 date_part(u, t) AS impala_part(u, t)
-unix_timestamp() AS CAST(floor(epoch(impala_clock())) AS BIGINT), (t) AS CAST(floor(epoch(impala_moment(t))) AS BIGINT)
+unix_timestamp() AS CAST(floor(epoch(impala_clock())) AS BIGINT), (t) AS
+  CAST(floor(epoch(impala_moment(t))) AS BIGINT)
 from_unixtime(n) AS strftime(make_timestamp(CAST(n AS BIGINT) * 1000000), '%Y-%m-%d %H:%M:%S')
 to_timestamp(n) AS make_timestamp(CAST(n AS BIGINT) * 1000000)
 unix_micros_to_utc_timestamp(n) AS make_timestamp(CAST(n AS BIGINT))
@@ -56,13 +66,16 @@ bytes(s) AS CAST(strlen(CAST(s AS VARCHAR)) AS INTEGER)
 char_length(s) AS CAST(length(CAST(s AS VARCHAR)) AS INTEGER)
 character_length(s) AS CAST(length(CAST(s AS VARCHAR)) AS INTEGER)
 utf8_length(s) AS CAST(length(s) AS INTEGER)
-substr(s, p) AS CASE WHEN p = 0 THEN '' ELSE substr(CAST(s AS VARCHAR), p) END, (s, p, n) AS CASE WHEN p = 0 OR n <= 0 THEN '' ELSE substr(CAST(s AS VARCHAR), p, n) END
+substr(s, p) AS CASE WHEN p = 0 THEN '' ELSE substr(CAST(s AS VARCHAR), p) END, (s, p, n) AS
+  CASE WHEN p = 0 OR n <= 0 THEN '' ELSE substr(CAST(s AS VARCHAR), p, n) END
 substring(s, p) AS impala_substr(s, p), (s, p, n) AS impala_substr(s, p, n)
 strleft(s, n) AS left(s, CAST(n AS INTEGER))
 strright(s, n) AS right(s, CAST(n AS INTEGER))
 space(n) AS repeat(' ', n)
-initcap(s) AS array_to_string([upper(left(w, 1)) || substr(w, 2) for w in string_split(lower(s), ' ')], ' ')
-instr(s, x) AS CAST(instr(s, x) AS INTEGER), (s, x, p) AS CAST(CASE WHEN instr(substr(s, p), x) = 0 THEN 0 ELSE instr(substr(s, p), x) + p - 1 END AS INTEGER)
+initcap(s) AS array_to_string([upper(left(w, 1)) || substr(w, 2) for w in string_split(lower(s),
+  ' ')], ' ')
+instr(s, x) AS CAST(instr(s, x) AS INTEGER), (s, x, p) AS CAST(CASE WHEN instr(substr(s, p), x)
+  = 0 THEN 0 ELSE instr(substr(s, p), x) + p - 1 END AS INTEGER)
 locate(x, s) AS CAST(instr(s, x) AS INTEGER), (x, s, p) AS impala_instr(s, x, p)
 find_in_set(x, s) AS CAST(coalesce(list_position(string_split(s, ','), x), 0) AS INTEGER)
 split_part(s, d, n) AS split_part(s, d, n)
@@ -137,8 +150,11 @@ isfalse(x) AS NOT coalesce(x, true)
 isnottrue(x) AS NOT coalesce(x, false)
 isnotfalse(x) AS coalesce(x, true)
 """
+# An indented line goes on where the line before it ends.
 _LINES = tuple(
-    line for text in (_TIME, _STRINGS, _NUMBERS, _CONDITIONS) for line in text.strip().splitlines()
+    line
+    for text in (_TIME, _STRINGS, _NUMBERS, _CONDITIONS)
+    for line in text.strip().replace("\n  ", " ").splitlines()
 )
 MACROS: tuple[str, ...] = tuple(f"impala_{line}" for line in _LINES)
 _INNER = frozenset(("moment", "text", "clock", "padded", "part"))

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 
 from impala_ha.testing._impalad.contract import Column, Job
 from impala_ha.testing._impalad.sql import typenames
-from impala_ha.testing._impalad.sql.catalog import Catalog, Reading, Table
+from impala_ha.testing._impalad.sql.catalog import Catalog, Reading
 from impala_ha.testing._impalad.sql.functions import names
 from impala_ha.testing._impalad.sql.jobs import TableJob
+from impala_ha.testing._impalad.sql.tables import Table
 
 
 def _columns(text: str) -> tuple[Column, ...]:
@@ -135,7 +136,12 @@ def _jdbc(kind: str) -> tuple[int, int | None, int | None, int | None]:
         precision, scale = (int(part) for part in kind[8:-1].split(","))
         return 3, precision, scale, 10
     if kind.startswith(typenames.COMPLEX):
-        return {"array": 2003, "map": 2000, "struct": 2002}[kind.split("<")[0]], None, None, None
+        return (
+            {"array": 2003, "map": 2000, "struct": 2002}[kind.split("<", maxsplit=1)[0]],
+            None,
+            None,
+            None,
+        )
     return (12 if kind.startswith("varchar") else 1), int(kind[kind.find("(") + 1 : -1]), None, None
 
 

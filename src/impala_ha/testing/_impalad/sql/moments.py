@@ -26,7 +26,7 @@ _UNITS = ("years", "months", "weeks", "days", "hours", "minutes", "seconds", "mi
           "microseconds")  # fmt: skip
 
 
-def pattern(node: exp.Expression) -> exp.Expression:
+def pattern(node: exp.Expr) -> exp.Expr:
     """A Java date pattern as DuckDB's; it must be a literal."""
     if not node.is_string:
         raise ImpalaError("AnalysisException: Date format pattern must be a string literal.")
@@ -41,17 +41,17 @@ def pattern(node: exp.Expression) -> exp.Expression:
     return text(made)
 
 
-def moment(node: exp.Expression) -> exp.Expression:
+def moment(node: exp.Expr) -> exp.Expr:
     """*node* as a timestamp; NULL when it is none."""
     return call("impala_moment", node)
 
 
-def _dated(asked: Call, found: exp.Expression) -> exp.Expression:
+def _dated(asked: Call, found: exp.Expr) -> exp.Expr:
     return as_type(found, "DATE") if asked.kinds[0] == "date" else as_type(found, "TIMESTAMP")
 
 
 def _shifted(sign: int, unit: str) -> Rule:
-    def rule(asked: Call) -> exp.Expression:
+    def rule(asked: Call) -> exp.Expr:
         asked.need(2, 3)
         when, amount = asked.arguments[:2]
         if not isinstance(amount, exp.Interval):
@@ -62,7 +62,7 @@ def _shifted(sign: int, unit: str) -> Rule:
     return rule
 
 
-def _months(asked: Call) -> exp.Expression:
+def _months(asked: Call) -> exp.Expr:
     # The last day of a month stays a last day.
     asked.need(2, 3)
     when, months = asked.arguments[:2]
@@ -72,12 +72,12 @@ def _months(asked: Call) -> exp.Expression:
     return _dated(asked, exp.Paren(this=moved))
 
 
-def _last_day(asked: Call) -> exp.Expression:
+def _last_day(asked: Call) -> exp.Expr:
     asked.need(1)
     return _dated(asked, call("last_day", moment(asked.arguments[0])))
 
 
-def _trunc(asked: Call) -> exp.Expression:
+def _trunc(asked: Call) -> exp.Expr:
     asked.need(1, 2)
     if is_number(asked.kinds[0]):
         return RULES["truncate"](asked)
@@ -87,43 +87,43 @@ def _trunc(asked: Call) -> exp.Expression:
     return _dated(asked, call("date_trunc", text(unit), moment(asked.arguments[0])))
 
 
-def _date_trunc(asked: Call) -> exp.Expression:
+def _date_trunc(asked: Call) -> exp.Expr:
     asked.need(2)
     unit, when = asked.arguments
     found = call("date_trunc", call("lower", unit), moment(when))
     return as_type(found, "DATE" if asked.kinds[1] == "date" else "TIMESTAMP")
 
 
-def _extract(asked: Call) -> exp.Expression:
+def _extract(asked: Call) -> exp.Expr:
     asked.need(2)
     when, unit = asked.arguments
     return call("impala_part", unit, when)
 
 
-def _unix_timestamp(asked: Call) -> exp.Expression:
+def _unix_timestamp(asked: Call) -> exp.Expr:
     asked.need(0, 2)
-    if len(asked.arguments) < 2:  # noqa: PLR2004 - a pattern is the second
+    if len(asked.arguments) <= 1:
         return call("impala_unix_timestamp", *asked.arguments)
     when = call("try_strptime", asked.arguments[0], pattern(asked.arguments[1]))
     return call("impala_unix_timestamp", when)
 
 
-def _from_unixtime(asked: Call) -> exp.Expression:
+def _from_unixtime(asked: Call) -> exp.Expr:
     asked.need(1, 2)
-    if len(asked.arguments) < 2:  # noqa: PLR2004 - a pattern is the second
+    if len(asked.arguments) == 1:
         return call("impala_from_unixtime", *asked.arguments)
     when = call("impala_to_timestamp", asked.arguments[0])
     return call("strftime", when, pattern(asked.arguments[1]))
 
 
-def _from_timestamp(asked: Call) -> exp.Expression:
+def _from_timestamp(asked: Call) -> exp.Expr:
     asked.need(2)
     return call("strftime", moment(asked.arguments[0]), pattern(asked.arguments[1]))
 
 
-def _to_timestamp(asked: Call) -> exp.Expression:
+def _to_timestamp(asked: Call) -> exp.Expr:
     asked.need(1, 2)
-    if len(asked.arguments) < 2:  # noqa: PLR2004 - a pattern is the second
+    if len(asked.arguments) == 1:
         return call("impala_to_timestamp", asked.arguments[0])
     return call("try_strptime", asked.arguments[0], pattern(asked.arguments[1]))
 

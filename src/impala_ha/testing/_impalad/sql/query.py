@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 from sqlglot.errors import ParseError
-from sqlglot.tokens import Token, TokenType
 
 from impala_ha.testing._impalad.contract import Column, ImpalaError
 from impala_ha.testing._impalad.sql import typenames
-from impala_ha.testing._impalad.sql.catalog import Reading, Table
-from impala_ha.testing._impalad.sql.dialect import Impala
+from impala_ha.testing._impalad.sql.catalog import Reading
+from impala_ha.testing._impalad.sql.dialect import Impala, Token, TokenType
 from impala_ha.testing._impalad.sql.duck import Duck
 from impala_ha.testing._impalad.sql.infer import Kinds, Output, find_cte
 from impala_ha.testing._impalad.sql.reader import syntax_error
 from impala_ha.testing._impalad.sql.rewrite import Rewriting
 from impala_ha.testing._impalad.sql.rules import Surroundings
+from impala_ha.testing._impalad.sql.tables import Table
 from impala_ha.testing._impalad.sql.warehouse import scan
 
 _HINTS = frozenset(("SHUFFLE", "NOSHUFFLE", "BROADCAST", "CLUSTERED", "NOCLUSTERED"))
@@ -57,7 +57,7 @@ class Scope:
     depth: int = 0
 
 
-def parse(sql: str, start: int = 0) -> exp.Expression:
+def parse(sql: str, start: int = 0) -> exp.Expr:
     """The tree of the query that begins at *start* of *sql*.  Raises `ImpalaError`."""
     text = "".join("\n" if char == "\n" else " " for char in sql[:start]) + sql[start:]
     dialect = Impala()
@@ -72,7 +72,7 @@ def parse(sql: str, start: int = 0) -> exp.Expression:
     return _named(found[0]) if isinstance(found[0], exp.Values) else found[0]
 
 
-def _named(values: exp.Values) -> exp.Expression:
+def _named(values: exp.Values) -> exp.Expr:
     """VALUES that stands alone: its columns are called what its first row says."""
     names = [
         cell.alias or cell.sql(Impala, comments=False).lower()
@@ -83,14 +83,16 @@ def _named(values: exp.Values) -> exp.Expression:
     return exp.select("*").from_(values)
 
 
-def bind(tree: exp.Expression, scope: Scope, duck: Duck) -> Bound:
+def bind(tree: exp.Expr, scope: Scope, duck: Duck) -> Bound:
     """Translate *tree* and let DuckDB check it.  Raises `ImpalaError`."""
     labelled(tree)
     output = Kinds(_lookup(scope)).output(tree)
     sql = written(translate(tree, scope))
     described = duck.describe(sql)
     known = output is not None and len(output) == len(described)
-    kinds = [kind for _, kind in output] if output is not None and known else [None] * len(described)
+    kinds = (
+        [kind for _, kind in output] if output is not None and known else [None] * len(described)
+    )
     columns = tuple(
         Column(name.lower(), _typed(kind, inferred))
         for (name, kind), inferred in zip(described, kinds, strict=True)
@@ -112,7 +114,7 @@ def _lookup(scope: Scope) -> Callable[[exp.Table], Output]:
     return lookup
 
 
-def written(tree: exp.Expression) -> str:
+def written(tree: exp.Expr) -> str:
     """*tree* in DuckDB's words."""
     return tree.sql("duckdb", identify=True, comments=False)
 
@@ -136,7 +138,7 @@ def _presented(cell: str, kind: str) -> str:
     return cell
 
 
-def labelled(tree: exp.Expression) -> None:
+def labelled(tree: exp.Expr) -> None:
     """Give the columns of the result the names that Impala gives them."""
     query = tree
     while isinstance(query, (exp.SetOperation, exp.Subquery)):
@@ -149,7 +151,7 @@ def labelled(tree: exp.Expression) -> None:
             item.replace(exp.alias_(item.copy(), exp.to_identifier(label, quoted=True)))
 
 
-def translate(tree: exp.Expression, scope: Scope) -> exp.Expression:
+def translate(tree: exp.Expr, scope: Scope) -> exp.Expr:
     """*tree* with everything of Impala's replaced by DuckDB's."""
     tables = [table for table in tree.find_all(exp.Table) if find_cte(table) is None]
     tree = Rewriting(Kinds(_lookup(scope)), scope.around).apply(tree)
@@ -165,7 +167,9 @@ def _find(node: exp.Table, scope: Scope) -> Table:
     found = scope.catalog.table(database, node.name.lower())
     if found is None:
         shown = f"{node.db}.{node.name}" if node.db else node.name
-        raise ImpalaError(f"AnalysisException: Could not resolve table reference: '{shown.lower()}'")
+        raise ImpalaError(
+            f"AnalysisException: Could not resolve table reference: '{shown.lower()}'"
+        )
     return found
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sqlglot import tokens as glot
 from sqlglot.errors import TokenError
 
 from impala_ha.testing._impalad.contract import ImpalaError
-from impala_ha.testing._impalad.sql.dialect import Impala
+from impala_ha.testing._impalad.sql.dialect import Impala, TokenType
 
-_NAMED = (glot.TokenType.IDENTIFIER, glot.TokenType.VAR)
+_NAMED = (TokenType.IDENTIFIER, TokenType.VAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +23,14 @@ class Word:
     """One token; a keyword of two words is two of them."""
 
     text: str
-    kind: glot.TokenType
+    kind: TokenType
     start: int
     end: int
 
     def isname(self) -> bool:
         """Whether it can be a name."""
-        return self.kind not in (glot.TokenType.STRING, glot.TokenType.NUMBER) and (
-            self.kind == glot.TokenType.IDENTIFIER or self.text.replace("_", "a").isalnum()
+        return self.kind not in (TokenType.STRING, TokenType.NUMBER) and (
+            self.kind == TokenType.IDENTIFIER or self.text.replace("_", "a").isalnum()
         )
 
 
@@ -43,7 +42,7 @@ def words(sql: str) -> list[Word]:
         raise syntax_error(sql, len(sql), "Unmatched string literal") from error
     result = []
     for token in found:
-        if token.token_type in (glot.TokenType.STRING, glot.TokenType.IDENTIFIER):
+        if token.token_type in (TokenType.STRING, TokenType.IDENTIFIER):
             result.append(Word(token.text, token.token_type, token.start, token.end + 1))
             continue
         text = sql[token.start : token.end + 1]
@@ -80,8 +79,7 @@ class Reader:
         """Whether the next words are *texts*."""
         ahead = self._words[self._place : self._place + len(texts)]
         return len(ahead) == len(texts) and all(
-            word.kind not in (glot.TokenType.STRING, glot.TokenType.IDENTIFIER)
-            and word.text.upper() == text
+            word.kind not in (TokenType.STRING, TokenType.IDENTIFIER) and word.text.upper() == text
             for word, text in zip(ahead, texts, strict=True)
         )
 
@@ -168,7 +166,7 @@ class Reader:
 
     def string(self) -> str:
         """Read a string literal."""
-        if self.ended or self._words[self._place].kind != glot.TokenType.STRING:
+        if self.ended or self._words[self._place].kind != TokenType.STRING:
             self.fail("STRING LITERAL")
         return self.any().text
 
@@ -181,7 +179,9 @@ class Reader:
         return text
 
     def value(self) -> str:
-        """Read all that is left as one value, without its quotes."""
+        """Read all that is left as one value, without its quotes; empty when nothing is left."""
+        if self.ended:
+            return ""
         if self._place == len(self._words) - 1 and self.sees_string():
             return self.string()
         return self.rest()
@@ -196,7 +196,7 @@ class Reader:
 
     def sees_string(self) -> bool:
         """Whether a string literal comes next."""
-        return not self.ended and self._words[self._place].kind == glot.TokenType.STRING
+        return not self.ended and self._words[self._place].kind == TokenType.STRING
 
     def group(self) -> str:
         """Read a bracketed group, as it was written, without its brackets."""
@@ -215,8 +215,12 @@ class Reader:
 
     def fail(self, *expected: str) -> NoReturn:
         """Raise the syntax error of this place."""
+        raise self.failure(*expected)
+
+    def failure(self, *expected: str) -> ImpalaError:
+        """The syntax error of this place."""
         place = len(self.sql) if self.ended else self._words[self._place].start
-        raise syntax_error(self.sql, place, None, *expected)
+        return syntax_error(self.sql, place, None, *expected)
 
 
 def syntax_error(sql: str, place: int, what: str | None, *expected: str) -> ImpalaError:
@@ -242,9 +246,9 @@ def _met(rest: str) -> str:
     first = words_quietly(rest)
     if first is None:
         return "Unexpected character"
-    if first.kind == glot.TokenType.STRING:
+    if first.kind == TokenType.STRING:
         return "STRING LITERAL"
-    if first.kind == glot.TokenType.NUMBER:
+    if first.kind == TokenType.NUMBER:
         return "INTEGER LITERAL" if first.text.isdigit() else "DECIMAL LITERAL"
     names = {",": "COMMA", "(": "(", ")": ")", ".": "DOT", "=": "="}
     return "IDENTIFIER" if first.kind in _NAMED else names.get(first.text, first.text.upper())

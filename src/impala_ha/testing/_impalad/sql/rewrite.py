@@ -37,7 +37,7 @@ class Rewriting:
     def __init__(self, kinds: Kinds, around: Surroundings) -> None:
         self._kinds = kinds
         self._around = around
-        self._rules: dict[type[exp.Expression], Callable[..., exp.Expression | None]] = {
+        self._rules: dict[type[exp.Expr], Callable[..., exp.Expr | None]] = {
             exp.Anonymous: self._called,
             exp.Window: self._window,
             exp.Cast: self._cast,
@@ -50,7 +50,7 @@ class Rewriting:
             **dict.fromkeys(_COMPARISONS, self._compared),
         }
 
-    def apply(self, tree: exp.Expression) -> exp.Expression:
+    def apply(self, tree: exp.Expr) -> exp.Expr:
         """*tree* with every expression rewritten."""
         nodes = list(tree.walk())
         for node in nodes:
@@ -67,7 +67,7 @@ class Rewriting:
                 node.replace(found)
         return tree
 
-    def _called(self, node: exp.Anonymous) -> exp.Expression:
+    def _called(self, node: exp.Anonymous) -> exp.Expr:
         name = str(node.this).lower()
         kinds = [self._kinds.of(argument) for argument in node.expressions]
         found = translated(Call(name, node.expressions, kinds, self._around))
@@ -75,19 +75,19 @@ class Rewriting:
             return self._exact(node, found)
         return found
 
-    def _window(self, node: exp.Window) -> exp.Expression | None:
+    def _window(self, node: exp.Window) -> exp.Expr | None:
         inner = node.this
         if isinstance(inner, exp.Anonymous) and inner.name in _EXACT:
             return self._exact(node, exp.Paren(this=node.copy()))
         return None
 
-    def _exact(self, node: exp.Expression, found: exp.Expression) -> exp.Expression:
+    def _exact(self, node: exp.Expr, found: exp.Expr) -> exp.Expr:
         kind = self._kinds.of(node)
         if kind is not None and (kind == "bigint" or arithmetic.is_decimal(kind)):
             return as_type(found, to_duck(kind))
         return found
 
-    def _cast(self, node: exp.Expression) -> exp.Expression:
+    def _cast(self, node: exp.Expr) -> exp.Expr:
         return casts.cast(node.this, self._kinds.of(node.this), cast_target(node))
 
     def _select(self, node: exp.Select) -> None:
@@ -100,7 +100,7 @@ class Rewriting:
             if kind in INTEGERS and isinstance(value, _UNTYPED):
                 value.replace(as_type(value.copy(), to_duck(kind)))
 
-    def _calculated(self, node: exp.Expression) -> exp.Expression | None:
+    def _calculated(self, node: exp.Expr) -> exp.Expr | None:
         left, right = node.args["this"], node.args["expression"]
         kinds = self._kinds.of(left), self._kinds.of(right)
         kind = self._kinds.of(node)
@@ -117,14 +117,14 @@ class Rewriting:
             return _divided(node, kind)
         return self._widened(node, kind)
 
-    def _shifted(self, node: exp.Expression, kind: str | None) -> exp.Expression:
+    def _shifted(self, node: exp.Expr, kind: str | None) -> exp.Expr:
         for side in ("this", "expression"):
             operand = node.args[side]
             if not isinstance(operand, exp.Interval):
                 node.set(side, moments.moment(operand.copy()))
         return as_type(exp.Paren(this=node.copy()), "DATE") if kind == "date" else node
 
-    def _widened(self, node: exp.Expression, kind: str) -> exp.Expression | None:
+    def _widened(self, node: exp.Expr, kind: str) -> exp.Expr | None:
         if kind in INTEGERS:
             for side in ("this", "expression"):
                 operand = node.args[side]
@@ -133,7 +133,7 @@ class Rewriting:
             return None
         return as_type(node.copy(), to_duck(kind)) if arithmetic.is_decimal(kind) else None
 
-    def _compared(self, node: exp.Expression) -> exp.Expression | None:
+    def _compared(self, node: exp.Expr) -> exp.Expr | None:
         left, right = (self._kinds.of(node.args[side]) for side in ("this", "expression"))
         if (arithmetic.is_text(left) and arithmetic.is_number(right)) or (
             arithmetic.is_number(left) and arithmetic.is_text(right)
@@ -145,7 +145,7 @@ class Rewriting:
         return None
 
 
-def _divided(node: exp.Expression, kind: str) -> exp.Expression | None:
+def _divided(node: exp.Expr, kind: str) -> exp.Expr | None:
     if not arithmetic.is_decimal(kind):
         return None
     left, right = node.args["this"].copy(), node.args["expression"].copy()
@@ -158,13 +158,13 @@ def _divided(node: exp.Expression, kind: str) -> exp.Expression | None:
     )
 
 
-def _like(node: exp.Expression) -> exp.Expression | None:
+def _like(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node.parent, exp.Escape):
         return None
     return exp.Escape(this=node.copy(), expression=text("\\"))
 
 
-def _values(node: exp.Values) -> exp.Expression | None:
+def _values(node: exp.Values) -> exp.Expr | None:
     """VALUES whose first row may name the columns."""
     first = node.expressions[0]
     cells = list(first.expressions)

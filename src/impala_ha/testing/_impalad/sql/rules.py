@@ -36,7 +36,7 @@ class Call:
     """One call: the function, its arguments in DuckDB's words, their Impala types."""
 
     name: str
-    arguments: Sequence[exp.Expression]
+    arguments: Sequence[exp.Expr]
     kinds: Sequence[str | None]
     around: Surroundings
 
@@ -45,26 +45,25 @@ class Call:
         if not least <= len(self.arguments) <= (least if most is None else most):
             kinds = ", ".join((kind or "unknown").upper() for kind in self.kinds)
             raise ImpalaError(
-                "AnalysisException: No matching function with signature: "
-                f"{self.name}({kinds})."
+                f"AnalysisException: No matching function with signature: {self.name}({kinds})."
             )
 
 
-Rule = Callable[[Call], exp.Expression]
+Rule = Callable[[Call], exp.Expr]
 
 
-def call(name: str, *arguments: exp.Expression) -> exp.Expression:
+def call(name: str, *arguments: exp.Expr) -> exp.Expr:
     """A DuckDB function call."""
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def as_type(node: exp.Expression, duck_type: str, *, strict: bool = True) -> exp.Expression:
+def as_type(node: exp.Expr, duck_type: str, *, strict: bool = True) -> exp.Expr:
     """A cast to a DuckDB type."""
     kind = exp.TryCast if not strict else exp.Cast
     return kind(this=node, to=exp.DataType.build(duck_type, dialect="duckdb"))
 
 
-def text(value: str) -> exp.Expression:
+def text(value: str) -> exp.Expr:
     """A string literal."""
     return exp.Literal.string(value)
 
@@ -73,12 +72,12 @@ def _known(read: Callable[[Surroundings], str]) -> Rule:
     return lambda asked: text(read(asked.around))
 
 
-def _sleep(asked: Call) -> exp.Expression:
+def _sleep(asked: Call) -> exp.Expr:
     asked.need(1)
     return call("impala_sleep", exp.Literal.number(asked.around.lane), asked.arguments[0])
 
 
-def _group_concat(asked: Call) -> exp.Expression:
+def _group_concat(asked: Call) -> exp.Expr:
     asked.need(1, 2)
     what, separator = asked.arguments[0], text(", ")
     if isinstance(what, exp.Distinct) and len(what.expressions) > 1:
@@ -89,28 +88,28 @@ def _group_concat(asked: Call) -> exp.Expression:
     return call("string_agg", what, separator)
 
 
-def _count(asked: Call) -> exp.Expression:
+def _any_null(nodes: Sequence[exp.Expr]) -> exp.Expr:
+    tests: list[exp.Expr] = [exp.Is(this=node.copy(), expression=exp.Null()) for node in nodes]
+    return reduce(lambda one, other: exp.Or(this=one, expression=other), tests)
+
+
+def _count(asked: Call) -> exp.Expr:
     what = asked.arguments[0] if asked.arguments else exp.Star()
     if isinstance(what, exp.Distinct) and len(what.expressions) > 1:
         columns = what.expressions
-        missing = reduce(
-            lambda one, other: exp.Or(this=one, expression=other),
-            [exp.Is(this=column.copy(), expression=exp.Null()) for column in columns],
-        )
-        both = exp.Case(
-            ifs=[exp.If(this=missing, true=exp.Null())], default=call("row", *columns)
-        )
+        missing = _any_null(columns)
+        both = exp.Case(ifs=[exp.If(this=missing, true=exp.Null())], default=call("row", *columns))
         what = exp.Distinct(expressions=[both])
     return call("count", what)
 
 
-def _if(asked: Call) -> exp.Expression:
+def _if(asked: Call) -> exp.Expr:
     asked.need(3)
     condition, then, other = asked.arguments
     return exp.Case(ifs=[exp.If(this=condition, true=then)], default=other)
 
 
-def _decode(asked: Call) -> exp.Expression:
+def _decode(asked: Call) -> exp.Expr:
     what, *pairs = asked.arguments
     default = pairs.pop() if len(pairs) % 2 else None
     ifs = [
@@ -120,7 +119,7 @@ def _decode(asked: Call) -> exp.Expression:
     return exp.Case(ifs=ifs, default=default)
 
 
-def _concat(asked: Call) -> exp.Expression:
+def _concat(asked: Call) -> exp.Expr:
     asked.need(1, 1000)
     cells = [
         node if arithmetic.is_text(kind) else as_type(node, "VARCHAR")
@@ -129,27 +128,24 @@ def _concat(asked: Call) -> exp.Expression:
     return exp.Paren(this=reduce(lambda a, b: exp.DPipe(this=a, expression=b), cells))
 
 
-def _extreme(asked: Call) -> exp.Expression:
+def _extreme(asked: Call) -> exp.Expr:
     asked.need(1, 1000)
-    missing = reduce(
-        lambda one, other: exp.Or(this=one, expression=other),
-        [exp.Is(this=node.copy(), expression=exp.Null()) for node in asked.arguments],
-    )
+    missing = _any_null(asked.arguments)
     found = call(asked.name, *asked.arguments)
     return exp.Case(ifs=[exp.If(this=missing, true=exp.Null())], default=found)
 
 
-def _typeof(asked: Call) -> exp.Expression:
+def _typeof(asked: Call) -> exp.Expr:
     asked.need(1)
     kind = asked.kinds[0]
     return text("BOOLEAN" if kind == "null_type" else (kind or "string").upper())
 
 
-def _median(asked: Call) -> exp.Expression:
+def _median(asked: Call) -> exp.Expr:
     return call("quantile_disc", asked.arguments[0], exp.Literal.number("0.5"))
 
 
-def _number_truncated(asked: Call) -> exp.Expression:
+def _number_truncated(asked: Call) -> exp.Expr:
     asked.need(1, 2)
     number, *places = asked.arguments
     if not places:

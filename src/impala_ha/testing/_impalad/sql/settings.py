@@ -34,10 +34,10 @@ def plan_set(reader: Reader, context: Context) -> Job:
         reader.end()
         return _shown(context, list(OPTIONS))
     name = checked(reader.any().text)
-    if reader.ended:
+    if not reader.take("="):
+        reader.end()
         return _shown(context, [name] if name in OPTIONS else [])
-    reader.expect("=")
-    value = "" if reader.ended else reader.value()
+    value = reader.value()
     memory({name: value})
 
     def change() -> None:

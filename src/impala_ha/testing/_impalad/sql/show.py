@@ -6,13 +6,18 @@ import fnmatch
 from collections.abc import Iterable, Sequence
 
 from impala_ha.testing._impalad.contract import Column, ImpalaError, Job
-from impala_ha.testing._impalad.sql.catalog import Table
 from impala_ha.testing._impalad.sql.context import Context
 from impala_ha.testing._impalad.sql.functions import names as function_names
 from impala_ha.testing._impalad.sql.jobs import TableJob
 from impala_ha.testing._impalad.sql.reader import Reader
 from impala_ha.testing._impalad.sql.stats import column_stats, partitions, size, table_stats
+from impala_ha.testing._impalad.sql.tables import Table
 
+_SHOWN = (
+    "AGGREGATE", "ANALYTIC", "COLUMN", "CREATE", "CURRENT", "DATA", "DATABASES", "FILES",
+    "FUNCTIONS", "GRANT", "PARTITIONS", "RANGE", "ROLE", "ROLES", "SCHEMAS", "TABLE", "TABLES",
+    "VIEWS",
+)  # fmt: skip
 _STORED = {"TEXT": "TEXTFILE", "JSON": "JSONFILE"}
 
 
@@ -76,9 +81,7 @@ def _statistics(reader: Reader, context: Context) -> Job:
         return TableJob("DDL", *column_stats(_one_table(reader, context)))
     if reader.take_one("ROLES", "GRANT", "CURRENT"):
         raise ImpalaError("AnalysisException: Authorization is not enabled.")
-    reader.fail("AGGREGATE", "ANALYTIC", "COLUMN", "CREATE", "CURRENT", "DATA", "DATABASES",
-                "FILES", "FUNCTIONS", "GRANT", "PARTITIONS", "RANGE", "ROLE", "ROLES", "SCHEMAS",
-                "TABLE", "TABLES", "VIEWS")  # fmt: skip
+    raise reader.failure(*_SHOWN)
 
 
 def _one_table(reader: Reader, context: Context) -> Table:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from impala_ha.testing._impalad.contract import Column
 from impala_ha.testing._impalad.sql import typenames
-from impala_ha.testing._impalad.sql.catalog import DataFile, Table
 from impala_ha.testing._impalad.sql.duck import Duck, Lane
+from impala_ha.testing._impalad.sql.tables import DataFile, Table
 from impala_ha.testing._impalad.sql.warehouse import Warehouse, numbered
 
 _SUFFIXES = (".csv", ".parquet", ".parq")
@@ -41,7 +41,9 @@ def _load(path: Path, warehouse: Warehouse, duck: Duck, lane: Lane) -> None:
     is_csv = path.suffix.lower() == ".csv"
     source = f"read_{'csv' if is_csv else 'parquet'}({typenames.literal(str(path))})"
     described = duck.describe(f"SELECT * FROM {source}")
-    columns = tuple(Column(name.strip().lower(), typenames.from_duck(kind)) for name, kind in described)
+    columns = tuple(
+        Column(name.strip().lower(), typenames.from_duck(kind)) for name, kind in described
+    )
     table = numbered(
         Table(
             "default",
@@ -65,10 +67,7 @@ def _load(path: Path, warehouse: Warehouse, duck: Duck, lane: Lane) -> None:
 
 def _copied(source: str, table: Table, warehouse: Warehouse, lane: Lane) -> Sequence[DataFile]:
     names = ", ".join(typenames.quote(column.name) for column in table.columns)
-    cells = ", ".join(
-        f"CAST({typenames.quote(c.name)} AS {typenames.to_duck(c.type)}) AS {typenames.quote(c.name)}"
-        for c in table.columns
-    )
+    cells = ", ".join(typenames.column_cell(c.name, c.type) for c in table.columns)
     return warehouse.write(lane.rows, f"SELECT {cells} FROM {source} AS s({names})", table)
 
 

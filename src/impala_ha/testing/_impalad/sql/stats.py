@@ -8,18 +8,20 @@ from typing import TypeAlias
 
 from impala_ha.testing._impalad.contract import Column, ImpalaError, Job
 from impala_ha.testing._impalad.sql import typenames
-from impala_ha.testing._impalad.sql.catalog import Reading, Table
+from impala_ha.testing._impalad.sql.catalog import Reading
 from impala_ha.testing._impalad.sql.clauses import if_exists
 from impala_ha.testing._impalad.sql.context import Context, no_table
 from impala_ha.testing._impalad.sql.duck import Lane
 from impala_ha.testing._impalad.sql.jobs import SUMMARY, TableJob
 from impala_ha.testing._impalad.sql.reader import Reader
+from impala_ha.testing._impalad.sql.tables import Table
 from impala_ha.testing._impalad.sql.warehouse import scan
 
 Answer: TypeAlias = tuple[tuple[Column, ...], Callable[[], list[tuple[object, ...]]]]
 _FIXED_SIZE = {"boolean": 1, "tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "float": 4,
                "double": 8, "timestamp": 16, "date": 4}  # fmt: skip
 _UNKNOWN = -1
+_UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def plan_compute(reader: Reader, context: Context) -> Job:
@@ -97,8 +99,9 @@ def column_stats(table: Table) -> Answer:
         fixed = _FIXED_SIZE.get(column.type)
         if fixed is not None:
             longest = average = fixed
-        rows.append((column.name, column.type.upper(), distinct, nulls, longest or _UNKNOWN,
-                     float(average if average is not None else _UNKNOWN), _UNKNOWN, _UNKNOWN))  # fmt: skip
+        mean = float(_UNKNOWN if average is None else average)
+        head_cells = (column.name, column.type.upper(), distinct, nulls)
+        rows.append((*head_cells, longest or _UNKNOWN, mean, _UNKNOWN, _UNKNOWN))
     return head, lambda: rows
 
 
@@ -141,12 +144,8 @@ def _tail(table: Table, count: int, location: str) -> tuple[object, ...]:
 
 def size(count: int) -> str:
     """A number of bytes as Impala shows it."""
-    amount, unit = float(count), "B"
-    for unit in ("B", "KB", "MB", "GB", "TB"):  # noqa: B007 - the last one is used after the loop
-        if amount < 1024 or unit == "TB":  # noqa: PLR2004 - bytes in a kilobyte
-            break
-        amount /= 1024
-    return f"{count}B" if unit == "B" else f"{amount:.2f}{unit}"
+    power = min(max(count.bit_length() - 1, 0) // 10, len(_UNITS) - 1)
+    return f"{count}B" if power == 0 else f"{count / 1024**power:.2f}{_UNITS[power]}"
 
 
 def _columns(text: str, kept: Sequence[str] = ()) -> tuple[Column, ...]:

@@ -137,6 +137,11 @@ def cast_cell(cell: str, impala: str) -> str:
     return f"CAST({cell} AS {to_duck(impala)})"
 
 
+def column_cell(name: str, impala: str) -> str:
+    """The SQL of a column that keeps its name and has an Impala type."""
+    return f"{cast_cell(quote(name), impala)} AS {quote(name)}"
+
+
 def literal(text: str) -> str:
     """*text* as a DuckDB string literal."""
     return "'" + text.replace("'", "''") + "'"

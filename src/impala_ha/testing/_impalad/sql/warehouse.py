@@ -17,7 +17,8 @@ from pathlib import Path
 from urllib.parse import quote as percent
 
 from impala_ha.testing._impalad.sql import typenames
-from impala_ha.testing._impalad.sql.catalog import Catalog, Database, DataFile, Table
+from impala_ha.testing._impalad.sql.catalog import Catalog
+from impala_ha.testing._impalad.sql.tables import Database, DataFile, Table
 
 _TRASH_AGE = 600.0  # seconds that a file stays after it was taken from its table
 _STAGE_AGE = 3600.0  # seconds after which a stage must belong to a process that was killed
@@ -109,9 +110,12 @@ def _copy(query: str, table: Table, stage: Path) -> str:
 def partition_spec(table: Table, keys: dict[str, str | None]) -> str:
     """A partition as Impala writes it: ``year=2024/month=1``."""
     return "/".join(
-        f"{column.name}={_NO_VALUE if keys[column.name] is None else percent(str(keys[column.name]), safe=' :-.,')}"
-        for column in table.partition_columns
+        f"{column.name}={_value(keys[column.name])}" for column in table.partition_columns
     )
+
+
+def _value(key: str | None) -> str:
+    return _NO_VALUE if key is None else percent(str(key), safe=" :-.,")
 
 
 def scan(table: Table, files: Sequence[DataFile]) -> str:
@@ -127,14 +131,12 @@ def scan(table: Table, files: Sequence[DataFile]) -> str:
         )
         parts.append(f"SELECT * FROM read_parquet({_list(own)}, schema=MAP {{{schema}}})")
     if foreign:
-        columns = ", ".join(
-            f"CAST({typenames.quote(c.name)} AS {typenames.to_duck(c.type)}) AS {typenames.quote(c.name)}"
-            for c in table.columns
-        )
+        columns = ", ".join(typenames.column_cell(c.name, c.type) for c in table.columns)
         parts.append(f"SELECT {columns} FROM read_parquet({_list(foreign)})")
     if not parts:
         columns = ", ".join(
-            f"CAST(NULL AS {typenames.to_duck(c.type)}) AS {typenames.quote(c.name)}" for c in table.columns
+            f"CAST(NULL AS {typenames.to_duck(c.type)}) AS {typenames.quote(c.name)}"
+            for c in table.columns
         )
         parts.append(f"SELECT {columns} WHERE false")
     return " UNION ALL ".join(parts)

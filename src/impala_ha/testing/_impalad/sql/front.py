@@ -1,0 +1,41 @@
+"""The engine that the service holds: statements and metadata calls, each answered with a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from impala_ha.testing._impalad.contract import Job, SessionState
+from impala_ha.testing._impalad.sql import metadata
+from impala_ha.testing._impalad.sql.duck import Duck
+from impala_ha.testing._impalad.sql.statements import plan
+from impala_ha.testing._impalad.sql.warehouse import Warehouse
+
+
+class PocketEngine:
+    """The engine of one coordinator."""
+
+    def __init__(self, warehouse: Warehouse, duck: Duck) -> None:
+        self.warehouse = warehouse
+        self.duck = duck
+
+    def plan(
+        self, sql: str, session: SessionState, overlay: Mapping[str, str] | None = None
+    ) -> Job:
+        """Parse and check *sql*."""
+        return plan(sql, session, overlay or {}, self.warehouse, self.duck)
+
+    def schemas(self, pattern: str) -> Job:
+        """What GetSchemas answers."""
+        return metadata.schemas_job(self.warehouse.catalog, pattern)
+
+    def tables(self, schema: str, table: str) -> Job:
+        """What GetTables answers."""
+        return metadata.tables_job(self.warehouse.catalog, schema, table)
+
+    def table_columns(self, schema: str, table: str, column: str) -> Job:
+        """What GetColumns answers."""
+        return metadata.columns_job(self.warehouse.catalog, schema, table, column)
+
+    def functions(self, schema: str, function: str) -> Job:  # noqa: ARG002 - all are built in
+        """What GetFunctions answers."""
+        return metadata.functions_job(self.warehouse.catalog, function)

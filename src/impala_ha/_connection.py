@@ -11,8 +11,9 @@ from impala.hiveserver2 import HiveServer2Connection
 from ._attempts import Call
 from ._cursor import Cursor
 from ._dictcursor import DictCursor
-from ._driver import ImpylaDriver, Link, system_user
+from ._driver import ImpylaDriver, system_user
 from ._failover import Failover
+from ._link import Link
 from ._model import Coordinator
 from ._options import Options
 from ._retry import Retry

@@ -16,8 +16,8 @@ from impala.hiveserver2 import HiveServer2Cursor
 from . import errors
 from ._attempts import Call
 from ._binding import bind
-from ._driver import FAREWELL
 from ._execution import Errand, Execution, given
+from ._link import FAREWELL
 from ._model import Attempt, Coordinator
 from ._results import Results
 from ._statement import Effect, Statement
@@ -168,7 +168,7 @@ class Cursor(Results):
             return
         self._closed = True
         home, self._home = self._home, None
-        if home is None or home.broken or home.client.forked or home.client.busy:
+        if home is None or home.client.forked or home.client.busy or not home.usable():
             return
         with suppress(Exception), home.within(FAREWELL):
             if self._last_operation_active:

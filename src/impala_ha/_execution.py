@@ -16,9 +16,9 @@ from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
 from ._attempts import Call
-from ._driver import Link
 from ._faults import judge
 from ._home import GONE, Got, Home
+from ._link import Link
 from ._statement import Effect, Statement
 
 _log = logging.getLogger("impala_ha")
@@ -63,7 +63,7 @@ class Execution(Home):
             proof=not errand.accepted,
         )
         anew = not errand.accepted
-        if not anew and (self._home is None or self._home.broken):
+        if not anew and (self._home is None or not self._home.usable()):
             if not call.again:
                 raise self._lost(call)
             anew = True

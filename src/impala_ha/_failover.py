@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TypeVar
 
 import tenacity
 
 from . import errors
 from ._attempts import Call, Trail, spent, spoken
-from ._driver import Driver, Link
+from ._driver import Driver
 from ._faults import Fault, Phase, judge
+from ._link import Link
 from ._model import Attempt, Coordinator
 from ._retry import Retry
 from ._wire import CallFailed
@@ -210,9 +210,6 @@ class Failover:
         if self.link is link:
             self.link = None
             self.cluster.linked(link.coordinator, -1)
-        if link.broken:
-            with suppress(Exception):
-                link.close()
 
     def close(self) -> None:
         """Close the connection for good; a second time does nothing."""

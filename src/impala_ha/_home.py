@@ -17,9 +17,9 @@ from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
 from ._attempts import Call, Trail
-from ._driver import FAREWELL, Link
 from ._failover import Failover
 from ._faults import Fault, judge
+from ._link import FAREWELL, Link
 from ._session import Session
 
 Got = TypeVar("Got")
@@ -67,6 +67,11 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             configuration = wanted.whole() if failover.impala else wanted.configuration
             first = (wanted.user, configuration)
             return failover.run(call, at, home=home, first=first, trail=self._trail)
+        except errors.OutcomeUnknown:
+            home, self._home = self._home, None
+            if home is not None:
+                home.forget(self.session)
+            raise
         except Exception:
             raise
         except BaseException:  # Ctrl-C, or a time limit of the caller
@@ -89,9 +94,19 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             for text in wanted.replay():
                 self._replay(text)
         self._home = link
-        if old is not None and not old.broken:
-            with suppress(Exception):  # an open session delays the shutdown of the old one
-                old.end(session)
+        if old is not None:
+            with suppress(Exception):
+                self._end_old(old, session)
+
+    def _end_old(self, old: Link, session: Any) -> None:
+        """
+        End what was left behind: a lost statement that runs on holds its place in the queue, and
+        an open session delays the shutdown of a coordinator that drains.
+        """
+        if not old.broken:
+            old.end(session)
+        elif old.impala and not old.client.forked:
+            self._failover.driver.end_elsewhere(old.coordinator, self._wanted.user, session)
 
     def _replay(self, text: str) -> None:
         operation = self.session.execute(text, run_async=True)

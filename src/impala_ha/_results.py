@@ -99,7 +99,7 @@ class Results(Execution):
         if self._inside or self._last_operation is None:
             return work(self)
         call = Call(operation, again=False, finished=True)
-        if self._home is None or self._home.broken:
+        if self._home is None or not self._home.usable():
             raise self._lost(call)
         return self._run(call, lambda _: work(self), lambda: self._home)
 

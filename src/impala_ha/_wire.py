@@ -38,6 +38,10 @@ class CallFailed(errors.OperationalError):  # type: ignore[misc]  # impyla is no
         self.__cause__ = cause
 
 
+class Closed(ConnectionAbortedError):
+    """Why a connection that was closed on purpose cannot be used."""
+
+
 class Protocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrift is not typed
     """
     The binary protocol, which takes only the reply that belongs to the last call.
@@ -77,12 +81,13 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         broken: Why it cannot be used any more, None while it can.
         busy: Whether a call is under way.
         phase: How far the last call had come.
+        wire: What carries it.
     """
 
     def __init__(self, protocol: Protocol, wire: Any):
         super().__init__(protocol)
         self._seqid = 0
-        self._wire = wire
+        self.wire = wire
         self._process = os.getpid()
         self.broken: BaseException | None = None
         self.busy = False
@@ -110,7 +115,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             )
         self.busy = True
         self.phase = _before(name)
-        self._wire.written = False
+        self.wire.written = False
         self._seqid = (self._seqid + 1) % 2**31
         self._iprot.expected = (name, self._seqid)
         try:
@@ -125,7 +130,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def _failed(self, name: str, error: BaseException) -> None:
         """Say how far it had come; only a clean reply leaves the client usable."""
-        if self._wire.sent(error):
+        if self.wire.sent(error):
             self.phase = _during(name)
         if (
             isinstance(error, TApplicationException)
@@ -136,10 +141,16 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         if isinstance(error, Exception):
             raise CallFailed(self.phase, error) from error
 
+    def adopt(self, protocol: Protocol, wire: Any) -> None:
+        """Go on with another connection."""
+        self._iprot = self._oprot = protocol
+        self.wire = wire
+        self.broken = None
+
     def sever(self, error: BaseException) -> None:
         """Close the socket; nothing can be sent on it any more."""
         self.broken = error
-        self._wire.close()
+        self.wire.close()
 
 
 _PHASES = {

@@ -16,12 +16,12 @@ from typing import Any
 
 from impala._thrift_gen.ImpalaService import ttypes as impala
 from impala._thrift_gen.TCLIService import ttypes as hs2
-from impala.hiveserver2 import HS2Service
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._driver import Link
 from impala_ha._faults import Phase
+from impala_ha._link import Link
 from impala_ha._model import Coordinator
+from impala_ha._service import Service
 from impala_ha._wire import CallFailed, Client
 
 _OK = hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
@@ -157,9 +157,10 @@ class FakeCoordinator:
 
     def _FetchResults(self, request: Any) -> Any:  # noqa: N802
         left = self.results[request.operationHandle.operationId.guid]
+        offset = len(self.rows) - len(left)
         values = [value.encode() for value in (left.pop(0) if left else [])]
         column = hs2.TColumn(stringVal=hs2.TStringColumn(values=values, nulls=b"\0"))
-        rows = hs2.TRowSet(startRowOffset=0, rows=[], columns=[column])
+        rows = hs2.TRowSet(startRowOffset=offset, rows=[], columns=[column])
         return hs2.TFetchResultsResp(status=_OK, hasMoreRows=bool(left), results=rows)
 
     def _GetLog(self, _: Any) -> Any:  # noqa: N802
@@ -222,14 +223,14 @@ class FakeDriver:
             refused = TTransportException(TTransportException.NOT_OPEN, "Could not connect to any")
             raise CallFailed(Phase.CONNECT, refused)
         wire = FakeWire(server)
-        service = HS2Service(FakeClient(server, wire), retries=1)
+        service = Service(FakeClient(server, wire))
         try:
             session = service.open_session(user, dict(configuration))
         except CallFailed:
             raise
         except Exception as error:
             raise CallFailed(Phase.OPEN, error) from error
-        return Link(coordinator, service, wire, (user, configuration, session))
+        return Link(coordinator, service, (user, configuration, session))
 
     def end_elsewhere(self, coordinator: Coordinator, user: str, session: Any) -> None:  # noqa: ARG002
         """Note it."""

@@ -1,0 +1,143 @@
+"""
+One open connection to a coordinator, with the HS2 sessions that were opened on it.
+
+A link is shared by the cursors of a connection, and outlives its place in the connection while
+one of them still reads a result from it.  When the last one lets go it says goodbye.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from ._faults import Phase
+from ._model import Coordinator
+from ._wire import CallFailed, Closed
+
+FAREWELL = 2.0  # seconds for closing what is open at a coordinator when a connection ends
+
+
+class Link:
+    """
+    One open connection to a coordinator.
+
+    Attributes:
+        coordinator: Where it leads.
+        service: The HS2Service on it.
+        impala: Whether the server is Impala (Hive and Spark speak the same protocol).
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        service: Any,
+        first: tuple[str, Mapping[str, str], Any],
+    ):
+        user, configuration, session = first
+        self.coordinator = coordinator
+        self.service = service
+        self.client = service.client
+        self.impala = "http_addr" in (session.config or {})  # Impala tells it since 2.7
+        self._spare: tuple[str, dict[str, str], Any] | None = (user, dict(configuration), session)
+        self._open: dict[bytes, Any] = {}
+        self._dropped: deque[Any] = deque()
+        self._keep(session)
+        # Says goodbye when the last cursor lets go, and at the end of the program.
+        self._farewell = weakref.finalize(self, _farewell, self.client, self._open)
+
+    @property
+    def broken(self) -> bool:
+        """Has it failed, or been closed?"""
+        return self.client.broken is not None
+
+    def usable(self) -> bool:
+        """Is it in order, or could its sessions be found again on a new connection?"""
+        return not self.broken or self.service.revived(FAREWELL)
+
+    @property
+    def phase(self) -> Phase:
+        """How far the last call on it had come."""
+        return self.client.phase  # type: ignore[no-any-return]
+
+    def session(self, user: str, configuration: Mapping[str, str]) -> Any:
+        """An HS2 session: the one that opening made, for the first who asks for one like it."""
+        self._sweep()
+        spare, self._spare = self._spare, None
+        if spare is not None and spare[:2] == (user, dict(configuration)):
+            return spare[2]
+        self._spare = spare
+        return self._keep(self.service.open_session(user, dict(configuration)))
+
+    def check(self) -> None:
+        """
+        Raise if the coordinator has gone, before anything is sent.
+
+        Raises:
+            CallFailed: With `Phase.UNSENT`.
+        """
+        self._sweep()
+        if not self.broken and (why := self.client.wire.stale()):
+            self.client.sever(ConnectionResetError(why))
+        if not self.usable():
+            raise CallFailed(Phase.UNSENT, self.client.broken)
+
+    def end(self, session: Any) -> None:
+        """Close *session* on the server."""
+        if self._open.pop(session.handle.sessionId.guid, None) is not None and not self.broken:
+            with self.within(FAREWELL):
+                session.close()
+
+    def drop(self, session: Any) -> None:
+        """Close *session* at the next opportunity; does no I/O, so garbage collection may call."""
+        self._dropped.append(session)
+
+    def forget(self, session: Any) -> None:
+        """Leave *session* alone for good: ending it would end the statement that runs in it."""
+        self._open.pop(session.handle.sessionId.guid, None)
+
+    def close(self) -> None:
+        """End all sessions within `FAREWELL` seconds and close the connection."""
+        if self._open:
+            self.usable()
+        self._farewell()
+
+    def within(self, seconds: float) -> _Within:
+        """A block whose calls may take *seconds* together."""
+        return _Within(self.client, seconds)
+
+    def _keep(self, session: Any) -> Any:
+        self._open[session.handle.sessionId.guid] = session
+        return session
+
+    def _sweep(self) -> None:
+        while self._dropped and not self.broken:
+            with suppress(Exception):  # a link that broke here is noticed by the next call
+                self.end(self._dropped.popleft())
+
+
+class _Within:
+    """`Link.within`: a class, for it stands on the path of every statement."""
+
+    def __init__(self, client: Any, seconds: float):
+        self._client = client
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._client.wire.limit(self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        self._client.wire.disarm()
+
+
+def _farewell(client: Any, sessions: dict[bytes, Any]) -> None:
+    """Not a method of Link: it runs when the Link is gone."""
+    if not (client.broken or client.busy or client.forked):
+        client.wire.limit(FAREWELL)
+        with suppress(Exception):
+            for session in list(sessions.values()):
+                session.close()
+    sessions.clear()
+    client.sever(Closed("the connection was closed"))

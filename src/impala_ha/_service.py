@@ -1,0 +1,134 @@
+"""
+impyla's service, session and operation, on connections that may break under them.
+
+Since Impala 3.3 a session outlives its socket by 15 minutes, and its statements run on.  So when
+a connection breaks (it does not when the coordinator is silent) and the coordinator can be
+reached, a question that may be asked twice is asked again on a new connection, with the same
+handles: a two-hour INSERT survives a network that blinked, and is polled to its end.  Where the
+server does not know them any more it says so, and the table of faults decides.
+
+Rows are counted: FetchResults may not be asked twice unless the server starts where we stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from impala.hiveserver2 import HS2Service, HS2Session, Operation
+from thrift.protocol.TProtocol import TProtocolException
+from thrift.transport.TTransport import TTransportException
+
+from ._faults import Phase
+from ._wire import CallFailed, Client, Closed
+
+_ASKED_AGAIN = frozenset(
+    {
+        "GetOperationStatus",
+        "GetResultSetMetadata",
+        "FetchResults",
+        "GetLog",
+        "GetRuntimeProfile",
+        "GetExecSummary",
+    }
+)
+
+
+class Service(HS2Service):  # type: ignore[misc]  # impyla is not typed
+    """
+    impyla's service on one connection.
+
+    Attributes:
+        impala: Whether the server is Impala, which tells its web address since 2.7.
+        revive: Connects the client anew to the same coordinator, within the seconds it is given,
+            and says whether it could.
+    """
+
+    def __init__(self, client: Client, revive: Callable[[float], bool] | None = None):
+        super().__init__(client, retries=1)
+        self.impala = False
+        self.revive = revive
+
+    def open_session(self, user: str, configuration: Mapping[str, str] | None = None) -> Any:
+        """Open a session."""
+        plain = super().open_session(user, configuration)
+        self.impala = "http_addr" in (plain.config or {})
+        return Session(self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1)
+
+    def revived(self, limit: float = float("inf")) -> bool:
+        """
+        Connect anew, within *limit* seconds, if that can help.
+
+        It cannot with Hive, whose sessions end with their connection, nor where the coordinator
+        is silent, nor once the connection was closed.
+        """
+        why = self.client.broken
+        if self.revive is None or not self.impala or _silent(why) or isinstance(why, Closed):
+            return False
+        if not self.revive(limit):
+            self.revive = None  # it was asked once; the next call need not wait for it
+            return False
+        return True
+
+
+def _silent(error: BaseException | None) -> bool:
+    if isinstance(error, TTransportException):
+        return bool(error.type == TTransportException.TIMED_OUT)
+    return isinstance(error, TimeoutError)
+
+
+def _ask(ask: Callable[..., Any], service: Service, name: str, request: Any) -> Any:
+    """Ask, and once more on a new connection where that is harmless."""
+    if name not in _ASKED_AGAIN:
+        return ask(name, request)
+    if service.client.broken is not None:
+        service.revived()
+    try:
+        return ask(name, request)
+    except CallFailed:
+        if not service.revived():
+            raise
+    return ask(name, request)
+
+
+class Session(HS2Session):  # type: ignore[misc]  # impyla is not typed
+    """impyla's session, whose operations are ours."""
+
+    def _get_operation(self, handle: Any) -> Any:
+        return Statement(self, handle, retries=1)
+
+
+class Statement(Operation):  # type: ignore[misc]  # impyla is not typed
+    """impyla's operation, which counts its rows."""
+
+    def __init__(self, session: Session, handle: Any, retries: int):
+        super().__init__(session, handle, retries=retries)
+        self._rows = 0
+
+    def _rpc(self, func_name: str, request: Any, safe_to_retry: bool = False) -> Any:
+        def ask(name: str, question: Any) -> Any:
+            return Operation._rpc(self, name, question, safe_to_retry)  # noqa: SLF001
+
+        answer = _ask(ask, self.session.service, func_name, request)
+        if func_name == "FetchResults" and not request.fetchType and answer.results:
+            self._count(answer.results)
+        return answer
+
+    def _count(self, results: Any) -> None:
+        first = results.startRowOffset
+        if self.session.service.impala and first != self._rows:
+            error = TProtocolException(
+                TProtocolException.INVALID_DATA,
+                f"the server went on with row {first}, and row {self._rows} was expected",
+            )
+            self.client.sever(error)
+            raise CallFailed(Phase.FETCH, error)
+        self._rows += _height(results)
+
+
+def _height(results: Any) -> int:
+    """How many rows a TRowSet has."""
+    if not results.columns:
+        return len(results.rows or ())
+    columns = vars(results.columns[0]).values()
+    return next((len(column.values) for column in columns if column is not None), 0)

@@ -1,0 +1,77 @@
+"""From a coordinator and options to a transport: TCP, TLS and SASL, or impyla's HTTP client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from impala._thrift_api import get_http_transport, get_ssl_context, get_transport
+from thrift.transport.TTransport import TBufferedTransport
+
+from ._clock import Clock
+from ._faults import Phase
+from ._model import Coordinator
+from ._options import Options
+from ._sockets import HttpWire, Socket
+from ._wire import CallFailed
+
+
+def binary(
+    options: Options, coordinator: Coordinator, user: str, clock: Clock, limit: float
+) -> tuple[Any, Any]:
+    """
+    A connected and authenticated transport, and its socket.
+
+    Raises:
+        CallFailed: With how far it came.
+    """
+    phase = Phase.CONNECT
+    wire = None
+    try:
+        context = None
+        if options.use_ssl:
+            context = get_ssl_context(options.ca_cert, options.verify_cert)
+        wire = Socket(coordinator.host, coordinator.port, clock, context)
+        wire.setTimeout(None if options.timeout is None else options.timeout * 1000)
+        wire.limit(limit)
+        wire.open()
+        phase = Phase.LOGIN
+        transport = get_transport(
+            wire,
+            options.krb_host or coordinator.host,
+            options.kerberos_service_name,
+            options.auth_mechanism,
+            options.user or user,
+            options.password,
+        )
+        if not isinstance(transport, TBufferedTransport):
+            transport.open()
+    except BaseException as error:
+        if wire is not None:
+            wire.close()
+        if not isinstance(error, Exception):
+            raise
+        raise CallFailed(phase, error) from error
+    return transport, wire
+
+
+def http(options: Options, coordinator: Coordinator, user: str) -> tuple[Any, Any]:
+    """Impyla's HTTP transport, which connects at its first request, and its wire."""
+    transport = get_http_transport(
+        coordinator.host,
+        coordinator.port,
+        http_path=options.http_path,
+        use_ssl=options.use_ssl,
+        ca_cert=options.ca_cert,
+        auth_mechanism=options.auth_mechanism,
+        user=options.user or user,
+        password=options.password,
+        kerberos_host=options.krb_host or coordinator.host,
+        kerberos_service_name=options.kerberos_service_name,
+        http_cookie_names=options.http_cookie_names,
+        jwt=options.jwt,
+        user_agent=options.user_agent,
+        get_user_custom_headers_func=options.get_user_custom_headers_func,
+        verify_cert=options.verify_cert,
+    )
+    inner = transport._TBufferedTransport__trans  # noqa: SLF001 - thrift has no other way
+    return transport, HttpWire(inner, options.timeout)

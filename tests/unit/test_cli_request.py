@@ -148,8 +148,9 @@ def test_a_connect_timeout_may_be_in_milliseconds():
     assert asked("-t", "1500", "-eselect 1").connect == {"connect_timeout": 1.5}
 
 
-def test_http_has_its_own_port_and_path_and_hosts_may_have_their_own():
-    found = asked("--protocol", "hs2-http", "-i", "a:1", "-eselect 1")
+@pytest.mark.parametrize("name", ["hs2-http", "HS2-HTTP"])
+def test_http_has_its_own_port_and_path_and_hosts_may_have_their_own(name):
+    found = asked("--protocol", name, "-i", "a:1", "-eselect 1")
 
     assert found.connect == {
         "host": "a:1",
@@ -157,6 +158,12 @@ def test_http_has_its_own_port_and_path_and_hosts_may_have_their_own():
         "http_path": "cliservice",
     }
     assert os.environ["IMPALA_HA_PORT"] == "28000"
+
+
+def test_a_protocol_that_was_said_is_stronger_than_the_environment():
+    os.environ |= {"IMPALA_HA_USE_HTTP_TRANSPORT": "true"}
+
+    assert asked("--protocol", "HS2", "-eselect 1").connect == {"use_http_transport": False}
 
 
 def test_query_options_are_collected_in_upper_case():
@@ -285,6 +292,7 @@ WRONG = [
     (["-o", "/"], "-o / is a directory"),
     (["-B", "-E"], "-B and -E contradict each other"),
     (["--quiet", "-V"], "--quiet and --verbose contradict each other"),
+    (["--quiet", "-V", "-l", "--ssl"], "--quiet and --verbose contradict each other"),
     (["-k", "-l"], "-k and -l contradict each other: give at most one"),
     (["-l", "-j"], "-l and -j contradict each other"),
     (["--ldap_password_cmd", "x"], "--ldap_password_cmd needs -l"),

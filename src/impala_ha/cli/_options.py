@@ -95,7 +95,7 @@ _CONNECTION = _section(
     (
         ("--protocol",),
         "Binary HiveServer2 (port 21050) or over HTTP (port 28000). Default: hs2.",
-        {"type": click.Choice(["hs2", "hs2-http"])},
+        {"type": click.Choice(["hs2", "hs2-http"], case_sensitive=False)},
     ),
     (("--http_path",), "Path in the URL with hs2-http. Default: cliservice.", {"metavar": "PATH"}),
     (("--policy",), "Who is asked next. Default: round_robin.", {"metavar": "NAME"}),
@@ -186,9 +186,7 @@ def command(act: Callable[..., Any]) -> click.Command:
         epilog=_EPILOG,
         context_settings={
             "help_option_names": ["-h", "--help"],
-            "token_normalize_func": lambda name: (
-                name if name == "hs2-http" else name.replace("-", "_")
-            ),
+            "token_normalize_func": lambda name: name.replace("-", "_"),
             "max_content_width": 100,
         },
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from impala_ha._options import Options
 
-_HTTP_PORT = "28000"
+_HTTP_PORT, _HTTP_PATH = "28000", "cliservice"
 _KERBEROS, _LDAP, _JWT = "GSSAPI", "LDAP", "JWT"
 _PENDING = "not yet asked for"
 
@@ -84,8 +84,8 @@ def request(**given: Any) -> Request:
         impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
         MissingExtra: Kerberos without its extra.
     """
-    form = _form(given)
-    mechanism = _mechanism(given)
+    form, loudness = _form(given), _loudness(given)
+    words = _words(given)
     variables = assignments("--var", given["var"])
     query_options = assignments("--query_option", given["query_option"])
     text, origin, file = _script_text(given)
@@ -95,13 +95,13 @@ def request(**given: Any) -> Request:
     return Request(
         script=script,
         origin=origin,
-        connect=_connect(given, mechanism),
+        connect=words | _secrets(given, _checked(given, words)),
         query_options=query_options,
         form=form,
         destination=destination,
         fetch_size=given["fetch_size"],
         keep_going=given["ignore_query_failure"],
-        loudness=_loudness(given),
+        loudness=loudness,
     )
 
 
@@ -151,6 +151,28 @@ def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
     return decoded(raw, str(file)), str(file), file
 
 
+def _words(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of connect(): only what was said, the rest is up to the environment."""
+    http = {"hs2": False, "hs2-http": True, None: None}[given["protocol"]]
+    words = {
+        "host": given["impalad"] or None,
+        "database": given["database"],
+        "auth_mechanism": _mechanism(given),
+        "user": given["user"],
+        "kerberos_service_name": given["kerberos_service_name"],
+        "krb_host": given["kerberos_host_fqdn"],
+        "use_ssl": given["ssl"] or None,
+        "ca_cert": given["ca_cert"],
+        "verify_cert": given["verify_cert"] or None,
+        "use_http_transport": http,
+        "http_path": given["http_path"] or (_HTTP_PATH if http else None),
+        "policy": given["policy"],
+        "connect_timeout": _connect_timeout(given),
+        "deadline": given["deadline"],
+    }
+    return {name: value for name, value in words.items() if value is not None}
+
+
 def _mechanism(given: Mapping[str, Any]) -> str | None:
     """How to log in; with what the options say about each other."""
     flags = {"-k": _KERBEROS, "-l": _LDAP, "-j": _JWT}
@@ -163,52 +185,35 @@ def _mechanism(given: Mapping[str, Any]) -> str | None:
             raise BadInput(f"--{option} needs {needed}")
     if said == ["-j"] and given["protocol"] != "hs2-http":
         raise BadInput("-j needs --protocol hs2-http")
-    if given["connect_timeout"] is not None and given["client_connect_timeout_ms"] is not None:
-        raise BadInput("--connect_timeout and -t contradict each other: give one")
     return flags[said[0]] if said else None
 
 
-def _connect(given: Mapping[str, Any], mechanism: str | None) -> dict[str, Any]:
-    """The arguments of connect(): only what was said, the rest is up to the environment."""
-    words: dict[str, Any] = {
-        "host": given["impalad"] or None,
-        "database": given["database"],
-        "auth_mechanism": mechanism,
-        "user": given["user"],
-        "kerberos_service_name": given["kerberos_service_name"],
-        "krb_host": given["kerberos_host_fqdn"],
-        "use_ssl": given["ssl"] or None,
-        "ca_cert": given["ca_cert"],
-        "verify_cert": given["verify_cert"] or None,
-        "policy": given["policy"],
-        "connect_timeout": given["connect_timeout"],
-        "deadline": given["deadline"],
-    }
-    if given["client_connect_timeout_ms"] is not None:
-        words["connect_timeout"] = given["client_connect_timeout_ms"] / 1000
-    if given["protocol"] == "hs2-http":
-        words |= {"use_http_transport": True, "http_path": given["http_path"] or "cliservice"}
+def _connect_timeout(given: Mapping[str, Any]) -> float | None:
+    seconds: float | None = given["connect_timeout"]
+    milliseconds: float | None = given["client_connect_timeout_ms"]
+    if milliseconds is None:
+        return seconds
+    if seconds is not None:
+        raise BadInput("--connect_timeout and -t contradict each other: give one")
+    return milliseconds / 1000
+
+
+def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
+    """What the library makes of it, and its complaints, before a password is asked for."""
+    if words.get("use_http_transport"):
         # Weaker than any port that was said; as an argument it would contradict hosts with ports.
         os.environ.setdefault("IMPALA_HA_PORT", _HTTP_PORT)
-    words = {name: value for name, value in words.items() if value is not None}
-    options = _checked(words, mechanism, in_clear=given["auth_creds_ok_in_clear"])
-    if (given["ca_cert"] or given["verify_cert"]) and not options.use_ssl:
-        raise BadInput("--ca_cert and --verify_cert need --ssl: nothing would be encrypted")
-    return words | _secrets(given, options)
-
-
-def _checked(words: Mapping[str, Any], mechanism: str | None, *, in_clear: bool) -> Options:
-    """What the library makes of it, and its complaints, before a password is asked for."""
-    pending = {} if mechanism != _JWT or os.environ.get("IMPALA_HA_JWT") else {"jwt": _PENDING}
+    pending = {"jwt": _PENDING} if given["jwt"] and not os.environ.get("IMPALA_HA_JWT") else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # connect() says them again
         options = Settings.read({**words, **pending}, os.environ).options
-    if options.auth_mechanism in {_LDAP, _JWT} and not options.use_ssl and not in_clear:
-        raise BadInput(
-            f"{options.auth_mechanism} would send secrets in the clear:"
-            " give --ssl, or --auth_creds_ok_in_clear"
-        )
-    if options.auth_mechanism == _KERBEROS:
+    mechanism, in_clear = options.auth_mechanism, not options.use_ssl
+    if mechanism in {_LDAP, _JWT} and in_clear and not given["auth_creds_ok_in_clear"]:
+        consent = "give --ssl, or --auth_creds_ok_in_clear"
+        raise BadInput(f"{mechanism} would send secrets in the clear: {consent}")
+    if (given["ca_cert"] or given["verify_cert"]) and in_clear:
+        raise BadInput("--ca_cert and --verify_cert need --ssl: nothing would be encrypted")
+    if mechanism == _KERBEROS:
         need("kerberos", "kerberos")
     return options
 

@@ -64,6 +64,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
         ctx.exit()
 
 
+def _with_underscores(name: str) -> str:
+    """``--query-file`` is meant well; click asks the same of values, which are to stay."""
+    return name if name.lower() == "hs2-http" else name.replace("-", "_")
+
+
 _FLAG = {"is_flag": True}
 _MANY: dict[str, Any] = {"multiple": True, "metavar": "KEY=VALUE"}
 _SECONDS: dict[str, Any] = {"type": click.FloatRange(min=0, min_open=True), "metavar": "SECONDS"}
@@ -186,7 +191,7 @@ def command(act: Callable[..., Any]) -> click.Command:
         epilog=_EPILOG,
         context_settings={
             "help_option_names": ["-h", "--help"],
-            "token_normalize_func": lambda name: name.replace("-", "_"),
+            "token_normalize_func": _with_underscores,
             "max_content_width": 100,
         },
     )

@@ -68,9 +68,9 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             first = (wanted.user, configuration)
             return failover.run(call, at, home=home, first=first, trail=self._trail)
         except errors.OutcomeUnknown:
-            home, self._home = self._home, None
-            if home is not None:
-                home.forget(self.session)
+            left, self._home = self._home, None
+            if left is not None:
+                left.forget(self.session)
             raise
         except Exception:
             raise

@@ -98,22 +98,9 @@ def put(
         names: The columns that the statement mentions.
         over: Whether a row takes the place of one with its key (UPSERT), or yields to it (INSERT).
     """
-    missing = [key for key in table.keys if key not in names]
-    if missing:
-        raise ImpalaError(
-            "AnalysisException: All primary key columns must be specified for "
-            f"{'UPSERTing into' if over else 'INSERTing into'} Kudu tables. Missing columns are: "
-            f"{', '.join(missing)}"
-        )
+    _check_keys(table, names, over=over)
     keys = ", ".join(quote(key) for key in table.keys)
-    lane.rows("CREATE SEQUENCE IF NOT EXISTS impala_order")
-    lane.rows(
-        f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT * EXCLUDE impala_place FROM"
-        f" (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY impala_turn"
-        f" {'DESC' if over else 'ASC'}) AS impala_place FROM"
-        f" (SELECT *, nextval('impala_order') AS impala_turn FROM ({fresh})))"
-        " WHERE impala_place = 1"
-    )
+    _gather(lane, fresh, keys, over=over)
 
     def planned(now: Table, files: Sequence[DataFile], _: Lane) -> Plan:
         old = scan(now, files)
@@ -128,6 +115,28 @@ def put(
         return Plan(f"{kept} UNION ALL {new}", "SELECT count(*) FROM fresh")
 
     return changed(context, table, lane, planned)
+
+
+def _check_keys(table: Table, names: Sequence[str], *, over: bool) -> None:
+    missing = [key for key in table.keys if key not in names]
+    if missing:
+        raise ImpalaError(
+            "AnalysisException: All primary key columns must be specified for "
+            f"{'UPSERTing into' if over else 'INSERTing into'} Kudu tables. Missing columns are: "
+            f"{', '.join(missing)}"
+        )
+
+
+def _gather(lane: Lane, fresh: str, keys: str, *, over: bool) -> None:
+    """Make a table of the new rows; of several with one key the last wins an UPSERT."""
+    lane.rows("CREATE SEQUENCE IF NOT EXISTS impala_order")
+    lane.rows(
+        "CREATE OR REPLACE TEMP TABLE fresh AS SELECT * EXCLUDE impala_place FROM"
+        f" (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY impala_turn"
+        f" {'DESC' if over else 'ASC'}) AS impala_place FROM"
+        f" (SELECT *, nextval('impala_order') AS impala_turn FROM ({fresh})))"
+        " WHERE impala_place = 1"
+    )
 
 
 def plan_update(reader: Reader, context: Context) -> Job:

@@ -43,7 +43,7 @@ class Duck:
     def __init__(self, memory_limit: str) -> None:
         self._root = duckdb.connect(":memory:", config={**_CONFIG, "memory_limit": memory_limit})
         if _version() >= _STRICT_DIVISION:
-            self._root.execute("SET error_on_division_by_zero = false")
+            self._root.execute("SET GLOBAL error_on_division_by_zero = false")
         for macro in MACROS:
             self._root.execute(f"CREATE MACRO {macro}")
         self._root.create_function(

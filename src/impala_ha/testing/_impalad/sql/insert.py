@@ -14,7 +14,15 @@ from impala_ha.testing._impalad.sql.clauses import read_names, read_partition
 from impala_ha.testing._impalad.sql.context import Context, no_table
 from impala_ha.testing._impalad.sql.duck import Lane
 from impala_ha.testing._impalad.sql.jobs import WriteJob
-from impala_ha.testing._impalad.sql.query import Bound, Scope, bind, parse, translate, written
+from impala_ha.testing._impalad.sql.query import (
+    Bound,
+    Scope,
+    bind,
+    numbered_columns,
+    parse,
+    translate,
+    written,
+)
 from impala_ha.testing._impalad.sql.reader import Reader
 from impala_ha.testing._impalad.sql.tables import DataFile, Table
 from impala_ha.testing._impalad.sql.typenames import INTEGERS
@@ -122,7 +130,7 @@ def _filling(target: Target, bound: Bound, scope: Scope) -> str:
             f" ({has + len(target.fixed)})"
         )
     _check_types(target, bound)
-    place = {name: f"#{number}" for number, name in enumerate(target.names, 1)}
+    place = {name: f"c{number}" for number, name in enumerate(target.names, 1)}
     for name, value in target.fixed.items():
         constant = parse(f"SELECT {value}").expressions[0]
         place[name] = written(translate(constant, scope))
@@ -131,7 +139,7 @@ def _filling(target: Target, bound: Bound, scope: Scope) -> str:
         f" AS {typenames.quote(column.name)}"
         for column in table.columns
     )
-    return f"SELECT {cells} FROM ({bound.sql})"
+    return f"SELECT {cells} FROM {numbered_columns(bound)}"
 
 
 def _check_types(target: Target, bound: Bound) -> None:

@@ -121,8 +121,14 @@ def written(tree: exp.Expr) -> str:
 
 def presented(bound: Bound) -> str:
     """The query whose values are as the contract wants them."""
-    cells = [_presented(f"#{n}", kind) for n, kind in enumerate(bound.duck_types, 1)]
-    return f"SELECT {', '.join(cells)} FROM ({bound.sql})"
+    cells = [_presented(f"c{n}", kind) for n, kind in enumerate(bound.duck_types, 1)]
+    return f"SELECT {', '.join(cells)} FROM {numbered_columns(bound)}"
+
+
+def numbered_columns(bound: Bound) -> str:
+    """The query as a table whose columns are c1, c2, ...: a query may use a name twice."""
+    names = ", ".join(f"c{number}" for number in range(1, len(bound.columns) + 1))
+    return f"({bound.sql}) AS r({names})"
 
 
 def _presented(cell: str, kind: str) -> str:

@@ -55,8 +55,8 @@ def words(sql: str) -> list[Word]:
     return result
 
 
-class Reader:
-    """A place in a statement."""
+class Steps:
+    """A place in a statement, moved by words."""
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
@@ -107,17 +107,6 @@ class Reader:
         self._place += 1
         return self._words[self._place - 1]
 
-    def name(self) -> str:
-        """Read a name; names are lower case."""
-        if self.ended or not self._words[self._place].isname():
-            self.fail("IDENTIFIER")
-        return self.any().text.lower()
-
-    def qualified(self, database: str) -> tuple[str, str]:
-        """Read ``[db.]name``."""
-        first = self.name()
-        return (first, self.name()) if self.take(".") else (database, first)
-
     @property
     def start(self) -> int:
         """Where the next word starts in the statement."""
@@ -144,6 +133,30 @@ class Reader:
         found = self.seek(*texts)
         self._place = place
         return found
+
+    def fail(self, *expected: str) -> NoReturn:
+        """Raise the syntax error of this place."""
+        raise self.failure(*expected)
+
+    def failure(self, *expected: str) -> ImpalaError:
+        """The syntax error of this place."""
+        place = len(self.sql) if self.ended else self._words[self._place].start
+        return syntax_error(self.sql, place, None, *expected)
+
+
+class Reader(Steps):
+    """A place in a statement, moved by what stands there: names, values, whole groups."""
+
+    def name(self) -> str:
+        """Read a name; names are lower case."""
+        if self.ended or not self._words[self._place].isname():
+            self.fail("IDENTIFIER")
+        return self.any().text.lower()
+
+    def qualified(self, database: str) -> tuple[str, str]:
+        """Read ``[db.]name``."""
+        first = self.name()
+        return (first, self.name()) if self.take(".") else (database, first)
 
     def names_only(self) -> bool:
         """Whether the bracket that comes next holds nothing but names and commas."""
@@ -212,15 +225,6 @@ class Reader:
         """Nothing must be left."""
         if not self.ended:
             self.fail("EOF")
-
-    def fail(self, *expected: str) -> NoReturn:
-        """Raise the syntax error of this place."""
-        raise self.failure(*expected)
-
-    def failure(self, *expected: str) -> ImpalaError:
-        """The syntax error of this place."""
-        place = len(self.sql) if self.ended else self._words[self._place].start
-        return syntax_error(self.sql, place, None, *expected)
 
 
 def syntax_error(sql: str, place: int, what: str | None, *expected: str) -> ImpalaError:

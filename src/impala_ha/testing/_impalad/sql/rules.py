@@ -135,6 +135,11 @@ def _extreme(asked: Call) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=missing, true=exp.Null())], default=found)
 
 
+def _regexp_like(asked: Call) -> exp.Expr:
+    asked.need(2, 3)
+    return call("regexp_matches", *asked.arguments)
+
+
 def _typeof(asked: Call) -> exp.Expr:
     asked.need(1)
     kind = asked.kinds[0]
@@ -165,6 +170,7 @@ RULES: dict[str, Rule] = {
     "greatest": _extreme,
     "least": _extreme,
     "typeof": _typeof,
+    "regexp_like": _regexp_like,
     "appx_median": _median,
     "truncate": _number_truncated,
     "dtrunc": _number_truncated,

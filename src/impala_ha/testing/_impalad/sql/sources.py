@@ -1,8 +1,9 @@
 """
 A folder of CSV and Parquet files as tables.
 
-A CSV file is copied into the warehouse once, with the types that DuckDB finds in it; a Parquet
-file stays where it is.  Coordinators start at the same time: the first to finish wins, the others
+A CSV file is copied into the warehouse once, with the types that DuckDB finds in all of it;
+numbers that all have as many digits after the point, two or more, are exact (DECIMAL), as money
+is.  A Parquet file stays where it is.  Coordinators start at the same time: the first to finish wins, the others
 see its table.  A file that has changed since becomes a new table in place of the old one.
 """
 
@@ -18,6 +19,11 @@ from impala_ha.testing._impalad.sql.duck import Duck, Lane
 from impala_ha.testing._impalad.sql.tables import DataFile, Table
 from impala_ha.testing._impalad.sql.warehouse import Warehouse, numbered
 
+_SNIFF = (
+    "sample_size=-1, auto_type_candidates="
+    "['BOOLEAN', 'INTEGER', 'BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
+)
+_LEAST_SCALE, _MOST_SCALE = 2, 6  # digits after the point of what is taken for money
 _SUFFIXES = (".csv", ".parquet", ".parq")
 
 
@@ -39,7 +45,7 @@ def _load(path: Path, warehouse: Warehouse, duck: Duck, lane: Lane) -> None:
         if catalog.stamp(str(path)) == stamp:
             return
     is_csv = path.suffix.lower() == ".csv"
-    source = f"read_{'csv' if is_csv else 'parquet'}({typenames.literal(str(path))})"
+    source = _csv(path, duck, lane) if is_csv else f"read_parquet({typenames.literal(str(path))})"
     described = duck.describe(f"SELECT * FROM {source}")
     columns = tuple(
         Column(name.strip().lower(), typenames.from_duck(kind)) for name, kind in described
@@ -63,6 +69,33 @@ def _load(path: Path, warehouse: Warehouse, duck: Duck, lane: Lane) -> None:
             catalog.drop_table(old)
         catalog.add_files(catalog.add_table(table), files)
         catalog.mark(str(path), stamp)
+
+
+def _csv(path: Path, duck: Duck, lane: Lane) -> str:
+    """The DuckDB call that reads a CSV file, with the types of its columns."""
+    file = typenames.literal(str(path))
+    found = duck.describe(f"SELECT * FROM read_csv({file}, {_SNIFF})")
+    exact = {}
+    for name, kind in found:
+        if kind == "DOUBLE" and (decimal := _decimal(file, typenames.quote(name), lane)):
+            exact[name] = decimal
+    if not exact:
+        return f"read_csv({file}, {_SNIFF})"
+    types = ", ".join(f"{typenames.literal(name)}: '{kind}'" for name, kind in exact.items())
+    return f"read_csv({file}, {_SNIFF}, types={{{types}}})"
+
+
+def _decimal(file: str, column: str, lane: Lane) -> str | None:
+    parts = f"regexp_extract({column}, '^-?(\\d+)\\.(\\d+)$', "
+    row = lane.rows(
+        f"SELECT max(length({parts}1))), min(length({parts}2))), max(length({parts}2)))"
+        f" FROM read_csv({file}, all_varchar=true)"
+    )[0]
+    whole, shortest, longest = (int(str(number)) for number in row)
+    if shortest != longest or not _LEAST_SCALE <= longest <= _MOST_SCALE:
+        return None
+    width = next((size for size in (9, 18, 38) if whole + longest <= size), None)
+    return f"DECIMAL({width},{longest})" if width else None
 
 
 def _copied(source: str, table: Table, warehouse: Warehouse, lane: Lane) -> Sequence[DataFile]:

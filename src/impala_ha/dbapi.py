@@ -18,7 +18,6 @@ from impala.dbapi import (
     DATETIME,
     NUMBER,
     ROWID,
-    STRING,
     Binary,
     Date,
     DateFromTicks,
@@ -26,6 +25,7 @@ from impala.dbapi import (
     TimeFromTicks,
     Timestamp,
     TimestampFromTicks,
+    _DBAPITypeObject,
 )
 
 from . import errors
@@ -88,6 +88,9 @@ __all__ = [
 apilevel = "2.0"
 threadsafety = 1  # threads may share the module, but not connections
 paramstyle = "pyformat"
+
+# PEP 249: "columns that are string-based", of which impyla's own object knows one.
+STRING = _DBAPITypeObject("STRING", "VARCHAR", "CHAR")
 
 Hosts = str | Coordinator | Iterable[str | Coordinator] | Cluster
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from impala_ha import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,7 +60,7 @@ def _section(title: str, *options: tuple[tuple[str, ...], str, dict[str, Any]]) 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if wanted:
         click.echo(
-            f"impala-connect {version('impala-ha')} (impyla {version('impyla')},"
+            f"impala-connect {__version__} (impyla {version('impyla')},"
             f" Python {platform.python_version()})"
         )
         ctx.exit()

@@ -89,7 +89,7 @@ _ADVICE_DENIED = "No other coordinator was asked: check user, password, ticket a
 def spoken(call: Call, trail: Trail) -> Exception:
     """What the caller is told if this attempt is the last; the server's own words where it can."""
     last = trail.attempts[-1]
-    fault = last.fault
+    fault = cast("Fault", last.fault)
     cause = cast("Exception", last.error)
     kind: type[errors.Told] = errors.CoordinatorLost
     advice = ""
@@ -101,6 +101,8 @@ def spoken(call: Call, trail: Trail) -> Exception:
         kind, advice = errors.ResultLost, _ADVICE_RESULT
     elif not call.repeatable and call.may_have_run(last):
         kind, advice = errors.OutcomeUnknown, _ADVICE_UNKNOWN
+    elif fault.lasting:
+        kind, advice = errors.NoCoordinatorLeft, _ADVICE_NOBODY
     elif fault in (Fault.BUSY, Fault.EXECUTORS) and isinstance(cause, errors.Error):
         return cast("Exception", cause)
     return errors.tell(kind, _told(call, trail, advice), cause, trail.attempts)
@@ -125,6 +127,8 @@ def _told(call: Call, trail: Trail, advice: str) -> str:
     else:
         lines = [f"{call.operation} failed after {len(trail.attempts)} attempts:"]
         lines += _listed(trail.attempts)
+    hints = dict.fromkeys(attempt.hint for attempt in trail.attempts if attempt.hint)
+    lines += [f"Hint: {hint}." for hint in hints]
     return "\n".join([*lines, advice] if advice else lines)
 
 

@@ -17,6 +17,7 @@ from impala._thrift_gen.TCLIService.ttypes import TCloseSessionReq
 from . import _transports, errors
 from ._clock import Clock
 from ._faults import Fault, Phase, judge
+from ._hints import Failure, hint
 from ._link import FAREWELL, Link
 from ._model import Coordinator
 from ._options import Options
@@ -47,6 +48,9 @@ class Driver(Protocol):
 
     def end_elsewhere(self, coordinator: Coordinator, user: str, session: Any) -> None:
         """Close *user*'s *session*, and what runs in it, through a new connection."""
+
+    def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
+        """What to look at after a failure with *text*; empty if that says it all."""
 
 
 class ImpylaDriver:
@@ -125,6 +129,10 @@ class ImpylaDriver:
             service.client.CloseSession(TCloseSessionReq(sessionHandle=session.handle))
         finally:
             service.client.wire.close()
+
+    def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
+        """What to look at after a failure with *text*; empty if that says it all."""
+        return hint(Failure(coordinator, self._options, phase, text))
 
     def _connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
         return Service(Client(*self._transport(coordinator, user, limit)))

@@ -101,13 +101,11 @@ class Failover:
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
 
     def _again(self, call: Call, trail: Trail) -> bool:
-        last = trail.attempts[-1] if trail.attempts else None
-        return (
-            last is not None
-            and not trail.over
-            and call.may_follow(last)
-            and trail.runs < self.retry.runs
-        )
+        if trail.over or not call.may_follow(trail.attempts[-1]):
+            return False
+        if all(a.fault and a.fault.lasting for a in trail.attempts):
+            return self.cluster.rounds(trail.tried) < 1
+        return trail.runs < self.retry.runs
 
     def _wait(self, trail: Trail) -> float:
         """Nothing while somebody has not been asked yet; the same coordinator is given time."""
@@ -184,9 +182,18 @@ class Failover:
         else:
             phase, cause = link.phase if link else Phase.OPEN, error
         fault = judge(cause, phase, password=self.driver.sends_password)
-        number = len(trail.attempts) + 1
         text = str(cause) or type(cause).__name__
-        attempt = Attempt(call.operation, number, where, now - start, fault, phase, cause, text)
+        attempt = Attempt(
+            call.operation,
+            number=len(trail.attempts) + 1,
+            coordinator=where,
+            elapsed=now - start,
+            fault=fault,
+            phase=phase,
+            error=cause,
+            text=text,
+            hint=self.driver.hint(where, phase, text),
+        )
         trail.attempts.append(attempt)
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
         if fault is not Fault.QUERY:

@@ -47,6 +47,7 @@ _SENT = frozenset({Phase.SENT, Phase.RUNNING, Phase.FETCH, Phase.CLOSE})
 _ACCEPTED = _SENT - {Phase.SENT}
 _UNSENT = frozenset(Phase) - _SENT
 _ALWAYS = frozenset(Phase)
+_OPENING = frozenset({Phase.CONNECT, Phase.LOGIN, Phase.OPEN})
 
 
 class Fault(enum.Enum):
@@ -71,6 +72,7 @@ class Fault(enum.Enum):
     BUSY = ("has no room for the statement", True, False, False, False)
     EXECUTORS = ("lost an executor or the catalog", True, True, False, False)
     UNTRUSTED = ("showed a certificate that is not trusted", True, False, False, True)
+    MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
     DENIED = ("did not accept who you are", False, False, False, False)
     QUERY = ("refused the statement", False, False, False, False)
     UNKNOWN = ("failed in an unknown way", False, True, False, False)
@@ -81,6 +83,11 @@ class Fault(enum.Enum):
         self.ran = ran
         self.blames = blames
         self.leaves = leaves
+
+    @property
+    def lasting(self) -> bool:
+        """Would the same coordinator say the same a moment later, so that once is enough?"""
+        return self in (Fault.UNTRUSTED, Fault.MISMATCH)
 
 
 class Row(NamedTuple):
@@ -131,6 +138,7 @@ FAULTS: tuple[Row, ...] = (
         (Error,),
         r"Rejected query from pool .*: queue full|Admission for query exceeded timeout"
         r"|current per-user load|Failed to admit query after|no registered backends available"
+        r"|AdmitQuery rpc failed|GetQueryStatus rpc failed"
         r"|Couldn't open transport for|is in standby mode",
         _ALWAYS,
         Fault.BUSY,
@@ -138,7 +146,8 @@ FAULTS: tuple[Row, ...] = (
     Row(
         (Error,),
         r"unreachable impalad|Exec\(\) rpc failed|cancelled due to unresponsive backend"
-        r"|Failed to get minimum memory reservation|RPC recv timed out|RPC Error: Client for",
+        r"|Failed to get minimum memory reservation|RPC recv timed out|RPC Error: Client for"
+        r"|RPC client failed to connect",
         _ALWAYS,
         Fault.EXECUTORS,
     ),
@@ -155,6 +164,13 @@ FAULTS: tuple[Row, ...] = (
         r"Bad status: [34]\b|Bad SASL result|Could not start SASL|Error validating the login",
         frozenset({Phase.LOGIN}),
         Fault.DENIED,
+    ),
+    Row(
+        _ANY,
+        r"No protocol version header|Bad version in readMessageBegin|WRONG_VERSION_NUMBER"
+        r"|frame of \d+ bytes is longer|Bad status: \d",
+        _OPENING,
+        Fault.MISMATCH,
     ),
     Row(_TRANSPORT, r"", _UNSENT, Fault.UNREACHABLE),
     Row(_TRANSPORT, r"", _SENT, Fault.LOST),

@@ -53,6 +53,7 @@ class Attempt:
         phase: How far it had come when it failed.
         error: What was raised, as the stack below us raised it.
         text: The words of *error*; what is left of it in a pickle.
+        hint: What to look at, where these words do not say it.
     """
 
     operation: str
@@ -63,6 +64,7 @@ class Attempt:
     phase: Phase | None = None
     error: BaseException | None = field(default=None, compare=False)
     text: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
         line = f"#{self.number} {self.coordinator} ({self.elapsed:.2f} s) "

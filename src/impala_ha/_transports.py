@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from impala._thrift_api import get_http_transport, get_ssl_context, get_transport
-from thrift.transport.TTransport import TBufferedTransport
+from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from ._clock import Clock
 from ._faults import Phase
@@ -13,6 +13,9 @@ from ._model import Coordinator
 from ._options import Options
 from ._sockets import HttpWire, Socket
 from ._wire import CallFailed
+
+_LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
+_LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
 
 
 def binary(
@@ -44,7 +47,7 @@ def binary(
             options.password,
         )
         if not isinstance(transport, TBufferedTransport):
-            transport.open()
+            _open_sasl(transport)
     except BaseException as error:
         if wire is not None:
             wire.close()
@@ -52,6 +55,26 @@ def binary(
             raise
         raise CallFailed(phase, error) from error
     return transport, wire
+
+
+def _open_sasl(transport: Any) -> None:
+    """
+    Authenticate, and take no frame that is too long to be meant.
+
+    Another protocol's bytes read as a length would have us wait for gigabytes.
+    """
+    read = transport._trans_read_all  # noqa: SLF001 - thrift_sasl has no other way
+    limit = _LONGEST_TOKEN
+
+    def read_all(size: int) -> bytes:
+        if size > limit:
+            text = f"a frame of {size} bytes is longer than the limit of {limit}"
+            raise TTransportException(TTransportException.SIZE_LIMIT, text)
+        return read(size)  # type: ignore[no-any-return]  # thrift_sasl is not typed
+
+    transport._trans_read_all = read_all  # noqa: SLF001
+    transport.open()
+    limit = _LONGEST_FRAME
 
 
 def http(options: Options, coordinator: Coordinator, user: str) -> tuple[Any, Any]:

@@ -236,6 +236,10 @@ class FakeDriver:
         """Note it."""
         self.ended.append(coordinator.host)
 
+    def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:  # noqa: ARG002
+        """Nothing: what happens here is made up."""
+        return ""
+
 
 class FakeWire:
     """A wire that notes what it is told."""

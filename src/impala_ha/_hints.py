@@ -1,0 +1,131 @@
+"""
+What to look at when a connection cannot be opened: the classics, each with its remedy.
+
+Impala closes the socket without a word for a wrong password, a wrong mechanism and a missing TLS
+alike, and other ports answer in other languages; who reads the error at night should not have to
+know that.  To teach another one, add a row to `HINTS`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ._faults import Phase
+from ._model import Coordinator
+from ._options import Options
+
+
+class Failure(NamedTuple):
+    """What is known when opening failed."""
+
+    coordinator: Coordinator
+    options: Options
+    phase: Phase
+    text: str
+
+
+class Hint(NamedTuple):
+    """*advice*, where *pattern* is in the text of the error and *fits* agrees."""
+
+    pattern: str
+    fits: Callable[[Failure], bool]
+    advice: str
+
+
+_EOF = r"read 0 bytes|[Cc]onnection reset|Broken pipe"
+_OTHER_PORTS = {
+    21000: "port 21000 is Impala's old Beeswax port; HiveServer2 is on 21050",
+    25000: "port 25000 is Impala's web page; HiveServer2 is on 21050",
+    28000: "port 28000 speaks HiveServer2 over HTTP: use_http_transport=True, or port 21050",
+}
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _gssapi(failure: Failure) -> bool:
+    return failure.options.auth_mechanism == "GSSAPI" and failure.phase is Phase.LOGIN
+
+
+def _password(failure: Failure) -> bool:
+    return failure.options.auth_mechanism in ("PLAIN", "LDAP") and failure.phase is Phase.LOGIN
+
+
+def _plain_socket(failure: Failure) -> bool:
+    return failure.options.auth_mechanism == "NOSASL" and failure.phase is Phase.OPEN
+
+
+HINTS: tuple[Hint, ...] = (
+    Hint(
+        "",
+        lambda f: _gssapi(f) and _is_address(f.coordinator.host) and f.options.krb_host is None,
+        "Kerberos needs names: give the coordinator's full name as host, or as krb_host",
+    ),
+    Hint(
+        _EOF,
+        _gssapi,
+        "the server closed the connection during the Kerberos handshake: check krb_host (clusters "
+        "set up for a load balancer accept only the balancer's name), kerberos_service_name and "
+        "use_ssl",
+    ),
+    Hint(
+        _EOF,
+        _password,
+        "the server closed the connection after the password: it, the user name or auth_mechanism "
+        "may be wrong, or the server wants TLS (use_ssl=True)",
+    ),
+    Hint(
+        _EOF,
+        _plain_socket,
+        "the server closed the connection at the first request: it may want auth_mechanism="
+        "'GSSAPI', 'LDAP' or 'PLAIN', or TLS (use_ssl=True)",
+    ),
+    Hint(
+        r"Unsupported mechanism type|Expecting START status|Could not start SASL",
+        lambda f: f.phase is Phase.LOGIN,
+        "the server does not offer this auth_mechanism",
+    ),
+    Hint(
+        r"CERTIFICATE_VERIFY_FAILED",
+        lambda _: True,
+        "check ca_cert, the date of the certificate, and that it carries the coordinator's name",
+    ),
+    Hint(
+        r"WRONG_VERSION_NUMBER|UNEXPECTED_EOF|EOF occurred in violation|record layer failure",
+        lambda f: f.options.use_ssl,
+        "the server does not speak TLS on this port: use_ssl=False, or another port",
+    ),
+    Hint(
+        r"alert",
+        lambda f: f.options.use_ssl,
+        "the server refused the TLS handshake: version, cipher or client certificate",
+    ),
+    Hint(
+        r"No protocol version header|Bad version in readMessageBegin|Bad status: (?!3\b|4\b)\d+"
+        r"|frame of \d+ bytes",
+        lambda _: True,
+        "what answered is not HiveServer2 in this form: the port may speak HTTP "
+        "(use_http_transport=True), TLS (use_ssl=True) or SASL (auth_mechanism)",
+    ),
+)
+
+
+def hint(failure: Failure) -> str:
+    """What to look at; empty where the error says it all."""
+    if failure.phase.sent or failure.phase is Phase.UNSENT:
+        return ""
+    other = _OTHER_PORTS.get(failure.coordinator.port)
+    if other and not (failure.options.use_http_transport and failure.coordinator.port == 28000):  # noqa: PLR2004
+        return other
+    for row in HINTS:
+        if row.fits(failure) and re.search(row.pattern, failure.text):
+            return row.advice
+    return ""

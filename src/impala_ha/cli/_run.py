@@ -46,12 +46,9 @@ def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
     """
     try:
         connection = connect(**request.connect)
-    except InterfaceError as error:
-        notes.error(str(error))
-        return MISUSE
     except Error as error:
         notes.error(str(error))
-        return FAILURE
+        return MISUSE if isinstance(error, InterfaceError) else FAILURE
     notes.detail(f"Connected to {connection.coordinator}")
     try:
         return _converse(connection, request, notes)

@@ -292,6 +292,14 @@ def test_the_next_call_is_refused_with_the_given_text_and_only_that(cluster, at,
         assert "Invalid or unknown query handle" in after.status.errorMessage
 
 
+def test_use_and_set_do_not_meet_the_error_of_the_next_statement(cluster):
+    cluster[0].queue_full()
+    with hs2(cluster[0]) as client:
+        assert not client.run("USE default")[1].errorMessage
+        assert not client.run("SET mem_limit=1g")[1].errorMessage
+        assert "queue full" in client.run("SELECT 1")[1].errorMessage
+
+
 @pytest.mark.parametrize("ran", [False, True])
 def test_the_next_statement_is_accepted_and_fails_later(cluster, ran):
     sql = f"SELECT 'fails later, ran {ran}'"

@@ -277,6 +277,33 @@ def test_a_cancelled_query_is_an_error_and_its_handle_stays(cluster, client):
     assert len(cluster[0].queries) == 1
 
 
+def test_a_cancel_stops_the_work_itself(cluster, client, until):
+    sql = "SELECT count(*) FROM digits a, digits b, digits c, digits d, digits e, digits f, digits g, digits h, digits i, digits j, digits k WHERE a.d + k.d = 77"
+    client.run("CREATE TABLE IF NOT EXISTS digits (d INT)")
+    client.run("INSERT OVERWRITE digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9)")
+    operation = client.execute(sql).operationHandle
+    until(lambda: cluster.executions(sql) == 1)
+    client.call("CancelOperation", operationHandle=operation)
+
+    until(lambda: "cancelled" in [e.event for e in cluster.journal() if e.sql == sql])
+
+
+def test_a_query_runs_on_when_its_client_is_gone(cluster, until):
+    sql = "SELECT sleep(300)"
+    with hs2(cluster[0]) as client:
+        client.execute(sql)
+
+    until(lambda: cluster.executions(sql, mode="finished") == 1)
+
+
+def test_closing_a_session_stops_what_runs_in_it(cluster, client, until):
+    sql = "SELECT sleep(59999)"
+    client.execute(sql)
+    client.call("CloseSession", sessionHandle=client.session)
+
+    until(lambda: "cancelled" in [e.event for e in cluster.journal() if e.sql == sql])
+
+
 def test_a_failed_fetch_ends_the_query(cluster, client):
     operation = client.execute("SELECT sleep(60000)").operationHandle
     client.call("CancelOperation", operationHandle=operation)

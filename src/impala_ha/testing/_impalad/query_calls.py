@@ -8,7 +8,7 @@ from impala._thrift_gen.ImpalaService import ttypes as impala
 from impala._thrift_gen.TCLIService import ttypes as t
 
 from impala_ha.testing._impalad import handles
-from impala_ha.testing._impalad.contract import ImpalaError
+from impala_ha.testing._impalad.contract import Column, ImpalaError
 from impala_ha.testing._impalad.encode import encode_rows, encode_schema
 from impala_ha.testing._impalad.queries import Query, QueryState
 from impala_ha.testing._impalad.replies import (
@@ -29,6 +29,8 @@ _STATES = {
     QueryState.ERROR: t.TOperationState.ERROR_STATE,
 }
 _FETCH_TIMEOUT_MS = 10_000
+_LOG = 1
+_LOG_COLUMNS = (Column("Log", "string"),)
 _NO_RESTART = "Restarting of fetch requires enabling of query result caching."
 
 
@@ -54,9 +56,10 @@ class QueryCalls:
         query = Query(handle, req.statement, session, job, journal=journal, tell=tell)
         query.options = {**session.state.options, **_upper(req.confOverlay or {})}
         registry.add_query(query)
-        query.start(self._impalad.faults.take_error("status"))
-        if not job.columns and job.kind in {"DDL", "SET"}:
-            # USE and SET are done within the call: the next statement must see them.
+        # USE and SET are done within the call, without admission: the next statement must see them.
+        within = not job.columns and job.kind in {"DDL", "SET"}
+        query.start(None if within else self._impalad.faults.take_error("status"))
+        if within:
             query.wait(None)
             if query.error:
                 registry.close_query(query)
@@ -90,6 +93,11 @@ class QueryCalls:
         if req.orientation not in {None, first, forward}:
             return refusal("FetchResults", "Unsupported operation", NOT_IMPLEMENTED)
         query = self._query(req)
+        if req.fetchType == _LOG:
+            # Hive's JDBC driver asks for the log in this way; the rows are not for it.
+            return t.TFetchResultsResp(
+                status=done(), hasMoreRows=False, results=encode_rows(0, _LOG_COLUMNS, [])
+            )
         if req.orientation == first:
             raise ImpalaError(self._impalad.teller(query.handle)(_NO_RESTART))
         if not query.wait(_option(query, "FETCH_ROWS_TIMEOUT_MS", _FETCH_TIMEOUT_MS) / 1000):

@@ -46,7 +46,8 @@ def accept_plain(wire: Wire, users: Mapping[str, str] | None) -> str:
         _refuse(wire, _BAD, f"Unsupported mechanism type {mechanism.decode(errors='replace')}")
     status, response = _receive(wire)
     parts = response.split(b"\0")
-    if status != _OK or len(parts) != _PLAIN_PARTS:
+    # Java's client says COMPLETE here: for PLAIN, nothing is left to negotiate.
+    if status not in {_OK, _COMPLETE} or len(parts) != _PLAIN_PARTS:
         _reject()
     user, password = parts[1].decode(errors="replace"), parts[2]
     if users is not None:

@@ -1,0 +1,228 @@
+"""Clients that nobody here wrote connect to the local cluster: impala-shell and Hive's beeline.
+
+impala-shell is built in a scratch environment that is kept in ``$IMPALA_HA_TEST_CACHE`` (default:
+``~/.cache/impala-ha-tests``); its build needs the headers of SASL and Kerberos.  beeline comes with
+the source archive of pyspark, 318 MB: it is fetched only if ``IMPALA_HA_TEST_BEELINE`` is set, and
+kept in the same place.  What cannot be had is skipped, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from impala_ha.testing import LocalCluster
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+
+SHELL = "impala-shell==4.6.0"
+PYSPARK = "pyspark==3.5.9"
+HEADERS = "apt install gcc g++ python3-dev libsasl2-dev libkrb5-dev"
+INSTALL_SECONDS = 600
+RUN_SECONDS = 120
+
+EXAMPLE = """
+CREATE DATABASE IF NOT EXISTS shop;
+CREATE TABLE shop.orders (id BIGINT, customer STRING, price DECIMAL(10,2), day DATE);
+INSERT INTO shop.orders VALUES (1, 'ann', 9.90, CAST('2024-02-29' AS DATE)), (2, NULL, 5.00, NULL);
+SELECT id, customer, price, day FROM shop.orders ORDER BY id;
+SELECT count(*) AS n, sum(price) AS total FROM shop.orders;
+"""
+
+
+def cache():
+    place = Path(os.environ.get("IMPALA_HA_TEST_CACHE", "~/.cache/impala-ha-tests")).expanduser()
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def run(command, seconds=RUN_SECONDS):
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def install(target, build):
+    """Let *build* fill a directory, and give it the name *target* when it is complete."""
+    fresh = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
+    try:
+        reason = build(fresh)
+        if reason is None:
+            fresh.rename(target)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = str(error)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    # Another test run may have been faster.
+    if not target.exists():
+        pytest.skip(f"{target.name} cannot be installed: {reason}")
+
+
+@pytest.fixture(scope="module")
+def impala_shell():
+    """The command of impala-shell, in an environment of its own."""
+    target = cache() / SHELL
+
+    def build(fresh):
+        run([sys.executable, "-m", "venv", fresh])
+        # An environment cannot be moved, its packages can.
+        pip = [fresh / "bin" / "python", "-m", "pip", "install", "-q", SHELL]
+        result = run([*pip, "--target", fresh / "packages"], INSTALL_SECONDS)
+        return None if result.returncode == 0 else f"try {HEADERS}\n{result.stderr[-2000:]}"
+
+    if not target.exists():
+        install(target, build)
+    return [
+        *(sys.executable, "-I", "-c"),
+        (
+            f"import sys; sys.path.insert(0, {str(target / 'packages')!r}); "
+            "from impala_shell.impala_shell import impala_shell_main; "
+            "sys.argv[0] = 'impala-shell'; sys.exit(impala_shell_main())"
+        ),
+        "--protocol=hs2",
+    ]
+
+
+@pytest.fixture(scope="module")
+def beeline():
+    """The command of beeline."""
+    if shutil.which("java") is None:
+        pytest.skip("beeline needs Java")
+    target = cache() / f"{PYSPARK}-jars"
+    if not target.exists():
+        if not os.environ.get("IMPALA_HA_TEST_BEELINE"):
+            pytest.skip("IMPALA_HA_TEST_BEELINE is not set: beeline is a download of 318 MB")
+        install(target, _fetch_jars)
+    return ["java", "-cp", f"{target}/*", "org.apache.hive.beeline.BeeLine"]
+
+
+def _fetch_jars(fresh):
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
+    result = run([*pip, "-d", fresh, PYSPARK], INSTALL_SECONDS)
+    if result.returncode:
+        return result.stderr[-2000:]
+    archive = next(fresh.glob("*.tar.gz"))
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile() and Path(member.name).parent.name == "jars":
+                (fresh / Path(member.name).name).write_bytes(tar.extractfile(member).read())
+    archive.unlink()
+    return None
+
+
+@pytest.fixture
+def one():
+    with LocalCluster(1) as cluster:
+        yield cluster[0]
+
+
+@pytest.fixture
+def guarded():
+    with LocalCluster(1, auth="PLAIN", users={"etl": "pw"}) as cluster:
+        yield cluster[0]
+
+
+def test_impala_shell_runs_the_example(impala_shell, one):
+    result = run([*impala_shell, "-i", one.address, "-B", "-q", EXAMPLE])
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        "Database has been created.",
+        "Table has been created.",
+        "1\tann\t9.90\t2024-02-29",
+        "2\tNULL\t5.00\tNULL",
+        "2\t14.90",
+    ]
+    assert "Modified 2 row(s), 0 row error(s)" in result.stderr
+    assert f"Coordinator: http://{one.host}:25000" in result.stderr
+    assert "WARNING" not in result.stderr
+
+
+def test_impala_shell_leaves_nothing_open(impala_shell, one, until):
+    run([*impala_shell, "-i", one.address, "-q", "SELECT 1"])
+
+    until(lambda: (one.connections, one.sessions, one.queries) == (0, [], []))
+
+
+def test_impala_shell_shows_profile_and_summary(impala_shell, one):
+    result = run([*impala_shell, "-i", one.address, "-q", "SELECT 1; PROFILE; SUMMARY"])
+
+    assert result.returncode == 0, result.stderr
+    assert "Sql Statement: SELECT 1" in result.stdout
+    assert "00:QUERY" in result.stdout
+
+
+def test_impala_shell_shows_options_and_sets_them(impala_shell, one):
+    result = run([*impala_shell, "-i", one.address, "-q", "SET MEM_LIMIT=1g; SET; SELECT 1"])
+
+    assert result.returncode == 0, result.stderr
+    assert "MEM_LIMIT: 1g" in result.stdout
+
+
+def test_impala_shell_tells_an_error_and_ends_with_1(impala_shell, one):
+    result = run([*impala_shell, "-i", one.address, "-q", "SELECT * FROM nowhere"])
+
+    assert result.returncode == 1
+    assert "AnalysisException: Could not resolve table reference: 'nowhere'" in result.stderr
+
+
+@pytest.mark.parametrize(("password", "status"), [("pw", 0), ("wrong", 1)])
+def test_impala_shell_logs_in_with_a_password(impala_shell, guarded, password, status):
+    login = ["-l", "-u", "etl", f"--ldap_password_cmd=printf {password}"]
+    command = [*impala_shell, *login, "--auth_creds_ok_in_clear", "-i", guarded.address]
+    result = run([*command, "-B", "-q", "SELECT effective_user()"])
+
+    assert result.returncode == status
+    assert result.stdout == ("etl\n" if status == 0 else "")
+
+
+def statements(text):
+    return [word for part in text.split(";") if part.strip() for word in ("-e", part.strip())]
+
+
+def test_beeline_runs_the_example(beeline, one):
+    url = f"jdbc:hive2://{one.address}/default;auth=noSasl"
+    result = run([*beeline, "-u", url, "--outputformat=tsv2", *statements(EXAMPLE)])
+
+    assert result.returncode == 0, result.stderr
+    for line in ["1\tann\t9.90\t2024-02-29", "2\tNULL\t5.00\tNULL", "n\ttotal", "2\t14.90"]:
+        assert f"{line}\n" in result.stdout
+    assert "Connected to: Impala (version impalad version 4.5.0" in result.stderr
+
+
+def test_beeline_asks_for_metadata(beeline, one):
+    url = f"jdbc:hive2://{one.address}/default;auth=noSasl"
+    script = [*statements("CREATE TABLE found (x INT)"), "-e", "!tables", "-e", "!columns found"]
+    result = run([*beeline, "-u", url, "--outputformat=tsv2", *script])
+
+    assert result.returncode == 0, result.stderr
+    assert "\tdefault\tfound\tTABLE\t" in result.stdout
+    assert "\tdefault\tfound\tx\t4\tINT\t" in result.stdout
+
+
+def test_beeline_leaves_nothing_open(beeline, one, until):
+    url = f"jdbc:hive2://{one.address}/default;auth=noSasl"
+    run([*beeline, "-u", url, "-e", "SELECT 1"])
+
+    until(lambda: (one.connections, one.sessions, one.queries) == (0, [], []))
+
+
+@pytest.mark.parametrize(("password", "status"), [("pw", 0), ("wrong", 1)])
+def test_beeline_logs_in_with_a_password(beeline, guarded, password, status):
+    url = f"jdbc:hive2://{guarded.address}/default"
+    login = ["-n", "etl", "-p", password, "--outputformat=tsv2"]
+    result = run([*beeline, "-u", url, *login, "-e", "SELECT effective_user() AS who"])
+
+    assert result.returncode == status
+    assert ("etl" in result.stdout.splitlines()) is (status == 0)

@@ -74,6 +74,7 @@ LINES = [
     (("a", "b"), "a\tb\n"),
     (("a\tb", "c"), '"a\tb"\tc\n'),
     (('say "x"', ""), '"say ""x"""\t\n'),
+    ((True, b"b"), "true\tb\n"),
     (("a\nb", None), '"a\nb"\tNULL\n'),
     (("\x1b[31m", 1.5), "\x1b[31m\t1.5\n"),
 ]

@@ -76,13 +76,12 @@ class Notes(logging.Handler):
         if attempt is None:
             return
         self.detail(f"Attempt: {attempt.operation} {attempt}")
-        if attempt.number == 1:
+        if attempt.number == 1:  # of another call
             self._failed.clear()
         if attempt.fault is not None:
             self._failed.append(attempt)
         elif self._failed:
             self.warning(_story(self._failed, attempt))
-            self._failed.clear()
 
     def _show_warning(self, message: Warning | str, *_: Any, **__: Any) -> None:
         text = str(message)

@@ -113,9 +113,9 @@ def test_with_c_the_run_goes_on_and_still_ends_with_1(cluster):
 def test_a_script_survives_its_coordinator(cluster, until):
     with started(
         "-i", cluster.hosts, "-d", "default", "-B",
-        "-e", "set mt_dop=3; select 1; select sleep(1401); select 2; set",
+        "-e", "set mt_dop=3; select 1; select sleep(2501); select 2; set",
     ) as process:  # fmt: skip
-        home = serving(cluster, "select sleep(1401)", until)
+        home = serving(cluster, "select sleep(2501)", until)
         home.kill()
         out, err = process.communicate(timeout=LIMIT)
 

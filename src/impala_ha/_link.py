@@ -85,10 +85,12 @@ class Link:
             raise CallFailed(Phase.UNSENT, self.client.broken)
 
     def end(self, session: Any) -> None:
-        """Close *session* on the server."""
-        if self._open.pop(session.handle.sessionId.guid, None) is not None and not self.broken:
+        """Close *session* on the server; if that fails, `close` tries again."""
+        guid = session.handle.sessionId.guid
+        if guid in self._open and not self.broken:
             with self.within(FAREWELL):
                 session.close()
+            self._open.pop(guid, None)
 
     def drop(self, session: Any) -> None:
         """Close *session* at the next opportunity; does no I/O, so garbage collection may call."""

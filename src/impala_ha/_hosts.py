@@ -51,6 +51,8 @@ def parse_hosts(
 
 
 def _items(hosts: str | Iterable[object]) -> Sequence[str | Coordinator]:
+    if isinstance(hosts, str) and "@" in hosts:
+        return [hosts]  # one mistake, told whole: a comma may be part of a password
     if isinstance(hosts, str):
         return [item for item in re.split(r"[,\s]+", hosts) if item]
     items: list[str | Coordinator] = []
@@ -64,7 +66,7 @@ def _coordinator(item: str, default_port: int) -> Coordinator:
         return Coordinator(item, default_port)
     match = _ITEM.fullmatch(item)
     if "@" in item:
-        item = f"***@{item.rpartition('@')[2]}"  # what stands before it may be a password
+        match, item = None, f"***@{item.rpartition('@')[2]}"  # before it may be a password
     if match is None:
         raise ValueError(
             f"host {item!r} is not host, host:port or [ipv6]:port, each with or without "

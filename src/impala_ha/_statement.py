@@ -23,6 +23,7 @@ _USE = re.compile(r"use\s+(?:`([^`]+)`|(\w+))[\s;]*$", re.IGNORECASE)
 _WRITE = re.compile(r"\b(insert|upsert|update|delete|create|merge|load|alter|drop)\b")
 
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
+_ROWS = frozenset({"select", "values"})  # what gives a new table its rows
 _REFRESHES = ("refresh", "invalidate metadata", "compute stats", "compute incremental stats")
 
 
@@ -60,14 +61,14 @@ class Statement:
         """Read *sql*; when in doubt it is a write."""
         text = _PIECES.sub(lambda m: m["quoted"] or ("\0" if m["open"] else " "), sql)
         text = text.lstrip("\ufeff").strip()
-        if use := _USE.match(text):
-            return cls(Effect.READ, ("use:database", use[1] or use[2]))
-        if option := _SET.match(text):
-            return cls(Effect.READ, (option[1], _unquoted(option[2])))
         bare = _PIECES.sub(" ? ", text).lower()
         head, _, more = bare.partition(";")
         if more.strip("; \t\r\n") or "\0" in bare:
             return cls(Effect.WRITE)  # several statements, or something left open
+        if use := _USE.match(text):
+            return cls(Effect.READ, ("use:database", use[1] or use[2]))
+        if option := _SET.match(text):
+            return cls(Effect.READ, (option[1], _unquoted(option[2])))
         words = _WORD.findall(head.lstrip("( \t\r\n"))
         return cls(_effect(words, head), early=_creates_as_select(words))
 
@@ -92,7 +93,7 @@ def _guarded(words: list[str]) -> bool:
 
 
 def _creates_as_select(words: list[str]) -> bool:
-    return words[:1] == ["create"] and "table" in words[:3] and "select" in words
+    return words[:1] == ["create"] and "table" in words[:3] and not _ROWS.isdisjoint(words)
 
 
 def _unquoted(value: str) -> str:

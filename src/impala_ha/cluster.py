@@ -64,6 +64,7 @@ class Cluster:
                 raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
             policy = POLICIES[policy](self.rng)
         self._roster = Roster(self.coordinators, policy, breaker, self.rng)
+        self._trusted: set[object] = set()
         self._lock = threading.Lock()
         _EVERY.add(self)
 
@@ -77,13 +78,13 @@ class Cluster:
         with self._lock:
             return self._roster.rounds(tried)
 
-    def report(self, attempt: Attempt, *, blamed: bool = True) -> None:
-        """Learn from *attempt*; *blamed* is False where its failure is older than its link."""
+    def report(self, attempt: Attempt) -> None:
+        """Learn from *attempt*, and log it."""
         coordinator, fault = attempt.coordinator, attempt.fault
         with self._lock:
             if fault is None:
                 self._roster.succeeded(coordinator)
-            elif fault.blames and blamed:
+            elif fault.blames:
                 draining = fault is Fault.DRAINING
                 self._roster.failed(coordinator, self.clock.now(), draining=draining)
             else:
@@ -95,6 +96,14 @@ class Cluster:
             attempt,
             extra={"attempt": attempt},
         )
+
+    def trusts(self, credentials: object) -> bool:
+        """Have *credentials* been accepted once in this process, or are there none?"""
+        return credentials is None or credentials in self._trusted
+
+    def trust(self, credentials: object) -> None:
+        """Note that *credentials* were accepted."""
+        self._trusted.add(credentials)
 
     def linked(self, coordinator: Coordinator, change: int) -> None:
         """Count connections to *coordinator* up or down."""
@@ -111,10 +120,13 @@ class Cluster:
         return f"<Cluster {told}>"
 
     @classmethod
-    def shared(cls, coordinators: Sequence[Coordinator], policy: str, breaker: Breaker) -> Cluster:
+    def shared(
+        cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: Breaker
+    ) -> Cluster:
         """The cluster of this process with these coordinators and rules, made at first sight."""
         told = tuple((c.host, c.port, c.weight, c.zone) for c in coordinators)
-        key = (told, policy, breaker)
+        # An object of the caller need not be hashable; the cluster keeps it, so its id is its own.
+        key = (told, policy if isinstance(policy, str) else id(policy), breaker)
         with _SHARED_LOCK:
             if key not in _SHARED:
                 _SHARED[key] = cls(coordinators, policy=policy, breaker=breaker)

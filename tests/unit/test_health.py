@@ -1,0 +1,138 @@
+"""When a coordinator is left alone, for how long, and who may try it first."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impala_ha._health import Breaker, Health, State
+
+EXACT = Breaker(ejection=5, max_ejection=30, jitter=0)
+
+
+def failed(breaker, health, now, **how):
+    return breaker.failed(health, now, random.Random(7), **how)
+
+
+def test_nothing_known_is_well():
+    assert State.HEALTHY is EXACT.state(Health(), 0.0)
+
+
+def test_each_ejection_doubles_up_to_a_limit():
+    health, now, spans = Health(), 100.0, []
+    for _ in range(5):
+        health = failed(EXACT, health, now)
+        spans.append(health.ejected_until - now)
+        now = health.ejected_until
+
+    assert [5, 10, 20, 30, 30] == spans
+
+
+def test_a_thousand_failures_do_not_overflow():
+    assert 30 == failed(EXACT, Health(failures=5000), 0.0).ejected_until
+
+
+def test_an_ejected_one_is_left_alone_until_its_time_is_over():
+    health = failed(EXACT, Health(), 0.0)
+
+    assert State.EJECTED is EXACT.state(health, 4.99)
+    assert State.ON_TRIAL is EXACT.state(health, 5.0)
+
+
+def test_one_that_shuts_down_says_so_until_its_time_is_over():
+    health = failed(EXACT, Health(), 0.0, draining=True)
+
+    assert State.DRAINING is EXACT.state(health, 4.99)
+    assert State.ON_TRIAL is EXACT.state(health, 5.0)
+
+
+def test_a_late_failure_of_another_caller_does_not_extend_an_ejection():
+    health = failed(EXACT, Health(), 0.0)
+
+    assert health is failed(EXACT, health, 4.99)
+
+
+def test_a_trial_is_for_one_caller():
+    health = EXACT.tried(failed(EXACT, Health(), 0.0), 6.0)
+
+    assert State.EJECTED is EXACT.state(health, 6.0)
+
+
+def test_a_trier_that_never_comes_back_is_waited_for_and_no_longer():
+    health = EXACT.tried(failed(EXACT, Health(), 0.0), 6.0)
+
+    assert State.EJECTED is EXACT.state(health, 6.0 + EXACT.trial - 0.01)
+    assert State.ON_TRIAL is EXACT.state(health, 6.0 + EXACT.trial)
+
+
+def test_a_trier_without_an_answer_makes_room_for_the_next():
+    health = EXACT.untried(EXACT.tried(failed(EXACT, Health(), 0.0), 6.0))
+
+    assert State.ON_TRIAL is EXACT.state(health, 6.0)
+
+
+def test_a_trial_that_fails_ejects_for_twice_as_long():
+    health = EXACT.tried(failed(EXACT, Health(), 0.0), 6.0)
+
+    again = failed(EXACT, health, 7.0)
+
+    assert (2, 17.0) == (again.failures, again.ejected_until)
+    assert State.ON_TRIAL is EXACT.state(again, 17.0), "the lease of the trial is over, too"
+
+
+def test_a_success_forgets_everything():
+    assert Health() == EXACT.succeeded()
+
+
+def test_a_threshold_forgives_the_first_failures():
+    breaker = Breaker(threshold=3, ejection=5, jitter=0)
+    one = failed(breaker, Health(), 0.0)
+    two = failed(breaker, one, 0.0)
+    three = failed(breaker, two, 0.0)
+
+    assert [State.HEALTHY, State.HEALTHY, State.EJECTED] == [
+        breaker.state(health, 0.0) for health in (one, two, three)
+    ]
+    assert 5.0 == three.ejected_until, "the first ejection is the shortest"
+
+
+def test_one_that_shuts_down_is_left_at_once_whatever_the_threshold():
+    breaker = Breaker(threshold=3)
+
+    assert State.DRAINING is breaker.state(failed(breaker, Health(), 0.0, draining=True), 0.0)
+
+
+@given(
+    ejection=st.floats(0.1, 100),
+    jitter=st.floats(0, 2),
+    failures=st.integers(0, 60),
+    seed=st.integers(),
+)
+def test_jitter_lengthens_and_never_shortens(ejection, jitter, failures, seed):
+    breaker = Breaker(ejection=ejection, max_ejection=300, jitter=jitter)
+    span = min(300, ejection * 2 ** min(failures, 32))
+
+    until = breaker.failed(Health(failures), 0.0, random.Random(seed)).ejected_until
+
+    assert span <= until <= span * (1 + jitter) + 1e-9
+
+
+def test_jitter_spreads():
+    breaker, rng = Breaker(), random.Random(7)
+
+    assert 50 == len({breaker.failed(Health(), 0.0, rng).ejected_until for _ in range(50)})
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"threshold": 0}, "threshold must be at least 1, not 0"),
+        ({"ejection": 0}, r"ejection \(0\) must be above 0"),
+        ({"ejection": 9, "max_ejection": 8}, r"at most max_ejection \(8\)"),
+        ({"jitter": -1}, "jitter must be at least 0, not -1"),
+    ],
+)
+def test_rules_that_cannot_be_are_refused(rule, why):
+    with pytest.raises(ValueError, match=why):
+        Breaker(**rule)

@@ -1,0 +1,234 @@
+"""What a text does: reads, harmless repetitions, writes; and what it changes in the session."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impala_ha._statement import Effect, Statement, literals
+
+READS = [
+    "select 1",
+    "SELECT 1;",
+    "select 1 ; ;",
+    "\ufeffselect 1",
+    "  \n\t select 1",
+    "(select 1)",
+    "( ( (select 1) union (select 2) ) )",
+    "values (1), (2)",
+    "-- insert into t\nselect 1",
+    "/* drop table t; */ select 1",
+    "select /* +straight_join */ 1",
+    "select -- +straight_join\n 1",
+    "select 1 -- the end",
+    "select 1; -- the end",
+    "select/**/1",
+    "select '--', \"/*\", `;` from t",
+    "select 'a;b'",
+    "select 'it''s; drop table t'",
+    r"select 'it\'s; drop table t'",
+    r'select "say \"no\"; drop table t"',
+    "select 'select', 'insert' from `insert`",
+    "with t as (select 1) select * from t",
+    "with t as (select 'insert') select * from t",
+    "with t as (select 1) select `insert` from t",
+    "with t as (select 1) select update_time, inserted from t",
+    "explain insert into t values (1)",
+    "EXPLAIN select 1",
+    "show tables",
+    "describe formatted d.t",
+    "desc t",
+    "set",
+    "set all",
+    "use d",
+    "with t as (select 1) -- insert\nselect * from t",
+]
+HARMLESS = [
+    "refresh t",
+    "REFRESH d.t partition (p=1)",
+    "invalidate metadata",
+    "invalidate  metadata t",
+    "compute stats t",
+    "compute incremental stats t partition (p=1)",
+    "create table if not exists t (i int)",
+    "create external table if not exists d.t like parquet '/x' stored as parquet",
+    "create database if not exists d",
+    "create view if not exists v as select 1",
+    "drop table if exists t",
+    "drop view if exists d.v",
+    "/* c */ drop database if exists d cascade",
+]
+WRITES = [
+    "insert into t values (1)",
+    "INSERT OVERWRITE t select 1",
+    "upsert into t values (1)",
+    "update t set i = 1",
+    "delete from t",
+    "merge into t using u on t.i = u.i when matched then delete",
+    "load data inpath '/x' into table t",
+    "truncate table t",
+    "truncate table if exists t",
+    "alter table t add if not exists partition (p=1)",
+    "create table t (i int)",
+    "create table t as select 1",
+    "create table if not exists t as select 1",
+    "create table if not exists t as values (1)",
+    "create table if not exists t as with x as (select 1) select * from x",
+    "create table `if not exists` (i int)",
+    "create table t (i int) comment 'if not exists'",
+    "drop table t",
+    "drop table t /* if exists */",
+    "drop table `if exists`",
+    "with t as (select 1) insert into u select * from t",
+    "with t as (select 1) upsert into u select * from t",
+    "-- select\ninsert into t select 1",
+    "/* select */ insert into t select 1",
+    "insert/**/into t select 1",
+    "from t insert overwrite table u select *",
+    "grant select on t to r",
+    "kill query '1:2'",
+    ":shutdown()",
+    "selectx 1",
+    "",
+    ";",
+    "   ",
+    "-- nothing",
+    "1",
+    "'select'",
+    "`select` 1",
+    # Several statements: the first may have run.
+    "select 1; drop table t",
+    "select 1; select 2",
+    "set x=1; insert into t values (1)",
+    "use d; drop table t",
+    # Something is left open, so that what is a comment and what is text cannot be known.
+    "select 'abc",
+    'select "abc',
+    "select `abc",
+    "select 1 /* never closed",
+    "select 'it's'",
+    "select 1\0",
+]
+
+
+@pytest.mark.parametrize("sql", READS)
+def test_what_only_reads_may_be_repeated(sql):
+    statement = Statement.parse(sql)
+
+    assert Effect.READ is statement.effect
+    assert statement.repeatable
+
+
+@pytest.mark.parametrize("sql", HARMLESS)
+def test_what_changes_nothing_more_when_it_runs_again_may_be_repeated(sql):
+    statement = Statement.parse(sql)
+
+    assert Effect.HARMLESS is statement.effect
+    assert statement.repeatable
+
+
+@pytest.mark.parametrize("sql", WRITES)
+def test_a_write_and_whatever_is_in_doubt_is_not_repeatable(sql):
+    statement = Statement.parse(sql)
+
+    assert Effect.WRITE is statement.effect
+    assert not statement.repeatable
+
+
+@pytest.mark.parametrize(
+    ("sql", "setting"),
+    [
+        ("use sales", ("use:database", "sales")),
+        ("USE `sales and more`;", ("use:database", "sales and more")),
+        ("use -- which?\n sales", ("use:database", "sales")),
+        ("set mem_limit=1g", ("mem_limit", "1g")),
+        ("SET MEM_LIMIT = 1g ;", ("MEM_LIMIT", "1g")),
+        ("set x = 'a;b'", ("x", "a;b")),
+        ('set x="it is"', ("x", "it is")),
+        ("set x='", None),
+        ("set x=", ("x", "")),
+        ("set hive.exec:y=a b", ("hive.exec:y", "a b")),
+        ("/* c */ set x=1 -- why", ("x", "1")),
+        ("set x='--1'", ("x", "--1")),
+        ("set", None),
+        ("set all", None),
+        ("select 1", None),
+        ("use d; use e", None),
+    ],
+)
+def test_use_and_set_change_the_session(sql, setting):
+    assert setting == Statement.parse(sql).setting
+
+
+@pytest.mark.parametrize(
+    ("sql", "early"),
+    [
+        ("create table t as select 1", True),
+        ("create table if not exists t as select 1", True),
+        ("create external table t stored as parquet as select 1", True),
+        ("create table t as values (1)", True),
+        ("create table t (i int)", False),
+        ("create view v as select 1", False),
+        ("insert into t select 1", False),
+        ("select 1", False),
+    ],
+)
+def test_create_table_as_select_has_made_its_table_before_admission(sql, early):
+    assert early is Statement.parse(sql).early
+
+
+SPACE = st.sampled_from([" ", "\n", "\t", "\r\n"])
+COMMENT = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=12).map(
+        "--{}\n".format
+    ),
+    st.text(st.characters(codec="utf-8"), max_size=12)
+    .filter(lambda text: "*/" not in text and not text.endswith("*"))
+    .map("/*{}*/".format),
+)
+FILLING = st.lists(st.one_of(SPACE, COMMENT), min_size=1, max_size=4).map("".join)
+
+
+@given(st.sampled_from([*READS, *HARMLESS, *WRITES]), FILLING, FILLING)
+def test_comments_and_white_space_around_a_statement_change_nothing(sql, before, after):
+    sql = sql.lstrip("\ufeff")
+    plain = Statement.parse(sql)
+
+    wrapped = Statement.parse(f"{before}{sql}\n{after}")
+
+    assert plain.repeatable is wrapped.repeatable
+    assert plain.setting == wrapped.setting
+
+
+@given(st.lists(st.one_of(st.sampled_from("select * from t where a = 'b' and c".split()), FILLING)))
+def test_comments_between_words_change_nothing(pieces):
+    """Words stay words: a comment separates them, and never joins them."""
+    assert Statement.parse("select " + " ".join(pieces)).effect is Effect.READ
+
+
+WRITING = ["insert", "upsert", "update", "delete", "merge", "load", "alter", "truncate", "grant"]
+
+
+@given(FILLING, st.sampled_from(WRITING), FILLING, st.text(max_size=40))
+def test_a_text_with_a_write_at_its_head_is_never_repeatable(before, word, between, rest):
+    assert not Statement.parse(f"{before}{word}{between}{rest}").repeatable
+
+
+@given(st.text())
+def test_any_text_can_be_read(sql):
+    """Whatever a caller sends, the server is the one that refuses it."""
+    assert isinstance(Statement.parse(sql), Statement)
+
+
+@given(st.text(alphabet="'\"`-/*;\\ \nab"))
+def test_what_is_left_open_or_goes_on_is_never_taken_for_a_read(tail):
+    """The quoting of a statement cannot be fooled into hiding a second statement."""
+    sql = f"select 1 {tail}; drop table t"
+    hidden = any(start < len(sql) - 1 <= end for start, end in literals(sql))
+
+    assert hidden or not Statement.parse(sql).repeatable
+
+
+def test_literals_and_comments_are_found_where_they_stand():
+    sql = "select 'a''b', \"c\" /* d */ -- e\n, `f`"
+
+    assert ["'a''b'", '"c"', "/* d */", "-- e", "`f`"] == [sql[a:b] for a, b in literals(sql)]

@@ -34,5 +34,10 @@ test: $(STAMP)  ## lint, type-check and test
 bench: $(STAMP)  ## measure: ratios, taken in one run
 	$(BIN)/python benchmarks/run.py
 
+docs: $(STAMP)  ## build the documentation in site/, strictly
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/mkdocs build --strict --quiet
+
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov dist site

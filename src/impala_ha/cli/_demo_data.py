@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-READS = ("SELECT count(*), max(id) FROM demo_arrivals",)
+READS = (
+    "SELECT origin, count(*) FROM flights GROUP BY origin",
+    "SELECT max(delay_min) FROM flights WHERE destination = 'OSL'",
+    "SELECT name, sum(passengers) FROM flights JOIN airlines USING (airline_id) GROUP BY name",
+    "SELECT city FROM airports ORDER BY elevation_m DESC LIMIT 3",
+    "SELECT count(*), max(id) FROM demo_arrivals",
+)
 
 
 def folder() -> Path:

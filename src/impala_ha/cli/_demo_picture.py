@@ -24,7 +24,7 @@ from ._demo_ledger import Entry, Ledger, Process, Told
 _BARS = " ▁▂▃▄▅▆▇█"
 _BUCKET = 0.5  # seconds of one bar
 _BUCKETS = 16
-_FULL = 24  # statements in one bucket that make a full bar
+_FULL = 12  # statements in one bucket that make a full bar
 _LINES = 12  # of news
 _COLOURS = {
     State.HEALTHY: "green",

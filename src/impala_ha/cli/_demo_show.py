@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -40,12 +41,14 @@ class Show:
         console: Where it is shown.
         seconds: How long the threads work.
         seed: Of every choice.
+        frame: Called with the picture and the time, ten times a second, by who wants to keep one.
     """
 
     cluster: LocalCluster
     console: Console
     seconds: float
     seed: int
+    frame: Callable[[Picture, float], None] = lambda _picture, _time: None
 
     def run(self) -> Verdict:
         """Let the threads work while coordinators are hurt; then compare."""
@@ -85,6 +88,7 @@ class Show:
                 while self._goes_on(ledger, running):
                     picture.look()
                     live.refresh()
+                    self.frame(picture, ledger.now())
             return
         told, next_line = 0, 0.0
         while self._goes_on(ledger, running):

@@ -1,0 +1,238 @@
+"""
+Write what the code knows better than any author: the reference, and the facts of each fault.
+
+    python docs/make_reference.py
+
+It writes ``docs/reference.md`` anew and, in ``docs/operations.md``, the table below each line
+``<!-- facts: NAME -->``.  A test fails while either is not what this program would write.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+import impala_ha
+from impala_ha import Fault, State
+from impala_ha._options import Options
+from impala_ha.cli._commands import COMMANDS
+from impala_ha.cli._commands import impala_ha as operator
+from impala_ha.cli._options import command as connect_command
+from impala_ha.policies import POLICIES
+from impala_ha.testing import LocalCluster, LocalCoordinator
+
+HERE = Path(__file__).parent
+REFERENCE = HERE / "reference.md"
+OPERATIONS = HERE / "operations.md"
+
+_HEAD = """\
+# Reference
+
+Written from the code by `docs/make_reference.py`.
+
+"""
+_OPTIONS = """\
+## Options
+
+`impala_ha.connect(host, port, ...)` takes impyla's parameters in impyla's order and then its own by
+name. Each option can also be said by an environment variable. What is said in the call counts
+first, then the environment, then the default; `None` means "not said". Times are in seconds.
+
+| option | variable | default | meaning |
+|---|---|---|---|
+| `host` | `IMPALA_HA_HOSTS`, then `IMPALA_HOSTS`, then `IMPALA_HOST` | `'localhost'` | \
+Who is there: `"a,b:21051,[::1]:21050"`, a list of such, `Coordinator` values, or a `Cluster`. \
+Comma or white space separates. An item may carry `?weight=2&zone=east`. |
+| `port` | `IMPALA_HA_PORT` | `21050` | For hosts that name none. |
+"""
+_DEPRECATED = """
+impyla's deprecated `use_ldap`, `ldap_user`, `ldap_password`, `use_kerberos`, `protocol` and
+`auth_cookie_names` are taken, with a `DeprecationWarning` that names the new one.
+"""
+
+
+def reference() -> str:
+    """The text of the reference page."""
+    parts = [
+        _HEAD,
+        _OPTIONS,
+        *(_option(option) for option in fields(Options)),
+        _DEPRECATED,
+        "\n## Policies\n\n",
+        *(f"- `{name}`: {_policy(make)}\n" for name, make in sorted(POLICIES.items())),
+        "\n## Connection\n\n",
+        *_class(impala_ha.Connection),
+        "\n## Cursor\n\n",
+        *_class(impala_ha.Cursor),
+        "\n## Cluster\n\n",
+        *_class(impala_ha.Cluster),
+        "\n## Values\n\n",
+        *(line for kind in _VALUES for line in (f"### {kind.__name__}\n\n", _prose(kind), "\n")),
+        "\n## States\n\n",
+        *(f"- `{state.name}`: {_STATES[state]}\n" for state in State),
+        "\n## Errors\n\n",
+        *(line for kind in _ERRORS for line in (f"### {kind.__name__}\n\n", _prose(kind), "\n")),
+        "\n## Local cluster\n\n",
+        *_class(LocalCluster),
+        "\n### LocalCoordinator\n\n",
+        *_class(LocalCoordinator),
+        "\n## Programs\n\n",
+        *_programs(),
+    ]
+    return "".join(parts).rstrip() + "\n"
+
+
+def operations(text: str) -> str:
+    """*text* with the facts of each fault brought up to date."""
+    for fault in Fault:
+        mark = f"<!-- facts: {fault.name} -->\n"
+        table = "\n" + facts(fault)
+        text = re.sub(re.escape(mark) + r"(\n\|[^\n]*\n\|[^\n]*\n\|[^\n]*\n)?", mark + table, text)
+    return text
+
+
+def facts(fault: Fault) -> str:
+    """What the library acts on, as a table."""
+    words = [fault.retry, fault.ran, fault.blames, fault.leaves]
+    cells = " | ".join("yes" if word else "no" for word in words)
+    return (
+        "| another try can help | may have run | the coordinator is left alone | "
+        "next try elsewhere |\n|---|---|---|---|\n"
+        f"| {cells} |\n"
+    )
+
+
+_VALUES = (impala_ha.Coordinator, impala_ha.Attempt, impala_ha.Breaker, impala_ha.Retry)
+_ERRORS = (
+    impala_ha.ConfigurationError,
+    impala_ha.AuthenticationFailed,
+    impala_ha.CoordinatorLost,
+    impala_ha.OutcomeUnknown,
+    impala_ha.ResultLost,
+    impala_ha.NoCoordinatorLeft,
+)
+_STATES = {
+    State.HEALTHY: "gets its share of new connections.",
+    State.ON_TRIAL: "its time of being left alone is over; one caller may try it.",
+    State.EJECTED: "it failed and is left alone.",
+    State.DRAINING: "it said that it is shutting down, and is left alone.",
+}
+
+
+def _option(option: Field[Any]) -> str:
+    text = re.sub(r"\s+", " ", option.metadata["help"])
+    default = "none" if option.default is None else f"`{option.default!r}`"
+    return f"| `{option.name}` | `IMPALA_HA_{option.name.upper()}` | {default} | {text} |\n"
+
+
+def _policy(make: Callable[..., Any]) -> str:
+    return _first_paragraph(type(make(random.Random(0))))  # noqa: S311 - nothing is drawn
+
+
+def _first_paragraph(thing: Any) -> str:
+    return re.sub(r"\s+", " ", (inspect.getdoc(thing) or "").partition("\n\n")[0])
+
+
+def _class(kind: type) -> Iterator[str]:
+    """A class with its own public members, and those of its bases in this package."""
+    yield _prose(kind) + "\n"
+    if kind.__init__.__doc__ and kind.__init__.__module__ == kind.__module__:
+        yield f"#### `{kind.__name__}{_signature(kind.__init__)}`\n\n{_prose(kind.__init__)}\n"
+    for name, member in _members(kind):
+        function = member.__func__ if isinstance(member, classmethod) else member
+        signature = "" if isinstance(member, property) else _signature(function)
+        yield f"#### `{name}{signature}`\n\n{_prose(function)}\n"
+
+
+def _members(kind: type) -> Iterable[tuple[str, Any]]:
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.startswith("impala_ha"):
+            for name, member in vars(base).items():
+                if not name.startswith("_") and inspect.getdoc(member):
+                    found.pop(name, None)
+                    if callable(member) or isinstance(member, (property, classmethod)):
+                        found[name] = member
+    return sorted(found.items())
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    text = ", ".join(map(_parameter, parameters))
+    return f"({_with_star(text, parameters)})"
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
+    return f"{stars}{parameter.name}{default}"
+
+
+def _with_star(text: str, parameters: list[inspect.Parameter]) -> str:
+    """Mark where the parameters begin that are given by name."""
+    first = next((p for p in parameters if p.kind is p.KEYWORD_ONLY), None)
+    if first is None:
+        return text
+    return re.sub(rf"(^|, ){first.name}\b", rf"\1*, {first.name}", text, count=1)
+
+
+def _prose(thing: Any) -> str:
+    """A docstring as Markdown: its sections become lists."""
+    out: list[str] = []
+    for line in (inspect.getdoc(thing) or "").splitlines():
+        entry = re.match(r"    (\S[^:]*): (.*)$", line)
+        if re.fullmatch(r"(Args|Returns|Raises|Attributes):", line):
+            out += ["", f"**{line.rstrip(':')}**", ""]
+        elif entry:
+            names = ", ".join(f"`{name}`" for name in entry[1].split(", "))
+            out.append(f"- {names}: {entry[2]}")
+        elif line.startswith("    ") and out and out[-1].strip() and not line.startswith("     |"):
+            out[-1] += " " + line.strip()
+        else:
+            out.append(line)
+    text = "\n".join(out).replace("``", "`")
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _programs() -> Iterator[str]:
+    yield "### impala-connect\n\nRuns SQL from the shell: [impala-connect](impala-connect.md).\n\n"
+    yield _flags(connect_command(lambda **_: None))
+    context = click.Context(operator)
+    for name in sorted(COMMANDS):
+        command = operator.get_command(context, name)
+        assert command is not None
+        yield f"\n### impala-ha {name}\n\n{_prose_of_help(command)}\n\n"
+        yield _flags(command)
+
+
+def _prose_of_help(command: click.Command) -> str:
+    return inspect.cleandoc(command.help or "").replace("\b\n", "")
+
+
+def _flags(command: click.Command) -> str:
+    rows = ["| flag | meaning |\n|---|---|\n"]
+    for option in command.params:
+        if isinstance(option, click.Option):
+            names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+            default = f" Default: {option.default}." if option.show_default else ""
+            text = (option.help or "").replace("|", "\\|")
+            rows.append(f"| {names} | {text}{default} |\n")
+    return "".join(rows)
+
+
+def main() -> None:
+    """Write both pages."""
+    REFERENCE.write_text(reference(), encoding="utf-8")
+    OPERATIONS.write_text(operations(OPERATIONS.read_text("utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,6 +8,7 @@ interrupts again until the lane is idle.  ``sleep()`` is a Python function that 
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import threading
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ class Duck:
             "impala_sleep", _sleep, ["BIGINT", "BIGINT"], "BOOLEAN", side_effects=True
         )
         self._lock = threading.Lock()
+        atexit.register(self.close)  # a database that is still open then complains about leaks
 
     def cursor(self) -> Any:
         """A cursor for one thread."""
@@ -67,7 +69,8 @@ class Duck:
             cursor.close()
 
     def close(self) -> None:
-        """Let the database go."""
+        """Let the database go.  May be called twice."""
+        atexit.unregister(self.close)
         self._root.close()
 
 

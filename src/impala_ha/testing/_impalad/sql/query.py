@@ -214,7 +214,7 @@ def _without_hints(tokens: list[Token]) -> Iterator[Token]:
         if token.token_type == TokenType.L_BRACKET and ahead in _HINTS:
             place += 3
             continue
-        if token.token_type == TokenType.VAR and token.text.upper() == "STRAIGHT_JOIN":
+        if token.token_type == TokenType.STRAIGHT_JOIN:
             place += 1
             continue
         yield token
@@ -225,8 +225,9 @@ def _told(error: ParseError, sql: str) -> ImpalaError:
     details = error.errors[0]
     lines = sql.split("\n")
     line, column = details.get("line") or 1, details.get("col") or 1
-    start = sum(len(text) + 1 for text in lines[: line - 1])
-    place = start + column - len(details.get("highlight") or "")
+    end = sum(len(text) + 1 for text in lines[: line - 1]) + column
+    missing = "Required keyword" in str(details.get("description"))
+    place = end if missing else end - len(details.get("highlight") or "")
     if "SENTINEL" in str(details.get("description")):
         place = len(sql)
     return syntax_error(sql, max(place, 0), None)

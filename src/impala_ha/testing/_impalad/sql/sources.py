@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from impala_ha.testing._impalad.contract import Column
+from impala_ha.testing._impalad.contract import Column, ImpalaError
 from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.duck import Duck, Lane
 from impala_ha.testing._impalad.sql.tables import DataFile, Table
@@ -28,12 +28,23 @@ _SUFFIXES = (".csv", ".parquet", ".parq")
 
 
 def load(folder: Path, warehouse: Warehouse, duck: Duck) -> None:
-    """Make tables of the files of *folder*, in database ``default``."""
+    """
+    Make tables of the files of *folder*, in database ``default``.
+
+    Raises:
+        ImpalaError: The folder or one of its files cannot be read.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    except OSError as error:
+        raise ImpalaError(f"Cannot read the data folder {folder}: {error.strerror}") from error
     lane = Lane(duck)
     try:
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in _SUFFIXES and path.is_file():
+        for path in paths:
+            try:
                 _load(path.absolute(), warehouse, duck, lane)
+            except (ImpalaError, OSError) as error:
+                raise ImpalaError(f"Cannot make a table of {path}: {error}") from error
     finally:
         lane.close()
 

@@ -1,0 +1,248 @@
+"""Tables of the pocket Impala: several processes write them, any may be killed, nothing is halved."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+
+import pytest
+from engine_lab import Lab
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return Lab(tmp_path / "warehouse")
+
+
+def test_an_insert_tells_how_many_rows_it_wrote(lab):
+    lab.run("CREATE TABLE t (a INT)")
+
+    assert {"": 2} == lab.changed("INSERT INTO t VALUES (1), (2)")
+    assert {"": 0} == lab.changed("INSERT INTO t SELECT a FROM t WHERE a > 9")
+    assert [(1,), (2,)] == lab.rows("SELECT a FROM t ORDER BY a")
+
+
+def test_columns_that_an_insert_does_not_name_are_null(lab):
+    lab.run("CREATE TABLE t (a INT, b STRING, c DOUBLE)")
+    lab.run("INSERT INTO t (c, a) VALUES (1.5, 1)")
+
+    assert [(1, None, 1.5)] == lab.rows("SELECT * FROM t")
+
+
+def test_an_overwrite_takes_the_place_of_all_rows(lab):
+    lab.run("CREATE TABLE t (a INT)")
+    lab.run("INSERT INTO t VALUES (1), (2)")
+    lab.run("INSERT OVERWRITE TABLE t SELECT cast(a + 10 AS INT) FROM t WHERE a = 1")
+
+    assert [(11,)] == lab.rows("SELECT a FROM t")
+
+
+def test_rows_are_counted_by_partition(lab):
+    lab.run("CREATE TABLE t (a INT) PARTITIONED BY (y INT, m STRING)")
+
+    assert {"y=1/m=a": 2} == lab.changed("INSERT INTO t PARTITION (y=1, m='a') VALUES (1), (2)")
+    assert {"y=1/m=b": 1, "y=2/m=a": 1} == lab.changed(
+        "INSERT INTO t PARTITION (y, m) SELECT 3, 1, 'b' UNION ALL SELECT 4, 2, 'a'"
+    )
+    assert {"y=3/m=c": 1} == lab.changed("INSERT INTO t PARTITION (y=3, m) SELECT 5, 'c'")
+    assert [("1", "a"), ("1", "b"), ("2", "a"), ("3", "c"), ("Total", "")] == [
+        row[:2] for row in lab.rows("SHOW PARTITIONS t")
+    ]
+
+
+def test_an_overwrite_leaves_other_partitions_alone(lab):
+    lab.run("CREATE TABLE t (a INT) PARTITIONED BY (y INT)")
+    lab.run("INSERT INTO t PARTITION (y) VALUES (1, 1), (2, 2)")
+    lab.run("INSERT OVERWRITE t PARTITION (y=2) VALUES (20)")
+
+    assert [(1, 1), (20, 2)] == lab.rows("SELECT a, y FROM t ORDER BY y")
+
+
+def test_a_partition_without_rows_is_made_and_dropped(lab):
+    lab.run("CREATE TABLE t (a INT) PARTITIONED BY (y INT)")
+    lab.run("ALTER TABLE t ADD PARTITION (y=1)")
+    lab.run("INSERT INTO t PARTITION (y=2) VALUES (1)")
+    lab.run("ALTER TABLE t DROP PARTITION (y=2)")
+
+    assert ["1", "Total"] == [row[0] for row in lab.rows("SHOW PARTITIONS t")]
+    assert [] == lab.rows("SELECT * FROM t")
+
+
+def test_with_may_stand_before_insert(lab):
+    lab.run("CREATE TABLE t (a INT)")
+    lab.run("WITH w AS (SELECT 7 AS a) INSERT INTO t SELECT a FROM w")
+
+    assert [(7,)] == lab.rows("SELECT a FROM t")
+
+
+def test_columns_change_and_old_rows_follow(lab):
+    lab.run("CREATE TABLE t (a INT, b STRING)")
+    lab.run("INSERT INTO t VALUES (1, 'x')")
+    lab.run("ALTER TABLE t CHANGE a n BIGINT")
+    lab.run("ALTER TABLE t DROP COLUMN b")
+    lab.run("ALTER TABLE t ADD COLUMNS (b STRING)")
+
+    assert [(1, None)] == lab.rows("SELECT n, b FROM t")
+    assert ["bigint", "string"] == lab.types("SELECT * FROM t")
+
+
+def test_rows_move_with_a_renamed_table(lab):
+    lab.run("CREATE TABLE t (a INT)")
+    lab.run("INSERT INTO t VALUES (1)")
+    lab.run("ALTER TABLE t RENAME TO u")
+    lab.run("CREATE TABLE t (a INT)")
+
+    assert [(1,)] == lab.rows("SELECT a FROM u")
+    assert [] == lab.rows("SELECT a FROM t")
+
+
+def test_every_type_is_stored_with_nulls(lab):
+    lab.run(
+        "CREATE TABLE t (a BOOLEAN, b TINYINT, c SMALLINT, d INT, e BIGINT, f FLOAT, g DOUBLE,"
+        " h DECIMAL(38,17), i STRING, j CHAR(4), k VARCHAR(3), l TIMESTAMP, m DATE, n BINARY)"
+    )
+    lab.run(
+        "INSERT INTO t VALUES (true, 1, 2, 3, 4, 0.5, 0.25, 1.5, 'x', 'ab', 'abc',"
+        " '2024-01-02 03:04:05.123456', '0001-01-01', unhex('00FF'))"
+    )
+    lab.run(f"INSERT INTO t VALUES ({', '.join(['NULL'] * 14)})")
+    filled, empty = lab.rows("SELECT * FROM t ORDER BY d")
+
+    assert (
+        True, 1, 2, 3, 4, 0.5, 0.25, "1.50000000000000000", "x", "ab  ", "abc",
+        "2024-01-02 03:04:05.123456000", "0001-01-01", b"\x00\xff",
+    ) == filled  # fmt: skip
+    assert (None,) * 14 == empty
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ("('x')", "(type: STRING) is not compatible with column 'a' (type: INT)"),
+        ("(3000000000)", "(type: BIGINT) would need to be cast to INT for column 'a'"),
+    ],
+)
+def test_a_value_that_impala_does_not_convert_is_refused(lab, values, text):
+    lab.run("CREATE TABLE t (a INT)")
+
+    assert text in lab.error(f"INSERT INTO t VALUES {values}")
+
+
+def test_a_primary_key_decides_what_insert_and_upsert_do(lab):
+    lab.run("CREATE TABLE k (id INT PRIMARY KEY, v STRING, w INT) STORED AS KUDU")
+
+    assert {"": 2} == lab.changed("INSERT INTO k VALUES (1, 'a', 1), (2, 'b', 2), (1, 'c', 3)")
+    assert {"": 0} == lab.changed("INSERT INTO k VALUES (1, 'z', 9)")
+    assert {"": 2} == lab.changed("UPSERT INTO k (id, v) VALUES (1, 'A'), (3, 'C')")
+    assert [(1, "A", 1), (2, "b", 2), (3, "C", None)] == lab.rows("SELECT * FROM k ORDER BY id")
+
+
+def test_update_and_delete_change_the_rows_they_name(lab):
+    lab.run("CREATE TABLE k (id INT PRIMARY KEY, v INT) STORED AS KUDU")
+    lab.run("INSERT INTO k VALUES (1, 10), (2, NULL), (3, 30)")
+
+    assert {"": 1} == lab.changed("UPDATE k SET v = cast(v + 1 AS INT) WHERE v > 10")
+    assert {"": 1} == lab.changed("DELETE FROM k WHERE v IS NULL")
+    assert {"": 0} == lab.changed("DELETE k WHERE v > 99")
+    assert [(1, 10), (3, 31)] == lab.rows("SELECT * FROM k ORDER BY id")
+    assert {"": 2} == lab.changed("DELETE FROM k")
+
+
+def test_concurrent_upserts_lose_nothing(lab):
+    lab.run("CREATE TABLE k (id INT PRIMARY KEY, v INT) STORED AS KUDU")
+
+    def work(first):
+        for number in range(first, first + 3):
+            lab.changed(f"UPSERT INTO k VALUES ({number}, 0)")
+
+    threads = [threading.Thread(target=work, args=(10 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 12 == lab.value("SELECT count(*) FROM k")
+
+
+def test_another_process_sees_at_once_what_one_wrote(lab, tmp_path):
+    other = Lab(tmp_path / "warehouse")
+    lab.run("CREATE TABLE t (a INT)")
+    other.run("INSERT INTO t VALUES (1)")
+    seen = lab.rows("SELECT a FROM t")
+    lab.run("DROP TABLE t")
+
+    assert [(1,)] == seen
+    assert "AnalysisException: Table does not exist: default.t" == other.error("REFRESH t")
+
+
+def test_a_reader_ends_with_the_rows_it_began_with(lab):
+    lab.run("CREATE TABLE t (a INT)")
+    lab.run("INSERT INTO t VALUES (1)")
+    job = lab.job("SELECT a FROM t")
+    lab.run("INSERT OVERWRITE t VALUES (2)")
+    lab.run("DROP TABLE t")
+    job.run()
+
+    assert [(1,)] == [tuple(column) for column in job.fetch(10)]
+    job.close()
+
+
+def _insert_for_ever(warehouse, started):
+    lab = Lab(warehouse)
+    while True:
+        lab.run("INSERT INTO t VALUES (1), (1)")
+        lab.run("INSERT OVERWRITE o SELECT a FROM t")
+        started.set()
+
+
+def test_a_killed_writer_leaves_no_half_statement(lab, tmp_path):
+    """Each INSERT writes two rows: their number is even whenever the writer dies."""
+    lab.run("CREATE TABLE t (a INT)")
+    lab.run("CREATE TABLE o (a INT)")
+    context = multiprocessing.get_context("spawn")
+    for _ in range(3):
+        started = context.Event()
+        writer = context.Process(
+            target=_insert_for_ever, args=(tmp_path / "warehouse", started), daemon=True
+        )
+        writer.start()
+        assert started.wait(30)
+        writer.kill()
+        writer.join()
+        assert -signal.SIGKILL == writer.exitcode
+        counted = lab.value("SELECT count(*) FROM t")
+        assert counted > 0
+        assert 0 == counted % 2
+        assert 0 == lab.value("SELECT count(*) FROM o") % 2
+        lab.run("INSERT INTO t VALUES (1), (1)")
+
+
+def test_a_folder_of_files_becomes_tables(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "Shop.csv").write_text("id,price,day,note\n1,2.50,2024-01-02,\n2,13.75,,x\n")
+    lab = Lab(tmp_path / "warehouse", data=data)
+    Lab(tmp_path / "warehouse", data=data)
+
+    assert ["int", "decimal(9,2)", "date", "string"] == lab.types("SELECT * FROM shop")
+    assert [(1, "2.50", "2024-01-02", None), (2, "13.75", None, "x")] == lab.rows(
+        "SELECT * FROM shop ORDER BY id"
+    )
+
+
+def test_a_dropped_data_table_stays_dropped_and_its_file_stays(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "t.csv").write_text("a\n1\n")
+    Lab(tmp_path / "warehouse", data=data).run("DROP TABLE t")
+
+    assert [] == Lab(tmp_path / "warehouse", data=data).rows("SHOW TABLES")
+    assert (data / "t.csv").exists()
+
+
+def test_a_data_file_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "broken.parquet").write_text("no parquet")
+
+    with pytest.raises(Exception, match=r"Cannot make a table of .*broken\.parquet"):
+        Lab(tmp_path / "warehouse", data=tmp_path)

@@ -45,6 +45,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
             retry,
             first=(self._user, self._configuration()),
             connect_timeout=options.connect_timeout,
+            hedge_after=options.hedge_after,
             zone=options.zone,
         )
         self._failover.run(Call("connect", proof=True), lambda _: None)

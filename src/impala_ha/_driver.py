@@ -36,6 +36,10 @@ class Driver(Protocol):
     def sends_password(self) -> bool:
         """Whether opening hands a password to the coordinator."""
 
+    @property
+    def credentials(self) -> object:
+        """What stands for user and password, without telling them; None if there is none."""
+
     def open(
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
     ) -> Link:
@@ -60,6 +64,9 @@ class ImpylaDriver:
         self._options = options
         self._clock = clock
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
+        self.credentials: object = None
+        if self.sends_password:
+            self.credentials = hash((options.auth_mechanism, options.user, options.password))
 
     def open(
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float

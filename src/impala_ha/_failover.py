@@ -7,9 +7,8 @@ once.  It knows nothing of cursors: what is tried is a function of a link.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import tenacity
 
@@ -19,6 +18,7 @@ from ._driver import Driver
 from ._faults import Fault, Phase, judge
 from ._link import Link
 from ._model import Attempt, Coordinator
+from ._place import First, Place
 from ._retry import Retry
 from ._wire import CallFailed
 from .cluster import Cluster
@@ -26,7 +26,7 @@ from .cluster import Cluster
 Got = TypeVar("Got")
 
 
-class Failover:
+class Failover(Place):
     """Keeps one connection alive across coordinators."""
 
     def __init__(
@@ -35,9 +35,8 @@ class Failover:
         driver: Driver,
         retry: Retry,
         *,
-        first: tuple[str, Mapping[str, str]],
-        connect_timeout: float = 10.0,
-        zone: str = "",
+        first: First,
+        **place: Any,
     ):
         """
         Args:
@@ -45,19 +44,11 @@ class Failover:
             driver: Opens links.
             retry: How often and how long.
             first: User and configuration of the session that opening makes.
-            connect_timeout: Seconds for opening one link.
-            zone: Whose coordinators come first.
+            **place: See `Place`.
         """
-        self.cluster = cluster
-        self.driver = driver
+        super().__init__(cluster, driver, **place)
         self.retry = retry
-        self.link: Link | None = None
-        self.closed = False
-        self.impala = True  # until a link says otherwise
         self._first = first
-        self._connect_timeout = connect_timeout
-        self._zone = zone
-        self._process = os.getpid()
 
     def run(
         self,
@@ -65,7 +56,7 @@ class Failover:
         work: Callable[[Link], Got],
         *,
         home: Callable[[], Link | None] = lambda: None,
-        first: tuple[str, Mapping[str, str]] | None = None,
+        first: First | None = None,
         trail: Trail | None = None,
     ) -> Got:
         """
@@ -117,26 +108,11 @@ class Failover:
             rounds = len(trail.attempts)
         return self.retry.wait(rounds, self.cluster.rng)
 
-    def check_usable(self) -> None:
-        """
-        Raise where no call may be made.
-
-        Raises:
-            InterfaceError: The connection was closed, or belongs to the parent process.
-        """
-        if self.closed:
-            raise errors.InterfaceError("the connection is closed")
-        if self._process != os.getpid():
-            raise errors.InterfaceError(
-                f"this connection belongs to process {self._process}; "
-                f"a forked process ({os.getpid()}) must connect for itself"
-            )
-
     def _try(
         self,
         call: Call,
         work: Callable[[Link], Got],
-        on: tuple[Link | None, tuple[str, Mapping[str, str]] | None],
+        on: tuple[Link | None, First | None],
         trail: Trail,
     ) -> Got:
         link, first = on
@@ -144,7 +120,10 @@ class Failover:
         where = link.coordinator if link else self.cluster.pick(trail.tried, self._zone)
         try:
             if link is None:
-                link = self._open(where, first or self._first, trail)
+                where, found = self._find(call, where, first or self._first, trail)
+                if isinstance(found, Exception):
+                    raise found  # noqa: TRY301 - judged with what the work raises
+                link = found
             got = work(link)
         except (CallFailed, errors.Error) as error:
             if isinstance(error, _NOT_OURS_TO_JUDGE):
@@ -167,9 +146,20 @@ class Failover:
             self.cluster.report(attempt)
         return got
 
+    def _find(
+        self, call: Call, where: Coordinator, first: First, trail: Trail
+    ) -> tuple[Coordinator, Link | Exception]:
+        """Open a link to *where*, or to another one that answers sooner."""
+        start = self.cluster.clock.now()
+        *failed, last = self.open(where, first, trail.tried, trail.deadline - start)
+        for outcome in failed:
+            if isinstance(outcome.got, Exception):
+                self._note(outcome.got, call, (outcome.coordinator, None, start), trail)
+        return last.coordinator, last.got
+
     def _note(
         self,
-        error: errors.Error,
+        error: Exception,
         call: Call,
         at: tuple[Coordinator, Link | None, float],
         trail: Trail,
@@ -200,32 +190,6 @@ class Failover:
             self.cluster.report(attempt)
         if link is not None and (link.broken or fault.leaves):
             self.leave(link)
-
-    def _open(
-        self, coordinator: Coordinator, first: tuple[str, Mapping[str, str]], trail: Trail
-    ) -> Link:
-        user, configuration = first
-        left = trail.deadline - self.cluster.clock.now()
-        limit = max(0.001, min(self._connect_timeout, left))
-        self.link = self.driver.open(coordinator, user, configuration, limit)
-        self.impala = self.link.impala
-        self.cluster.linked(coordinator, +1)
-        return self.link
-
-    def leave(self, link: Link) -> None:
-        """Use *link* for nothing new; results open on it may still be read to their end."""
-        if self.link is link:
-            self.link = None
-            self.cluster.linked(link.coordinator, -1)
-
-    def close(self) -> None:
-        """Close the connection for good; a second time does nothing."""
-        self.closed = True
-        link = self.link
-        if link is not None:
-            self.link = None
-            self.cluster.linked(link.coordinator, -1)
-            link.close()
 
 
 _NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)

@@ -178,6 +178,12 @@ class Options:
         10.0,
         "Seconds for one coordinator, from its TCP connection to its answer to OpenSession.",
     )
+    hedge_after: float | None = _option(
+        _timeout,
+        0.25,
+        "Seconds without an answer to OpenSession after which a second coordinator is asked as "
+        "well, and the first answer taken; 0: never.",
+    )
     probe_after: float | None = _option(
         _timeout,
         15.0,

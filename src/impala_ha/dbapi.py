@@ -124,6 +124,7 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
     *,
     policy: str | Policy | None = None,
     connect_timeout: float | None = None,
+    hedge_after: float | None = None,
     probe_after: float | None = None,
     deadline: float | None = None,
     zone: str | None = None,
@@ -145,6 +146,9 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         policy: Who is next: ``"round_robin"`` (default), ``"random"``, ``"least_connections"``,
             ``"two_choices"``, ``"ordered"`` or an object with ``choose(candidates)``.
         connect_timeout: Seconds for one coordinator, from TCP to its answer to OpenSession; 10.
+        hedge_after: Seconds without an answer to OpenSession after which a second coordinator is
+            asked as well; the first answer is taken. With a password only once it has worked.
+            0: never; 0.25.
         probe_after: Seconds of silence in a call after which the coordinator is probed on a second
             connection; given up when two probes in a row get no answer. 0: never; 15. Not over
             HTTP.

@@ -196,6 +196,7 @@ class FakeDriver:
         limits: How many seconds each was given.
         ended: Where a session was closed through a connection of its own.
         sends_password: What `judge` is told.
+        credentials: What must have worked once before two are asked at once.
     """
 
     def __init__(self) -> None:
@@ -204,6 +205,7 @@ class FakeDriver:
         self.limits: list[float] = []
         self.ended: list[str] = []
         self.sends_password = False
+        self.credentials: object = None
 
     def __getitem__(self, host: str) -> FakeCoordinator:
         return self.hosts.setdefault(host, FakeCoordinator(host))

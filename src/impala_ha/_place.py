@@ -1,0 +1,141 @@
+"""
+Where a connection is: its link, and how it gets one.
+
+Opening is hedged: see `_hedge`.  Passwords are not sent to a second coordinator before the first
+has taken them, or a wrong one would be tried twice as often.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from . import errors
+from ._driver import Driver
+from ._faults import Phase, judge
+from ._hedge import Hedge, Outcome
+from ._link import Link
+from ._model import Attempt, Coordinator
+from ._wire import CallFailed
+from .cluster import Cluster
+
+First = tuple[str, Mapping[str, str]]
+
+
+class Place:
+    """
+    The part of `Failover` that has a link.
+
+    Attributes:
+        cluster: Who is there.
+        driver: Opens links.
+        link: Where new statements go; None while that is open.
+        closed: Whether the connection was closed.
+        impala: Whether the last server was Impala; taken for granted before the first.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        driver: Driver,
+        *,
+        connect_timeout: float = 10.0,
+        hedge_after: float | None = None,
+        zone: str = "",
+    ):
+        """
+        Args:
+            cluster: Who is there.
+            driver: Opens links.
+            connect_timeout: Seconds for opening one link.
+            hedge_after: Seconds without an answer after which a second coordinator is asked as
+                well; None: never.
+            zone: Whose coordinators come first.
+        """
+        self.cluster = cluster
+        self.driver = driver
+        self.link: Link | None = None
+        self.closed = False
+        self.impala = True
+        self._connect_timeout = connect_timeout
+        self._hedge_after = hedge_after
+        self._zone = zone
+        self._process = os.getpid()
+
+    def check_usable(self) -> None:
+        """
+        Raise where no call may be made.
+
+        Raises:
+            InterfaceError: The connection was closed, or belongs to the parent process.
+        """
+        if self.closed:
+            raise errors.InterfaceError("the connection is closed")
+        if self._process != os.getpid():
+            raise errors.InterfaceError(
+                f"this connection belongs to process {self._process}; "
+                f"a forked process ({os.getpid()}) must connect for itself"
+            )
+
+    def leave(self, link: Link) -> None:
+        """Use *link* for nothing new; results open on it may still be read to their end."""
+        if self.link is link:
+            self.link = None
+            self.cluster.linked(link.coordinator, -1)
+
+    def close(self) -> None:
+        """Close the connection for good; a second time does nothing."""
+        self.closed = True
+        link = self.link
+        if link is not None:
+            self.leave(link)
+            link.close()
+
+    def open(
+        self, where: Coordinator, first: First, tried: Sequence[Coordinator], left: float
+    ) -> list[Outcome]:
+        """
+        Open a link to *where*, or to another one that answers sooner, within *left* seconds.
+
+        Returns:
+            How it ended, in order: failures, then the link if there is one.
+        """
+        limit = max(0.001, min(self._connect_timeout, left))
+
+        def open_link(coordinator: Coordinator) -> Link:
+            return self.driver.open(coordinator, *first, limit)
+
+        outcomes = self._hedged(open_link, where, tried)
+        got = outcomes[-1].got
+        if isinstance(got, Link):
+            self.link, self.impala = got, got.impala
+            self.cluster.linked(got.coordinator, +1)
+            self.cluster.trust(self.driver.credentials)
+        return outcomes
+
+    def _hedged(
+        self,
+        open_link: Callable[[Coordinator], Link],
+        where: Coordinator,
+        tried: Sequence[Coordinator],
+    ) -> list[Outcome]:
+        alone = len(self.cluster.coordinators) == 1
+        if self._hedge_after is None or alone or not self.cluster.trusts(self.driver.credentials):
+            try:
+                return [Outcome(where, open_link(where))]
+            except (CallFailed, errors.Error) as error:
+                return [Outcome(where, error)]
+        hedge = Hedge(open_link, self._late)
+        return hedge.run(
+            where, self._hedge_after, lambda: self.cluster.pick([*tried, where], self._zone)
+        )
+
+    def _late(self, outcome: Outcome) -> None:
+        """What became of the loser: it counts for its health like any other answer."""
+        got, fault, phase = outcome.got, None, None
+        if isinstance(got, Exception):
+            phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
+            fault = judge(got.__cause__ or got, phase)
+        text = str(got) if fault else ""
+        where = outcome.coordinator
+        self.cluster.report(Attempt("hedged connect", 1, where, 0.0, fault, phase, text=text))

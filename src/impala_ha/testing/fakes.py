@@ -197,6 +197,7 @@ class FakeDriver:
         ended: Where a session was closed through a connection of its own.
         sends_password: What `judge` is told.
         credentials: What must have worked once before two are asked at once.
+        revives: Whether a broken link can be connected anew, as with a real coordinator.
     """
 
     def __init__(self) -> None:
@@ -206,6 +207,7 @@ class FakeDriver:
         self.ended: list[str] = []
         self.sends_password = False
         self.credentials: object = None
+        self.revives = False
 
     def __getitem__(self, host: str) -> FakeCoordinator:
         return self.hosts.setdefault(host, FakeCoordinator(host))
@@ -225,7 +227,10 @@ class FakeDriver:
             refused = TTransportException(TTransportException.NOT_OPEN, "Could not connect to any")
             raise CallFailed(Phase.CONNECT, refused)
         wire = FakeWire(server)
-        service = Service(FakeClient(server, wire))
+        client = FakeClient(server, wire)
+        service = Service(client)
+        if self.revives:
+            service.revive = lambda _: _revive(client, server)
         try:
             session = service.open_session(user, dict(configuration))
         except CallFailed:
@@ -241,6 +246,13 @@ class FakeDriver:
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:  # noqa: ARG002
         """Nothing: what happens here is made up."""
         return ""
+
+
+def _revive(client: FakeClient, server: FakeCoordinator) -> bool:
+    server.log.append(("revive", None))
+    if not server.down:
+        client.broken = None
+    return not server.down
 
 
 class FakeWire:

@@ -1,0 +1,205 @@
+"""A connection that breaks under a statement, while its coordinator and session live on."""
+
+from collections import deque
+from types import SimpleNamespace
+
+import pytest
+from test_failover import World, lost
+from thrift.transport.TTransport import TTransportException
+
+from impala_ha import Coordinator, State, errors
+from impala_ha._service import _height
+from impala_ha._wire import Closed
+
+
+@pytest.fixture
+def world():
+    world = World()
+    world.driver.revives = True
+    return world
+
+
+@pytest.fixture
+def cursor(world):
+    return world.connect().cursor()
+
+
+def revived(world, host="a"):
+    return world[host].count("revive")
+
+
+def test_a_write_survives_a_connection_that_breaks_while_it_runs(world, cursor):
+    world["a"].script["GetOperationStatus"] = deque([lost()])
+
+    cursor.execute("insert into t values (1)")
+
+    assert world.statements() == {"a": ["insert into t values (1)"]}
+    assert revived(world) == 1
+    assert world.state("a") is State.HEALTHY
+    assert len(cursor.attempts) == 1
+
+
+def test_where_the_session_is_gone_the_rules_decide(world, cursor):
+    world["a"].script["GetOperationStatus"] = deque([lost(), "Invalid session id: 1:2"])
+
+    with pytest.raises(errors.OutcomeUnknown):
+        cursor.execute("insert into t values (1)")
+
+    assert world.statements() == {"a": ["insert into t values (1)"]}
+
+
+def test_a_statement_that_was_sent_is_not_sent_again_on_the_new_connection(world, cursor):
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+
+    with pytest.raises(errors.OutcomeUnknown):
+        cursor.execute("insert into t values (1)")
+
+    assert world.statements() == {"a": ["insert into t values (1)"]}
+
+
+def test_a_silent_coordinator_is_not_asked_again(world, cursor):
+    silent = TTransportException(TTransportException.TIMED_OUT, "read timeout")
+    world["a"].script["GetOperationStatus"] = deque([silent])
+
+    cursor.execute("select 1")
+
+    assert revived(world) == 0
+    assert cursor.coordinator == Coordinator("b")
+
+
+def test_neither_is_one_that_timed_out_without_thrift(world, cursor):
+    world["a"].script["GetOperationStatus"] = deque([TimeoutError("timed out")])
+
+    cursor.execute("select 1")
+
+    assert revived(world) == 0
+
+
+def test_hive_ends_its_sessions_with_the_connection(world):
+    world["a"].impala = False
+    cursor = world.connect().cursor()
+    world["a"].script["GetOperationStatus"] = deque([lost()])
+
+    cursor.execute("select 1")
+
+    assert revived(world) == 0
+    assert cursor.coordinator == Coordinator("b")
+
+
+def test_a_result_goes_on_where_it_stopped(world, cursor):
+    cursor.execute("select 1")
+    assert cursor.fetchone() == ("one",)
+    cursor._home.client.sever(lost())
+
+    assert cursor.fetchall() == [("two",)]
+    assert world.statements() == {"a": ["select 1"]}
+
+
+def test_rows_that_were_lost_on_the_way_are_missed(world, cursor):
+    """The server sent the second row into the broken connection and goes on with the third."""
+    world["a"].rows = ["one", "two", "three"]
+    cursor.execute("select 1")
+    assert cursor.fetchone() == ("one",)
+
+    def swallowed(request):
+        world["a"]._FetchResults(request)
+        raise lost()
+
+    world["a"].script["FetchResults"] = deque([swallowed])
+
+    with pytest.raises(errors.ResultLost, match="went on with row 2, and row 1 was expected"):
+        cursor.fetchone()
+
+
+def test_an_untouched_result_with_lost_rows_is_had_again(world, cursor):
+    cursor.execute("select 1")
+
+    def swallowed(request):
+        world["a"]._FetchResults(request)
+        raise lost()
+
+    world["a"].script["FetchResults"] = deque([swallowed])
+
+    assert cursor.fetchall() == [("one",), ("two",)]
+    assert world["b"].statements() == ["select 1"]
+
+
+def test_a_dead_coordinator_is_asked_once(world, cursor):
+    cursor.execute("select 1")
+    other = world.cursor()
+    other.execute("select 2")
+    world["a"].down = True
+
+    assert cursor.fetchall() == [("one",), ("two",)]
+    assert other.fetchall() == [("one",), ("two",)]
+    assert revived(world) == 1
+
+
+def test_a_connection_that_died_while_idle_is_made_anew_with_its_session(world, cursor):
+    world["a"].script["CloseSession"] = deque(["never"])
+    cursor._home.client.wire.stale = lambda: "TSocket read 0 bytes"
+
+    cursor.execute("insert into t values (1)")
+
+    assert revived(world) == 1
+    assert world["a"].count("OpenSession") == 1
+    assert world.statements() == {"a": ["insert into t values (1)"]}
+
+
+def test_a_closed_connection_is_not_made_anew(world, cursor):
+    link = cursor._home
+    world.failover.close()
+
+    assert isinstance(link.client.broken, Closed)
+    assert link.usable() is False
+    assert revived(world) == 0
+
+
+def test_closing_makes_a_broken_connection_anew_to_end_its_sessions(world, cursor):
+    cursor.execute("select 1")
+    cursor._home.client.sever(lost())
+
+    cursor.close()
+
+    assert world["a"].sessions == {}
+
+
+def test_a_write_of_unknown_outcome_is_not_ended_by_what_comes_after(world, cursor):
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+    with pytest.raises(errors.OutcomeUnknown):
+        cursor.execute("insert into t values (1)")
+
+    cursor.execute("select count(*) from t")
+    cursor.close()
+    world.failover.close()
+
+    assert world.driver.ended == []
+    assert len(world["a"].sessions) == 1, "left to the server: the INSERT may run in it"
+
+
+def test_a_lost_read_is_ended_before_it_runs_elsewhere(world, cursor):
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+
+    cursor.execute("select 1")
+
+    assert world.driver.ended == ["a"]
+
+
+def test_questions_about_a_statement_survive_too(world, cursor):
+    cursor.execute("select 1")
+    world["a"].script["GetRuntimeProfile"] = deque([lost()])
+
+    assert cursor.get_profile() == "profile"
+
+
+@pytest.mark.parametrize(
+    ("results", "height"),
+    [
+        (SimpleNamespace(columns=None, rows=[1, 2]), 2),
+        (SimpleNamespace(columns=[], rows=None), 0),
+        (SimpleNamespace(columns=[SimpleNamespace(a=None, b=SimpleNamespace(values="xyz"))]), 3),
+        (SimpleNamespace(columns=[SimpleNamespace(a=None)]), 0),
+    ],
+)
+def test_rows_are_counted_by_the_first_column(results, height):
+    assert _height(results) == height

@@ -172,7 +172,7 @@ class Failover(Place):
         else:
             phase, cause = link.phase if link else Phase.OPEN, error
         fault = judge(cause, phase, password=self.driver.sends_password)
-        text = str(cause) or type(cause).__name__
+        text = _words(cause)
         attempt = Attempt(
             call.operation,
             number=len(trail.attempts) + 1,
@@ -193,3 +193,10 @@ class Failover(Place):
 
 
 _NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)
+
+
+def _words(error: BaseException) -> str:
+    """What *error* says, and what thrift keeps beside it: "unexpected exception" says little."""
+    inner = getattr(error, "inner", None)
+    text = str(error) or type(error).__name__
+    return text if inner is None or str(inner) in text else f"{text}: {inner}"

@@ -8,7 +8,6 @@ know that.  To teach another one, add a row to `HINTS`.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -43,14 +42,6 @@ _OTHER_PORTS = {
 }
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _gssapi(failure: Failure) -> bool:
     return failure.options.auth_mechanism == "GSSAPI" and failure.phase is Phase.LOGIN
 
@@ -66,7 +57,7 @@ def _plain_socket(failure: Failure) -> bool:
 HINTS: tuple[Hint, ...] = (
     Hint(
         "",
-        lambda f: _gssapi(f) and _is_address(f.coordinator.host) and f.options.krb_host is None,
+        lambda f: _gssapi(f) and f.coordinator.is_address and f.options.krb_host is None,
         "Kerberos needs names: give the coordinator's full name as host, or as krb_host",
     ),
     Hint(

@@ -11,12 +11,11 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl
 
-from ._model import DEFAULT_PORT, Coordinator
+from ._model import DEFAULT_PORT, Coordinator, is_address
 
 _ITEM = re.compile(
     r"(?:\[(?P<six>[^\[\]]*)\]|(?P<host>[^\[\]:?/@]*))(?::(?P<port>[^?]*))?(?:\?(?P<words>.*))?"
 )
-_BARE_SIX = re.compile(r"[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%\w+)?")
 _NAME = re.compile(r"[\w.\-%:]+")
 _WORDS = ("weight", "zone")
 
@@ -62,7 +61,7 @@ def _items(hosts: str | Iterable[object]) -> Sequence[str | Coordinator]:
 
 
 def _coordinator(item: str, default_port: int) -> Coordinator:
-    if _BARE_SIX.fullmatch(item):
+    if item.count(":") > 1 and is_address(item):
         return Coordinator(item, default_port)
     match = _ITEM.fullmatch(item)
     if "@" in item:

@@ -9,6 +9,17 @@ from ._faults import Fault, Phase
 DEFAULT_PORT = 21050  # Impala's --hs2_port
 
 
+def is_address(host: str) -> bool:
+    """Is *host* an IPv4 or IPv6 address?"""
+    from ipaddress import ip_address  # noqa: PLC0415 - not each import pays for it
+
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Coordinator:
     """
@@ -33,6 +44,11 @@ class Coordinator:
             raise ValueError(f"port of {self.host} must be within 1..65535, not {self.port}")
         if self.weight < 1:
             raise ValueError(f"weight of {self.host} must be at least 1, not {self.weight}")
+
+    @property
+    def is_address(self) -> bool:
+        """Is the host an address and no name?"""
+        return is_address(self.host)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

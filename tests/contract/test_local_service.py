@@ -289,7 +289,7 @@ def test_a_cancel_stops_the_work_itself(cluster, client, until):
 
 
 def test_a_query_runs_on_when_its_client_is_gone(cluster, until):
-    sql = "SELECT sleep(300)"
+    sql = "SELECT sleep(301)"
     with hs2(cluster[0]) as client:
         client.execute(sql)
 

@@ -22,16 +22,15 @@ from impala_ha._extras import MissingExtra
 from impala_ha.testing._impalad import control
 from impala_ha.testing._impalad.flags import parse_flags
 from impala_ha.testing._impalad.layout import Layout, read_layout
-from impala_ha.testing._local_coordinator import LocalCoordinator, Mode
+from impala_ha.testing._local_coordinators import Coordinators
 from impala_ha.testing._local_process import end_keeper, private_directory, start_keeper, wait_ready
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from typing_extensions import Self
 
-    from impala_ha.testing._impalad.journal import Event
 
 _ENGINE = "impala_ha.testing._impalad.engine:make_engine"
 _NEEDS = ("duckdb", "sqlglot", "pyarrow")
@@ -39,7 +38,7 @@ _MOST = 250
 _LAST_PORT = 65535
 
 
-class LocalCluster:
+class LocalCluster(Coordinators):
     """Several coordinators on this machine, each a process on a loopback address of its own.
 
     Use it as a context manager, or call `start` and `stop`.
@@ -74,7 +73,7 @@ class LocalCluster:
     ) -> None:
         _check(n, port, auth, users, data)
         parse_flags(flags or {})
-        self._plan = Layout(
+        plan = Layout(
             directory="",
             size=n,
             port=port,
@@ -88,9 +87,8 @@ class LocalCluster:
         )
         if _engine == _ENGINE:
             _check_installed()
-        self._layout: Layout | None = None
+        super().__init__(plan)
         self._process: subprocess.Popen[str] | None = None
-        self._past: list[Event] = []
 
     @classmethod
     def attach(cls, directory: str | os.PathLike[str]) -> Self:
@@ -106,14 +104,10 @@ class LocalCluster:
             FileNotFoundError: No cluster lives there.
         """
         cluster = cls.__new__(cls)
-        cluster._plan = cluster._layout = read_layout(directory)  # noqa: SLF001  # it is ours
-        cluster._process = None  # noqa: SLF001
-        cluster._past = []  # noqa: SLF001
+        layout = read_layout(directory)
+        Coordinators.__init__(cluster, layout, layout)
+        cluster._process = None  # noqa: SLF001  # it is one of ours
         return cluster
-
-    def __repr__(self) -> str:
-        state = self.hosts if self._layout is not None else "not running"
-        return f"<LocalCluster of {self._plan.size}: {state}>"
 
     def __enter__(self) -> Self:
         return self if self._layout is not None else self.start()
@@ -146,73 +140,22 @@ class LocalCluster:
 
     def stop(self) -> None:
         """End all coordinators and remove the private directory.  May be called twice."""
-        layout, self._layout = self._layout, None
+        layout = self._layout
         if layout is None:
             return
         if self._process is None:
-            self._past = _read_journals(layout)
+            self._leave()
             return
         with contextlib.suppress(OSError, ValueError):
             control.ask(layout.keeper, "stop")
-        self._past = _read_journals(layout)
+        self._leave()
         self._end_keeper()
         shutil.rmtree(layout.directory, ignore_errors=True)
-
-    @property
-    def directory(self) -> Path:
-        """The private directory, by which another process can `attach`."""
-        return Path(self._running().directory)
-
-    @property
-    def warehouse(self) -> Path:
-        """The folder of the tables."""
-        return Path(self._running().warehouse)
-
-    @property
-    def hosts(self) -> str:
-        """``"127.0.0.1:21050,127.0.0.2:21050"``: what `impala_ha.connect` takes."""
-        return ",".join(f"{host}:{port}" for host, port in self._running().addresses)
-
-    def __len__(self) -> int:
-        return self._plan.size
-
-    def __getitem__(self, index: int) -> LocalCoordinator:
-        layout = self._running()
-        return LocalCoordinator(layout, range(layout.size)[index])
-
-    def __iter__(self) -> Iterator[LocalCoordinator]:
-        return (self[index] for index in range(len(self)))
-
-    def heal(self) -> None:
-        """Undo what was done to any coordinator."""
-        for coordinator in self:
-            coordinator.heal()
-
-    def journal(self) -> list[Event]:
-        """Return what all coordinators wrote down, oldest first; also after `stop`."""
-        if self._layout is None:
-            return list(self._past)
-        return _read_journals(self._layout)
-
-    def executions(self, sql: str, *, mode: Mode = "started") -> int:
-        """Count how often a statement ran, on all coordinators together; also after `stop`.
-
-        Args:
-            sql: Its exact text; white space around it does not count.
-            mode: As for `LocalCoordinator.executions`.
-        """
-        text = sql.strip()
-        return sum(event.event == mode and event.sql == text for event in self.journal())
 
     def _end_keeper(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             end_keeper(process)
-
-    def _running(self) -> Layout:
-        if self._layout is None:
-            raise RuntimeError("the cluster is not running")
-        return self._layout
 
 
 def _check(
@@ -240,10 +183,3 @@ def _check_installed() -> None:
         raise MissingExtra(
             f"{missing[0]} is not installed: pip install 'impala-ha[local]'", name=missing[0]
         )
-
-
-def _read_journals(layout: Layout) -> list[Event]:
-    events = [
-        event for index in range(layout.size) for event in LocalCoordinator(layout, index).journal()
-    ]
-    return sorted(events, key=lambda event: event.time)

@@ -111,6 +111,10 @@ def _verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]
         faults.heal()
         frontend.wake()
 
+    def lose_sessions() -> None:
+        for session in registry.sessions():
+            registry.close_session(session)
+
     return {
         "mute": faults.mute,
         "saturate": frontend.saturate,
@@ -119,7 +123,7 @@ def _verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]
         "cut": faults.cut,
         "fail_next": faults.fail_next,
         "heal": heal,
-        "lose_sessions": registry.lose_sessions,
+        "lose_sessions": lose_sessions,
         "disconnect": frontend.disconnect,
         "cut_count": lambda: faults.cut_count,
         "connections": frontend.count,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from impala_ha.testing._impalad.contract import ImpalaError
-from impala_ha.testing._impalad.queries import QueryState
+from impala_ha.testing._impalad.progress import QueryState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ class Impalad:
             return
         passed = time.monotonic() - since
         queries = self.registry.queries()
-        running = sum(query.state is QueryState.RUNNING for query in queries)
+        running = sum(query.progress.state is QueryState.RUNNING for query in queries)
         raise ImpalaError(
             "Server is being shut down: "
             f"shutdown grace period left: {_duration(_GRACE_SECONDS - passed)}, "

@@ -109,7 +109,7 @@ class MetadataCalls:
         query = Query(handle, rpc, session, find(), journal=None, tell=self._impalad.teller(handle))
         registry.add_query(query)
         query.start(None)
-        query.wait(None)
+        query.progress.wait(None)
         operation = t.TOperationHandle(
             operationId=handle.to_thrift(),
             operationType=_OPERATIONS[rpc],

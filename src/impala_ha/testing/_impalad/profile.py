@@ -18,7 +18,7 @@ from impala._thrift_gen.RuntimeProfile import ttypes as profile
 from thrift.protocol.TCompactProtocol import TCompactProtocol
 from thrift.transport.TTransport import TMemoryBuffer
 
-from impala_ha.testing._impalad.queries import QueryState
+from impala_ha.testing._impalad.progress import QueryState
 from impala_ha.testing._impalad.replies import done
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _KRPC_PORT = 27000
 def describe(query: Query, impalad: Impalad) -> dict[str, str]:
     """Return the lines of the profile, by name."""
     session = query.session
-    failed = query.state is QueryState.ERROR
+    failed = query.progress.state is QueryState.ERROR
     lines = {
         "Session ID": str(session.handle),
         "Session Type": "HIVESERVER2",
@@ -46,9 +46,9 @@ def describe(query: Query, impalad: Impalad) -> dict[str, str]:
         "Start Time": _stamp(query.started_at),
         "End Time": _stamp(query.ended_at) if query.ended_at is not None else "",
         "Query Type": query.job.kind,
-        "Query State": "EXCEPTION" if failed else _STATES[query.state],
-        "Impala Query State": _STATES[query.state],
-        "Query Status": query.error or "OK",
+        "Query State": "EXCEPTION" if failed else _STATES[query.progress.state],
+        "Impala Query State": _STATES[query.progress.state],
+        "Query Status": query.progress.error or "OK",
         "Impala Version": impalad.version,
         "User": session.state.user,
         "Connected User": session.connected_user,
@@ -119,7 +119,7 @@ def summary_answer(query: Query) -> Any:
         is_broadcast=False,
         num_hosts=1,
     )
-    done_parts = int(query.state is QueryState.FINISHED)
+    done_parts = int(query.progress.state is QueryState.FINISHED)
     summary = stats.TExecSummary(
         state=stats.TExecState.REGISTERED,
         nodes=[node],

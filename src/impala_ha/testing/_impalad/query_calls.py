@@ -10,7 +10,8 @@ from impala._thrift_gen.TCLIService import ttypes as t
 from impala_ha.testing._impalad import handles
 from impala_ha.testing._impalad.contract import Column, ImpalaError
 from impala_ha.testing._impalad.encode import encode_rows, encode_schema
-from impala_ha.testing._impalad.queries import Query, QueryState
+from impala_ha.testing._impalad.progress import QueryState
+from impala_ha.testing._impalad.queries import Query
 from impala_ha.testing._impalad.replies import (
     GENERAL_ERROR,
     NOT_IMPLEMENTED,
@@ -60,23 +61,23 @@ class QueryCalls:
         within = not job.columns and job.kind in {"DDL", "SET"}
         query.start(None if within else self._impalad.faults.take_error("status"))
         if within:
-            query.wait(None)
-            if query.error:
+            query.progress.wait(None)
+            if query.progress.error:
                 registry.close_query(query)
-                raise ImpalaError(query.error)
+                raise ImpalaError(query.progress.error)
         return t.TExecuteStatementResp(status=done(), operationHandle=operation_handle(query))
 
     def GetOperationStatus(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802
         """Tell where a query stands; that it failed is no failure of this call."""
         query = self._query(req)
-        query.wait(_option(query, "LONG_POLLING_TIME_MS", 0) / 1000)
+        query.progress.wait(_option(query, "LONG_POLLING_TIME_MS", 0) / 1000)
         answer = t.TGetOperationStatusResp(
             status=done(),
-            operationState=_STATES[query.state],
+            operationState=_STATES[query.progress.state],
             hasResultSet=query.has_result_set,
         )
-        if query.state is QueryState.ERROR:
-            answer.sqlState, answer.errorMessage = GENERAL_ERROR, query.error
+        if query.progress.state is QueryState.ERROR:
+            answer.sqlState, answer.errorMessage = GENERAL_ERROR, query.progress.error
         return answer
 
     def GetResultSetMetadata(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802
@@ -100,7 +101,8 @@ class QueryCalls:
             )
         if req.orientation == first:
             raise ImpalaError(self._impalad.teller(query.handle)(_NO_RESTART))
-        if not query.wait(_option(query, "FETCH_ROWS_TIMEOUT_MS", _FETCH_TIMEOUT_MS) / 1000):
+        patience = _option(query, "FETCH_ROWS_TIMEOUT_MS", _FETCH_TIMEOUT_MS) / 1000
+        if not query.progress.wait(patience):
             return t.TFetchResultsResp(status=still_executing(), hasMoreRows=True)
         rows = req.maxRows if req.maxRows and req.maxRows > 0 else 1024
         try:
@@ -127,7 +129,7 @@ class QueryCalls:
     def CloseImpalaOperation(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802
         """Close a query and tell, this once, how many rows it changed."""
         query = self._query(req)
-        changed = query.job.modified_rows if query.state is QueryState.FINISHED else None
+        changed = query.job.modified_rows if query.progress.state is QueryState.FINISHED else None
         self._impalad.registry.close_query(query)
         answer = impala.TCloseImpalaOperationResp(status=done())
         if changed is not None:

@@ -44,6 +44,10 @@ class ReadAhead:
         taken = self._read(rows)
         return taken, not self._ended
 
+    def drop(self) -> None:
+        """Let go of the rows that nobody has taken."""
+        self._ready, self._ended = [], True
+
     def _read(self, rows: int) -> list[Sequence[object]]:
         cells = self._job.fetch(rows)
         self._ended = not cells or len(cells[0]) < rows

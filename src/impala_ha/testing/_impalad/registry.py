@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _SESSIONS_SURVIVE = (3, 3)
 # Impala's default of --query_log_size.
 _REMEMBERED = 200
+# A statement of 20 MB is not worth its memory once it is closed.
+_LONGEST_REMEMBERED = 100_000
 _QUERY_ID_IN_HANDLE_ERROR = (4, 0)
 
 
@@ -63,7 +66,7 @@ class Registry:
         self._lock = threading.RLock()
         self._sessions: dict[bytes, Session] = {}
         self._queries: dict[bytes, Query] = {}
-        self._past: dict[bytes, Query] = {}
+        self._past: OrderedDict[bytes, Query] = OrderedDict()
 
     def sessions(self) -> list[Session]:
         """Return the sessions that are open."""
@@ -118,7 +121,7 @@ class Registry:
                     f"The user authorized on the connection '{user}' does not match the session "
                     f"username '{session.connected_user}'"
                 )
-            self._check_idle(session)
+            _check_idle(session, self._flags)
             session.connections.add(connection)
             session.disconnected_since = None
             session.last_accessed = time.time()
@@ -133,11 +136,6 @@ class Registry:
                 self._bury(query)
         for query in orphans:
             query.close()
-
-    def lose_sessions(self) -> None:
-        """Forget all sessions and stop their queries, as a restart would."""
-        for session in self.sessions():
-            self.close_session(session)
 
     def connection_ended(self, connection: int) -> None:
         """Note that *connection* is gone."""
@@ -170,7 +168,7 @@ class Registry:
             self._sweep()
             query = self._queries.get(handle.guid)
             if query is None:
-                raise ImpalaError(self._unknown_handle(handle))
+                raise ImpalaError(_unknown(handle, self._flags))
             if not query.handle.fits(handle):
                 raise ImpalaError(f"Query id {handle} not found.")
             query.session.last_accessed = time.time()
@@ -188,25 +186,11 @@ class Registry:
             return self._queries.get(handle.guid) or self._past.get(handle.guid)
 
     def _bury(self, query: Query) -> None:
-        if self._queries.pop(query.handle.guid, None) is not None:
+        closed = self._queries.pop(query.handle.guid, None)
+        if closed is not None and len(query.sql) <= _LONGEST_REMEMBERED:
             self._past[query.handle.guid] = query
             if len(self._past) > _REMEMBERED:
-                del self._past[next(iter(self._past))]
-
-    def _unknown_handle(self, handle: Handle) -> str:
-        if self._flags.version() >= _QUERY_ID_IN_HANDLE_ERROR:
-            return f"Invalid or unknown query handle: {handle}."
-        return f"Invalid query handle: {handle}"
-
-    def _check_idle(self, session: Session) -> None:
-        option = session.state.options.get("IDLE_SESSION_TIMEOUT", "")
-        limit = int(option) if option.isdigit() else self._flags.idle_session_timeout
-        if limit > 0 and time.time() - session.last_accessed > limit:
-            stamp = datetime.fromtimestamp(session.last_accessed).strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ006  # Impala writes local time
-            raise ImpalaError(
-                f"Client session expired due to more than {limit}s of inactivity "
-                f"(last activity was at: {stamp})."
-            )
+                self._past.popitem(last=False)
 
     def _sweep(self) -> None:
         """Put away the sessions whose connections are gone for too long."""
@@ -218,3 +202,20 @@ class Registry:
             since = session.disconnected_since
             if since is not None and now - since >= keep:
                 self.close_session(session)
+
+
+def _check_idle(session: Session, flags: Flags) -> None:
+    option = session.state.options.get("IDLE_SESSION_TIMEOUT", "")
+    limit = int(option) if option.isdigit() else flags.idle_session_timeout
+    if limit > 0 and time.time() - session.last_accessed > limit:
+        stamp = datetime.fromtimestamp(session.last_accessed).strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ006  # Impala writes local time
+        raise ImpalaError(
+            f"Client session expired due to more than {limit}s of inactivity "
+            f"(last activity was at: {stamp})."
+        )
+
+
+def _unknown(handle: Handle, flags: Flags) -> str:
+    if flags.version() >= _QUERY_ID_IN_HANDLE_ERROR:
+        return f"Invalid or unknown query handle: {handle}."
+    return f"Invalid query handle: {handle}"

@@ -9,7 +9,7 @@ from impala._thrift_gen.TCLIService import ttypes as t
 from impala_ha.testing._impalad import handles
 from impala_ha.testing._impalad.contract import ImpalaError
 from impala_ha.testing._impalad.profile import profile_answer, summary_answer
-from impala_ha.testing._impalad.queries import QueryState
+from impala_ha.testing._impalad.progress import QueryState
 from impala_ha.testing._impalad.replies import done
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class ReportCalls:
         query = self._impalad.registry.query(handles.from_thrift(req.operationHandle.operationId))
         log = ""
         if query.job.kind in {"QUERY", "DML"}:
-            parts = int(query.state is QueryState.FINISHED)
+            parts = int(query.progress.state is QueryState.FINISHED)
             log = f"Query {query.handle}: {100 * parts}% Complete ({parts} out of 1)\n"
         return t.TGetLogResp(status=done(), log=log)
 

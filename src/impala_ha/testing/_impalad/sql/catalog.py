@@ -9,6 +9,7 @@ statement that read a table in order to rewrite it commits only if nobody else d
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -53,9 +54,12 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._connect() as db:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        # SQLite does not wait when two processes switch a file to WAL at once: they take turns.
+        with path.with_suffix(".lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            with self._connect() as db:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
 
     @contextmanager
     def read(self) -> Iterator[Reading]:

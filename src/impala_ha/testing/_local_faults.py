@@ -1,0 +1,95 @@
+"""The faults that a coordinator of a local cluster can be told to have.
+
+A fault that is over by itself (a cut, a refusal) is ordered for the next time and happens once;
+one that lasts has an order that ends it.  `heal` ends them all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+_QUEUE_FULL = "queue full, limit=1, num_queued=1."
+
+
+class Breakable(Protocol):
+    """What can be told to misbehave, by orders to its process."""
+
+    def mute(self) -> None:
+        """Let it take connections and requests and answer none, until `unmute`."""
+        self._order("mute", on=True)
+
+    def unmute(self) -> None:
+        """Let it answer again, also what it was asked meanwhile."""
+        self._order("mute", on=False)
+
+    def saturate(self) -> None:
+        """Take all its service threads: new clients are connected, and hear nothing."""
+        self._order("saturate", on=True)
+
+    def unsaturate(self) -> None:
+        """Give the service threads back; who has waited is served."""
+        self._order("saturate", on=False)
+
+    def drain(self) -> None:
+        """Begin a graceful shutdown: no new session, no new statement; the rest goes on."""
+        self._order("drain", on=True)
+
+    def undrain(self) -> None:
+        """Take new work again."""
+        self._order("drain", on=False)
+
+    def lose_sessions(self) -> None:
+        """Forget all sessions and queries, as a restart would, but keep the connections."""
+        self._order("lose_sessions")
+
+    def disconnect(self) -> int:
+        """Close all client connections from the server's side; return how many there were."""
+        return int(self._order("disconnect"))
+
+    def delay(self, seconds: float, rpc: str | None = None) -> None:
+        """Let calls wait before they are done.
+
+        Args:
+            seconds: How long; 0 ends it.
+            rpc: Which call, such as ``"FetchResults"``; None for all.
+        """
+        self._order("delay", seconds=seconds, rpc=rpc)
+
+    def cut(self, phase: str, byte: int = 0, how: Literal["fin", "rst"] = "fin") -> None:
+        """Cut the connection the next time that *phase* comes; once.
+
+        Args:
+            phase: ``"connect"``, or an RPC and a direction: ``"ExecuteStatement:request"`` (what
+                is cut is not done) or ``"ExecuteStatement:response"`` (it has been done).
+            byte: How many bytes of that message get through; a number behind its end cuts
+                after the last.
+            how: ``"fin"``: the client reads an end of file; ``"rst"``: a reset.
+
+        Raises:
+            ValueError: There is no such phase, or *byte* is negative.
+        """
+        self._order("cut", phase=phase, byte=byte, how=how)
+
+    def fail_next(
+        self, text: str, at: str = "execute", *, ran: bool = False, exact: bool = True
+    ) -> None:
+        """Let the next call be refused with *text*; once.
+
+        Args:
+            text: What the client reads.
+            at: ``"open"``, ``"execute"``, ``"fetch"`` or any RPC: that call is refused and not
+                done.  ``"status"``: the next statement is accepted and fails afterwards.
+            ran: For ``"status"``: whether the statement does its work before it fails.
+            exact: For ``"status"``: False puts the query id in front, as Impala 4.5 does.
+        """
+        self._order("fail_next", text=text, at=at, ran=ran, exact=exact)
+
+    def reject(self, reason: str) -> None:
+        """Let admission control reject the next statement, for *reason*; it does not run."""
+        self.fail_next(f"Rejected query from pool default-pool: {reason}", at="status", exact=False)
+
+    def queue_full(self) -> None:
+        """Let the next statement find the admission queue full."""
+        self.reject(_QUEUE_FULL)
+
+    def _order(self, verb: str, **arguments: Any) -> Any: ...

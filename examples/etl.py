@@ -17,14 +17,14 @@ log = logging.getLogger("etl")
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS delays (origin STRING, flights BIGINT, delay_min DOUBLE)",
-    "CREATE TABLE IF NOT EXISTS loads (day STRING, origins BIGINT)",
+    "CREATE TABLE IF NOT EXISTS load_journal (day STRING, origins BIGINT)",
 )
 DELAYS = """
 INSERT OVERWRITE delays
 SELECT origin, count(*), avg(delay_min) FROM flights
 WHERE flight_date = CAST(%(day)s AS DATE) GROUP BY origin
 """
-LOAD = "INSERT INTO loads SELECT %(day)s, count(*) FROM delays"
+LOAD = "INSERT INTO load_journal SELECT %(day)s, count(*) FROM delays"
 
 
 def load(cursor: Cursor, day: str) -> None:
@@ -47,7 +47,7 @@ def load(cursor: Cursor, day: str) -> None:
 
 def loaded(cursor: Cursor, day: str) -> bool:
     """Is the line of *day* in the journal?"""
-    cursor.execute("SELECT count(*) FROM loads WHERE day = %(day)s", {"day": day})
+    cursor.execute("SELECT count(*) FROM load_journal WHERE day = %(day)s", {"day": day})
     return cursor.fetchone() != (0,)
 
 

@@ -532,6 +532,18 @@ def test_the_profile_of_an_unknown_query_is_refused(client):
     assert answer.status.errorMessage.endswith(" not found.")
 
 
+def test_the_log_tells_how_far_a_query_is_and_what_went_wrong(cluster, client):
+    good, _ = client.run("SELECT 1")
+    cluster[0].fail_next("the reason", at="status")
+    bad, _ = client.run("SELECT 1")
+    use, _ = client.run("USE default")
+    logs = [client.call("GetLog", operationHandle=each).log for each in (good, bad, use)]
+
+    assert re.fullmatch(r"Query [0-9a-f:]{33}: 100% Complete \(1 out of 1\)\n", logs[0])
+    assert re.fullmatch(r"Query [0-9a-f:]{33}: 0% Complete \(0 out of 1\)\nthe reason", logs[1])
+    assert logs[2] == ""
+
+
 def test_the_summary_has_a_node(client):
     operation, _ = client.run("SELECT 1")
     answer = client.call("GetExecSummary", operationHandle=operation, sessionHandle=client.session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import select
+import selectors
 import subprocess
 import sys
 import tempfile
@@ -53,8 +53,10 @@ def wait_ready(process: subprocess.Popen[str]) -> None:
         RuntimeError: One did not come up.
     """
     assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], _START_WITHIN)
-    line = process.stdout.readline() if readable else ""
+    # Not select(): the caller may have more than 1024 files open.
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        line = process.stdout.readline() if selector.select(_START_WITHIN) else ""
     if not line:
         raise RuntimeError(f"the local cluster did not start within {_START_WITHIN:.0f} s")
     news = json.loads(line)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from impala_ha.testing._impalad.flags import Flags
     from impala_ha.testing._impalad.layout import Layout
 
 _PR_SET_PDEATHSIG = 1
@@ -68,7 +69,7 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     registry = Registry(flags)
     impalad = Impalad(
         host=host,
-        port=port,
+        web_address=_web_address(layout, index, flags),
         flags=flags,
         registry=registry,
         faults=faults,
@@ -89,6 +90,13 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     listener.listen(_BACKLOG)
     ready()
     frontend.run(listener)
+
+
+def _web_address(layout: Layout, index: int, flags: Flags) -> str:
+    """Return what nobody else in the cluster has, also where all share one address."""
+    host = layout.addresses[index][0]
+    before = sum(other == host for other, _ in layout.addresses[:index])
+    return f"{host}:{flags.webserver_port + before}"
 
 
 def _obey(commands: socket.socket, verbs: dict[str, Callable[..., Any]]) -> None:

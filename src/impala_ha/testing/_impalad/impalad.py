@@ -46,20 +46,26 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Impalad:
-    """One coordinator, as its calls see it."""
+    """One coordinator, as its calls see it.
+
+    Attributes:
+        host: Its loopback address.
+        web_address: Where its web page would be: the name by which clients tell coordinators
+            apart.
+        flags: Its start-up flags.
+        registry: Its sessions and queries.
+        faults: What is wrong with it.
+        journal: What it writes down.
+        engine: What runs its SQL.
+    """
 
     host: str
-    port: int
+    web_address: str
     flags: Flags
     registry: Registry
     faults: Faults
     journal: Journal
     engine: Engine
-
-    @property
-    def web_address(self) -> str:
-        """Where its web page would be: the name by which a client can tell coordinators apart."""
-        return f"{self.host}:{self.flags.webserver_port}"
 
     @property
     def version(self) -> str:

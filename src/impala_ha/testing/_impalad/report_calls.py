@@ -24,13 +24,13 @@ class ReportCalls:
         self._impalad = impalad
 
     def GetLog(self, req: Any, connection: Connection) -> Any:  # noqa: ARG002, N802  # Thrift's name
-        """Tell how far an open query is."""
+        """Tell how far an open query is, and what went wrong."""
         query = self._impalad.registry.query(handles.from_thrift(req.operationHandle.operationId))
         log = ""
         if query.job.kind in {"QUERY", "DML"}:
             parts = int(query.progress.state is QueryState.FINISHED)
             log = f"Query {query.handle}: {100 * parts}% Complete ({parts} out of 1)\n"
-        return t.TGetLogResp(status=done(), log=log)
+        return t.TGetLogResp(status=done(), log=log + query.progress.error)
 
     def GetRuntimeProfile(self, req: Any, connection: Connection) -> Any:  # noqa: N802
         """Tell everything about a query."""

@@ -86,35 +86,48 @@ _ADVICE_RESULT = "Execute the statement again to read its result from the start.
 _ADVICE_DENIED = "No other coordinator was asked: check user, password, ticket and mechanism."
 
 
-def spoken(call: Call, trail: Trail) -> Exception:
-    """What the caller is told if this attempt is the last; the server's own words where it can."""
-    last = trail.attempts[-1]
-    fault = cast("Fault", last.fault)
-    cause = cast("Exception", last.error)
-    kind: type[errors.Told] = errors.CoordinatorLost
-    advice = ""
+def told_as(  # noqa: PLR0911 - one line a verdict
+    call: Call, attempt: Attempt
+) -> tuple[type[errors.Told] | None, str]:
+    """
+    What the caller is told if *attempt* is the last: a class of ours with advice, or None.
+
+    None means the words of the server (or of Python) as they are.
+    """
+    fault = attempt.fault
+    own = attempt.error is None or isinstance(attempt.error, errors.Error)
     if fault is Fault.DENIED:
-        kind, advice = errors.AuthenticationFailed, _ADVICE_DENIED
-    elif fault is Fault.QUERY or (fault is Fault.UNKNOWN and not last.may_have_run):
-        return cause
-    elif call.finished:
-        kind, advice = errors.ResultLost, _ADVICE_RESULT
-    elif not call.repeatable and call.may_have_run(last):
-        kind, advice = errors.OutcomeUnknown, _ADVICE_UNKNOWN
-    elif fault.lasting:
-        kind, advice = errors.NoCoordinatorLeft, _ADVICE_NOBODY
-    elif fault in (Fault.BUSY, Fault.EXECUTORS) and isinstance(cause, errors.Error):
-        return cast("Exception", cause)
-    return errors.tell(kind, _told(call, trail, advice), cause, trail.attempts)
+        return errors.AuthenticationFailed, _ADVICE_DENIED
+    if fault is Fault.QUERY or (fault is Fault.UNKNOWN and not attempt.may_have_run):
+        return None, ""
+    if call.finished:
+        return errors.ResultLost, _ADVICE_RESULT
+    if not call.repeatable and call.may_have_run(attempt):
+        return errors.OutcomeUnknown, _ADVICE_UNKNOWN
+    if fault is not None and fault.lasting:
+        return errors.NoCoordinatorLeft, _ADVICE_NOBODY
+    if fault in _SAID and own:
+        return None, ""
+    return errors.CoordinatorLost, ""
+
+
+_SAID = frozenset({Fault.BUSY, Fault.EXECUTORS, Fault.STALE})  # by a coordinator that is there
+
+
+def spoken(call: Call, trail: Trail) -> Exception:
+    """The error to raise if the last attempt is the last."""
+    last = trail.attempts[-1]
+    kind, advice = told_as(call, last)
+    if kind is None:
+        return cast("Exception", last.error)
+    return errors.tell(kind, _told(call, trail, advice), last.error, trail.attempts)
 
 
 def spent(call: Call, trail: Trail) -> Exception:
-    """What the caller is told when the deadline ends the tries."""
+    """The error to raise when the deadline ends the tries."""
     last = trail.attempts[-1]
-    if last.fault in (Fault.BUSY, Fault.EXECUTORS) and isinstance(last.error, errors.Error):
-        return cast(
-            "Exception", last.error
-        )  # there was a coordinator, and its words say what it lacks
+    if last.fault in _SAID and isinstance(last.error, errors.Error):
+        return cast("Exception", last.error)
     text = _told(call, trail, _ADVICE_NOBODY)
     return errors.tell(errors.NoCoordinatorLeft, text, last.error, trail.attempts)
 

@@ -46,6 +46,8 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
             first=(self._user, self._configuration()),
             connect_timeout=options.connect_timeout,
             hedge_after=options.hedge_after,
+            metadata_lag=options.metadata_lag,
+            sync_ddl=options.sync_ddl,
             zone=options.zone,
         )
         self._failover.run(Call("connect", proof=True), lambda _: None)

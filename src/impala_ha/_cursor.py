@@ -102,17 +102,23 @@ class Cursor(Results):
     ) -> None:
         self._check_open()
         text, overlay = bind(operation, parameters, configuration)
+        statement = given(text, idempotent)
+        if self._failover.sync_ddl and statement.effect is not Effect.READ:
+            overlay = {"SYNC_DDL": "true", **(overlay or {})}
 
         def submit(cursor: Execution) -> None:
             cursor._last_operation_string = text  # noqa: SLF001
             session = cursor.session
             cursor._last_operation = session.execute(text, overlay, run_async=True)  # noqa: SLF001
 
-        self._errand = Errand(submit, given(text, idempotent))
+        self._errand = Errand(submit, statement)
 
     def _remember(self) -> None:
-        if self._errand is not None:
-            self._wanted = self._wanted.after(self._errand.statement)
+        """What a statement that went well means for those that follow."""
+        statement = self._errand.statement if self._errand is not None else _METADATA
+        self._wanted = self._wanted.after(statement)
+        if statement.effect is not Effect.READ and self._home is not None:
+            self._failover.changed(self._home.coordinator)
 
     def _execute_async(self, operation_fn: Any) -> None:
         """Impyla's way to send a metadata call; *operation_fn* notes its operation on us."""

@@ -36,6 +36,8 @@ class Failover(Place):
         retry: Retry,
         *,
         first: First,
+        metadata_lag: float = 10.0,
+        sync_ddl: bool = False,
         **place: Any,
     ):
         """
@@ -44,11 +46,17 @@ class Failover(Place):
             driver: Opens links.
             retry: How often and how long.
             first: User and configuration of the session that opening makes.
+            metadata_lag: Seconds after a change of our own in which another coordinator may not
+                have heard of it.
+            sync_ddl: Whether changes wait until all coordinators have heard of them.
             **place: See `Place`.
         """
         super().__init__(cluster, driver, **place)
         self.retry = retry
+        self.sync_ddl = sync_ddl
         self._first = first
+        self._metadata_lag = metadata_lag
+        self._changed: tuple[Coordinator, float] | None = None
 
     def run(
         self,
@@ -90,6 +98,16 @@ class Failover(Place):
         except tenacity.RetryError:
             raise spent(call, trail) from trail.attempts[-1].error
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
+
+    def changed(self, where: Coordinator) -> None:
+        """Note that a statement of ours has just changed tables through *where*."""
+        self._changed = (where, self.cluster.clock.now())
+
+    def _lagging(self, where: Coordinator) -> bool:
+        """May *where* not have heard yet of what we changed elsewhere?"""
+        if self._changed is None or self._changed[0] == where:
+            return False
+        return self.cluster.clock.now() - self._changed[1] < self._metadata_lag
 
     def _again(self, call: Call, trail: Trail) -> bool:
         if trail.over or not call.may_follow(trail.attempts[-1]):
@@ -171,7 +189,8 @@ class Failover(Place):
             phase, cause = error.phase, error.__cause__ or error
         else:
             phase, cause = link.phase if link else Phase.OPEN, error
-        fault = judge(cause, phase, password=self.driver.sends_password)
+        lagging = self._lagging(where)
+        fault = judge(cause, phase, password=self.driver.sends_password, lagging=lagging)
         text = _words(cause)
         attempt = Attempt(
             call.operation,

@@ -71,6 +71,7 @@ class Fault(enum.Enum):
     FULL = ("has no room for another session", True, False, False, True)
     BUSY = ("has no room for the statement", True, False, False, False)
     EXECUTORS = ("lost an executor or the catalog", True, True, False, False)
+    STALE = ("has not heard of our own change yet", True, False, False, False)
     UNTRUSTED = ("showed a certificate that is not trusted", True, False, False, True)
     MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
     DENIED = ("did not accept who you are", False, False, False, False)
@@ -151,6 +152,12 @@ FAULTS: tuple[Row, ...] = (
         _ALWAYS,
         Fault.EXECUTORS,
     ),
+    Row(
+        (Error,),
+        r"Could not resolve (?:table|path|database) reference|(?:Table|Database) does not exist",
+        _ALWAYS,
+        Fault.STALE,
+    ),
     # What a gateway in front of hs2-http says.
     Row((HttpError,), r"HTTP code 40[13]", _ALWAYS, Fault.DENIED),
     Row((HttpError,), r"HTTP code 429", _ALWAYS, Fault.BUSY),
@@ -177,7 +184,9 @@ FAULTS: tuple[Row, ...] = (
 )
 
 
-def judge(error: BaseException, phase: Phase, *, password: bool = False) -> Fault:
+def judge(
+    error: BaseException, phase: Phase, *, password: bool = False, lagging: bool = False
+) -> Fault:
     """
     Say what *error* means.
 
@@ -186,6 +195,8 @@ def judge(error: BaseException, phase: Phase, *, password: bool = False) -> Faul
         phase: How far the call had come.
         password: Whether a password had been sent: Impala answers a wrong one by closing the
             socket without a word, which otherwise looks like a coordinator that died.
+        lagging: Whether the caller changed something a moment ago on another coordinator, of
+            which this one may not have heard yet.
     """
     if phase is Phase.LOGIN and _is_gss(error):
         return Fault.DENIED
@@ -193,6 +204,8 @@ def judge(error: BaseException, phase: Phase, *, password: bool = False) -> Faul
         return Fault.DENIED
     text = str(error)
     for row in FAULTS:
+        if row.fault is Fault.STALE and not lagging:
+            continue
         if phase in row.phases and isinstance(error, row.types) and re.search(row.pattern, text):
             return row.fault
     return Fault.UNKNOWN

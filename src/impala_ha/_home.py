@@ -8,6 +8,7 @@ where the server is Impala, before the next statement.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -67,10 +68,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             configuration = wanted.whole() if failover.impala else wanted.configuration
             first = (wanted.user, configuration)
             return failover.run(call, at, home=home, first=first, trail=self._trail)
-        except errors.OutcomeUnknown:
-            left, self._home = self._home, None
-            if left is not None:
-                left.forget(self.session)
+        except errors.OutcomeUnknown as unknown:
+            self._leave_alone(unknown)
             raise
         except Exception:
             raise
@@ -80,6 +79,16 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             raise
         finally:
             self._inside = False
+
+    def _leave_alone(self, unknown: errors.OutcomeUnknown) -> None:
+        """Keep out of the session of a statement that may still run: ending it would end that."""
+        left, self._home = self._home, None
+        if left is None:
+            return
+        left.forget(self.session)
+        operation = self._last_operation
+        query = printed_id(operation.handle.operationId) if operation is not None else None
+        unknown.identify(printed_id(self.session.handle.sessionId), query)
 
     def _settle(self, link: Link) -> None:
         """Open the session on *link* unless it is there already."""
@@ -165,6 +174,12 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if not self._closed and home is not None and home.client.broken is None:
             home.drop(self.session)
             self._closed = True
+
+
+def printed_id(identifier: Any) -> str:
+    """A THandleIdentifier as Impala prints it: two numbers in hexadecimal digits."""
+    high, low = struct.unpack("<QQ", identifier.guid)
+    return f"{high:016x}:{low:016x}"
 
 
 def _interval(elapsed: float) -> float:

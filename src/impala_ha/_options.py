@@ -191,6 +191,15 @@ class Options:
         "connection, again and again; given up after two probes without an answer; 0: never.",
     )
     deadline: float = _option(_seconds, 60.0, "Seconds that one call may spend on failing over.")
+    metadata_lag: float = _option(
+        _seconds,
+        10.0,
+        "Seconds after a change of its own in which a connection that moved waits for the other "
+        "coordinator to hear of it, when that says that a table does not exist.",
+    )
+    sync_ddl: bool = _option(
+        _flag, False, "Set SYNC_DDL on statements that change something, and on those alone."
+    )
     zone: str = _option(
         _text, "", "Where this client stands: coordinators with the same `?zone=` come first."
     )

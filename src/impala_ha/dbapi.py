@@ -127,6 +127,8 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
     hedge_after: float | None = None,
     probe_after: float | None = None,
     deadline: float | None = None,
+    metadata_lag: float | None = None,
+    sync_ddl: bool | None = None,
     zone: str | None = None,
     eject_for: float | None = None,
     eject_most: float | None = None,
@@ -153,6 +155,9 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
             connection; given up when two probes in a row get no answer. 0: never; 15. Not over
             HTTP.
         deadline: Seconds that one call may spend on failing over; 60.
+        metadata_lag: Seconds after its own DDL or write in which a connection that moved retries a
+            "table does not exist" there; 10.
+        sync_ddl: Set ``SYNC_DDL`` on DDL and writes, and on those alone; False.
         zone: Coordinators of this ``?zone=`` come first as long as one of them is well.
         eject_for: Seconds that a failed coordinator is left alone at first; 5.
         eject_most: Seconds that it is left alone at most; 300.

@@ -40,6 +40,7 @@ from thrift.Thrift import TException
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ._faults import Phase
     from ._model import Attempt, Coordinator
 
 __all__ = [
@@ -112,8 +113,11 @@ class Told(OperationalError):  # type: ignore[misc]  # impyla is not typed
 
     def __reduce__(self) -> tuple[object, ...]:
         kind, stood_for = self.made_of or (type(self), None)
-        attempts = tuple(attempt.portable() for attempt in self.attempts)
-        return _rebuilt, (kind, stood_for, self.args, attempts)
+        plain: dict[str, object] = {
+            n: v for n, v in vars(self).items() if isinstance(v, (str, int, type(None)))
+        }
+        plain["attempts"] = tuple(attempt.portable() for attempt in self.attempts)
+        return _rebuilt, (kind, stood_for, self.args, plain)
 
 
 class AuthenticationFailed(Told):
@@ -134,7 +138,28 @@ class OutcomeUnknown(CoordinatorLost):
 
     It was not run again.  Find out (count the rows, look at the coordinator's ``/queries`` page),
     then repeat it if need be.
+
+    Attributes:
+        phase: How far it had come.
+        session_id: Of the session it was sent in, as Impala prints it; None if that is not known.
+        query_id: Of the statement, as Impala prints it; None where the server's answer was lost.
     """
+
+    session_id: str | None = None
+    query_id: str | None = None
+
+    @property
+    def phase(self) -> Phase | None:
+        """How far the last attempt had come."""
+        return self.attempts[-1].phase if self.attempts else None
+
+    def identify(self, session_id: str | None, query_id: str | None) -> None:
+        """Add what the server called session and statement, to the text as well."""
+        self.session_id, self.query_id = session_id, query_id
+        known = [("Session", session_id), ("query", query_id)]
+        told = ", ".join(f"{name} id {value}" for name, value in known if value)
+        if told:
+            self.args = (f"{self}\n{told}.",)
 
 
 class ResultLost(Told):
@@ -201,9 +226,9 @@ def _rebuilt(
     kind: type[Told],
     stood_for: type[BaseException] | None,
     args: tuple[object, ...],
-    attempts: tuple[Attempt, ...],
+    state: dict[str, object],
 ) -> Told:
     """What pickle calls."""
     error = _born(_standing_for(kind, stood_for) if stood_for else kind, args)
-    error.attempts = attempts
+    error.__dict__.update(state)
     return error

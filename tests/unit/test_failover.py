@@ -1,6 +1,8 @@
 """The loop and the cursor on coordinators in memory: nothing sleeps, nothing opens a socket."""
 
+import pickle
 import random
+import re
 from collections import deque
 
 import pytest
@@ -395,6 +397,101 @@ def test_a_polled_statement_sleeps_on_the_clusters_clock(world, cursor):
     cursor.execute("select 1")
 
     assert [0.01, 0.01, 0.01] == world.clock.slept
+
+
+# What a connection changed itself.
+
+
+def missing(times):
+    return deque(["AnalysisException: Could not resolve table reference: 't'"] * times)
+
+
+def test_a_table_of_ours_that_another_coordinator_has_not_heard_of_is_waited_for(world, cursor):
+    cursor.execute("create table t (i int)")
+    world["a"].down = True
+    world["b"].script["ExecuteStatement"] = missing(3)
+
+    cursor.execute("select * from t")
+
+    assert world["b"].statements() == ["select * from t"] * 4
+    assert world["c"].statements() == [], "on the same coordinator"
+    assert world.clock.time - 1000 < 10
+
+
+def test_a_table_that_stays_missing_is_missing(world, cursor):
+    cursor.execute("create table t (i int)")
+    world["a"].down = True
+    world["b"].script["ExecuteStatement"] = missing(1000)
+
+    with pytest.raises(HiveServer2Error, match="Could not resolve table reference"):
+        cursor.execute("select * from t")
+
+    assert 10 <= world.clock.time - 1000 < 16
+
+
+def test_where_we_changed_it_a_missing_table_is_missing(world, cursor):
+    cursor.execute("create table u (i int)")
+    world["a"].script["ExecuteStatement"] = missing(1)
+
+    with pytest.raises(HiveServer2Error):
+        cursor.execute("select * from t")
+
+    assert world["a"].statements() == ["create table u (i int)", "select * from t"]
+
+
+def test_reading_changes_nothing(world, cursor):
+    cursor.execute("select 1")
+    world["a"].down = True
+    world["b"].script["ExecuteStatement"] = missing(1)
+
+    with pytest.raises(HiveServer2Error):
+        cursor.execute("select * from t")
+
+
+def overlays(coordinator):
+    return [r.confOverlay for rpc, r in coordinator.log if rpc == "ExecuteStatement"]
+
+
+def test_sync_ddl_goes_with_changes_alone(world):
+    world.failover.sync_ddl = True
+    cursor = world.connect().cursor()
+
+    cursor.execute("select 1")
+    cursor.execute("create table t (i int)")
+    cursor.execute(
+        "insert into t values (1)", configuration={"SYNC_DDL": "false", "mem_limit": "1g"}
+    )
+
+    assert overlays(world["a"]) == [
+        None,
+        {"SYNC_DDL": "true"},
+        {"SYNC_DDL": "false", "mem_limit": "1g"},
+    ]
+
+
+def test_an_unknown_outcome_names_session_and_query(world, cursor):
+    world["a"].script["GetOperationStatus"] = deque([lost()])
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        cursor.execute("insert into t values (1)")
+
+    told = caught.value
+    assert re.fullmatch(r"[0-9a-f]{16}:[0-9a-f]{16}", told.query_id)
+    assert f"Session id {told.session_id}, query id {told.query_id}." in str(told)
+    assert told.phase is Phase.RUNNING
+    again = pickle.loads(pickle.dumps(told))
+    assert (again.query_id, again.phase, str(again)) == (told.query_id, told.phase, str(told))
+    assert again.type == told.type
+
+
+def test_an_unknown_outcome_without_an_answer_has_no_query_id(world, cursor):
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        cursor.execute("insert into t values (1)")
+
+    assert caught.value.query_id is None
+    assert caught.value.session_id in str(caught.value)
 
 
 # Results.

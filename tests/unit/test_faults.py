@@ -24,8 +24,10 @@ SAID = [
     (SHUTDOWN, Phase.OPEN, Fault.DRAINING),
     (SHUTDOWN, Phase.SENT, Fault.DRAINING),
     (
-        "This Impala daemon is not ready to accept user requests. "
-        "Status: Waiting for catalog update from the StateStore.",
+        (
+            "This Impala daemon is not ready to accept user requests. "
+            "Status: Waiting for catalog update from the StateStore."
+        ),
         Phase.SENT,
         Fault.NOT_READY,
     ),
@@ -42,8 +44,10 @@ SAID = [
     ("Number of sessions for user etl exceeds coordinator limit 4", Phase.OPEN, Fault.FULL),
     ("Invalid session id: 8a4b1c:9d2e3f", Phase.SENT, Fault.SESSION_GONE),
     (
-        "Client session expired due to more than 60s of inactivity "
-        "(last activity was at: 2024-05-01 10:11:12).",
+        (
+            "Client session expired due to more than 60s of inactivity "
+            "(last activity was at: 2024-05-01 10:11:12)."
+        ),
         Phase.SENT,
         Fault.SESSION_GONE,
     ),
@@ -87,14 +91,18 @@ SAID = [
         Fault.EXECUTORS,
     ),
     (
-        "Query 8a:9d cancelled due to unresponsive backend: x:27000 has not sent a report in "
-        "1200000ms (max allowed lag is 1200000ms)",
+        (
+            "Query 8a:9d cancelled due to unresponsive backend: x:27000 has not sent a report in "
+            "1200000ms (max allowed lag is 1200000ms)"
+        ),
         Phase.RUNNING,
         Fault.EXECUTORS,
     ),
     (
-        "Failed to get minimum memory reservation of 8.00 MB on daemon x:27000 for query 8a:9d "
-        "due to following error: Memory is likely oversubscribed.",
+        (
+            "Failed to get minimum memory reservation of 8.00 MB on daemon x:27000 for query 8a:9d "
+            "due to following error: Memory is likely oversubscribed."
+        ),
         Phase.RUNNING,
         Fault.EXECUTORS,
     ),
@@ -104,8 +112,10 @@ SAID = [
         Fault.EXECUTORS,
     ),
     (
-        "RPC Error: Client for catalog:26000 hit an unexpected exception: No more data to read., "
-        "type: apache::thrift::transport::TTransportException, rpc: x, send: done",
+        (
+            "RPC Error: Client for catalog:26000 hit an unexpected exception: No more data to read., "
+            "type: apache::thrift::transport::TTransportException, rpc: x, send: done"
+        ),
         Phase.SENT,
         Fault.EXECUTORS,
     ),
@@ -284,7 +294,22 @@ def _row(error, phase):
 
 
 def test_every_fault_is_one_of_the_cases():
-    assert set(Fault) == {case[-1] for case in [*SAID, *HAPPENED]}
+    assert set(Fault) == {case[-1] for case in [*SAID, *HAPPENED]} | {Fault.STALE}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AnalysisException: Could not resolve table reference: 't'",
+        "AnalysisException: Table does not exist: db.t",
+        "AnalysisException: Database does not exist: db",
+    ],
+)
+def test_a_missing_table_may_be_news_that_has_not_come_through(text):
+    error = HiveServer2Error(text)
+
+    assert judge(error, Phase.SENT, lagging=True) is Fault.STALE
+    assert judge(error, Phase.SENT) is Fault.QUERY
 
 
 def test_an_error_about_parameters_is_the_users():

@@ -1,6 +1,6 @@
 """Parameters are bound as impyla binds them, and text in quotes is text."""
 
-import datetime
+import datetime as dt
 from decimal import Decimal
 
 import pytest
@@ -16,10 +16,10 @@ POSITIONAL = [
     ("select ?, '%s'", (7,), "qmark", "select 7, '%s'"),
     ("select '?', %s", (7,), "format", "select '?', 7"),
     ("select '?', :1", (7,), "numeric", "select '?', 7"),
-    ("select ?", [datetime.date(2024, 5, 1)], None, "select '2024-05-01'"),
+    ("select ?", [dt.date(2024, 5, 1)], None, "select '2024-05-01'"),
     (
         "select ?",
-        [datetime.datetime(2024, 5, 1, 10, 11, 12)],  # noqa: DTZ001 - Impala has no zones
+        [dt.datetime(2024, 5, 1, 10, 11, 12)],  # noqa: DTZ001 - Impala has no zones
         None,
         "select '2024-05-01 10:11:12'",
     ),
@@ -40,7 +40,7 @@ NAMED = [
     ("select :a, %(b)s", {"a": 1, "b": "x"}, "select 1, 'x'"),
     ("select %(a)s like '%%'", {"a": "b"}, "select 'b' like '%'"),
     ("select :a", {"a": None, "unused": 1}, "select NULL"),
-    ("select :a", {"a": datetime.date(2024, 5, 1)}, "select '2024-05-01'"),
+    ("select :a", {"a": dt.date(2024, 5, 1)}, "select '2024-05-01'"),
     ("select :a", {"a": "it's"}, r"select 'it\'s'"),
 ]
 

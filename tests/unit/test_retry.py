@@ -30,6 +30,10 @@ def test_waits_are_spread():
     assert 50 == len({Retry().wait(3, rng) for _ in range(50)})
 
 
+def fail(error):
+    raise error
+
+
 def turn(clock, *, again=lambda: True, wait=lambda: 1.0, deadline=lambda: 1010.0, error=OSError):
     """Turn the loop with work that always fails; how often it was done."""
     done = 0
@@ -37,7 +41,7 @@ def turn(clock, *, again=lambda: True, wait=lambda: 1.0, deadline=lambda: 1010.0
         for attempt in Retry().turns(clock, again, wait, deadline):
             with attempt:
                 done += 1
-                raise error
+                fail(error)
     except tenacity.RetryError:
         return done, "spent"
     except error:

@@ -1,0 +1,237 @@
+"""The one room with a lock: shared in a process, fresh in a forked child."""
+
+import logging
+import random
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from impala_ha import Breaker, Cluster, Coordinator, State
+from impala_ha import cluster as room
+from impala_ha._clock import SystemClock
+from impala_ha._faults import Fault, Phase
+from impala_ha._model import Attempt
+from impala_ha.testing.fakes import FakeClock
+
+A, B = Coordinator("a"), Coordinator("b")
+
+
+def made(**how):
+    how = {"policy": "ordered", "clock": FakeClock(), "rng": random.Random(7), **how}
+    return Cluster([A, B], **how)
+
+
+def attempt(fault=None, coordinator=A):
+    phase = Phase.CONNECT if fault else None
+    return Attempt("connect", 1, coordinator, 0.5, fault, phase, text="refused" if fault else "")
+
+
+def states(cluster):
+    return [candidate.state for candidate in cluster.snapshot()]
+
+
+def test_a_failure_that_blames_ejects():
+    cluster = made()
+
+    cluster.report(attempt(Fault.UNREACHABLE))
+
+    assert [State.EJECTED, State.HEALTHY] == states(cluster)
+    assert B == cluster.pick()
+
+
+def test_one_that_shuts_down_is_left_and_shown_as_such():
+    cluster = made()
+
+    cluster.report(attempt(Fault.DRAINING))
+
+    assert [State.DRAINING, State.HEALTHY] == states(cluster)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if not fault.blames])
+def test_a_failure_that_does_not_blame_leaves_the_coordinator_well(fault):
+    cluster = made()
+
+    cluster.report(attempt(fault))
+
+    assert [State.HEALTHY, State.HEALTHY] == states(cluster)
+
+
+def test_a_success_heals():
+    cluster = made()
+    cluster.report(attempt(Fault.LOST))
+
+    cluster.report(attempt())
+
+    assert [State.HEALTHY, State.HEALTHY] == states(cluster)
+
+
+def test_rounds_and_links_are_the_rosters():
+    cluster = made()
+    cluster.linked(B, +1)
+
+    assert [0, 1] == [candidate.links for candidate in cluster.snapshot()]
+    assert [0, 1] == [cluster.rounds([A]), cluster.rounds([A, B])]
+
+
+def test_each_attempt_is_one_line_in_the_log(caplog):
+    caplog.set_level(logging.DEBUG, "impala_ha")
+    cluster, failed = made(), attempt(Fault.UNREACHABLE)
+
+    cluster.report(failed)
+    cluster.report(attempt())
+
+    assert [
+        (logging.WARNING, "connect: #1 a:21050 (0.50 s) could not be reached connecting: refused"),
+        (logging.DEBUG, "connect: #1 a:21050 (0.50 s) ok"),
+    ] == [(record.levelno, record.getMessage()) for record in caplog.records]
+    assert failed is caplog.records[0].attempt
+
+
+def test_it_shows_how_everyone_is():
+    cluster = made()
+    cluster.report(attempt(Fault.LOST))
+
+    assert "<Cluster a:21050 ejected, b:21050 healthy>" == repr(cluster)
+
+
+def test_time_and_chance_are_the_machines_unless_told_otherwise():
+    cluster = Cluster([A])
+
+    assert isinstance(cluster.clock, SystemClock)
+    assert cluster.rng is not Cluster([A]).rng
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"coordinators": []}, "at least one coordinator"),
+        ({"coordinators": [A, Coordinator("a", weight=2)]}, "named twice"),
+        ({"coordinators": [A], "policy": "fastest"}, "policy must be one of .*, not 'fastest'"),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_refused(how, why):
+    with pytest.raises(ValueError, match=why):
+        Cluster(**how)
+
+
+def test_credentials_are_trusted_once_they_were_accepted():
+    cluster = made()
+    assert cluster.trusts(None), "where there are none, there is nothing to lock"
+    assert not cluster.trusts(7)
+
+    cluster.trust(7)
+
+    assert cluster.trusts(7)
+
+
+# Shared.
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    monkeypatch.setattr(room, "_SHARED", {})
+    return Cluster.shared
+
+
+def test_equal_hosts_and_rules_share_a_cluster(shared):
+    assert shared([A, B], "random", Breaker()) is shared([A, B], "random", Breaker())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ([B, A], "random", Breaker()),
+        ([A], "random", Breaker()),
+        ([A, Coordinator("b", weight=2)], "random", Breaker()),
+        ([A, Coordinator("b", zone="east")], "random", Breaker()),
+        ([A, B], "ordered", Breaker()),
+        ([A, B], "random", Breaker(ejection=1)),
+    ],
+)
+def test_other_hosts_or_rules_are_another_cluster(shared, other):
+    assert shared([A, B], "random", Breaker()) is not shared(*other)
+
+
+@dataclass
+class Unhashable:
+    """A policy of a user: a plain dataclass is not hashable."""
+
+    def choose(self, candidates):
+        return candidates[0]
+
+
+def test_a_policy_of_ones_own_is_shared_with_itself_only(shared):
+    mine, equal = Unhashable(), Unhashable()
+
+    assert shared([A, B], mine, Breaker()) is shared([A, B], mine, Breaker())
+    assert shared([A, B], mine, Breaker()) is not shared([A, B], equal, Breaker())
+
+
+def test_many_threads_get_the_same_cluster_and_fair_turns(shared):
+    hosts = [Coordinator(host) for host in "abcd"]
+    got = []
+
+    def work():
+        cluster = shared(hosts, "round_robin", Breaker())
+        got.extend((cluster, cluster.pick()) for _ in range(100))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 1 == len({id(cluster) for cluster, _ in got})
+    assert [200] * 4 == [sum(c == host for _, c in got) for host in hosts]
+
+
+# Forked.
+
+
+def test_a_child_starts_with_locks_that_are_free_and_lots_of_its_own():
+    """Another thread may have held the locks at the moment of the fork, and is not in the child."""
+    code = """
+import os, random
+from impala_ha import Breaker, Cluster, Coordinator, cluster as room
+
+hosts = [Coordinator(host) for host in "abcdefgh"]
+shared = Cluster.shared(hosts, "random", Breaker())
+shared._lock.acquire()
+room._SHARED_LOCK.acquire()
+children = []
+for _ in range(2):
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        again = Cluster.shared(hosts, "random", Breaker())
+        assert again is shared
+        os.write(write, "".join(again.pick().host for _ in range(32)).encode())
+        os._exit(0)
+    os.close(write)
+    os.waitpid(child, 0)
+    children.append(os.read(read, 64))
+    os.close(read)
+print(*(len(lots) for lots in children), len(set(children)))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert "32 32 2\n" == done.stdout, done.stderr
+
+
+def test_what_happens_in_the_child_frees_every_lock():
+    """The same in this process, where it can be looked at."""
+    cluster = made()
+    cluster._lock.acquire()
+    before = cluster.rng.getstate()
+
+    room._forked()
+
+    assert [A, B] == [candidate.coordinator for candidate in cluster.snapshot()]
+    assert before != cluster.rng.getstate()
+    assert not room._SHARED_LOCK.locked()

@@ -1,0 +1,111 @@
+"""Each option reads what people write, and says what it wants."""
+
+from dataclasses import fields
+
+import pytest
+
+from impala_ha._options import FOREVER, MECHANISMS, Options
+from impala_ha.policies import POLICIES, Ordered
+
+SPECS = {option.name: option for option in fields(Options)}
+
+
+def read(name, value):
+    return SPECS[name].metadata["read"](value)
+
+
+def policy():
+    return Ordered()
+
+
+OWN = policy()
+
+GOOD = [
+    *[("use_ssl", word, True) for word in (True, 1, "true", "Yes", " ON ", "1", "y", "t")],
+    *[("use_ssl", word, False) for word in (False, 0, "false", "No", "off", "0", "n", "F")],
+    ("database", "sales", "sales"),
+    ("timeout", 5, 5.0),
+    ("timeout", "2.5", 2.5),
+    ("timeout", 0, None),
+    ("timeout", "0", None),
+    ("timeout", 0.0, None),
+    ("timeout", 1e12, FOREVER),
+    ("timeout", float("inf"), FOREVER),
+    ("deadline", "30", 30.0),
+    ("deadline", float("inf"), FOREVER),
+    ("retries", "3", 3),
+    ("retries", 0, 0),
+    ("retries", 3.0, 3),
+    ("auth_mechanism", "", "NOSASL"),
+    ("auth_mechanism", " ldap ", "LDAP"),
+    *[("auth_mechanism", name.lower(), name) for name in MECHANISMS],
+    *[("policy", name.upper().replace("_", "-"), name) for name in POLICIES],
+    ("policy", OWN, OWN),
+    ("http_cookie_names", ["a"], ["a"]),
+    ("get_user_custom_headers_func", policy, policy),
+    ("ca_cert", __file__, __file__),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "got"), GOOD)
+def test_what_people_write_is_read(name, value, got):
+    assert got == read(name, value)
+    assert type(got) is type(read(name, value))
+
+
+BAD = [
+    *[("use_ssl", value, "must be true or false") for value in ("maybe", "", 2, 0.5)],
+    *[
+        ("deadline", value, "must be above 0 seconds")
+        for value in (0, -1, "-1", True, float("nan"))
+    ],
+    *[("deadline", value, "must be a number of seconds") for value in ("soon", "", [])],
+    ("timeout", -1, "must be above 0 seconds"),
+    ("timeout", False, "must be above 0 seconds"),
+    ("timeout", "soon", "must be a number of seconds"),
+    ("timeout", [], "must be a number of seconds"),
+    *[("retries", value, "must be a whole number") for value in ("x", 1.5, True, [], "1.0")],
+    ("retries", -1, "must be at least 0"),
+    ("database", 7, "must be a text"),
+    ("auth_mechanism", "KERBEROS", "must be one of NOSASL, PLAIN, GSSAPI, LDAP, JWT"),
+    ("auth_mechanism", 1, "must be a text"),
+    ("policy", "fastest", "must be one of least_connections, ordered, random"),
+    ("policy", 7, r"must be a name or an object with choose\(candidates\)"),
+    ("ca_cert", "/no/such/file", "must be a file that can be read"),
+    ("ca_cert", "/", "must be a file that can be read"),
+    ("get_user_custom_headers_func", "f", "must be callable"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "why"), BAD)
+def test_what_cannot_be_is_told(name, value, why):
+    with pytest.raises(ValueError, match=f"^{why}"):
+        read(name, value)
+
+
+def test_an_unreadable_file_is_no_file(tmp_path):
+    hidden = tmp_path / "ca.pem"
+    hidden.symlink_to(tmp_path / "gone")
+
+    with pytest.raises(ValueError, match="can be read"):
+        read("ca_cert", hidden)
+
+
+def test_the_repr_shows_what_was_said_and_no_secret():
+    options = Options(user="etl", password="s3cret", jwt="t0ken", deadline=60.0)
+
+    assert "Options(user='etl', password=***, jwt=***)" == repr(options)
+
+
+def test_what_nobody_said_is_not_shown():
+    assert "Options()" == repr(Options())
+
+
+def test_every_default_is_one_that_could_have_been_said():
+    for option in SPECS.values():
+        if option.default is not None:
+            assert option.default == read(option.name, option.default), option.name
+
+
+def test_secrets_are_marked():
+    assert {"password", "jwt"} == {n for n, option in SPECS.items() if option.metadata["secret"]}

@@ -1,0 +1,123 @@
+"""Who is next: fair, by weight, and without drift."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from impala_ha._model import Coordinator
+from impala_ha.policies import (
+    POLICIES,
+    Candidate,
+    LeastConnections,
+    Ordered,
+    RoundRobin,
+    TwoChoices,
+)
+
+THREE = [Candidate(Coordinator(host)) for host in "abc"]
+WEIGHTED = [
+    Candidate(Coordinator(host, weight=w)) for host, w in zip("abc", (1, 2, 3), strict=True)
+]
+TURNS = 6000
+
+
+def served(policy, candidates, turns=TURNS):
+    """How often each was chosen."""
+    return Counter(policy.choose(candidates).coordinator.host for _ in range(turns))
+
+
+@pytest.mark.parametrize("name", sorted(set(POLICIES) - {"ordered"}))
+def test_equals_are_served_equally(name):
+    seen = served(POLICIES[name](random.Random(3)), THREE)
+
+    assert all(1800 < seen[host] < 2200 for host in "abc"), seen
+
+
+@pytest.mark.parametrize("name", ["random", "round_robin"])
+def test_a_double_weight_is_served_twice_as_often(name):
+    seen = served(POLICIES[name](random.Random(3)), WEIGHTED)
+
+    assert all(abs(seen[host] - TURNS * w / 6) < 150 for host, w in (("a", 1), ("b", 2), ("c", 3)))
+
+
+@pytest.mark.parametrize("name", ["least_connections", "two_choices"])
+def test_a_double_weight_carries_twice_the_connections(name):
+    """Connections that stay open: what counts is how many there are at the end."""
+    policy, now = POLICIES[name](random.Random(3)), list(WEIGHTED)
+    for _ in range(600):
+        chosen = now.index(policy.choose(now))
+        now[chosen] = replace(now[chosen], links=now[chosen].links + 1)
+
+    assert [100, 200, 300] == [pytest.approx(c.links, abs=12) for c in now]
+
+
+def test_ordered_takes_the_first_and_the_others_are_spares():
+    assert Counter(a=TURNS) == served(Ordered(), THREE)
+    assert Counter(b=TURNS) == served(Ordered(), THREE[1:])
+
+
+def test_round_robin_takes_turns():
+    policy = RoundRobin(random.Random(3))
+
+    first = [policy.choose(THREE).coordinator.host for _ in range(3)]
+    second = [policy.choose(THREE).coordinator.host for _ in range(3)]
+
+    assert first == second
+    assert {"a", "b", "c"} == set(first)
+
+
+def test_round_robin_starts_anywhere():
+    """Or every process of a fleet that starts would go to the first of the list."""
+    firsts = {RoundRobin(random.Random(seed)).choose(THREE).coordinator.host for seed in range(40)}
+
+    assert {"a", "b", "c"} == firsts
+
+
+def test_round_robin_does_not_drift_to_the_neighbour_of_one_that_is_left_out():
+    policy, seen = RoundRobin(random.Random(1)), Counter()
+    for turn in range(TURNS):
+        seen[policy.choose(THREE if turn % 2 else THREE[1:]).coordinator.host] += 1
+
+    assert abs(seen["b"] - seen["c"]) < 60, seen
+
+
+def test_round_robin_does_not_make_up_for_an_absence():
+    """One that comes back gets its share, and not all that it missed."""
+    policy = RoundRobin(random.Random(1))
+    served(policy, THREE, 30)
+    served(policy, THREE[1:], 1000)
+
+    seen = served(policy, THREE, 30)
+
+    assert seen["a"] <= 11
+
+
+def test_round_robin_takes_in_a_newcomer():
+    policy = RoundRobin(random.Random(1))
+    served(policy, THREE[:2], 1000)
+
+    seen = served(policy, THREE, 30)
+
+    assert 9 <= seen["c"] <= 11
+
+
+def test_least_connections_takes_the_least_loaded():
+    loaded = [replace(c, links=n) for c, n in zip(THREE, (5, 3, 4), strict=True)]
+
+    assert Counter(b=50) == served(LeastConnections(random.Random(3)), loaded, 50)
+
+
+def test_of_two_choices_the_fuller_one_never_wins():
+    loaded = [replace(c, links=n) for c, n in zip(THREE, (5, 3, 4), strict=True)]
+
+    seen = served(TwoChoices(random.Random(3)), loaded)
+
+    assert 0 == seen["a"]
+    assert seen["b"] > seen["c"] > 0
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_one_candidate_is_chosen(name):
+    assert THREE[0] is POLICIES[name](random.Random(3)).choose(THREE[:1])

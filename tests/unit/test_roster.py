@@ -1,0 +1,133 @@
+"""Who is picked, and what is noted."""
+
+import random
+
+import pytest
+
+from impala_ha._health import Breaker, State
+from impala_ha._model import Coordinator
+from impala_ha._roster import Roster
+from impala_ha.policies import Ordered
+
+A, B, C = (Coordinator(host) for host in "abc")
+
+
+def roster(*coordinators, policy=None):
+    rules = Breaker(ejection=5, max_ejection=300, jitter=0)
+    return Roster(coordinators or (A, B, C), policy or Ordered(), rules, random.Random(7))
+
+
+def states(found, now):
+    return [candidate.state for candidate in found.candidates(now)]
+
+
+def test_an_empty_roster_is_refused():
+    with pytest.raises(ValueError, match="at least one coordinator"):
+        Roster((), Ordered(), Breaker(), random.Random(7))
+
+
+def test_the_policy_chooses_among_the_well():
+    found = roster()
+    found.failed(A, 0.0)
+
+    assert B == found.pick(1.0)
+
+
+def test_one_that_this_call_tried_already_comes_last():
+    assert B == roster().pick(0.0, [A])
+    assert C == roster().pick(0.0, [A, B])
+    assert A == roster().pick(0.0, [A, B, C]), "a second round"
+    assert B == roster().pick(0.0, [A, B, C, A])
+
+
+def test_an_ejected_one_goes_before_one_that_this_call_tried():
+    """Whoever failed just now is a worse bet than who failed before."""
+    found = roster(A, B)
+    found.failed(B, 0.0)
+
+    assert B == found.pick(1.0, [A])
+
+
+def test_nobody_being_well_is_no_reason_to_try_nobody():
+    found = roster()
+    for when, coordinator in enumerate((B, C, A)):
+        found.failed(coordinator, float(when))
+
+    assert B == found.pick(3.0), "the one whose ejection ends first"
+
+
+def test_ones_own_zone_comes_first_as_long_as_one_of_it_is_well():
+    east = Coordinator("c", zone="east")
+    found = roster(A, B, east)
+
+    assert east == found.pick(0.0, zone="east")
+    found.failed(east, 0.0)
+    assert A == found.pick(0.0, zone="east")
+
+
+def test_a_trial_is_for_one_caller():
+    found = roster()
+    found.failed(A, 0.0)
+
+    assert [A, B] == [found.pick(5.0), found.pick(5.0)]
+
+
+def test_a_trial_that_says_nothing_makes_room_for_the_next():
+    found = roster()
+    found.failed(A, 0.0)
+    found.pick(5.0)
+    found.undecided(A)
+
+    assert A == found.pick(5.0)
+
+
+def test_a_success_heals_and_a_second_failure_ejects_for_longer():
+    found = roster()
+    found.failed(A, 0.0)
+    found.failed(A, 5.0)
+    assert [State.EJECTED, State.HEALTHY, State.HEALTHY] == states(found, 14.9)
+
+    found.succeeded(A)
+
+    assert [State.HEALTHY] * 3 == states(found, 14.9)
+
+
+def test_one_that_shuts_down_says_so():
+    found = roster()
+    found.failed(B, 0.0, draining=True)
+
+    assert [State.HEALTHY, State.DRAINING, State.HEALTHY] == states(found, 1.0)
+
+
+def test_candidates_tell_how_long_they_are_left_alone():
+    found = roster()
+    found.failed(A, 0.0)
+
+    assert [4.0, 0.0, 0.0] == [candidate.ejected_for for candidate in found.candidates(1.0)]
+    assert [0.0, 0.0, 0.0] == [candidate.ejected_for for candidate in found.candidates(9.0)]
+
+
+def test_links_are_counted_up_and_down():
+    found = roster()
+    for coordinator, change in ((A, +1), (B, +1), (B, +1), (A, -1)):
+        found.linked(coordinator, change)
+
+    assert [0, 2, 0] == [candidate.links for candidate in found.candidates(0.0)]
+
+
+@pytest.mark.parametrize(
+    ("tried", "rounds"),
+    [([], 0), ([A], 0), ([A, A, B], 0), ([A, B, C], 1), ([A, B, C, A, B], 1), ([A, B, C] * 2, 2)],
+)
+def test_a_round_is_over_when_everyone_was_tried(tried, rounds):
+    assert rounds == roster().rounds(tried)
+
+
+def test_news_of_a_stranger_change_nothing():
+    """A coordinator may have left the list while a connection to it was open."""
+    found, stranger = roster(), Coordinator("z")
+    found.failed(stranger, 0.0)
+    found.undecided(stranger)
+    found.succeeded(stranger)
+
+    assert [A, B, C] == [candidate.coordinator for candidate in found.candidates(0.0)]

@@ -24,12 +24,9 @@ FILES_LEFT_OUT = {
 
 _NO_TLS = "needs a certificate in IMPYLA_SSL_CERT: the local cluster speaks without TLS"
 _NO_HIVE = "needs Hive"
-_TIME = "wants the year 1400 and nanoseconds in one column; DuckDB's nanoseconds begin in 1677"
 _DDL_RESULT = "skipped by impyla itself: DDL returns a result set in Impala"
 
 LEFT_OUT = {
-    "test_data_types.py::test_timestamp_basic": _TIME,
-    "test_data_types.py::test_timestamp_no_string_conv": _TIME,
     "test_data_types.py::test_utf8_strings": (
         "cuts characters in half, which DuckDB cannot: its strings are valid UTF-8"
     ),
@@ -61,9 +58,6 @@ LEFT_OUT = {
     "test_dbapi_connect.py::ImpalaConnectionTests::test_retry_dml": (
         "needs Impala's debug_action to delay an INSERT, and opens a transport again that failed, "
         "which ours never allows; test_promises.py tells how often an INSERT runs"
-    ),
-    "test_hive_dict_cursor.py::test_dict_cursor": (
-        "asks SHOW TABLES for a column that Impala calls by another name than Hive"
     ),
     "test_impala.py::test_build_summary_table": (
         "compares the operators of Impala's own plan with their sizes in memory"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 
@@ -218,6 +219,39 @@ def test_a_killed_writer_leaves_no_half_statement(lab, tmp_path):
         lab.run("INSERT INTO t VALUES (1), (1)")
 
 
+def test_what_a_killed_writer_left_is_deleted_an_hour_later(lab, tmp_path):
+    lab.run("CREATE TABLE t (a INT)")
+    lab.run("INSERT INTO t VALUES (1)")
+    folder = tmp_path / "warehouse" / "default.db" / "t"
+    (kept,) = folder.iterdir()
+    lost, young = folder / "lost_data.0.parq", folder / "young_data.0.parq"
+    for path in (lost, young):
+        path.write_bytes(b"")
+    stage = tmp_path / "warehouse" / ".stage-1"
+    stage.mkdir()
+    for path in (kept, lost, stage):
+        os.utime(path, (1, 1))
+    Lab(tmp_path / "warehouse")
+
+    assert {kept, young} == set(folder.iterdir())
+    assert not stage.exists()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["CREATE TABLE `../t` (a INT)", "CREATE DATABASE `a/b`", "CREATE VIEW `a b` AS SELECT 1"],
+)
+def test_a_name_that_is_no_name_is_refused(lab, statement):
+    assert "AnalysisException: Invalid " in lab.error(statement)
+
+
+def test_the_system_database_cannot_be_changed(lab):
+    text = "AuthorizationException: Cannot modify system database."
+
+    assert text == lab.error("CREATE TABLE _impala_builtins.t (a INT)")
+    assert text == lab.error("DROP DATABASE _impala_builtins CASCADE")
+
+
 def test_a_folder_of_files_becomes_tables(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
@@ -246,3 +280,19 @@ def test_a_data_file_that_cannot_be_read_is_named(tmp_path):
 
     with pytest.raises(Exception, match=r"Cannot make a table of .*broken\.parquet"):
         Lab(tmp_path / "warehouse", data=tmp_path)
+
+
+def test_stored_times_reach_from_1400_to_9999(lab):
+    """Literals of nanoseconds among them do not narrow the column; microseconds are kept."""
+    lab.run("CREATE TABLE t (ts TIMESTAMP)")
+    lab.run(
+        "INSERT INTO t VALUES (cast('1400-01-01 00:00:00' as timestamp)),"
+        " (cast('2014-06-23 13:30:51.123456789' as timestamp)),"
+        " (cast('9999-12-31 23:59:59' as timestamp))"
+    )
+
+    assert [
+        ("1400-01-01 00:00:00",),
+        ("2014-06-23 13:30:51.123456000",),
+        ("9999-12-31 23:59:59",),
+    ] == lab.rows("SELECT ts FROM t ORDER BY ts")

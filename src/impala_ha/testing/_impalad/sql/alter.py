@@ -16,7 +16,7 @@ from impala_ha.testing._impalad.sql.clauses import (
     read_column,
     read_columns,
 )
-from impala_ha.testing._impalad.sql.context import Context
+from impala_ha.testing._impalad.sql.context import Context, checked_name
 from impala_ha.testing._impalad.sql.jobs import SUMMARY, TableJob
 from impala_ha.testing._impalad.sql.reader import Reader
 from impala_ha.testing._impalad.sql.tables import Table
@@ -155,6 +155,7 @@ def _rename(reader: Reader, context: Context, table: Table) -> Job:
     database, name = reader.qualified(context.session.database)
     reader.end()
     context.database(database)
+    checked_name(name, "table/view")
     problem = ImpalaError(f"AnalysisException: Table already exists: {database}.{name}")
     if context.catalog.table(database, name) is not None:
         raise problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from impala_ha.testing._impalad.sql.arithmetic import is_decimal, is_number, is_text
+from impala_ha.testing._impalad.sql.arithmetic import is_decimal, is_number
 from impala_ha.testing._impalad.sql.rules import as_type, call, text
 from impala_ha.testing._impalad.sql.typenames import INTEGERS, to_duck
 
@@ -13,8 +13,13 @@ _MICRO_DIGITS = 6
 _NANO_YEARS = ("1678", "2261")  # whole years that 64 bits of nanoseconds reach
 
 
-def cast(node: exp.Expr, kind: str | None, target: str) -> exp.Expr:
-    """*node*, which has the Impala type *kind*, as *target*."""
+def cast(node: exp.Expr, kind: str | None, target: str, *, nanoseconds: bool) -> exp.Expr:
+    """
+    *node*, which has the Impala type *kind*, as *target*.
+
+    DuckDB's nanoseconds reach from 1677 to 2262 only and draw every value that they meet to
+    that range; *nanoseconds* says that a literal stands alone.
+    """
     if target == "string":
         return _to_text(node, kind)
     if "char(" in target:
@@ -22,7 +27,7 @@ def cast(node: exp.Expr, kind: str | None, target: str) -> exp.Expr:
     if target in INTEGERS:
         return _to_integer(node, kind, target)
     if target == "timestamp":
-        return _to_timestamp(node, kind)
+        return _to_timestamp(node, kind, nanoseconds=nanoseconds)
     strict = target == "date" or is_decimal(target)
     return as_type(node.copy(), to_duck(target), strict=strict)
 
@@ -56,13 +61,13 @@ def _to_integer(node: exp.Expr, kind: str | None, target: str) -> exp.Expr:
     return as_type(node.copy(), to_duck(target), strict=False)
 
 
-def _to_timestamp(node: exp.Expr, kind: str | None) -> exp.Expr:
+def _to_timestamp(node: exp.Expr, kind: str | None, *, nanoseconds: bool) -> exp.Expr:
     if is_number(kind):
         micros = exp.Mul(
             this=exp.Paren(this=node.copy()), expression=exp.Literal.number(_MICROSECONDS)
         )
         return call("make_timestamp", as_type(micros, "BIGINT"))
-    if is_text(kind) and node.is_string and _has_nanoseconds(node.name):
+    if nanoseconds and node.is_string and _has_nanoseconds(node.name):
         return as_type(node.copy(), "TIMESTAMP_NS", strict=False)
     return as_type(node.copy(), "TIMESTAMP", strict=False)
 

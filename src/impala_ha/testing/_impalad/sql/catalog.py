@@ -129,6 +129,11 @@ class Reading:
             for path, count, size, spec, foreign in rows
         ]
 
+    def paths(self) -> set[str]:
+        """All files that belong to a table, or did until lately."""
+        rows = self._db.execute("SELECT path FROM files UNION SELECT path FROM trash")
+        return {row[0] for row in rows}
+
     def partitions(self, table: Table) -> list[str]:
         """The table's partitions, also those without rows."""
         rows = self._db.execute("SELECT spec FROM partitions WHERE table_id = ?", (table.id,))

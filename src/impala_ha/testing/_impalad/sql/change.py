@@ -129,12 +129,11 @@ def _check_keys(table: Table, names: Sequence[str], *, over: bool) -> None:
 
 def _gather(lane: Lane, fresh: str, keys: str, *, over: bool) -> None:
     """Make a table of the new rows; of several with one key the last wins an UPSERT."""
-    lane.rows("CREATE SEQUENCE IF NOT EXISTS impala_order")
     lane.rows(
         "CREATE OR REPLACE TEMP TABLE fresh AS SELECT * EXCLUDE impala_place FROM"
         f" (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY impala_turn"
         f" {'DESC' if over else 'ASC'}) AS impala_place FROM"
-        f" (SELECT *, nextval('impala_order') AS impala_turn FROM ({fresh})))"
+        f" (SELECT *, row_number() OVER () AS impala_turn FROM ({fresh})))"
         " WHERE impala_place = 1"
     )
 
@@ -183,7 +182,6 @@ def plan_delete(reader: Reader, context: Context) -> Job:
 def _rewriting(
     context: Context, table: Table, question: str, cells: dict[str, str], where: str
 ) -> Job:
-    lane = context.lane()
     columns = ", ".join(
         f"{cast_cell(cells.get(c.name, quote(c.name)), c.type)} AS {quote(c.name)}"
         for c in table.columns
@@ -198,11 +196,8 @@ def _rewriting(
         hits = f'SELECT count(*) FROM {rows} WHERE "impala hit"'
         return Plan(f"SELECT {columns} FROM {rows}{where}", hits)
 
-    try:
+    with context.planning() as lane:
         answer(lane)
-    except BaseException:
-        lane.close()
-        raise
     return WriteJob(lane, lambda lane: changed(context, table, lane, planned))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from impala_ha.testing._impalad.contract import ImpalaError, SessionState
@@ -37,9 +39,22 @@ class Context:
             return Lane(Duck(f"{limit}B"), owned=True)
         return Lane(self.duck)
 
-    def scope(self, lane: Lane, catalog: Reading | None = None) -> Scope:
+    @contextmanager
+    def planning(self) -> Iterator[Lane]:
+        """A lane for the statement's job, given back when planning fails."""
+        lane = self.lane()
+        try:
+            yield lane
+        except BaseException:
+            lane.close()
+            raise
+
+    def scope(
+        self, lane: Lane, catalog: Reading | None = None, *, nanoseconds: bool = False
+    ) -> Scope:
         """Where the names of its query are looked up: in *catalog* if planning is over."""
-        around = Surroundings(self.session.user, self.session.database, lane.number)
+        session = self.session
+        around = Surroundings(session.user, session.database, lane.number, nanoseconds)
         return Scope(catalog or self.catalog, around)
 
     def database(self, name: str) -> Database:
@@ -56,6 +71,13 @@ class Context:
         if found is None:
             raise no_table(database, name)
         return found
+
+
+def checked_name(name: str, what: str) -> str:
+    """*name*, which becomes that of a folder.  Raises `ImpalaError` when it is none of Impala's."""
+    if re.fullmatch(r"\w{1,128}", name) is None:
+        raise ImpalaError(f"AnalysisException: Invalid {what} name: {name}")
+    return name
 
 
 def no_table(database: str, name: str) -> ImpalaError:

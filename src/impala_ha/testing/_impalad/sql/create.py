@@ -14,7 +14,7 @@ from impala_ha.testing._impalad.sql.clauses import (
     read_names,
     read_properties,
 )
-from impala_ha.testing._impalad.sql.context import Context
+from impala_ha.testing._impalad.sql.context import Context, checked_name
 from impala_ha.testing._impalad.sql.creation import checked, creation, finished
 from impala_ha.testing._impalad.sql.duck import Lane
 from impala_ha.testing._impalad.sql.jobs import SUMMARY, TableJob
@@ -52,7 +52,7 @@ def plan_create(reader: Reader, context: Context) -> Job:
 
 def _create_database(reader: Reader, context: Context) -> Job:
     quiet = if_not_exists(reader)
-    name = reader.name()
+    name = checked_name(reader.name(), "database")
     comment = reader.string() if reader.take("COMMENT") else ""
     location = reader.string() if reader.take("LOCATION") else ""
     if reader.take("MANAGEDLOCATION"):
@@ -177,12 +177,8 @@ def _create_as(
     reader: Reader, context: Context, table: Table, clauses: Clauses, *, quiet: bool
 ) -> Job:
     problem = checked(context, table, "Table", quiet=quiet)
-    lane = context.lane()
-    try:
+    with context.planning() as lane:
         bound = bind(parse(reader.sql, reader.start), context.scope(lane), context.duck)
-    except BaseException:
-        lane.close()
-        raise
     made = finished(context, _shaped(table, bound, clauses.partition_names))
 
     def create() -> list[tuple[str]]:

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from impala_ha.testing._impalad.contract import ImpalaError, Job
-from impala_ha.testing._impalad.sql.context import Context
+from impala_ha.testing._impalad.sql.context import Context, checked_name
 from impala_ha.testing._impalad.sql.jobs import SUMMARY, TableJob
 from impala_ha.testing._impalad.sql.tables import Table
 from impala_ha.testing._impalad.sql.warehouse import numbered
@@ -15,6 +15,9 @@ from impala_ha.testing._impalad.sql.warehouse import numbered
 def checked(context: Context, table: Table, kind: str, *, quiet: bool) -> ImpalaError:
     """Check that the table can be made; the error for when it is there after all."""
     context.database(table.database)
+    checked_name(table.name, "table/view")
+    if table.database == "_impala_builtins":
+        raise ImpalaError("AuthorizationException: Cannot modify system database.")
     problem = ImpalaError(f"AnalysisException: {kind} already exists: {table.full_name}")
     if context.catalog.table(table.database, table.name) and not quiet:
         raise problem

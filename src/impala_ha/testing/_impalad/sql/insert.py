@@ -57,14 +57,10 @@ def plan_insert(reader: Reader, context: Context) -> Job:
     target = _target(reader, context)
     sql = reader.sql[:cut] + _blank(reader.sql[cut : reader.start]) + reader.sql[reader.start :]
     start = opening if opening < cut else reader.start
-    lane = context.lane()
-    try:
+    with context.planning() as lane:
         scope = context.scope(lane)
         query = _filling(target, bind(parse(sql, start), scope, context.duck), scope)
         context.duck.describe(query)
-    except BaseException:
-        lane.close()
-        raise
     table = target.table
     if table.keys and not target.overwrite:
         return WriteJob(

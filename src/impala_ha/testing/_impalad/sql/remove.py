@@ -32,6 +32,8 @@ def _drop_database(reader: Reader, context: Context) -> Job:
     reader.end()
     if name == context.session.database:
         raise ImpalaError(f"AnalysisException: Cannot drop current default database: {name}")
+    if name == "_impala_builtins":
+        raise ImpalaError("AuthorizationException: Cannot modify system database.")
     if name == "default":
         raise ImpalaError("AnalysisException: Cannot drop default database")
     if not quiet:

@@ -88,7 +88,14 @@ class Rewriting:
         return found
 
     def _cast(self, node: exp.Expr) -> exp.Expr:
-        return casts.cast(node.this, self._kinds.of(node.this), cast_target(node))
+        holder = node.parent.parent if isinstance(node.parent, exp.Alias) else node.parent
+        alone = isinstance(holder, exp.Select) and holder.parent is None
+        return casts.cast(
+            node.this,
+            self._kinds.of(node.this),
+            cast_target(node),
+            nanoseconds=alone and self._around.nanoseconds,
+        )
 
     def _select(self, node: exp.Select) -> None:
         # DuckDB calls small numbers INTEGER; with DISTINCT a cast would hide them from ORDER BY.
@@ -113,6 +120,8 @@ class Rewriting:
             )
         if kind is None:
             return None
+        if kind == "double" and "float" in kinds:
+            node.set("this", as_type(left.copy(), "DOUBLE"))
         if isinstance(node, exp.Div):
             return _divided(node, kind)
         return self._widened(node, kind)

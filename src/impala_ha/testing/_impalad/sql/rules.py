@@ -24,11 +24,13 @@ class Surroundings:
 
     Attributes:
         lane: The number of the lane that runs it; ``sleep`` is stopped with it.
+        nanoseconds: Whether time literals keep more than microseconds; what is stored does not.
     """
 
     user: str
     database: str
     lane: int
+    nanoseconds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,8 @@ from impala_ha.testing._impalad.sql.reader import Reader
 def plan_query(reader: Reader, context: Context) -> Job:
     """Plan a query."""
     tree = parse(reader.sql, reader.start)
-    lane = context.lane()
-    try:
-        bound = bind(tree, context.scope(lane), context.duck)
-    except BaseException:
-        lane.close()
-        raise
+    with context.planning() as lane:
+        bound = bind(tree, context.scope(lane, nanoseconds=True), context.duck)
     return QueryJob(lane, presented(bound), bound.columns)
 
 
@@ -27,12 +23,8 @@ def plan_explain(reader: Reader, context: Context) -> Job:
     if not reader.seek("SELECT", "VALUES", "WITH", "("):
         reader.fail("CREATE", "DELETE", "INSERT", "SELECT", "UPDATE", "UPSERT", "VALUES", "WITH")
     tree = parse(reader.sql, reader.start)
-    lane = context.lane()
-    try:
+    with context.planning() as lane:
         bound = bind(tree, context.scope(lane), context.duck)
-    except BaseException:
-        lane.close()
-        raise
 
     def explain() -> list[tuple[str]]:
         text = str(lane.rows(f"EXPLAIN {bound.sql}")[0][1])

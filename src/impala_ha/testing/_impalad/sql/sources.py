@@ -3,8 +3,9 @@ A folder of CSV and Parquet files as tables.
 
 A CSV file is copied into the warehouse once, with the types that DuckDB finds in all of it;
 numbers that all have as many digits after the point, two or more, are exact (DECIMAL), as money
-is.  A Parquet file stays where it is.  Coordinators start at the same time: the first to finish wins, the others
-see its table.  A file that has changed since becomes a new table in place of the old one.
+is.  A Parquet file stays where it is.  Coordinators start at the same time: the first to finish
+wins, the others see its table.  A file that has changed since becomes a new table in place of the
+old one.
 """
 
 from __future__ import annotations
@@ -41,12 +42,16 @@ def load(folder: Path, warehouse: Warehouse, duck: Duck) -> None:
     lane = Lane(duck)
     try:
         for path in paths:
-            try:
-                _load(path.absolute(), warehouse, duck, lane)
-            except (ImpalaError, OSError) as error:
-                raise ImpalaError(f"Cannot make a table of {path}: {error}") from error
+            _load_one(path.absolute(), warehouse, duck, lane)
     finally:
         lane.close()
+
+
+def _load_one(path: Path, warehouse: Warehouse, duck: Duck, lane: Lane) -> None:
+    try:
+        _load(path, warehouse, duck, lane)
+    except (ImpalaError, OSError) as error:
+        raise ImpalaError(f"Cannot make a table of {path}: {error}") from error
 
 
 def _load(path: Path, warehouse: Warehouse, duck: Duck, lane: Lane) -> None:

@@ -21,7 +21,8 @@ from impala_ha.testing._impalad.sql.catalog import Catalog
 from impala_ha.testing._impalad.sql.tables import Database, DataFile, Table
 
 _TRASH_AGE = 600.0  # seconds that a file stays after it was taken from its table
-_STAGE_AGE = 3600.0  # seconds after which a stage must belong to a process that was killed
+_LOST_AGE = 3600.0  # seconds after which what nobody lists was left by a process that was killed
+_SWEEP_PAUSE = 60.0  # seconds between two looks at the trash
 _STAGE = ".stage-"
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -36,6 +37,7 @@ class Warehouse:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.catalog = Catalog(self.folder / "catalog.sqlite")
         self.sweep()
+        self.tidy()
 
     def location(self, database: Database) -> str:
         """Where the tables of *database* go."""
@@ -51,6 +53,8 @@ class Warehouse:
 
         The files are whole and in place, and nobody lists them yet.
         """
+        if time.monotonic() - self._swept > _SWEEP_PAUSE:
+            self.sweep()
         stage = self.folder / f"{_STAGE}{uuid.uuid4().hex}"
         stage.mkdir()
         try:
@@ -69,16 +73,27 @@ class Warehouse:
             Path(file.path).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Delete what was taken away long ago, and what killed processes left."""
+        """Delete what was taken away long ago."""
+        self._swept = time.monotonic()
         with self.catalog.write() as catalog:
             expired = catalog.expired(_TRASH_AGE)
         for path in expired:
-            with contextlib.suppress(OSError):
-                Path(path).unlink()
-        for stage in self.folder.glob(f"{_STAGE}*"):
-            with contextlib.suppress(OSError):
-                if stage.stat().st_mtime < time.time() - _STAGE_AGE:
-                    shutil.rmtree(stage, ignore_errors=True)
+            Path(path).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Delete what killed processes left: stages, and files that they did not come to list."""
+        limit = time.time() - _LOST_AGE
+        with self.catalog.read() as catalog:
+            known = catalog.paths()
+        found = [*self.folder.glob(f"{_STAGE}*"), *self.folder.glob("*.db/**/*.parq")]
+        for path in found:
+            with contextlib.suppress(OSError):  # another coordinator tidies as well
+                if str(path) in known or path.stat().st_mtime > limit:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
     def _placed(self, written: Sequence[Sequence[object]], table: Table) -> list[DataFile]:
         files = []

@@ -170,8 +170,10 @@ JWT = {"auth_mechanism": "JWT", "jwt": "x", "use_http_transport": True}
         ({"eject_for": 301}, "eject_for must be at most eject_most (300), not 301"),
         (
             {"jwt": "x"},
-            "'jwt' argument cannot be specified with 'NOSASL' authentication: "
-            "it goes with auth_mechanism='JWT'",
+            (
+                "'jwt' argument cannot be specified with 'NOSASL' authentication: "
+                "it goes with auth_mechanism='JWT'"
+            ),
         ),
         ({**JWT, "jwt": None}, "JWT authentication requires specifying the 'jwt' argument"),
         (
@@ -230,7 +232,7 @@ def test_impylas_old_names_warn_and_work(old, value, new, got):
     ],
 )
 def test_old_names_that_contradict_the_new_are_told(words, told):
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="is deprecated; use"):
         assert [told] == problems(**words)
 
 
@@ -243,12 +245,12 @@ def test_old_names_that_contradict_the_new_are_told(words, told):
     ],
 )
 def test_old_names_that_say_the_same_as_the_new_are_no_mistake(words):
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="is deprecated; use"):
         read(**words)
 
 
 def test_old_passwords_that_contradict_the_new_are_not_repeated():
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="is deprecated; use"):
         told = problems(ldap_password="s3cret", password="s4cret")
 
     assert ["ldap_password and password contradict each other: give password alone"] == told

@@ -1,0 +1,170 @@
+"""Whether another try may follow, and what the caller is told at the end."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from impala.error import HiveServer2Error
+from thrift.transport.TTransport import TTransportException
+
+from impala_ha import Attempt, Coordinator, errors
+from impala_ha._attempts import Call, Trail, spent, spoken
+from impala_ha._faults import Fault, Phase
+
+READ = Call("execute")
+WRITE = Call("execute", repeatable=False)
+
+
+def eof():
+    return TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
+
+
+def attempt(fault=Fault.LOST, phase=Phase.SENT, error=None, number=1, host="a", hint=""):
+    error = error or eof()
+    return Attempt("execute", number, Coordinator(host), 0.5, fault, phase, error, str(error), hint)
+
+
+def trail(*attempts):
+    return Trail(list(attempts))
+
+
+@given(
+    st.sampled_from(Fault),
+    st.sampled_from(Phase),
+    st.booleans(),
+)
+def test_a_write_is_tried_again_only_if_it_cannot_have_run(fault, phase, early):
+    call = Call("execute", repeatable=False, early=early)
+    failed = attempt(fault, phase)
+
+    may_have_run = (fault.ran and phase.sent) or (early and fault is Fault.BUSY)
+
+    assert (fault.retry and not may_have_run) is call.may_follow(failed)
+
+
+@given(st.sampled_from(Fault), st.sampled_from(Phase))
+def test_a_read_is_tried_again_wherever_that_can_help(fault, phase):
+    assert fault.retry is READ.may_follow(attempt(fault, phase))
+
+
+@given(st.sampled_from(Fault), st.sampled_from(Phase))
+def test_nothing_follows_once_rows_were_handed_out(fault, phase):
+    assert not Call("fetchone", again=False).may_follow(attempt(fault, phase))
+
+
+def test_nothing_follows_a_success():
+    assert not READ.may_follow(Attempt("execute", 1, Coordinator("a"), 0.1))
+
+
+def test_a_trail_tells_where_it_was_and_how_often_the_statement_may_have_run():
+    found = trail(
+        attempt(Fault.UNREACHABLE, Phase.CONNECT), attempt(host="b"), attempt(Fault.BUSY, host="b")
+    )
+
+    assert ["a", "b", "b"] == [coordinator.host for coordinator in found.tried]
+    assert 1 == found.runs
+
+
+@pytest.mark.parametrize(
+    ("call", "failed", "kind"),
+    [
+        (READ, attempt(), errors.CoordinatorLost),
+        (READ, attempt(Fault.UNREACHABLE, Phase.CONNECT), errors.CoordinatorLost),
+        (WRITE, attempt(), errors.OutcomeUnknown),
+        (WRITE, attempt(Fault.LOST, Phase.UNSENT), errors.CoordinatorLost),
+        (WRITE, attempt(Fault.EXECUTORS, Phase.RUNNING), errors.OutcomeUnknown),
+        (WRITE, attempt(Fault.UNKNOWN, Phase.SENT), errors.OutcomeUnknown),
+        (Call("execute", repeatable=False, early=True), attempt(Fault.BUSY), errors.OutcomeUnknown),
+        (Call("fetchone", finished=True), attempt(phase=Phase.FETCH), errors.ResultLost),
+        (READ, attempt(Fault.DENIED, Phase.LOGIN), errors.AuthenticationFailed),
+        (READ, attempt(Fault.UNTRUSTED, Phase.CONNECT), errors.NoCoordinatorLeft),
+        (READ, attempt(Fault.MISMATCH, Phase.OPEN), errors.NoCoordinatorLeft),
+        (READ, attempt(Fault.BUSY, Phase.RUNNING), errors.CoordinatorLost),
+    ],
+)
+def test_the_last_attempt_decides_what_is_told(call, failed, kind):
+    error = spoken(call, trail(failed))
+
+    assert kind.__name__ == type(error).__name__
+    assert isinstance(error, TTransportException)
+    assert (failed,) == error.attempts
+    assert failed.error is error.__cause__
+    assert "TSocket read 0 bytes" in str(error)
+
+
+THEIRS = HiveServer2Error("queue full")
+
+
+@pytest.mark.parametrize(
+    ("call", "failed"),
+    [
+        (READ, attempt(Fault.QUERY, error=THEIRS)),
+        (WRITE, attempt(Fault.QUERY, error=THEIRS)),
+        (READ, attempt(Fault.UNKNOWN, Phase.OPEN, THEIRS)),
+        (READ, attempt(Fault.BUSY, error=THEIRS)),
+        (WRITE, attempt(Fault.BUSY, error=THEIRS)),
+        (READ, attempt(Fault.EXECUTORS, error=THEIRS)),
+    ],
+)
+def test_what_the_server_said_of_the_statement_is_passed_on_untouched(call, failed):
+    assert THEIRS is spoken(call, trail(failed))
+
+
+def test_one_attempt_is_told_in_one_line_and_advice():
+    assert (
+        "execute failed: a:21050 (0.50 s) stopped answering after the statement was sent: "
+        "TSocket read 0 bytes"
+    ) == str(spoken(READ, trail(attempt())))
+
+
+def test_several_attempts_are_told_one_a_line():
+    text = str(
+        spoken(WRITE, trail(attempt(Fault.UNREACHABLE, Phase.OPEN), attempt(number=2, host="b")))
+    )
+
+    first, *lines, advice = text.splitlines()
+    assert "execute failed after 2 attempts:" == first
+    assert ["- #1 a:21050", "- #2 b:21050"] == [line[:12] for line in lines]
+    assert "idempotent=True" in advice
+
+
+def test_of_many_attempts_those_in_the_middle_are_counted():
+    found = trail(*(attempt(Fault.UNREACHABLE, Phase.CONNECT, number=n) for n in range(1, 21)))
+
+    lines = str(spent(READ, found)).splitlines()
+
+    assert "- ... 11 more attempts ..." in lines
+    assert ["#1", "#6", "#18", "#20"] == [lines[i].split()[1] for i in (1, 6, 8, 10)]
+
+
+def test_ten_attempts_are_told_in_full():
+    """A line that counts one attempt would save nothing."""
+    found = trail(*(attempt(Fault.UNREACHABLE, Phase.CONNECT, number=n) for n in range(1, 11)))
+
+    assert "more attempts" not in str(spent(READ, found))
+
+
+def test_hints_are_told_once_each():
+    found = trail(
+        attempt(hint="look here"), attempt(hint="look there"), attempt(hint="look here"), attempt()
+    )
+
+    lines = str(spoken(READ, found)).splitlines()
+
+    assert ["Hint: look here.", "Hint: look there."] == lines[-2:]
+
+
+def test_when_all_is_spent_the_advice_is_to_check_the_coordinators():
+    error = spent(READ, trail(attempt(Fault.UNREACHABLE, Phase.CONNECT)))
+
+    assert isinstance(error, errors.NoCoordinatorLeft)
+    assert "Check that the coordinators run" in str(error)
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.EXECUTORS])
+def test_when_waiting_was_in_vain_the_servers_words_say_what_it_lacks(fault):
+    assert THEIRS is spent(READ, trail(attempt(fault, error=THEIRS)))
+
+
+def test_a_gateway_that_stays_busy_is_told_as_a_coordinator_that_was_lost():
+    """HTTP's 429 is no word of Impala's."""
+    assert isinstance(spent(READ, trail(attempt(Fault.BUSY))), errors.NoCoordinatorLeft)

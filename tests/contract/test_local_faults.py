@@ -122,6 +122,24 @@ def test_a_connection_cut_by_a_reset_is_reset(cluster):
             sock.recv(1)
 
 
+def test_a_connection_is_cut_after_so_many_bytes_of_the_client(cluster, until):
+    cluster[0].cut("connect", 5)
+    with socket.create_connection((cluster[0].host, cluster[0].port), timeout=5) as sock:
+        sock.sendall(b"four")
+        until(lambda: cluster[0].connections == 1)
+        sock.sendall(b"!")
+
+        assert sock.recv(1) == b""
+
+
+def test_a_dead_coordinator_cannot_be_asked_and_says_so(cluster):
+    cluster[1].kill()
+    with pytest.raises(
+        ConnectionError, match=r"LocalCoordinator 1 at .* does not answer: it is dead"
+    ):
+        _ = cluster[1].sessions
+
+
 def test_a_response_cut_by_a_reset_gives_its_first_bytes(cluster):
     with hs2(cluster[0]) as client:
         cluster[0].cut("GetInfo:response", 4, "rst")

@@ -125,7 +125,12 @@ class LocalCoordinator(Breakable):
         self._order("heal")
 
     def _order(self, verb: str, **arguments: Any) -> Any:
-        return control.ask(self._layout.control(self.index), verb, **arguments)
+        try:
+            return control.ask(self._layout.control(self.index), verb, **arguments)
+        except OSError as error:
+            raise ConnectionError(
+                f"{self!r} does not answer: it is dead, or it hangs ({error})"
+            ) from error
 
     def _keep(self, verb: str, *, within: float = 10.0, **arguments: Any) -> Any:
         return control.ask(self._layout.keeper, verb, within=within, **arguments)

@@ -61,8 +61,8 @@ class Breakable(Protocol):
         Args:
             phase: ``"connect"``, or an RPC and a direction: ``"ExecuteStatement:request"`` (what
                 is cut is not done) or ``"ExecuteStatement:response"`` (it has been done).
-            byte: How many bytes of that message get through; a number behind its end cuts
-                after the last.
+            byte: How many bytes of that message get through (for ``"connect"``: of all that
+                the client sends); a number behind its end cuts after the last.
             how: ``"fin"``: the client reads an end of file; ``"rst"``: a reset.
 
         Raises:

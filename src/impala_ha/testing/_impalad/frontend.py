@@ -18,7 +18,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha.testing._impalad.impalad import Connection
 from impala_ha.testing._impalad.sasl import accept_plain
-from impala_ha.testing._impalad.wire import Wire, cut
+from impala_ha.testing._impalad.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,10 +64,6 @@ class Frontend:
         """Accept connections from *listener* for ever."""
         while True:
             sock, _ = listener.accept()
-            ordered = self._faults.take_cut("connect")
-            if ordered is not None:
-                cut(sock, ordered.how)
-                continue
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             number, wire = next(self._numbers), Wire(sock)
             with self._changed:
@@ -101,6 +97,10 @@ class Frontend:
 
     def _attend(self, number: int, wire: Wire) -> None:
         try:
+            ordered = self._faults.take_cut("connect")
+            if ordered is not None:
+                wire.receive_exactly(ordered.byte)
+                wire.end(ordered.how)
             with self._setup:
                 self._faults.wait_while_mute()
                 user = accept_plain(wire, self._users) if self._plain else None

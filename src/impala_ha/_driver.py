@@ -18,6 +18,7 @@ from . import _transports, errors
 from ._clock import Clock
 from ._faults import Fault, Phase, judge
 from ._hints import Failure, hint
+from ._interrupts import interrupted
 from ._link import FAREWELL, Link
 from ._model import Coordinator
 from ._options import Options
@@ -78,7 +79,7 @@ class ImpylaDriver:
             session = service.open_session(user, dict(configuration))
         except BaseException as error:
             client.wire.close()
-            if isinstance(error, CallFailed) or not isinstance(error, Exception):
+            if isinstance(error, CallFailed) or interrupted(error):
                 raise
             raise CallFailed(Phase.OPEN, error) from error
         self._settle(client.wire, coordinator, user)

@@ -20,6 +20,7 @@ from . import errors
 from ._attempts import Call, Trail
 from ._failover import Failover
 from ._faults import Fault, judge
+from ._interrupts import interrupted
 from ._link import FAREWELL, Link
 from ._session import Session
 
@@ -71,11 +72,12 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         except errors.OutcomeUnknown as unknown:
             self._leave_alone(unknown)
             raise
-        except Exception:
+        except errors.Error:
             raise
-        except BaseException:  # Ctrl-C, or a time limit of the caller
-            with suppress(Exception):
-                self._abandon()
+        except BaseException as error:
+            if interrupted(error):
+                with suppress(Exception):
+                    self._abandon()
             raise
         finally:
             self._inside = False

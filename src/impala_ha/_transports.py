@@ -9,6 +9,7 @@ from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from ._clock import Clock
 from ._faults import Phase
+from ._interrupts import interrupted
 from ._model import Coordinator
 from ._options import Options
 from ._sockets import HttpWire, Socket
@@ -51,7 +52,7 @@ def binary(
     except BaseException as error:
         if wire is not None:
             wire.close()
-        if not isinstance(error, Exception):
+        if interrupted(error):
             raise
         raise CallFailed(phase, error) from error
     return transport, wire

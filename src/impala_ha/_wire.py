@@ -20,6 +20,7 @@ from thrift.Thrift import TApplicationException
 
 from . import errors
 from ._faults import Phase
+from ._interrupts import interrupted
 
 _LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
 
@@ -138,8 +139,10 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         ):
             return  # impyla asks Hive for methods that only Impala has, and goes on
         self.sever(error)
-        if isinstance(error, Exception):
+        if not interrupted(error):
             raise CallFailed(self.phase, error) from error
+        if inner := getattr(error, "inner", None):
+            raise inner  # thrift took the caller's time limit for its own
 
     def adopt(self, protocol: Protocol, wire: Any) -> None:
         """Go on with another connection."""

@@ -167,8 +167,10 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._home = None
             self._failover.driver.end_elsewhere(home.coordinator, self._wanted.user, session)
         elif self._last_operation_active:
+            self._last_operation_active = False
             with home.within(FAREWELL / 2):
                 self._last_operation.cancel()
+                self._last_operation.close()
 
     def __del__(self) -> None:
         """Leave the session to the link: garbage collection must not talk on a socket."""

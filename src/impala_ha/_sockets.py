@@ -18,6 +18,7 @@ from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TTransportException
 
 from ._clock import Clock
+from ._interrupts import interrupted
 
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 
@@ -53,7 +54,7 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         """Connect to the first address that answers; they share the deadline."""
         try:
             addresses = self._resolveAddr()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
             text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
         last: OSError | None = None
@@ -104,7 +105,8 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
             try:
                 return super().read(size)  # type: ignore[no-any-return]  # thrift is not typed
             except TTransportException as error:
-                if error.type != TTransportException.TIMED_OUT or left <= self.silence:
+                ended = error.type != TTransportException.TIMED_OUT or left <= self.silence
+                if ended or interrupted(error):
                     raise
             why = self.watch()
             wrong = [*wrong, why] if why else []

@@ -293,6 +293,10 @@ def test_a_mistake_is_told_in_impalas_words(lab, statement, text):
         ("SELECT 1\nFROM t\nWHERE", 3, 5, "EOF"),
         ("CREATE TABLE x (a INTY)", 1, 18, "IDENTIFIER"),
         ("DROP", 1, 4, "EOF"),
+        ("SELECT ?", 1, 7, "?"),
+        ("SELECT :a", 1, 7, ":"),
+        ("SET =", 1, 4, "="),
+        ("SELECT 1; SELECT 2", 1, 10, "SELECT"),
         ("", 1, 0, "EOF"),
     ],
 )

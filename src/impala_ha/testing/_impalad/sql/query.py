@@ -27,6 +27,7 @@ from impala_ha.testing._impalad.sql.tables import Table
 from impala_ha.testing._impalad.sql.warehouse import scan
 
 _HINTS = frozenset(("SHUFFLE", "NOSHUFFLE", "BROADCAST", "CLUSTERED", "NOCLUSTERED"))
+_PARAMETERS = frozenset((TokenType.PLACEHOLDER, TokenType.PARAMETER, TokenType.COLON))
 _VIEWS_DEEP = 40
 
 
@@ -62,6 +63,7 @@ def parse(sql: str, start: int = 0) -> exp.Expr:
     text = "".join("\n" if char == "\n" else " " for char in sql[:start]) + sql[start:]
     dialect = Impala()
     tokens = list(_without_hints(dialect.tokenize(text)))
+    _check(tokens, sql)
     try:
         trees = dialect.parser().parse(tokens, text)
     except ParseError as error:
@@ -69,7 +71,18 @@ def parse(sql: str, start: int = 0) -> exp.Expr:
     found = [tree for tree in trees if tree is not None]
     if len(found) != 1 or not isinstance(found[0], (exp.Query, exp.Values)):
         raise syntax_error(sql, start, None, "SELECT", "VALUES", "WITH")
+    if any(not select.expressions for select in found[0].find_all(exp.Select)):
+        raise syntax_error(sql, start, None, "IDENTIFIER")
     return _named(found[0]) if isinstance(found[0], exp.Values) else found[0]
+
+
+def _check(tokens: list[Token], sql: str) -> None:
+    """Refuse what sqlglot reads and Impala does not: parameters, and a second statement."""
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.token_type in _PARAMETERS:
+            raise syntax_error(sql, token.start, None)
+        if token.token_type == TokenType.SEMICOLON and following is not None:
+            raise syntax_error(sql, following.start, None, "EOF")
 
 
 def _named(values: exp.Values) -> exp.Expr:
@@ -104,7 +117,7 @@ def _typed(duck: str, inferred: str | None) -> str:
     # DuckDB has one type of text; which of Impala's three it is has been inferred.
     if inferred is not None and duck == "VARCHAR" and "char(" in inferred:
         return inferred
-    return typenames.from_duck(duck)
+    return "boolean" if inferred == "null_type" else typenames.from_duck(duck)
 
 
 def _lookup(scope: Scope) -> Callable[[exp.Table], Output]:

@@ -33,7 +33,9 @@ def plan_set(reader: Reader, context: Context) -> Job:
     if reader.take("ALL"):
         reader.end()
         return _shown(context, list(OPTIONS))
-    name = checked(reader.any().text)
+    word = reader.word
+    reader.name()
+    name = checked(word.text if word is not None else "")
     if not reader.take("="):
         reader.end()
         return _shown(context, [name] if name in OPTIONS else [])

@@ -1,0 +1,430 @@
+"""A socket that keeps its deadline, on real sockets of 127.0.0.1."""
+
+import socket
+import ssl
+import struct
+
+import pytest
+from loopback import HOST, Peer
+from thrift.transport.TTransport import TTransportException
+
+from impala_ha._clock import SystemClock
+from impala_ha._sockets import HttpWire, Socket
+from impala_ha.testing.fakes import FakeClock
+
+pytestmark = pytest.mark.timeout(30)
+
+
+def listen_on(peer, context=None, limit=5.0, timeout=None):
+    """A socket that is connected to *peer*."""
+    found = Socket(HOST, peer.coordinator.port, SystemClock(), context)
+    found.setTimeout(None if timeout is None else timeout * 1000)
+    found.limit(limit)
+    found.open()
+    found.disarm()
+    return found
+
+
+def silent(connection):
+    """Listen to all, and say nothing."""
+    while connection.recv(1000):
+        pass
+
+
+def echo(connection):
+    while got := connection.recv(1000):
+        connection.sendall(got)
+
+
+@pytest.fixture
+def client_context(tls):
+    return ssl.create_default_context(cafile=tls.ca)
+
+
+# Connecting.
+
+
+def test_what_is_written_arrives_and_what_is_answered_is_read():
+    with Peer(echo) as peer:
+        wire = listen_on(peer)
+        wire.write(b"hello")
+
+        assert b"hello" == wire.readAll(5)
+        wire.close()
+
+
+def test_nobody_listening_is_told_with_the_address_and_the_reason():
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    wire = Socket(HOST, port, SystemClock())
+
+    with pytest.raises(TTransportException, match=f"{HOST}.*{port}.*Connection refused") as caught:
+        wire.open()
+
+    assert TTransportException.NOT_OPEN == caught.value.type
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+
+@pytest.mark.parametrize("host", ["fe80::1%no-such-interface", "a..b", "a" * 64])
+def test_a_name_that_cannot_be_found_is_told(host):
+    """Python's own error for a name that cannot be one is no OSError."""
+    with pytest.raises(TTransportException, match="failed to resolve sockaddr for") as caught:
+        Socket(host, 21050, SystemClock()).open()
+
+    assert TTransportException.NOT_OPEN == caught.value.type
+
+
+def test_connecting_to_a_full_backlog_ends_by_the_deadline():
+    """A coordinator whose threads are all taken lets clients wait; a connect then hangs."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        wire = Socket(HOST, listener.getsockname()[1], SystemClock())
+        wire.limit(0.3)
+
+        with pytest.raises(TTransportException, match="timed out"):
+            wire.open()
+
+        for filler in fillers:
+            filler.close()
+
+
+def test_no_time_left_is_no_time_to_connect():
+    with Peer(silent) as peer:
+        clock = FakeClock()
+        wire = Socket(HOST, peer.coordinator.port, clock)
+        wire.limit(1.0)
+        clock.time += 1.0
+
+        with pytest.raises(TTransportException, match="timed out"):
+            wire.open()
+
+
+def test_it_always_says_that_it_is_open():
+    """impyla re-opens a transport that says no, behind the caller's back."""
+    wire = Socket(HOST, 1, SystemClock())
+
+    assert wire.isOpen()
+    wire.close()
+    assert wire.isOpen()
+
+
+def test_the_system_watches_over_a_silent_connection():
+    with Peer(silent) as peer:
+        wire = listen_on(peer)
+
+        assert 1 == wire.handle.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert 0 != wire.handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        for name, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+            if hasattr(socket, name):
+                option = getattr(socket, name)
+                assert seconds == wire.handle.getsockopt(socket.IPPROTO_TCP, option)
+        wire.close()
+
+
+@pytest.mark.parametrize("missing", ["TCP_KEEPIDLE", "TCP_USER_TIMEOUT"])
+def test_a_system_without_these_options_does_without(missing, monkeypatch):
+    monkeypatch.delattr(socket, missing, raising=False)
+    with Peer(echo) as peer:
+        wire = listen_on(peer)
+
+        assert "" == wire.stale()
+        wire.close()
+
+
+# Reading and writing.
+
+
+def test_a_deadline_covers_a_server_that_drips():
+    """Thrift's time-out counts for each byte, and so never ends."""
+
+    def drip(connection):
+        while not peer.gone.wait(0.02):
+            connection.sendall(b"x")
+
+    with Peer(drip) as peer:
+        wire = listen_on(peer, timeout=5)
+        wire.limit(0.2)
+
+        with pytest.raises(TTransportException) as caught:
+            wire.readAll(1_000_000)
+
+        assert TTransportException.TIMED_OUT == caught.value.type
+        wire.close()
+
+
+def test_without_a_deadline_one_read_may_take_the_time_out():
+    with Peer(silent) as peer:
+        wire = listen_on(peer, timeout=0.05)
+
+        with pytest.raises(TTransportException, match="timeout") as caught:
+            wire.read(1)
+
+        assert TTransportException.TIMED_OUT == caught.value.type
+        wire.close()
+
+
+def test_a_server_that_goes_is_an_end_of_file():
+    with Peer(lambda connection: None) as peer:
+        wire = listen_on(peer)
+
+        with pytest.raises(TTransportException, match="read 0 bytes") as caught:
+            wire.read(1)
+
+        assert TTransportException.END_OF_FILE == caught.value.type
+        wire.close()
+
+
+@pytest.mark.parametrize("act", [lambda wire: wire.read(1), lambda wire: wire.write(b"x")])
+def test_a_closed_socket_takes_nothing_and_says_so(act):
+    with Peer(silent) as peer:
+        wire = listen_on(peer)
+        wire.close()
+        wire.close()
+
+        with pytest.raises(TTransportException, match="the connection is closed"):
+            act(wire)
+        wire.disarm()
+        wire.limit(1.0)
+
+
+def test_it_knows_whether_anything_was_handed_to_the_system():
+    with Peer(silent) as peer:
+        wire = listen_on(peer)
+        before = wire.sent(OSError())
+        wire.write(b"x")
+
+        assert (False, True) == (before, wire.sent(OSError()))
+        wire.close()
+
+
+def test_a_write_that_cannot_start_has_sent_nothing():
+    with Peer(silent) as peer:
+        wire = listen_on(peer)
+        wire.close()
+        with pytest.raises(TTransportException):
+            wire.write(b"x")
+
+        assert not wire.sent(OSError())
+
+
+# Looking after a coordinator that says nothing.
+
+
+def watched(peer, answers, timeout=None):
+    """A socket whose watch gives one of *answers* after each short silence."""
+    wire = listen_on(peer, timeout=timeout)
+    wire.silence = 0.02
+    looks = []
+
+    def watch():
+        looks.append(answers[len(looks)] if len(looks) < len(answers) else "")
+        return looks[-1]
+
+    wire.watch = watch
+    return wire, looks
+
+
+def test_a_silent_coordinator_is_given_up_after_two_probes_in_a_row():
+    with Peer(silent) as peer:
+        wire, looks = watched(peer, ["dead", "", "dead", "gone"])
+
+        with pytest.raises(TTransportException, match="nor to 2 probes: gone") as caught:
+            wire.read(1)
+
+        assert TTransportException.TIMED_OUT == caught.value.type
+        assert ["dead", "", "dead", "gone"] == looks
+        wire.close()
+
+
+def test_a_silent_coordinator_that_is_alive_is_waited_for():
+    def late(connection):
+        connection.recv(1)
+        connection.sendall(b"y")
+
+    with Peer(late) as peer:
+        wire, looks = watched(peer, [])
+        seen = wire.watch
+
+        def watch():
+            why = seen()
+            if len(looks) == 3:
+                wire.handle.sendall(b"x")
+            return why
+
+        wire.watch = watch
+
+        assert b"y" == wire.read(1)
+        assert ["", "", ""] == looks
+        wire.write(b"x")
+        wire.close()
+
+
+def test_the_callers_own_time_out_ends_a_silence_first():
+    with Peer(silent) as peer:
+        wire, looks = watched(peer, [], timeout=0.01)
+
+        with pytest.raises(TTransportException, match="^read timeout$"):
+            wire.read(1)
+
+        assert [] == looks
+        wire.close()
+
+
+def test_an_end_of_file_is_told_at_once_also_while_watching():
+    with Peer(lambda connection: None) as peer:
+        wire, looks = watched(peer, [])
+        wire.silence = 20.0
+
+        with pytest.raises(TTransportException, match="read 0 bytes"):
+            wire.read(1)
+
+        assert [] == looks
+        wire.close()
+
+
+def test_under_a_deadline_nobody_is_looked_after():
+    with Peer(silent) as peer:
+        wire, looks = watched(peer, [])
+        wire.limit(0.1)
+
+        with pytest.raises(TTransportException, match="timeout"):
+            wire.read(1)
+
+        assert [] == looks
+        wire.close()
+
+
+# Stale connections.
+
+
+def reset(connection):
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def leave(connection):
+    connection.recv(1)
+
+
+def speak(connection):
+    connection.recv(1)
+    connection.sendall(b"x")
+    connection.recv(1)
+
+
+CASES = [(leave, "read 0 bytes"), (reset, "Connection reset"), (speak, "nobody waits for")]
+
+
+@pytest.mark.parametrize(("act", "why"), CASES, ids=["FIN", "RST", "byte"])
+def test_a_connection_that_is_not_in_order_is_found_out(act, why, until):
+    with Peer(act) as peer:
+        wire = listen_on(peer, timeout=5)
+        assert "" == wire.stale()
+        wire.write(b"x")
+        told = []
+        until(lambda: told.append(wire.stale()) or told[-1])
+
+        assert why in told[-1]
+        assert 5 == wire.handle.gettimeout(), "the time-out is as it was"
+        wire.close()
+
+
+@pytest.mark.parametrize(("act", "why"), [CASES[0], CASES[2]], ids=["FIN", "byte"])
+def test_with_tls_too(act, why, tls, client_context, until):
+    with Peer(act, tls.here) as peer:
+        wire = listen_on(peer, client_context)
+        wire.write(b"x")
+        told = []
+        until(lambda: told.append(wire.stale()) or told[-1])
+
+        assert why in told[-1]
+        wire.close()
+
+
+def test_a_closed_socket_is_stale():
+    assert "the connection is closed" == Socket(HOST, 1, SystemClock()).stale()
+
+
+def test_session_tickets_of_tls_are_no_reply_that_nobody_waits_for(tls, client_context):
+    """After the handshake a server of TLS 1.3 sends tickets on its own account."""
+    with Peer(echo, tls.here) as peer:
+        wire = listen_on(peer, client_context)
+        wire.write(b"x")
+        assert b"x" == wire.read(1), "the tickets came before this byte"
+
+        assert "" == wire.stale()
+        assert "TLSv1.3" == wire.handle.version()
+        wire.close()
+
+
+# TLS.
+
+
+def test_a_certificate_of_another_name_is_not_trusted(tls, client_context):
+    with Peer(echo, tls.elsewhere) as peer:
+        with pytest.raises(TTransportException, match="CERTIFICATE_VERIFY_FAILED"):
+            listen_on(peer, client_context)
+
+
+def test_a_certificate_of_an_unknown_authority_is_not_trusted(tls):
+    with Peer(echo, tls.here) as peer:
+        with pytest.raises(TTransportException, match="CERTIFICATE_VERIFY_FAILED"):
+            listen_on(peer, ssl.create_default_context())
+
+
+def test_a_server_that_does_not_speak_tls_is_not_waited_for(client_context):
+    with Peer(silent) as peer:
+        with pytest.raises(TTransportException, match="timed out"):
+            listen_on(peer, client_context, limit=0.2)
+
+
+# HTTP.
+
+
+class Http:
+    """What `HttpWire` knows of impyla's HTTP client."""
+
+    def __init__(self):
+        self.open = True
+        self.told = []
+
+    def setTimeout(self, milliseconds):  # noqa: N802 - thrift's name
+        self.told.append(milliseconds)
+
+    def isOpen(self):  # noqa: N802 - thrift's name
+        return self.open
+
+    def close(self):
+        assert self.open, "impyla's client cannot be closed twice"
+        self.open = False
+
+
+def test_one_http_request_may_take_its_limit_and_then_the_callers_time_out():
+    for timeout, milliseconds in ((3.0, 3000.0), (None, None)):
+        http = Http()
+        wire = HttpWire(http, timeout)
+        wire.limit(1.5)
+        wire.disarm()
+
+        assert [1500.0, milliseconds] == http.told
+
+
+def test_an_http_request_that_could_not_connect_has_sent_nothing():
+    wire = HttpWire(Http(), None)
+
+    assert not wire.sent(ConnectionRefusedError())
+    assert not wire.sent(socket.gaierror())
+    assert wire.sent(ConnectionResetError())
+
+
+def test_an_http_wire_is_never_stale_and_may_be_closed_twice():
+    wire = HttpWire(Http(), None)
+    wire.close()
+    wire.close()
+
+    assert "" == wire.stale()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 _ENGINE = "impala_ha.testing._impalad.engine:make_engine"
-_NEEDS = ("duckdb", "sqlglot", "pyarrow")
+_NEEDS = ("duckdb", "numpy", "sqlglot")
 _MOST = 250
 _LAST_PORT = 65535
 

@@ -8,6 +8,7 @@ has taken them, or a wrong one would be tried twice as often.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 
 from . import errors
@@ -55,6 +56,7 @@ class Place:
         self.cluster = cluster
         self.driver = driver
         self.link: Link | None = None
+        self._opened: weakref.WeakSet[Link] = weakref.WeakSet()
         self.closed = False
         self.impala = True
         self._connect_timeout = connect_timeout
@@ -90,6 +92,9 @@ class Place:
         if link is not None:
             self.leave(link)
             link.close()
+        for left in list(self._opened):
+            if not left.broken:  # a cursor was still at home there
+                left.close()
 
     def open(
         self, where: Coordinator, first: First, tried: Sequence[Coordinator], left: float
@@ -109,6 +114,7 @@ class Place:
         got = outcomes[-1].got
         if isinstance(got, Link):
             self.link, self.impala = got, got.impala
+            self._opened.add(got)
             self.cluster.linked(got.coordinator, +1)
             self.cluster.trust(self.driver.credentials)
         return outcomes

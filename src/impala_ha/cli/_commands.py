@@ -13,6 +13,7 @@ COMMANDS = {
         "impala_ha.cli.demo",
         "Kill a local coordinator, hang another, and watch the statements go on.",
     ),
+    "explain": ("impala_ha.cli.explain", "Tell what happens in each fault."),
     "local": ("impala_ha.cli.local", "Run a local cluster of pocket Impalas."),
 }
 

@@ -1,0 +1,76 @@
+"""The table of what happens, checked against the promises."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from impala_ha._faults import Fault, Phase
+from impala_ha._statement import Effect
+from impala_ha._verdicts import phases, table, verdict
+from impala_ha.cli.explain import explain
+
+TABLE = list(table())
+
+
+def test_every_fault_is_in_the_table():
+    assert {row.fault for row in TABLE} == set(Fault)
+
+
+@pytest.mark.parametrize(
+    "row", TABLE, ids=lambda r: f"{r.fault.name}-{r.phase.name}-{r.effect.name}"
+)
+def test_a_write_that_may_have_run_is_never_tried_again(row):
+    may_have_run = row.fault.ran and row.phase.sent
+    if row.effect is Effect.WRITE and may_have_run:
+        assert not row.again
+        assert row.told == "OutcomeUnknown"
+    else:
+        assert row.told != "OutcomeUnknown"
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if not phase.sent])
+def test_what_was_never_sent_goes_elsewhere_whatever_it_is(phase):
+    assert all(verdict(Fault.UNREACHABLE, phase, effect).again for effect in Effect)
+
+
+@pytest.mark.parametrize("fault", [Fault.DENIED, Fault.QUERY, Fault.UNKNOWN])
+def test_what_no_other_try_can_help_is_not_tried_again(fault):
+    assert not any(row.again for row in TABLE if row.fault is fault)
+
+
+def test_a_read_is_tried_again_wherever_that_can_help():
+    reads = [row for row in TABLE if row.effect is Effect.READ]
+
+    assert all(row.again is row.fault.retry for row in reads)
+
+
+def test_a_fault_of_the_way_is_met_where_it_can_be():
+    assert phases(Fault.LOST) == [Phase.SENT, Phase.RUNNING, Phase.FETCH, Phase.CLOSE]
+    assert phases(Fault.UNREACHABLE) == [Phase.CONNECT, Phase.LOGIN, Phase.OPEN, Phase.UNSENT]
+
+
+def test_the_program_prints_it():
+    result = CliRunner().invoke(explain, ["lost"])
+
+    assert result.exit_code == 0
+    assert result.output.startswith("LOST: the coordinator stopped answering\n")
+    assert (
+        "after the statement was sent: a read is tried again; "
+        "a write is not tried again: OutcomeUnknown" in result.output
+    )
+
+
+def test_the_program_prints_all_of_it_as_json():
+    result = CliRunner().invoke(explain, ["--json"])
+
+    rows = [json.loads(line) for line in result.output.splitlines()]
+    assert len(rows) == len(TABLE)
+    assert rows[0].keys() == {"fault", "phase", "statement", "again", "told"}
+
+
+def test_an_unknown_fault_is_told_with_the_known_ones():
+    result = CliRunner().invoke(explain, ["lots"])
+
+    assert result.exit_code == 2
+    assert "no fault is called 'lots'; known are UNREACHABLE, LOST" in result.output

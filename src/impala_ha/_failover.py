@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import tenacity
-
 from . import errors
 from ._attempts import Call, Trail, spent, spoken
 from ._driver import Driver
@@ -19,7 +17,7 @@ from ._faults import Fault, Phase, judge
 from ._link import Link
 from ._model import Attempt, Coordinator
 from ._place import First, Place
-from ._retry import Retry
+from ._retry import Retry, Spent
 from ._wire import CallFailed
 from .cluster import Cluster
 
@@ -95,7 +93,7 @@ class Failover(Place):
             for turn in turns:
                 with turn:
                     return self._try(call, work, (home() or self.link, first), trail)
-        except tenacity.RetryError:
+        except Spent:
             raise spent(call, trail) from trail.attempts[-1].error
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import tenacity
+from typing import TYPE_CHECKING
 
 from ._clock import Clock
+
+if TYPE_CHECKING:
+    import tenacity
+
+
+class Spent(Exception):
+    """The deadline has ended the tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,10 @@ class Retry:
         tenacity's own ``stop_after_delay`` reads the clock of the machine, so `deadline` (seconds
         of *clock*) is looked at here.
         """
+        import tenacity  # noqa: PLC0415 - who only imports the library need not wait for it
+
         return tenacity.Retrying(
+            retry_error_cls=Spent,  # type: ignore[arg-type]  # any class will do
             sleep=clock.sleep,
             # The block swallows Ctrl-C too, until this says no.
             retry=lambda state: (

@@ -3,11 +3,10 @@
 import random
 
 import pytest
-import tenacity
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha._retry import Retry
+from impala_ha._retry import Retry, Spent
 from impala_ha.testing.fakes import FakeClock
 
 
@@ -42,7 +41,7 @@ def turn(clock, *, again=lambda: True, wait=lambda: 1.0, deadline=lambda: 1010.0
             with attempt:
                 done += 1
                 fail(error)
-    except tenacity.RetryError:
+    except Spent:
         return done, "spent"
     except error:
         return done, "raised"

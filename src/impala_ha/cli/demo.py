@@ -50,7 +50,7 @@ def demo(seconds: float, seed: int | None) -> None:
     from ._demo_summary import summary  # noqa: PLC0415
 
     console = Console(highlight=False)
-    seed = random.randrange(10_000) if seed is None else seed  # noqa: S311 - chance, not secrecy
+    seed = random.Random().randrange(10_000) if seed is None else seed  # noqa: S311 - chance, not secrecy
     console.print(f"Starting {_COORDINATORS} local coordinators (seed {seed}) ...")
     try:
         cluster = LocalCluster(_COORDINATORS, data=folder()).start()

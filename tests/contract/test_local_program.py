@@ -145,6 +145,24 @@ def test_a_taken_port_is_told_and_nothing_is_started(cluster):
     assert re.search(r"Error: .*cannot use 127\.0\.0\.1:\d+: Address already in use", result.stderr)
 
 
+def test_without_click_it_says_what_to_type():
+    hide = (
+        "import sys; sys.modules['click'] = None;"
+        "from impala_ha.cli.operator import main; sys.exit(main())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", hide, "local"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert result.returncode == 2
+    assert result.stderr.startswith("impala-ha: click ")
+    assert result.stderr.endswith("pip install 'impala-ha[cli]'\n")
+
+
 def test_a_missing_package_is_told_with_what_to_type():
     hide = (
         "import sys, importlib.util as u; real = u.find_spec;"

@@ -12,16 +12,17 @@ import sys
 from impala_ha._extras import MissingExtra, need
 
 
-def main() -> int:
+def main() -> None:
     """Run the program with the arguments of this process.
 
-    Returns:
-        The exit status: 0, 1 for something that failed, 2 for wrong usage or a missing extra.
+    Raises:
+        SystemExit: Always: with 0, with 1 for something that failed, with 2 for wrong usage or a
+            missing extra.
     """
     try:
         need("click", "cli")
         from ._commands import impala_ha  # noqa: PLC0415  # it needs what was just asked for
     except MissingExtra as error:
         sys.stderr.write(f"impala-ha: {error}\n")
-        return 2
+        raise SystemExit(2) from None
     impala_ha.main(prog_name="impala-ha")

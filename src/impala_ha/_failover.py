@@ -34,8 +34,6 @@ class Failover(Place):
         retry: Retry,
         *,
         first: First,
-        metadata_lag: float = 10.0,
-        sync_ddl: bool = False,
         **place: Any,
     ):
         """
@@ -44,17 +42,11 @@ class Failover(Place):
             driver: Opens links.
             retry: How often and how long.
             first: User and configuration of the session that opening makes.
-            metadata_lag: Seconds after a change of our own in which another coordinator may not
-                have heard of it.
-            sync_ddl: Whether changes wait until all coordinators have heard of them.
             **place: See `Place`.
         """
         super().__init__(cluster, driver, **place)
         self.retry = retry
-        self.sync_ddl = sync_ddl
         self._first = first
-        self._metadata_lag = metadata_lag
-        self._changed: tuple[Coordinator, float] | None = None
 
     def run(
         self,
@@ -96,16 +88,6 @@ class Failover(Place):
         except Spent:
             raise spent(call, trail) from trail.attempts[-1].error
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
-
-    def changed(self, where: Coordinator) -> None:
-        """Note that a statement of ours has just changed tables through *where*."""
-        self._changed = (where, self.cluster.clock.now())
-
-    def _lagging(self, where: Coordinator) -> bool:
-        """May *where* not have heard yet of what we changed elsewhere?"""
-        if self._changed is None or self._changed[0] == where:
-            return False
-        return self.cluster.clock.now() - self._changed[1] < self._metadata_lag
 
     def _again(self, call: Call, trail: Trail) -> bool:
         if trail.over or not call.may_follow(trail.attempts[-1]):
@@ -187,7 +169,7 @@ class Failover(Place):
             phase, cause = error.phase, error.__cause__ or error
         else:
             phase, cause = link.phase if link else Phase.OPEN, error
-        lagging = self._lagging(where)
+        lagging = self.lagging(where)
         fault = judge(cause, phase, password=self.driver.sends_password, lagging=lagging)
         text = _words(cause)
         attempt = Attempt(

@@ -43,6 +43,8 @@ class Place:
         connect_timeout: float = 10.0,
         hedge_after: float | None = None,
         zone: str = "",
+        metadata_lag: float = 10.0,
+        sync_ddl: bool = False,
     ):
         """
         Args:
@@ -52,6 +54,9 @@ class Place:
             hedge_after: Seconds without an answer after which a second coordinator is asked as
                 well; None: never.
             zone: Whose coordinators come first.
+            metadata_lag: Seconds after a change of our own in which another coordinator may not
+                have heard of it.
+            sync_ddl: Whether changes wait until all coordinators have heard of them.
         """
         self.cluster = cluster
         self.driver = driver
@@ -63,6 +68,9 @@ class Place:
         self._hedge_after = hedge_after
         self._zone = zone
         self._process = os.getpid()
+        self.sync_ddl = sync_ddl
+        self._metadata_lag = metadata_lag
+        self._changed: tuple[Coordinator, float] | None = None
 
     def check_usable(self) -> None:
         """
@@ -95,6 +103,16 @@ class Place:
         for left in list(self._opened):
             if not left.broken:  # a cursor was still at home there
                 left.close()
+
+    def changed(self, where: Coordinator) -> None:
+        """Note that a statement of ours has just changed tables through *where*."""
+        self._changed = (where, self.cluster.clock.now())
+
+    def lagging(self, where: Coordinator) -> bool:
+        """May *where* not have heard yet of what we changed elsewhere?"""
+        if self._changed is None or self._changed[0] == where:
+            return False
+        return self.cluster.clock.now() - self._changed[1] < self._metadata_lag
 
     def open(
         self, where: Coordinator, first: First, tried: Sequence[Coordinator], left: float

@@ -8,6 +8,7 @@ once.  It knows nothing of cursors: what is tried is a function of a link.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from . import errors
@@ -165,33 +166,31 @@ class Failover(Place):
         """Put the failed attempt on the trail, tell the cluster, let go of a link that is lost."""
         where, link, start = at
         now = self.cluster.clock.now()
-        if isinstance(error, CallFailed):
-            phase, cause = error.phase, error.__cause__ or error
-        else:
-            phase, cause = link.phase if link else Phase.OPEN, error
-        lagging = self.lagging(where)
-        fault = judge(cause, phase, password=self.driver.sends_password, lagging=lagging)
-        text = _words(cause)
-        attempt = Attempt(
-            call.operation,
-            number=len(trail.attempts) + 1,
-            coordinator=where,
-            elapsed=now - start,
-            fault=fault,
-            phase=phase,
-            error=cause,
-            text=text,
-            hint=self.driver.hint(where, phase, text),
-        )
+        phase = link.phase if link else Phase.OPEN
+        tried = Attempt(call.operation, len(trail.attempts) + 1, where, now - start, phase=phase)
+        attempt = _judged(tried, error, self.driver, lagging=self.lagging(where))
         trail.attempts.append(attempt)
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
-        if fault is not Fault.QUERY:
+        if attempt.fault is not Fault.QUERY:
             self.cluster.report(attempt)
-        if link is not None and (link.broken or fault.leaves):
+        leaves = attempt.fault is not None and attempt.fault.leaves
+        if link is not None and (link.broken or leaves):
             self.leave(link)
 
 
 _NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)
+
+
+def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) -> Attempt:
+    """*tried* with what *error* means; a call that got no clean answer knows its phase best."""
+    cause: BaseException = error
+    if isinstance(error, CallFailed):
+        tried, cause = replace(tried, phase=error.phase), error.__cause__ or error
+    phase = tried.phase or Phase.OPEN
+    fault = judge(cause, phase, password=driver.sends_password, lagging=lagging)
+    text = _words(cause)
+    hint = driver.hint(tried.coordinator, phase, text)
+    return replace(tried, fault=fault, error=cause, text=text, hint=hint)
 
 
 def _words(error: BaseException) -> str:

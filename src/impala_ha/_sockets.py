@@ -62,8 +62,10 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
             handle = socket.socket(family, kind)
             try:
                 self._connect(handle, address, shares=len(addresses) - position)
-            except OSError as error:
+            except BaseException as error:
                 handle.close()
+                if not isinstance(error, OSError) or interrupted(error):
+                    raise
                 last = error
             else:
                 return

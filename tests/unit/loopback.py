@@ -69,6 +69,11 @@ class Peer:
             assert not thread.is_alive()
         self._listener.close()
 
+    def hush(self, _):
+        """Say nothing for as long as the block lasts: for the script of `Answers`."""
+        self.gone.wait(_LIMIT * 2)
+        raise TTransportException(TTransportException.END_OF_FILE, "the test is over")
+
     def _accept(self):
         while True:
             try:

@@ -18,7 +18,7 @@ def eof():
     return TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
 
 
-def attempt(fault=Fault.LOST, phase=Phase.SENT, error=None, number=1, host="a", hint=""):
+def attempt(fault=Fault.LOST, phase=Phase.SENT, error=None, *, number=1, host="a", hint=""):
     error = error or eof()
     return Attempt("execute", number, Coordinator(host), 0.5, fault, phase, error, str(error), hint)
 

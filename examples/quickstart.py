@@ -26,6 +26,6 @@ with (
     print(f"killed {here}")
 
     cursor.execute(QUESTION)
-    print(f"{len(cursor.fetchall())} cities, says {cursor.coordinator}")
     for attempt in cursor.attempts:
         print(f"  {attempt}")
+    print(f"{len(cursor.fetchall())} cities, says {cursor.coordinator}")

@@ -69,6 +69,8 @@ class Link:
         if spare is not None and spare[:2] == (user, dict(configuration)):
             return spare[2]
         self._spare = spare
+        self._notice()
+        self.usable()  # if it is not, opening the session says why
         return self._keep(self.service.open_session(user, dict(configuration)))
 
     def check(self) -> None:
@@ -79,10 +81,16 @@ class Link:
             CallFailed: With `Phase.UNSENT`.
         """
         self._sweep()
-        if not self.broken and (why := self.client.wire.stale()):
-            self.client.sever(ConnectionResetError(why))
+        self._notice()
         if not self.usable():
             raise CallFailed(Phase.UNSENT, self.client.broken)
+
+    def _notice(self) -> None:
+        """Find out whether the connection broke while no call was under way."""
+        if self.broken or self.client.busy or self.client.forked:
+            return
+        if why := self.client.wire.stale():
+            self.client.sever(ConnectionResetError(why))
 
     def end(self, session: Any) -> None:
         """Close *session* on the server; if that fails, `close` tries again."""
@@ -103,6 +111,7 @@ class Link:
     def close(self) -> None:
         """End all sessions within `FAREWELL` seconds and close the connection."""
         if self._open:
+            self._notice()  # a firewall may have ended it hours ago: the sessions are still there
             self.usable()
         self._farewell()
 

@@ -101,8 +101,7 @@ class Place:
             self.leave(link)
             link.close()
         for left in list(self._opened):
-            if not left.broken:  # a cursor was still at home there
-                left.close()
+            left.close()  # a cursor was still at home there, though the connection may have broken
 
     def changed(self, where: Coordinator) -> None:
         """Note that a statement of ours has just changed tables through *where*."""

@@ -164,6 +164,37 @@ def test_closing_makes_a_broken_connection_anew_to_end_its_sessions(world, curso
     assert world["a"].sessions == {}
 
 
+def test_closing_notices_a_connection_that_broke_while_idle(world, cursor):
+    cursor._home.client.wire.stale = lambda: "TSocket read 0 bytes"
+
+    world.failover.close()
+
+    assert revived(world) == 1
+    assert world["a"].sessions == {}
+
+
+def test_closing_ends_sessions_on_a_broken_connection_that_was_left(world, cursor):
+    left = cursor._home
+    world.failover.leave(left)
+    left.client.sever(lost())
+
+    world.failover.close()
+
+    assert revived(world) == 1
+    assert world["a"].sessions == {}
+
+
+def test_a_new_cursor_makes_a_connection_anew_that_broke_while_idle(world, cursor):
+    stale = ["TSocket read 0 bytes"]
+    cursor._home.client.wire.stale = lambda: stale.pop() if stale else ""
+
+    world.cursor()
+
+    assert revived(world) == 1
+    assert world.driver.opened == ["a"]
+    assert world.state("a") is State.HEALTHY
+
+
 def test_a_write_of_unknown_outcome_is_not_ended_by_what_comes_after(world, cursor):
     world["a"].script["ExecuteStatement"] = deque([lost()])
     with pytest.raises(errors.OutcomeUnknown):

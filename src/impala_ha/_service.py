@@ -53,7 +53,7 @@ class Service(HS2Service):  # type: ignore[misc]  # impyla is not typed
         """Open a session."""
         plain = super().open_session(user, configuration)
         self.impala = "http_addr" in (plain.config or {})
-        return Session(self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1)
+        return LiveSession(self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1)
 
     def revived(self, limit: float = float("inf")) -> bool:
         """
@@ -91,17 +91,17 @@ def _ask(ask: Callable[..., Any], service: Service, name: str, request: Any) -> 
     return ask(name, request)
 
 
-class Session(HS2Session):  # type: ignore[misc]  # impyla is not typed
+class LiveSession(HS2Session):  # type: ignore[misc]  # impyla is not typed
     """impyla's session, whose operations are ours."""
 
     def _get_operation(self, handle: Any) -> Any:
-        return Statement(self, handle, retries=1)
+        return LiveOperation(self, handle, retries=1)
 
 
-class Statement(Operation):  # type: ignore[misc]  # impyla is not typed
+class LiveOperation(Operation):  # type: ignore[misc]  # impyla is not typed
     """impyla's operation, which counts its rows."""
 
-    def __init__(self, session: Session, handle: Any, retries: int):
+    def __init__(self, session: LiveSession, handle: Any, retries: int):
         super().__init__(session, handle, retries=retries)
         self._rows = 0
 

@@ -617,6 +617,22 @@ def test_calls_may_be_sent_before_the_answers_are_read(client):
     assert [client.client.recv_GetInfo().infoValue.stringValue for _ in range(5)] == ["Impala"] * 5
 
 
+@pytest.mark.parametrize(
+    "garbage", [b"\x80\x01\x00\x01\0\0\0\4\xff\xff\xff\xff", b"\x80\x01\x00\x01\xff" * 9]
+)
+def test_garbage_ends_the_connection_and_nothing_else(cluster, garbage):
+    log = cluster.directory / "log.txt"
+    before = log.read_text()
+    broken = Hs2(cluster[0])
+    broken.transport.write(garbage)
+    broken.transport.flush()
+    with pytest.raises((TTransportException, EOFError)):
+        broken.transport.readAll(1)
+    broken.close()
+
+    assert log.read_text() == before
+
+
 def test_what_is_no_thrift_ends_the_connection(cluster):
     client = Hs2(cluster[0])
     client.transport.write(b"GET / HTTP/1.1\r\n\r\n")

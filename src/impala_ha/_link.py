@@ -147,8 +147,8 @@ def _farewell(client: Any, sessions: dict[bytes, Any]) -> None:
     """Not a method of Link: it runs when the Link is gone."""
     if not (client.broken or client.busy or client.forked):
         client.wire.limit(FAREWELL)
-        with suppress(Exception):
-            for session in list(sessions.values()):
+        for session in list(sessions.values()):
+            with suppress(Exception):  # the server may have forgotten one, and know the others
                 session.close()
     sessions.clear()
     client.sever(Closed("the connection was closed"))

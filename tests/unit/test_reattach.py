@@ -195,6 +195,16 @@ def test_a_new_cursor_makes_a_connection_anew_that_broke_while_idle(world, curso
     assert world.state("a") is State.HEALTHY
 
 
+def test_closing_ends_the_sessions_behind_one_that_the_server_forgot(world, cursor):
+    other = world.cursor()
+    world["a"].sessions.pop(cursor.session.handle.sessionId.guid)
+
+    world.failover.close()
+
+    assert world["a"].sessions == {}
+    assert other.session is not cursor.session
+
+
 def test_a_write_of_unknown_outcome_is_not_ended_by_what_comes_after(world, cursor):
     world["a"].script["ExecuteStatement"] = deque([lost()])
     with pytest.raises(errors.OutcomeUnknown):

@@ -53,6 +53,7 @@ PURE = {
     "_session",
     "_settings",
     "_statement",
+    "_verdicts",
     "errors",
     "policies",
 }

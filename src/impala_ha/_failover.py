@@ -152,8 +152,8 @@ class Failover(Place):
         start = self.cluster.clock.now()
         *failed, last = self.open(where, first, trail.tried, trail.deadline - start)
         for outcome in failed:
-            if isinstance(outcome.got, Exception):
-                self._note(outcome.got, call, (outcome.coordinator, None, start), trail)
+            assert isinstance(outcome.got, Exception)
+            self._note(outcome.got, call, (outcome.coordinator, None, start), trail)
         return last.coordinator, last.got
 
     def _note(

@@ -61,8 +61,8 @@ class Protocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrift is n
         self.string_length_limit: int | None = _LONGEST_NAME
         try:
             name, kind, number = super().readMessageBegin()
-        except OverflowError as error:  # how thrift's C part puts it
-            raise TProtocolException(TProtocolException.SIZE_LIMIT, str(error)) from error
+        except UnicodeDecodeError as error:
+            raise TProtocolException(TProtocolException.INVALID_DATA, str(error)) from error
         finally:
             self.string_length_limit = None
         if (name, number) != self.expected:

@@ -112,6 +112,27 @@ def test_an_error_that_cannot_be_combined_is_only_the_cause():
     assert isinstance(error.__cause__, FinalError)
 
 
+@pytest.mark.parametrize(
+    ("session", "query", "text"),
+    [
+        ("1:2", "3:4", "words\nSession id 1:2, query id 3:4."),
+        ("1:2", None, "words\nSession id 1:2."),
+        (None, None, "words"),
+    ],
+)
+def test_an_unknown_outcome_tells_what_to_look_for(session, query, text):
+    """Who looks at the coordinator's list of queries needs the id."""
+    error = errors.tell(errors.OutcomeUnknown, "words", CAUSES[0], [attempt(CAUSES[0])])
+    error.identify(session, query)
+
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert (text, session, query) == (str(error), error.session_id, error.query_id)
+    assert (text, session, query) == (str(copy), copy.session_id, copy.query_id)
+    assert Phase.SENT is copy.phase
+    assert None is errors.OutcomeUnknown("x").phase
+
+
 def test_a_wrong_call_lists_every_mistake():
     error = errors.ConfigurationError(["one", "two"])
 

@@ -40,6 +40,21 @@ def test_a_coordinator_that_cannot_be_is_refused(told, why):
         Coordinator(**told)
 
 
+@pytest.mark.parametrize(
+    ("host", "is_one"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("a", False),
+        ("1.2.3", False),
+        ("1.2.3.4.example", False),
+    ],
+)
+def test_an_address_is_told_from_a_name(host, is_one):
+    """Kerberos and certificates are about names."""
+    assert is_one is Coordinator(host).is_address
+
+
 GOOD = Attempt("execute", 2, Coordinator("b"), 0.25)
 FAILED = Attempt(
     "execute",

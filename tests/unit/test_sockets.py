@@ -157,6 +157,22 @@ def test_a_deadline_covers_a_server_that_drips():
         wire.close()
 
 
+@pytest.mark.parametrize("act", [lambda wire: wire.read(1), lambda wire: wire.write(b"x")])
+def test_after_the_deadline_nothing_is_begun(act):
+    with Peer(silent) as peer:
+        clock = FakeClock()
+        wire = Socket(HOST, peer.coordinator.port, clock)
+        wire.open()
+        wire.limit(1.0)
+        clock.time += 1.0
+
+        with pytest.raises(TTransportException, match="timeout"):
+            act(wire)
+
+        assert not wire.sent(OSError())
+        wire.close()
+
+
 def test_without_a_deadline_one_read_may_take_the_time_out():
     with Peer(silent) as peer:
         wire = listen_on(peer, timeout=0.05)

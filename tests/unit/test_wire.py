@@ -13,7 +13,7 @@ from impala._thrift_gen.TCLIService import ttypes as hs2
 from loopback import HOST, Answers, Peer, exactly, hiveserver2
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
-from thrift.Thrift import TApplicationException, TMessageType
+from thrift.Thrift import TApplicationException, TException, TMessageType
 from thrift.transport.TTransport import TBufferedTransport, TMemoryBuffer, TTransportException
 
 from impala_ha import errors
@@ -144,6 +144,7 @@ def test_what_is_no_reply_is_an_error_at_once(garbage):
         with pytest.raises(CallFailed) as caught:
             client.OpenSession(OPEN)
 
+        assert isinstance(caught.value.__cause__, TException)
         assert "timeout" not in str(caught.value)
         assert None is not client.broken
 

@@ -55,7 +55,8 @@ class Stack:
 
 @pytest.fixture(params=["impyla", "impala_ha"])
 def stack(request):
-    return Stack(request.param)
+    yield Stack(request.param)
+    gc.collect()  # impyla's cursors say goodbye now, and not in the middle of the next test
 
 
 @pytest.fixture(scope="module")
@@ -119,12 +120,15 @@ def one(cursor, sql="SELECT 1"):
     return cursor.fetchall()
 
 
-def test_b1_a_dead_host_is_asked_once_and_then_another(stack, cluster):
+def test_b1_a_dead_host_is_asked_once_and_then_another(stack, cluster, until):
     with Listener(hang_up=True) as dead:
         with contextlib.suppress(impala.error.Error, TTransportException):
             stack.connect(dead, cluster[0]).cursor()
 
-        assert stack.does(impyla=4, impala_ha=1) == dead.accepted
+        expected = stack.does(impyla=4, impala_ha=1)
+        until(lambda: dead.accepted >= expected)
+
+        assert expected == dead.accepted
 
 
 def test_b1_retries_0_still_asks(stack, cluster):

@@ -1,4 +1,4 @@
-"""What tests of the edges share: certificates made on the spot."""
+"""What unit tests share: certificates made on the spot, and properties without a stop-watch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import ssl
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something of the machine, and nothing of the library.
+settings.register_profile("calm", deadline=None)
+settings.load_profile("calm")
 
 
 @pytest.fixture(scope="session")

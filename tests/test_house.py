@@ -20,11 +20,22 @@ ROOMS = {path.stem: path for path in HOUSE.glob("*.py")}
 #: From the ground up.  A room knows rooms of lower floors only.
 FLOORS = {
     "ground": {"errors", "_clock", "_faults", "_statement", "_extras", "_interrupts"},
-    "rules": {"_model", "_health", "_retry", "_session", "_binding", "_sockets", "_wire"},
+    "rules": {
+        "_model",
+        "_health",
+        "_retry",
+        "_session",
+        "_binding",
+        "_polling",
+        "_sockets",
+        "_wire",
+    },
     "choices": {"policies", "_hosts", "_attempts", "_link", "_service"},
     "words and lists": {"_options", "_roster", "_hedge", "_verdicts"},
     "edges": {"_settings", "_hints", "_transports", "cluster"},
     "driver": {"_driver"},
+    "witnesses": {"_witnesses"},
+    "outcome": {"_outcome"},
     "place": {"_place"},
     "loop": {"_failover"},
     # The cursor in layers.

@@ -51,6 +51,9 @@ class Driver(Protocol):
             CallFailed: With how far it came.
         """
 
+    def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
+        """Connect and authenticate, without a session, for what takes *limit* seconds in all."""
+
     def end_elsewhere(self, coordinator: Coordinator, user: str, session: Any) -> None:
         """Close *user*'s *session*, and what runs in it, through a new connection."""
 
@@ -73,7 +76,7 @@ class ImpylaDriver:
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
     ) -> Link:
         """Connect and open a session within *limit* seconds."""
-        service = self._connect(coordinator, user, limit)
+        service = self.connect(coordinator, user, limit)
         client = service.client
         try:
             session = service.open_session(user, dict(configuration))
@@ -116,7 +119,7 @@ class ImpylaDriver:
         over.
         """
         try:
-            service = self._connect(coordinator, user, self._options.connect_timeout)
+            service = self.connect(coordinator, user, self._options.connect_timeout)
             try:
                 session = service.open_session(user, {})
                 session.ping()
@@ -132,7 +135,7 @@ class ImpylaDriver:
 
     def end_elsewhere(self, coordinator: Coordinator, user: str, session: Any) -> None:
         """Close *user*'s *session*, and what runs in it, through a new connection."""
-        service = self._connect(coordinator, user, FAREWELL / 2)
+        service = self.connect(coordinator, user, FAREWELL / 2)
         try:
             service.client.CloseSession(TCloseSessionReq(sessionHandle=session.handle))
         finally:
@@ -142,7 +145,8 @@ class ImpylaDriver:
         """What to look at after a failure with *text*; empty if that says it all."""
         return hint(Failure(coordinator, self._options, phase, text))
 
-    def _connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
+    def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
+        """Connect and authenticate, without a session, for what takes *limit* seconds in all."""
         return Service(Client(*self._transport(coordinator, user, limit)))
 
     def _transport(self, coordinator: Coordinator, user: str, limit: float) -> tuple[Wired, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from impala._thrift_gen.TCLIService.ttypes import TGetOperationStatusReq, TOperationState
+from impala._thrift_gen.TCLIService.ttypes import TOperationState
 from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
@@ -22,12 +22,14 @@ from ._failover import Failover
 from ._faults import Fault, judge
 from ._interrupts import interrupted
 from ._link import FAREWELL, Link
+from ._outcome import resolve
+from ._polling import poll
 from ._session import Session
+from ._witnesses import Question
 
 Got = TypeVar("Got")
 
 GONE = frozenset({Fault.SESSION_GONE, Fault.RESULT_GONE})
-_WORKING = frozenset({"PENDING_STATE", "INITIALIZED_STATE", "RUNNING_STATE"})
 
 
 class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
@@ -88,9 +90,19 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if left is None:
             return
         left.forget(self.session)
-        operation = self._last_operation
-        query = printed_id(operation.handle.operationId) if operation is not None else None
-        unknown.identify(printed_id(self.session.handle.sessionId), query)
+        handle = self._last_operation.handle if self._last_operation is not None else None
+        question = Question(
+            text=self._last_operation_string or "",
+            coordinator=left.coordinator,
+            user=self._wanted.user,
+            session=self.session,
+            operation=handle,
+            session_id=printed_id(self.session.handle.sessionId),
+            query_id=printed_id(handle.operationId) if handle is not None else None,
+        )
+        cluster, driver = self._failover.cluster, self._failover.driver
+        unknown.resolver = lambda timeout: resolve(question, cluster, driver, timeout)
+        unknown.identify(question.session_id, question.query_id)
 
     def _settle(self, link: Link) -> None:
         """Open the session on *link* unless it is there already."""
@@ -125,22 +137,10 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         operation.close()
 
     def _await(self, operation: Any) -> None:
-        """Poll until *operation* has ended, on the cluster's clock."""
-        clock = self._failover.cluster.clock
-        start = clock.now()
-        while True:
-            asked = clock.now()
-            request = TGetOperationStatusReq(operationHandle=operation.handle)
-            answer = operation._rpc("GetOperationStatus", request, True)  # noqa: SLF001
-            operation.update_has_result_set(answer)
-            state = TOperationState._VALUES_TO_NAMES[answer.operationState]  # noqa: SLF001
-            if state == "ERROR_STATE":
-                self._raise_state(answer)
-            if state not in _WORKING:
-                return
-            now = clock.now()
-            # Where the server polls for us (LONG_POLLING_TIME_MS), there is nothing to sleep.
-            clock.sleep(max(0.0, _interval(now - start) - (now - asked)))
+        """Wait until *operation* has ended, on the cluster's clock."""
+        answer = poll(operation, self._failover.cluster.clock)
+        if answer.operationState == TOperationState.ERROR_STATE:
+            self._raise_state(answer)
 
     def _raise_state(self, answer: Any) -> None:
         if answer.errorMessage:
@@ -184,11 +184,3 @@ def printed_id(identifier: Any) -> str:
     """A THandleIdentifier as Impala prints it: two numbers in hexadecimal digits."""
     high, low = struct.unpack("<QQ", identifier.guid)
     return f"{high:016x}:{low:016x}"
-
-
-def _interval(elapsed: float) -> float:
-    """Seconds between two polls, as impyla has them."""
-    for within, seconds in ((0.05, 0.01), (1.0, 0.05), (10.0, 0.1), (60.0, 0.5)):
-        if elapsed < within:
-            return seconds
-    return 1.0

@@ -20,6 +20,7 @@ that catches ``TTransportException`` or looks for ``TSocket read 0 bytes`` goes 
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from impala.error import (
@@ -38,7 +39,7 @@ from impala.error import (
 from thrift.Thrift import TException
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ._faults import Phase
     from ._model import Attempt, Coordinator
@@ -56,6 +57,7 @@ __all__ = [
     "NoCoordinatorLeft",
     "NotSupportedError",
     "OperationalError",
+    "Outcome",
     "OutcomeUnknown",
     "ProgrammingError",
     "ResultLost",
@@ -132,6 +134,16 @@ class CoordinatorLost(Told):
     """The coordinator failed under this call; the statement has not run, or was a read."""
 
 
+class Outcome(enum.Enum):
+    """What became of a statement."""
+
+    DONE = "it ran to its end"
+    FAILED = "it failed or was cancelled"
+    RUNNING = "it still runs"
+    NEVER_SEEN = "the coordinator never got it, and cannot get it any more"
+    UNKNOWN = "nobody could tell"
+
+
 class OutcomeUnknown(CoordinatorLost):
     """
     The coordinator failed after the statement was sent: it may have run, or may still run.
@@ -147,6 +159,25 @@ class OutcomeUnknown(CoordinatorLost):
 
     session_id: str | None = None
     query_id: str | None = None
+    resolver: Callable[[float], Outcome] | None = None  # not carried by pickle
+
+    def resolve(self, timeout: float = 30.0) -> Outcome:
+        """
+        Ask what became of the statement.
+
+        The old coordinator is asked for the operation and for its page of queries, and any
+        coordinator for ``sys.impala_query_log`` and ``sys.impala_query_live``, whatever is to be
+        had. A statement that still runs is waited for. Where the coordinator has never seen it,
+        its session is closed first, so that it cannot be seen later.
+
+        Args:
+            timeout: Seconds for all of it.
+
+        Returns:
+            DONE, FAILED, RUNNING (at the end of *timeout*), NEVER_SEEN, or UNKNOWN where nobody
+            could tell (and always after the error came out of a pickle).
+        """
+        return Outcome.UNKNOWN if self.resolver is None else self.resolver(timeout)
 
     @property
     def phase(self) -> Phase | None:

@@ -108,6 +108,14 @@ class FakeDriver:
             raise CallFailed(Phase.OPEN, error) from error
         return Link(coordinator, service, (user, configuration, session))
 
+    def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:  # noqa: ARG002
+        """A service without a session."""
+        server = self[coordinator.host]
+        if server.down:
+            refused = TTransportException(TTransportException.NOT_OPEN, "Could not connect to any")
+            raise CallFailed(Phase.CONNECT, refused)
+        return Service(FakeClient(server, FakeWire(server)))
+
     def end_elsewhere(self, coordinator: Coordinator, user: str, session: Any) -> None:  # noqa: ARG002
         """Note it."""
         self.ended.append(coordinator.host)

@@ -1,0 +1,192 @@
+"""
+Who can tell what became of a statement whose coordinator was lost.
+
+Each witness says what it saw, and no more: a coordinator that was started anew knows nothing of
+the time before, and a page of queries has no sessions.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from impala._thrift_gen.TCLIService.ttypes import (
+    TCloseSessionReq,
+    TGetInfoReq,
+    TGetInfoType,
+    TGetOperationStatusReq,
+    TOperationState,
+)
+from impala.hiveserver2 import err_if_rpc_not_ok
+
+from . import errors
+from ._clock import Clock
+from ._driver import Driver
+from ._model import Coordinator
+from ._polling import poll
+from .errors import Outcome
+
+_SHOWN = 250  # characters of a statement that are compared on the page of queries
+
+
+_STATES = {
+    "FINISHED": Outcome.DONE,
+    "EXCEPTION": Outcome.FAILED,
+    "ERROR": Outcome.FAILED,
+    "CREATED": Outcome.RUNNING,
+    "COMPILED": Outcome.RUNNING,
+    "INITIALIZED": Outcome.RUNNING,
+    "PENDING": Outcome.RUNNING,
+    "RUNNING": Outcome.RUNNING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    What is known of the statement.
+
+    Attributes:
+        text: As it was sent.
+        coordinator: Where.
+        user: Whose session.
+        session: Its HS2 session.
+        operation: Its handle, None if the server's answer was lost.
+        session_id: As Impala prints it.
+        query_id: As Impala prints it; None without a handle.
+    """
+
+    text: str
+    coordinator: Coordinator
+    user: str
+    session: Any
+    operation: Any
+    session_id: str
+    query_id: str | None
+
+
+def handle(question: Question, driver: Driver, seconds: float) -> Outcome:
+    """Ask for the operation itself, through a new connection to its coordinator."""
+    if question.operation is None:
+        return Outcome.UNKNOWN
+    request = TGetOperationStatusReq(operationHandle=question.operation)
+    answer = _ask(question, driver, seconds, "GetOperationStatus", request)
+    if answer is None:
+        return Outcome.UNKNOWN
+    state = TOperationState._VALUES_TO_NAMES[answer.operationState]  # noqa: SLF001 - thrift's own
+    return _STATES.get(state.removesuffix("_STATE"), Outcome.UNKNOWN)
+
+
+def page(question: Question, driver: Driver, seconds: float) -> Outcome:
+    """
+    Look at the coordinator's page of queries, if it has been there all the time.
+
+    Where the statement is not on it, the session is closed before the second look, so that a
+    request that is still on its way cannot start it behind our back.
+    """
+    address = (question.session.config or {}).get("http_addr")
+    about = TGetInfoReq(
+        sessionHandle=question.session.handle, infoType=TGetInfoType.CLI_SERVER_NAME
+    )
+    if not address or _ask(question, driver, seconds, "GetInfo", about) is None:
+        return Outcome.UNKNOWN
+    seen = _seen(question, address, seconds)
+    if seen is not Outcome.NEVER_SEEN:
+        return seen
+    closing = TCloseSessionReq(sessionHandle=question.session.handle)
+    if _ask(question, driver, seconds, "CloseSession", closing) is None:
+        return Outcome.UNKNOWN
+    return _seen(question, address, seconds)
+
+
+def _ask(question: Question, driver: Driver, seconds: float, name: str, request: Any) -> Any:
+    """The coordinator's answer, None if it gives none or does not know what is meant."""
+    try:
+        service = driver.connect(question.coordinator, question.user, seconds)
+        try:
+            answer = getattr(service.client, name)(request)
+            err_if_rpc_not_ok(answer)
+        finally:
+            service.client.wire.close()
+    except errors.Error:
+        return None
+    return answer
+
+
+def _seen(question: Question, address: str, seconds: float) -> Outcome:
+    shown = _page(address, seconds)
+    if shown is None:
+        return Outcome.UNKNOWN
+    ended = shown.get("completed_queries", [])
+    rows = [*shown.get("in_flight_queries", []), *ended]
+    if question.query_id is not None:
+        found = [row for row in rows if row.get("query_id") == question.query_id]
+    else:
+        text = _short(question.text)
+        found = [row for row in rows if _short(row.get("stmt")) == text]
+    if len(found) == 1:
+        return _STATES.get(str(found[0].get("state")), Outcome.UNKNOWN)
+    whole = len(ended) < int(shown.get("completed_log_size") or 0)
+    return Outcome.UNKNOWN if found or not whole else Outcome.NEVER_SEEN
+
+
+def _short(text: object) -> str:
+    return " ".join(str(text).split())[:_SHOWN]
+
+
+def _page(address: str, seconds: float) -> dict[str, Any] | None:
+    from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415 - hardly ever needed
+
+    opener = build_opener(ProxyHandler({}))
+    try:
+        with opener.open(f"http://{address}/queries?json", timeout=seconds) as answer:
+            shown = json.load(answer)
+    except (OSError, ValueError):
+        return None
+    return shown if isinstance(shown, dict) else None
+
+
+def tables(
+    question: Question, driver: Driver, clock: Clock, coordinator: Coordinator, seconds: float
+) -> Outcome | None:
+    """
+    Ask *coordinator* for ``sys.impala_query_log`` and ``sys.impala_query_live``.
+
+    Returns:
+        None where it gave no answer, so that another one may be asked.
+    """
+    asked = _TABLES.format(where=_where(question))
+    try:
+        link = driver.open(coordinator, question.user, {}, seconds)
+        try:
+            with link.within(seconds):
+                rows = _rows(link.session(question.user, {}), asked, clock)
+        finally:
+            link.close()
+    except errors.OperationalError:
+        return None
+    except errors.Error:  # it has no such tables, and neither have the others
+        return Outcome.UNKNOWN
+    found = {_STATES.get(str(state), Outcome.UNKNOWN) for (state,) in rows}
+    return found.pop() if len(found) == 1 else Outcome.UNKNOWN
+
+
+def _rows(session: Any, asked: str, clock: Clock) -> list[tuple[Any, ...]]:
+    operation = session.execute(asked, run_async=True)
+    poll(operation, clock)
+    batch = operation.fetch()
+    return batch.pop_many(len(batch))  # type: ignore[no-any-return]  # impyla is not typed
+
+
+_TABLES = (
+    "SELECT query_state FROM sys.impala_query_log WHERE {where} "
+    "UNION ALL SELECT query_state FROM sys.impala_query_live WHERE {where}"
+)
+
+
+def _where(question: Question) -> str:
+    if question.query_id is not None:
+        return f"query_id = '{question.query_id}'"
+    text = question.text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"session_id = '{question.session_id}' AND `sql` = '{text}'"

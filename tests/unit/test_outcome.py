@@ -1,0 +1,269 @@
+"""What became of a write whose coordinator was lost: who is asked, and how far each is believed."""
+
+import json
+import pickle
+import threading
+from collections import deque
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from test_failover import World, lost
+
+from impala_ha import Coordinator, Outcome, errors
+from impala_ha.testing.fakes import state
+
+INSERT = "insert into t values (1)"
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def page():
+    """A coordinator's web server; `shown` is its page of queries."""
+    shown = {"in_flight_queries": [], "completed_queries": [], "completed_log_size": 200}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            assert self.path == "/queries?json"
+            body = json.dumps(shown.get("instead", shown)).encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        shown["address"] = f"127.0.0.1:{server.server_port}"
+        yield shown
+        server.shutdown()
+        thread.join()
+
+
+def unknown(world, *, accepted=False, address=None):
+    """An INSERT that was lost: after it was accepted, or before anybody answered."""
+    cursor = world.connect().cursor()
+    cursor.session.config = {"http_addr": address} if address else {}
+    rpc = "GetOperationStatus" if accepted else "ExecuteStatement"
+    world["a"].script[rpc] = deque([lost()])
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        cursor.execute(INSERT)
+    world["a"].log.clear()
+    return caught.value
+
+
+def no_tables(world):
+    for host in "abc":
+        text = "AnalysisException: Could not resolve table reference: 'sys.impala_query_log'"
+        world[host].script["ExecuteStatement"] = deque([text] * 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [("FINISHED_STATE", Outcome.DONE), ("ERROR_STATE", Outcome.FAILED)],
+)
+def test_the_operation_itself_knows_best(world, name, outcome):
+    error = unknown(world, accepted=True)
+    world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, name)])
+
+    assert error.resolve() is outcome
+    assert world["a"].count("ExecuteStatement") == 0
+
+
+def test_a_statement_that_runs_is_waited_for(world):
+    error = unknown(world, accepted=True)
+    running = [lambda r: state(r, "RUNNING_STATE")] * 3
+    world["a"].script["GetOperationStatus"] = deque([*running, None])
+
+    assert error.resolve() is Outcome.DONE
+    assert world.clock.slept[-3:] == [0.5] * 3
+
+
+def test_but_not_for_ever(world):
+    error = unknown(world, accepted=True)
+    world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, "RUNNING_STATE")] * 99)
+
+    assert error.resolve(timeout=5) is Outcome.RUNNING
+
+
+def test_nobody_knows(world):
+    error = unknown(world)
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
+def test_no_time_no_answer(world):
+    assert unknown(world).resolve(timeout=0) is Outcome.UNKNOWN
+
+
+def test_out_of_a_pickle_nobody_can_be_asked(world):
+    error = unknown(world, accepted=True)
+
+    assert pickle.loads(pickle.dumps(error)).resolve() is Outcome.UNKNOWN
+
+
+def test_a_coordinator_that_forgot_the_operation_is_no_witness(world):
+    error = unknown(world, accepted=True)
+    world["a"].script["GetOperationStatus"] = deque(["Invalid or unknown query handle: 1:2."])
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
+# The page of queries.
+
+
+def row(state, **more):
+    return {"stmt": INSERT, "state": state, "query_id": "1:2", **more}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "outcome"),
+    [
+        ("completed_queries", "FINISHED", Outcome.DONE),
+        ("completed_queries", "EXCEPTION", Outcome.FAILED),
+        ("in_flight_queries", "FINISHED", Outcome.DONE),
+        ("in_flight_queries", "SOMETHING NEW", Outcome.UNKNOWN),
+    ],
+)
+def test_the_page_of_the_coordinator_shows_it(world, page, kind, name, outcome):
+    error = unknown(world, address=page["address"])
+    page[kind].append(row(name))
+    no_tables(world)
+
+    assert error.resolve() is outcome
+
+
+def test_two_of_the_same_text_are_not_told_apart(world, page):
+    error = unknown(world, address=page["address"])
+    page["completed_queries"] += [row("FINISHED"), row("EXCEPTION")]
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
+def test_with_an_id_they_are(world, page):
+    error = unknown(world, accepted=True, address=page["address"])
+    world["a"].script["GetOperationStatus"] = deque(["Invalid or unknown query handle: 1:2."])
+    page["completed_queries"] += [row("EXCEPTION"), row("FINISHED", query_id=error.query_id)]
+
+    assert error.resolve() is Outcome.DONE
+
+
+def test_a_statement_that_is_not_there_is_kept_from_coming(world, page):
+    error = unknown(world, address=page["address"])
+
+    assert error.resolve() is Outcome.NEVER_SEEN
+    assert world["a"].count("CloseSession") == 1
+
+
+def test_one_that_came_between_two_looks_is_seen(world, page):
+    error = unknown(world, address=page["address"])
+
+    def close(request):
+        page["completed_queries"].append(row("EXCEPTION"))
+        return world["a"]._CloseSession(request)
+
+    world["a"].script["CloseSession"] = deque([close])
+
+    assert error.resolve() is Outcome.FAILED
+
+
+def test_a_session_that_could_not_be_closed_may_still_run_it(world, page):
+    error = unknown(world, address=page["address"])
+    world["a"].script["CloseSession"] = deque([lost()])
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
+def test_a_coordinator_that_was_started_anew_has_seen_nothing(world, page):
+    error = unknown(world, address=page["address"])
+    world["a"].script["GetInfo"] = deque(["Invalid session id: 1:2"])
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+    assert world["a"].count("CloseSession") == 0
+
+
+def test_a_full_page_may_have_lost_it(world, page):
+    error = unknown(world, address=page["address"])
+    page["completed_log_size"] = 0
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("instead", ["no object", None])
+def test_a_page_of_another_kind_is_none(world, page, instead):
+    error = unknown(world, address=page["address"])
+    page["instead"] = instead
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
+def test_a_page_that_is_not_there_is_none(world):
+    error = unknown(world, address="127.0.0.1:1")
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
+# The tables.
+
+
+def logged(world, host, states):
+    world[host].rows = states
+
+
+@pytest.mark.parametrize(
+    ("states", "outcome"),
+    [
+        (["FINISHED"], Outcome.DONE),
+        (["EXCEPTION"], Outcome.FAILED),
+        ([], Outcome.UNKNOWN),
+        (["?"], Outcome.UNKNOWN),
+    ],
+)
+def test_any_coordinator_knows_what_was_logged(world, states, outcome):
+    error = unknown(world)
+    world["a"].down = True
+    logged(world, "b", states)
+
+    assert error.resolve() is outcome
+    (asked,) = world["b"].statements()
+    assert f"session_id = '{error.session_id}' AND `sql` = '{INSERT}'" in asked
+    assert world["b"].sessions == {}
+
+
+def test_with_an_id_the_log_is_asked_for_that(world):
+    error = unknown(world, accepted=True)
+    world["a"].down = True
+    logged(world, "b", ["FINISHED"])
+
+    assert error.resolve() is Outcome.DONE
+    assert f"query_id = '{error.query_id}'" in world["b"].statements()[0]
+
+
+def test_who_does_not_answer_is_not_waited_for(world):
+    error = unknown(world)
+    world["a"].down = world["b"].down = True
+    logged(world, "c", ["FINISHED"])
+
+    assert error.resolve() is Outcome.DONE
+    assert error.coordinator == Coordinator("a")
+
+
+def test_with_everyone_down_nobody_knows(world):
+    error = unknown(world)
+    for host in "abc":
+        world[host].down = True
+
+    assert error.resolve() is Outcome.UNKNOWN

@@ -57,6 +57,15 @@ SAID = [
     ("Session closed because it has no active connections", Phase.FETCH, Fault.RESULT_GONE),
     ("Invalid SessionHandle: SessionHandle [1f]", Phase.SENT, Fault.SESSION_GONE),
     ("Session closed", Phase.SENT, Fault.RESULT_GONE),
+    ("Session is closed", Phase.FETCH, Fault.RESULT_GONE),
+    ("Session has been closed, ignoring query.", Phase.RUNNING, Fault.RESULT_GONE),
+    (
+        "Client session expired due to more than 60s of inactivity "
+        "(last activity was at: 2024-05-01 10:11:12).",
+        Phase.RUNNING,
+        Fault.RESULT_GONE,
+    ),
+    ("Invalid SessionHandle: SessionHandle [1f]", Phase.FETCH, Fault.RESULT_GONE),
     ("Invalid session id: 8a4b1c:9d2e3f", Phase.FETCH, Fault.RESULT_GONE),
     ("Invalid or unknown query handle: 8a4b1c:9d2e3f.", Phase.RUNNING, Fault.RESULT_GONE),
     ("Invalid query handle: 8a4b1c:9d2e3f", Phase.FETCH, Fault.RESULT_GONE),
@@ -122,6 +131,7 @@ SAID = [
     ("RPC client failed to connect: Couldn't reach catalog:26000", Phase.SENT, Fault.EXECUTORS),
     # The user's own mistakes, and what was meant to end.
     ("AnalysisException: Could not resolve table reference: 't'", Phase.SENT, Fault.QUERY),
+    ("AnalysisException: Table does not exist: db.t", Phase.SENT, Fault.QUERY),
     ("ParseException: Syntax error in line 1:\nselec 1\n^", Phase.SENT, Fault.QUERY),
     (
         "AuthorizationException: User 'etl' does not have privileges to execute 'INSERT' on: d.t",
@@ -200,6 +210,16 @@ HAPPENED = [
         Fault.MISMATCH,
     ),
     (UNTRUSTED, Phase.CONNECT, Fault.UNTRUSTED),
+    (
+        ssl.SSLCertVerificationError(1, "certificate verify failed: Hostname mismatch"),
+        Phase.CONNECT,
+        Fault.UNTRUSTED,
+    ),
+    (
+        TProtocolException(TProtocolException.BAD_VERSION, "Bad version in readMessageBegin: -2"),
+        Phase.OPEN,
+        Fault.MISMATCH,
+    ),
     (
         transport(TTransportException.NOT_OPEN, f"to any: {UNTRUSTED}"),
         Phase.CONNECT,
@@ -291,6 +311,27 @@ def _row(error, phase):
         ):
             return row
     return None
+
+
+def alternatives(pattern):
+    """The parts of *pattern* between the bars that stand in no parentheses."""
+    return re.split(r"\|(?![^()]*\))", pattern)
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [(row, part) for row in FAULTS for part in alternatives(row.pattern)],
+    ids=lambda value: value if isinstance(value, str) else value.fault.name,
+)
+def test_every_text_that_is_looked_for_has_a_real_message(row, part):
+    """Also the parts of a pattern: each stands for a message of its own."""
+    cases = [(HiveServer2Error(text), phase) for text, phase, _ in SAID]
+    cases += [(error, phase) for error, phase, _ in HAPPENED]
+
+    assert any(
+        phase in row.phases and isinstance(error, row.types) and re.search(part, str(error))
+        for error, phase in cases
+    )
 
 
 def test_every_fault_is_one_of_the_cases():

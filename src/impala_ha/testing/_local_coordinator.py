@@ -7,10 +7,12 @@ keeper when it is about the process, so two test processes that hold the same co
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from impala_ha.testing._impalad import control
 from impala_ha.testing._impalad.journal import Event, read
+from impala_ha.testing._impalad.sql.catalog import FILE, is_free
 from impala_ha.testing._local_faults import Breakable
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 # A start on a machine that is busy with other things.
 _START_WITHIN = 60.0
+_HANG_TRIES = 100
 
 Mode = Literal["received", "accepted", "started", "finished"]
 
@@ -107,8 +110,21 @@ class LocalCoordinator(Breakable):
         self._keep("start", index=self.index, within=_START_WITHIN)
 
     def hang(self) -> None:
-        """Stop it with SIGSTOP: the kernel accepts connections, the process does nothing."""
-        self._keep("signal", index=self.index, number=int(signal.SIGSTOP))
+        """Stop it with SIGSTOP: the kernel accepts connections, the process does nothing.
+
+        It is not stopped in the middle of a change of the catalog, which all coordinators share:
+        the others would wait for it, as no Impala does.
+
+        Raises:
+            RuntimeError: It was always in the middle of a change.
+        """
+        catalog = Path(self._layout.warehouse, FILE)
+        for _ in range(_HANG_TRIES):
+            self._keep("signal", index=self.index, number=int(signal.SIGSTOP))
+            if is_free(catalog):
+                return
+            self.resume()
+        raise RuntimeError(f"{self!r} cannot be stopped: it never lets go of the catalog")
 
     def resume(self) -> None:
         """Let it go on after `hang`."""

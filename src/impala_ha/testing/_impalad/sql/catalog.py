@@ -25,6 +25,7 @@ from impala_ha.testing._impalad.sql.tables import (
 )
 
 _BUSY_TIMEOUT = 60.0  # seconds that one process waits for another's transaction
+FILE = "catalog.sqlite"  # its name in the folder of the warehouse
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS databases (
     name TEXT PRIMARY KEY, comment TEXT NOT NULL, location TEXT NOT NULL, owner TEXT NOT NULL);
@@ -43,6 +44,29 @@ INSERT OR IGNORE INTO databases VALUES ('default', 'Default Hive database', '', 
 INSERT OR IGNORE INTO databases
     VALUES ('_impala_builtins', 'System database for Impala builtin functions', '', '');
 """
+
+
+def is_free(path: Path, patience: float = 0.05) -> bool:
+    """
+    Could others read and write?
+
+    Not while a process is inside a transaction, and for good if it was stopped there.
+
+    Args:
+        path: The catalog file; one that is not there is free.
+        patience: Seconds to wait for a transaction that is under way.
+    """
+    if not path.exists():
+        return True
+    db = sqlite3.connect(path, timeout=patience, isolation_level=None)
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        db.close()
+    return True
 
 
 class Moved(Exception):

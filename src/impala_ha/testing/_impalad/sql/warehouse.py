@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote as percent
 
 from impala_ha.testing._impalad.sql import typenames
-from impala_ha.testing._impalad.sql.catalog import Catalog
+from impala_ha.testing._impalad.sql.catalog import FILE, Catalog
 from impala_ha.testing._impalad.sql.tables import Database, DataFile, Table
 
 _TRASH_AGE = 600.0  # seconds that a file stays after it was taken from its table
@@ -35,7 +35,7 @@ class Warehouse:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.catalog = Catalog(self.folder / "catalog.sqlite")
+        self.catalog = Catalog(self.folder / FILE)
         self.sweep()
         self.tidy()
 

@@ -38,7 +38,9 @@ class Camera:
         if self.taken or time < MOMENT:
             return
         self.taken = True
-        console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+        console = Console(
+            record=True, width=WIDTH, height=40, file=io.StringIO(), force_terminal=True
+        )
         console.print(picture)
         svg = console.export_svg(title="make demo")
         # The page that shows it must not load a font from elsewhere.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -25,7 +25,9 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _BUCKET = 0.5  # seconds of one bar
 _BUCKETS = 16
 _FULL = 12  # statements in one bucket that make a full bar
-_LINES = 12  # of news
+_NEWS = (3, 12)  # lines, at least and at most
+_ABOVE = 22  # lines of the screen that are not news
+_WIDTH = 100
 _COLOURS = {
     State.HEALTHY: "green",
     State.ON_TRIAL: "yellow",
@@ -53,18 +55,19 @@ class Picture:
         self._seconds = seconds
         self._since: dict[str, tuple[State, float]] = {}
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         entries = self._ledger.entries
-        return Panel(
+        room = console.height - _ABOVE if console.is_terminal else _NEWS[1]
+        yield Panel(
             Group(
                 self._headline(entries),
                 self._coordinators(entries),
                 self._workers(entries),
-                self._news(),
+                self._news(max(_NEWS[0], min(_NEWS[1], room))),
             ),
             title="[bold]impala-ha demo[/bold]",
             border_style="blue",
-            width=100,
+            width=min(_WIDTH, options.max_width),
         )
 
     def lines(self) -> list[str]:
@@ -162,8 +165,8 @@ class Picture:
                 table.add_row(f"{thread}", "", "", "")
         return table
 
-    def _news(self) -> RenderableType:
-        latest = self._ledger.news[-_LINES:]
+    def _news(self, most: int) -> RenderableType:
+        latest = self._ledger.news[-most:]
         lines = [
             Text(f"{news.time:5.1f} s  {news.text}", style="bold red" if news.bad else "")
             for news in latest
@@ -171,7 +174,7 @@ class Picture:
         for line in lines:
             line.no_wrap = True
             line.overflow = "ellipsis"
-        return Group(*lines, *[Text("")] * (_LINES - len(lines)))
+        return Group(*lines, *[Text("")] * (most - len(lines)))
 
 
 def _bars(counts: list[int]) -> str:

@@ -26,7 +26,7 @@ COUNT = "SELECT id, count(*) FROM demo_arrivals GROUP BY id"
 OPTIONS: dict[str, Any] = {
     "timeout": 2.0,
     "connect_timeout": 2.0,
-    "deadline": 10.0,
+    "deadline": 15.0,
     "eject_for": 1.5,
     "eject_most": 3.0,
 }

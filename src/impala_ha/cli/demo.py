@@ -37,7 +37,7 @@ def demo(seconds: float, seed: int | None) -> None:
     Four threads read and write on connections of their own meanwhile.  The summary compares what
     they were told with what the coordinators wrote down.
 
-    Exits with 1 if a statement failed or ran twice, with 2 if the coordinators did not start.
+    Exits with 1 if a statement failed or ran twice, with 2 if it broke off.
     """
     for module in ("rich", "duckdb", "sqlglot", "pyarrow"):
         need(module, "local")
@@ -53,16 +53,15 @@ def demo(seconds: float, seed: int | None) -> None:
     seed = random.Random().randrange(10_000) if seed is None else seed  # noqa: S311 - chance, not secrecy
     console.print(f"Starting {_COORDINATORS} local coordinators (seed {seed}) ...")
     try:
-        cluster = LocalCluster(_COORDINATORS, data=folder()).start()
+        with LocalCluster(_COORDINATORS, data=folder()) as cluster:
+            verdict = Show(cluster, console, seconds, seed).run()
     except (OSError, RuntimeError) as error:
-        raise _NotStarted(str(error)) from error
-    with cluster:
-        verdict = Show(cluster, console, seconds, seed).run()
+        raise _NotShown(f"the demo broke off: {error}") from error
     console.print(summary(verdict))
     raise SystemExit(0 if verdict.good else 1)
 
 
-class _NotStarted(click.ClickException):
-    """Nothing was started, and this is why."""
+class _NotShown(click.ClickException):
+    """The demo broke off, and this is why."""
 
     exit_code = 2

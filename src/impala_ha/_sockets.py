@@ -8,8 +8,10 @@ that says it is closed, behind the caller's back; this socket is opened once and
 
 from __future__ import annotations
 
+import queue
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -53,7 +55,7 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
     def open(self) -> None:
         """Connect to the first address that answers; they share the deadline."""
         try:
-            addresses = self._resolveAddr()
+            addresses = self._addresses()
         except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
             text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
@@ -72,6 +74,32 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         tried = [address for *_, address in addresses]
         text = f"Could not connect to any of {tried}: {last}"
         raise TTransportException(TTransportException.NOT_OPEN, text, last) from last
+
+    def _addresses(self) -> list[Any]:
+        """
+        The addresses of the host, within the deadline.
+
+        The system's resolver knows no limit of ours, so a name is looked up in a thread, which is
+        left behind where the resolver takes longer.
+        """
+        if self.deadline is None or _numeric(self.host):
+            return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
+        found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def look_up() -> None:
+            try:
+                found.put(self._resolveAddr())
+            except (OSError, UnicodeError) as error:
+                found.put(error)
+
+        threading.Thread(target=look_up, name=f"look up {self.host}", daemon=True).start()
+        try:
+            answer = found.get(timeout=self._patience())
+        except queue.Empty:
+            raise TimeoutError("the name service did not answer in time") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer  # type: ignore[no-any-return]  # as above
 
     def _connect(self, handle: socket.socket, address: Any, shares: int) -> None:
         patience = self._patience()
@@ -172,6 +200,14 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         if handle is not None:
             with suppress(OSError):
                 handle.close()
+
+
+def _numeric(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):
+            socket.inet_pton(family, host)
+            return True
+    return False
 
 
 def _keep_alive(handle: socket.socket) -> None:

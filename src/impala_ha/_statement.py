@@ -24,6 +24,10 @@ _WRITE = re.compile(r"\b(insert|upsert|update|delete|create|merge|load|alter|dro
 
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
+_DEPENDS = frozenset(
+    {"from", "with", "uuid", "rand", "random", "now", "utc_timestamp", "unix_timestamp"}
+    | {"current_timestamp", "current_date", "sysdate", "timeofday"}
+)  # ... on what is there, or on the moment
 _REFRESHES = ("refresh", "invalidate metadata", "compute stats", "compute incremental stats")
 
 
@@ -81,9 +85,23 @@ def _effect(words: list[str], text: str) -> Effect:
         return Effect.READ
     if " ".join(words[:3]).startswith(_REFRESHES):
         return Effect.HARMLESS
+    if _replaces(words):
+        return Effect.HARMLESS
     if first in {"create", "drop"} and _guarded(words) and not _creates_as_select(words):
         return Effect.HARMLESS
     return Effect.WRITE
+
+
+def _replaces(words: list[str]) -> bool:
+    """
+    ``INSERT OVERWRITE`` and ``UPSERT`` of rows that stand in the text.
+
+    With a FROM they may read what they write, through a view if not by name, and twice would not
+    be the same as once.  A key that is drawn by lot is another one the second time.
+    """
+    if words[:2] != ["insert", "overwrite"] and words[:1] != ["upsert"]:
+        return False
+    return not _ROWS.isdisjoint(words) and _DEPENDS.isdisjoint(words)
 
 
 def _guarded(words: list[str]) -> bool:

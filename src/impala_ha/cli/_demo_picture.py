@@ -61,7 +61,7 @@ class Picture:
         yield Panel(
             Group(
                 self._headline(entries),
-                self._coordinators(entries),
+                self._coordinators(entries, narrow=options.max_width < _WIDTH),
                 self._workers(entries),
                 self._news(max(_NEWS[0], min(_NEWS[1], room))),
             ),
@@ -109,13 +109,14 @@ class Picture:
         )
         return grid
 
-    def _coordinators(self, entries: list[Entry]) -> RenderableType:
+    def _coordinators(self, entries: list[Entry], *, narrow: bool) -> RenderableType:
+        buckets = _BUCKETS // 4 if narrow else _BUCKETS
         table = Table(box=SIMPLE_HEAD, expand=True, padding=(0, 1), header_style="dim")
-        table.add_column("coordinator", no_wrap=True)
-        table.add_column("process", width=8)
-        table.add_column("what the library knows", width=34, no_wrap=True)
-        table.add_column("served", justify="right", width=6)
-        table.add_column(f"last {_BUCKET * _BUCKETS:g} s", width=_BUCKETS, no_wrap=True)
+        table.add_column("coordinator", min_width=15, no_wrap=True)
+        table.add_column("process", min_width=7)
+        table.add_column("what the library knows", min_width=18, ratio=1, no_wrap=True)
+        table.add_column("served", justify="right", min_width=6)
+        table.add_column(f"{_BUCKET * buckets:g} s", min_width=buckets, no_wrap=True)
         served = Counter(entry.where for entry in entries)
         processes = self._ledger.processes
         for candidate in self._cluster.snapshot():
@@ -127,7 +128,7 @@ class Picture:
                 Text(process.value, style=_PROCESS_COLOURS[process]),
                 Text(state, style=colour),
                 str(served[where]),
-                Text(_bars(self._rates(entries, where)), style="cyan"),
+                Text(_bars(self._rates(entries, where, buckets)), style="cyan"),
             )
         return table
 
@@ -140,11 +141,11 @@ class Picture:
             text += f", tried in {candidate.ejected_for:.1f} s"
         return text, _COLOURS[state]
 
-    def _rates(self, entries: list[Entry], where: str) -> list[int]:
+    def _rates(self, entries: list[Entry], where: str, buckets: int) -> list[int]:
         """Statements that *where* served in each of the last buckets."""
         latest = int(self._ledger.now() / _BUCKET)
         counts = Counter(int(entry.ended / _BUCKET) for entry in entries if entry.where == where)
-        return [counts[bucket] for bucket in range(latest - _BUCKETS, latest)]
+        return [counts[bucket] for bucket in range(latest - buckets, latest)]
 
     def _workers(self, entries: list[Entry]) -> RenderableType:
         table = Table(box=SIMPLE_HEAD, expand=True, padding=(0, 1), header_style="dim")

@@ -71,7 +71,7 @@ class Peer:
 
     def hush(self, _):
         """Say nothing for as long as the block lasts: for the script of `Answers`."""
-        self.gone.wait(_LIMIT * 2)
+        self.gone.wait(_LIMIT * 10)
         raise TTransportException(TTransportException.END_OF_FILE, "the test is over")
 
     def _accept(self):

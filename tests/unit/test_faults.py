@@ -60,8 +60,10 @@ SAID = [
     ("Session is closed", Phase.FETCH, Fault.RESULT_GONE),
     ("Session has been closed, ignoring query.", Phase.RUNNING, Fault.RESULT_GONE),
     (
-        "Client session expired due to more than 60s of inactivity "
-        "(last activity was at: 2024-05-01 10:11:12).",
+        (
+            "Client session expired due to more than 60s of inactivity "
+            "(last activity was at: 2024-05-01 10:11:12)."
+        ),
         Phase.RUNNING,
         Fault.RESULT_GONE,
     ),

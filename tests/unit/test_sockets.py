@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from loopback import HOST, Peer
@@ -74,23 +75,46 @@ def test_a_name_that_cannot_be_found_is_told(host):
     assert TTransportException.NOT_OPEN == caught.value.type
 
 
-def test_connecting_to_a_full_backlog_ends_by_the_deadline():
-    """A coordinator whose threads are all taken lets clients wait; a connect then hangs."""
-    with socket.socket() as listener:
+@contextmanager
+def full_backlog():
+    """
+    The address of a listener that takes nobody any more.
+
+    A coordinator whose threads are all taken lets clients wait like that; a connect then hangs.
+    """
+    with socket.socket() as listener, ExitStack() as stack:
         listener.bind((HOST, 0))
         listener.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        wire = Socket(HOST, listener.getsockname()[1], SystemClock())
+        yield listener.getsockname()
+
+
+def test_connecting_to_a_full_backlog_ends_by_the_deadline():
+    with full_backlog() as (host, port):
+        wire = Socket(host, port, SystemClock())
         wire.limit(0.3)
 
         with pytest.raises(TTransportException, match="timed out"):
             wire.open()
 
-        for filler in fillers:
-            filler.close()
+
+def test_the_first_address_of_a_name_leaves_time_for_the_second():
+    """A name may have an IPv6 address that leads nowhere, and an IPv4 address that answers."""
+    with full_backlog() as nowhere, Peer(echo) as peer:
+        wire = Socket("two.example", 21050, SystemClock())
+        here = (HOST, peer.coordinator.port)
+        wire._resolveAddr = lambda: [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in (nowhere, here)
+        ]
+        wire.limit(0.6)
+
+        wire.open()
+
+        assert here == wire.handle.getpeername()
+        wire.close()
 
 
 def test_no_time_left_is_no_time_to_connect():

@@ -1,0 +1,67 @@
+"""Asking whether a statement has ended: as often as impyla asks, on a clock that stands still."""
+
+from types import SimpleNamespace
+
+import pytest
+from impala._thrift_gen.TCLIService.ttypes import TOperationState
+
+from impala_ha._polling import poll
+from impala_ha.testing.fakes import FakeClock
+
+RUNNING, FINISHED = TOperationState.RUNNING_STATE, TOperationState.FINISHED_STATE
+
+
+class Operation:
+    """Ends after *lasts* seconds; an answer takes *takes* seconds."""
+
+    handle = None
+
+    def __init__(self, clock, lasts, takes=0.0, end=FINISHED):
+        self._clock, self._end = clock, end
+        self._until, self._takes = clock.now() + lasts, takes
+        self.asked = 0
+
+    def _rpc(self, name, request, safe_to_retry):
+        assert ("GetOperationStatus", True) == (name, safe_to_retry)
+        self.asked += 1
+        self._clock.time += self._takes
+        state = RUNNING if self._clock.now() < self._until else self._end
+        return SimpleNamespace(operationState=state)
+
+    def update_has_result_set(self, answer):
+        self.told = answer
+
+
+@pytest.mark.parametrize(
+    "end", [FINISHED, TOperationState.ERROR_STATE, TOperationState.CANCELED_STATE]
+)
+def test_it_ends_with_the_statement_well_or_not(end):
+    clock = FakeClock()
+    operation = Operation(clock, lasts=0, end=end)
+
+    assert end == poll(operation, clock).operationState
+    assert [] == clock.slept
+    assert end == operation.told.operationState
+
+
+@pytest.mark.parametrize(
+    ("lasts", "interval"), [(0.04, 0.01), (0.9, 0.05), (9, 0.1), (59, 0.5), (600, 1.0)]
+)
+def test_it_asks_more_seldom_the_longer_it_takes(lasts, interval):
+    clock = FakeClock()
+
+    poll(Operation(clock, lasts), clock)
+
+    assert interval == pytest.approx(clock.slept[-1])
+    assert sorted(clock.slept) == pytest.approx(clock.slept)
+
+
+def test_where_the_server_waits_with_its_answer_there_is_nothing_to_sleep():
+    """LONG_POLLING_TIME_MS, since Impala 4.5."""
+    clock = FakeClock()
+    operation = Operation(clock, lasts=10, takes=2.0)
+
+    poll(operation, clock)
+
+    assert 5 == operation.asked
+    assert 0 == sum(clock.slept)

@@ -76,30 +76,10 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         raise TTransportException(TTransportException.NOT_OPEN, text, last) from last
 
     def _addresses(self) -> list[Any]:
-        """
-        The addresses of the host, within the deadline.
-
-        The system's resolver knows no limit of ours, so a name is looked up in a thread, which is
-        left behind where the resolver takes longer.
-        """
+        """The addresses of the host, within the deadline."""
         if self.deadline is None or _numeric(self.host):
             return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
-        found: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-        def look_up() -> None:
-            try:
-                found.put(self._resolveAddr())
-            except (OSError, UnicodeError) as error:
-                found.put(error)
-
-        threading.Thread(target=look_up, name=f"look up {self.host}", daemon=True).start()
-        try:
-            answer = found.get(timeout=self._patience())
-        except queue.Empty:
-            raise TimeoutError("the name service did not answer in time") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer  # type: ignore[no-any-return]  # as above
+        return _looked_up(self.host, self._resolveAddr, self._patience())
 
     def _connect(self, handle: socket.socket, address: Any, shares: int) -> None:
         patience = self._patience()
@@ -200,6 +180,31 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         if handle is not None:
             with suppress(OSError):
                 handle.close()
+
+
+def _looked_up(host: str, resolve: Callable[[], list[Any]], patience: float | None) -> list[Any]:
+    """
+    What *resolve* finds within *patience* seconds.
+
+    The system's resolver knows no limit of ours, so a name is looked up in a thread, which is
+    left behind where the resolver takes longer.
+    """
+    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found.put(resolve())
+        except (OSError, UnicodeError) as error:
+            found.put(error)
+
+    threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
+    try:
+        answer = found.get(timeout=patience)
+    except queue.Empty:
+        raise TimeoutError("the name service did not answer in time") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer  # type: ignore[no-any-return]  # it comes out of a queue
 
 
 def _numeric(host: str) -> bool:

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+import threading
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -73,6 +74,34 @@ def test_a_name_that_cannot_be_found_is_told(host):
         Socket(host, 21050, SystemClock()).open()
 
     assert TTransportException.NOT_OPEN == caught.value.type
+
+
+@pytest.mark.parametrize("host", ["fe80::1%no-such-interface", "a..b"])
+def test_under_a_deadline_too_a_name_that_cannot_be_found_is_told(host):
+    wire = Socket(host, 21050, SystemClock())
+    wire.limit(5.0)
+
+    with pytest.raises(TTransportException, match="failed to resolve sockaddr for"):
+        wire.open()
+
+
+def test_a_name_service_that_does_not_answer_is_left_by_the_deadline():
+    asked, over = threading.Event(), threading.Event()
+
+    def resolve():
+        asked.set()
+        over.wait(20)
+        return []
+
+    wire = Socket("slow.example", 21050, SystemClock())
+    wire._resolveAddr = resolve
+    wire.limit(0.1)
+
+    with pytest.raises(TTransportException, match="name service did not answer in time"):
+        wire.open()
+
+    assert asked.is_set()
+    over.set()
 
 
 @contextmanager

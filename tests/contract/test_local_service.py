@@ -37,7 +37,7 @@ def test_opening_a_session_tells_which_coordinator_it_is(cluster):
         with hs2(coordinator) as client:
             answer = client.open(username="etl", configuration={"mem_limit": "1g", "nonsense": "x"})
 
-            assert answer.configuration["http_addr"] == f"{coordinator.host}:25000"
+            assert answer.configuration["http_addr"] == coordinator.web_address
             assert answer.configuration["MEM_LIMIT"] == "1g"
             assert answer.configuration["FETCH_ROWS_TIMEOUT_MS"] == "10000"
             assert "NONSENSE" not in answer.configuration
@@ -202,7 +202,7 @@ def test_ping_tells_version_and_web_address(cluster, client):
     answer = client.call("PingImpalaHS2Service", sessionHandle=client.session)
 
     assert answer.status.statusCode == DONE
-    assert answer.webserver_address == f"http://{cluster[0].host}:25000"
+    assert answer.webserver_address == f"http://{cluster[0].web_address}"
     assert answer.version.startswith("impalad version 4.5")
 
 

@@ -36,11 +36,14 @@ class LocalCoordinator(Breakable):
         index: Its place in the cluster, from 0.
         host: Its loopback address.
         port: Its HiveServer2 port.
+        web_address: ``"host:port"`` of its web page, which serves ``/queries?json``,
+            ``/sessions?json``, ``/backends?json``, ``/?json`` and ``/healthz``.
     """
 
     def __init__(self, layout: Layout, index: int) -> None:
         self.index = index
         self.host, self.port = layout.addresses[index]
+        self.web_address = layout.web_address(index)
         self._layout = layout
 
     def __repr__(self) -> str:

@@ -17,12 +17,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impala_ha.testing._impalad import control
+from impala_ha.testing._impalad import control, web
+from impala_ha.testing._impalad.archive import Archive
 from impala_ha.testing._impalad.faults import Faults
 from impala_ha.testing._impalad.flags import parse_flags
 from impala_ha.testing._impalad.frontend import Frontend
 from impala_ha.testing._impalad.impalad import Impalad
 from impala_ha.testing._impalad.journal import Journal
+from impala_ha.testing._impalad.neighbours import neighbours
+from impala_ha.testing._impalad.pages import Pages
 from impala_ha.testing._impalad.ports import bind
 from impala_ha.testing._impalad.registry import Registry
 from impala_ha.testing._impalad.service import Service
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from impala_ha.testing._impalad.flags import Flags
     from impala_ha.testing._impalad.layout import Layout
 
 _PR_SET_PDEATHSIG = 1
@@ -66,11 +68,13 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     """
     host, port = layout.addresses[index]
     faults, flags = Faults(), parse_flags(layout.flags)
-    registry = Registry(flags)
+    archive = Archive()
+    registry = Registry(flags, archive)
     impalad = Impalad(
         host=host,
-        web_address=_web_address(layout, index, flags),
+        web_address=layout.web_address(index),
         flags=flags,
+        archive=archive,
         registry=registry,
         faults=faults,
         journal=Journal(layout.journal(index), f"{host}:{port}"),
@@ -86,17 +90,11 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     commands = control.listen(layout.control(index))
     verbs = _verbs(impalad, frontend)
     threading.Thread(target=_obey, args=(commands, verbs), name="control", daemon=True).start()
+    web.serve(bind(*layout.web[index]), Pages(impalad, lambda: neighbours(layout)))
     listener = bind(host, port)
     listener.listen(_BACKLOG)
     ready()
     frontend.run(listener)
-
-
-def _web_address(layout: Layout, index: int, flags: Flags) -> str:
-    """Return what nobody else in the cluster has, also where all share one address."""
-    host = layout.addresses[index][0]
-    before = sum(other == host for other, _ in layout.addresses[:index])
-    return f"{host}:{flags.webserver_port + before}"
 
 
 def _obey(commands: socket.socket, verbs: dict[str, Callable[..., Any]]) -> None:
@@ -127,6 +125,7 @@ def _verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]
         "mute": faults.mute,
         "saturate": frontend.saturate,
         "drain": faults.drain,
+        "draining": lambda: faults.draining_since is not None,
         "delay": faults.delay,
         "cut": faults.cut,
         "fail_next": faults.fail_next,

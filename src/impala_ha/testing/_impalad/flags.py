@@ -26,7 +26,8 @@ class Flags:
         idle_session_timeout: After how many idle seconds a session expires; 0: never.
         max_hs2_sessions_per_user: Sessions one user may have here; below 1: any number.
         authorized_proxy_user_config: Who may speak for whom: ``"hue=*"``, ``"etl=a,b;hue=*"``.
-        webserver_port: What the coordinator says about its web page (nothing listens there).
+        webserver_port: Where its web page is; unless it is asked for, any port that is free when
+            somebody else has it.
         impala_version: The version whose manners it has: ``"4.5"`` puts the query id before
             an error, ``"4.0"`` does not, ``"3.2"`` closes sessions with their connection.
     """

@@ -15,6 +15,7 @@ from impala_ha.testing._impalad.progress import QueryState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from impala_ha.testing._impalad.archive import Archive
     from impala_ha.testing._impalad.contract import Engine
     from impala_ha.testing._impalad.faults import Faults
     from impala_ha.testing._impalad.flags import Flags
@@ -50,9 +51,9 @@ class Impalad:
 
     Attributes:
         host: Its loopback address.
-        web_address: Where its web page would be: the name by which clients tell coordinators
-            apart.
+        web_address: Where its web page is: the name by which clients tell coordinators apart.
         flags: Its start-up flags.
+        archive: What is over.
         registry: Its sessions and queries.
         faults: What is wrong with it.
         journal: What it writes down.
@@ -62,6 +63,7 @@ class Impalad:
     host: str
     web_address: str
     flags: Flags
+    archive: Archive
     registry: Registry
     faults: Faults
     journal: Journal
@@ -79,18 +81,20 @@ class Impalad:
         Raises:
             ImpalaError: The coordinator is being shut down.
         """
+        if self.faults.draining_since is not None:
+            raise ImpalaError(f"Server is being shut down: {self.shutdown_status()}.")
+
+    def shutdown_status(self) -> str:
+        """How far the shutdown is, in Impala's words; 0 seconds when there is none."""
         since = self.faults.draining_since
-        if since is None:
-            return
-        passed = time.monotonic() - since
+        passed = 0.0 if since is None else time.monotonic() - since
         queries = self.registry.queries()
         running = sum(query.progress.state is QueryState.RUNNING for query in queries)
-        raise ImpalaError(
-            "Server is being shut down: "
-            f"shutdown grace period left: {_duration(_GRACE_SECONDS - passed)}, "
-            f"deadline left: {_duration(_DEADLINE_SECONDS - passed)}, "
+        return (
+            f"shutdown grace period left: {duration(_GRACE_SECONDS - passed)}, "
+            f"deadline left: {duration(_DEADLINE_SECONDS - passed)}, "
             f"queries registered on coordinator: {len(queries)}, "
-            f"queries executing: {running}, fragment instances: {running}."
+            f"queries executing: {running}, fragment instances: {running}"
         )
 
     def teller(self, query: Handle) -> Callable[[str], str]:
@@ -100,7 +104,7 @@ class Impalad:
         return lambda text: f"Query {query} failed:\n{text}\n"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Write a duration as Impala does: ``59m59s``, ``1m30s``, ``12s345ms``."""
     milliseconds = max(0, int(seconds * 1000))
     minutes, rest = divmod(milliseconds, 60_000)

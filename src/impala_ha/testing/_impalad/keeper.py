@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from impala_ha.testing._impalad import control, coordinator
 from impala_ha.testing._impalad.layout import read_layout
-from impala_ha.testing._impalad.ports import reserve
+from impala_ha.testing._impalad.ports import reserve, reserve_web
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # How often, in seconds, the keeper looks whether its parent is another.
 _LOOK = 1.0
 _READY_WITHIN = 60.0
+# Impala's own.
+_WEB_PORT = 25000
 _READY = b"ready"
 
 
@@ -163,7 +165,12 @@ def main(directory: str) -> None:
         # What is imported here need not be imported after each fork.
         getattr(engine, "warm", int)()
         reserved = reserve(layout.size, layout.port)
-        layout = layout.at([sock.getsockname() for sock in reserved])
+        asked = layout.flags.get("webserver_port")
+        reserved_web = reserve_web(layout.size, int(str(asked)) if asked else None, _WEB_PORT)
+        layout = layout.at(
+            [sock.getsockname() for sock in reserved],
+            [sock.getsockname() for sock in reserved_web],
+        )
         layout.write()
         keeper = Keeper(layout)
     except Exception as error:  # noqa: BLE001  # whoever started us raises it

@@ -27,6 +27,7 @@ class Layout:
         size: How many coordinators.
         port: The port that was asked for; None for any that is free.
         addresses: Host and port of each coordinator; empty until the keeper has reserved them.
+        web: Host and port of each coordinator's web page, likewise.
         warehouse: The folder of the tables.
         data: The folder whose files become tables; None for none.
         auth: ``"NOSASL"`` or ``"PLAIN"``.
@@ -47,6 +48,7 @@ class Layout:
     users: Mapping[str, str] | None = field(default=None, repr=False)
     flags: Mapping[str, object] = field(default_factory=dict)
     addresses: tuple[tuple[str, int], ...] = ()
+    web: tuple[tuple[str, int], ...] = ()
 
     @property
     def keeper(self) -> Path:
@@ -66,13 +68,18 @@ class Layout:
         """Return the file in which coordinator *index* writes down what it does."""
         return Path(self.directory, f"{index}.journal")
 
+    def web_address(self, index: int) -> str:
+        """Return ``"host:port"`` of the web page of coordinator *index*."""
+        host, port = self.web[index]
+        return f"{host}:{port}"
+
     def within(self, directory: str, warehouse: str) -> Layout:
         """Return the same plan for a directory and a warehouse."""
         return replace(self, directory=directory, warehouse=warehouse)
 
-    def at(self, addresses: list[tuple[str, int]]) -> Layout:
+    def at(self, addresses: list[tuple[str, int]], web: list[tuple[str, int]]) -> Layout:
         """Return the same plan with the addresses that were found."""
-        return replace(self, addresses=tuple(addresses))
+        return replace(self, addresses=tuple(addresses), web=tuple(web))
 
     def write(self) -> None:
         """Write the plan down."""
@@ -90,5 +97,6 @@ def read_layout(directory: str | os.PathLike[str]) -> Layout:
         FileNotFoundError: No cluster lives there.
     """
     plan = json.loads(Path(directory, _PLAN).read_text())
-    plan["addresses"] = tuple((host, port) for host, port in plan["addresses"])
+    for name in ("addresses", "web"):
+        plan[name] = tuple((host, port) for host, port in plan[name])
     return Layout(**plan)

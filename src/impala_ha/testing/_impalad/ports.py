@@ -7,6 +7,7 @@ whose impalad is dead.  A coordinator binds the same address beside it, and list
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 
@@ -45,6 +46,29 @@ def reserve(size: int, port: int | None) -> list[socket.socket]:
     raise OSError(errno.EADDRINUSE, f"found no port that is free on {hosts[0]} to {hosts[-1]}")
 
 
+def reserve_web(size: int, port: int | None, usual: int) -> list[socket.socket]:
+    """Reserve addresses for the web pages of *size* coordinators.
+
+    Args:
+        size: How many.
+        port: The port that was asked for; None for any.
+        usual: The port to take when any will do and nobody has it.
+
+    Returns:
+        One bound socket for each, which does not listen.
+
+    Raises:
+        OSError: The port that was asked for is taken.
+    """
+    if port is None and _has_many_addresses():
+        # Strict: to share a port with the coordinator of another cluster, which may be down just
+        # now, would show the one's pages to those who ask the other.
+        hosts = [f"127.0.0.{number}" for number in range(1, size + 1)]
+        with contextlib.suppress(OSError):
+            return _reserve_all([(host, usual) for host in hosts], strict=True)
+    return reserve(size, port)
+
+
 def bind(host: str, port: int) -> socket.socket:
     """Bind an address that the keeper has reserved."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -54,11 +78,11 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _reserve_all(addresses: list[tuple[str, int]]) -> list[socket.socket]:
+def _reserve_all(addresses: list[tuple[str, int]], *, strict: bool = False) -> list[socket.socket]:
     reserved: list[socket.socket] = []
     try:
         for host, port in addresses:
-            reserved.append(_reserve(host, port))
+            reserved.append(_reserve(host, port, strict=strict))
     except BaseException:
         for sock in reserved:
             sock.close()
@@ -66,12 +90,12 @@ def _reserve_all(addresses: list[tuple[str, int]]) -> list[socket.socket]:
     return reserved
 
 
-def _reserve(host: str, port: int) -> socket.socket:
+def _reserve(host: str, port: int, *, strict: bool = False) -> socket.socket:
     if port > _LAST_PORT:
         raise OSError(errno.EADDRNOTAVAIL, f"there is no port {port}")
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, not strict)
         sock.bind((host, port))
         # Only now: set before, it would let us share the port of another cluster.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -86,6 +86,17 @@ class Progress:
                 self._state = QueryState.ERROR
             self._changed.notify_all()
 
+    def cancel(self, text: str, *, finished: bool) -> None:
+        """Say that the query was cancelled.
+
+        Args:
+            text: How Impala says it.
+            finished: Whether that can still happen to one that has FINISHED.
+        """
+        with self._changed:
+            if finished or self._state is not QueryState.FINISHED:
+                self.fail(text)
+
     def wait(self, seconds: float | None) -> bool:
         """Wait until the query is FINISHED or ERROR; return False after *seconds* in vain."""
         with self._changed:

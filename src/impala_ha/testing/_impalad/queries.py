@@ -9,7 +9,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from impala_ha.testing._impalad.contract import ImpalaError
-from impala_ha.testing._impalad.progress import Progress
+from impala_ha.testing._impalad.progress import Progress, QueryState
 from impala_ha.testing._impalad.read_ahead import ReadAhead
 
 if TYPE_CHECKING:
@@ -78,6 +78,13 @@ class Query:
         """Whether there is something to fetch."""
         return bool(self.job.columns)
 
+    @property
+    def drained(self) -> bool:
+        """Whether it has nothing left to hand out."""
+        if self.has_result_set:
+            return self._drained
+        return self.progress.state is QueryState.FINISHED
+
     def start(self, planned: PlannedError | None) -> None:
         """Begin the work, which is to end with the error *planned*, if there is one."""
         self._note("accepted")
@@ -113,9 +120,10 @@ class Query:
 
     def cancel(self) -> None:
         """Stop the work.  A query that has handed out everything stays as it is."""
-        if self._drained:
+        if self.drained:
             return
-        self.progress.fail(_CANCELLED)
+        # What has no rows to hand out is over when it has finished.
+        self.progress.cancel(_CANCELLED, finished=self.has_result_set)
         self.job.cancel()
 
     def close(self) -> None:
@@ -127,7 +135,7 @@ class Query:
             working = self._working
         if working:
             # The working thread sees that it is closed, and tidies up.
-            self.progress.fail(_CANCELLED)
+            self.progress.cancel(_CANCELLED, finished=False)
             self.job.cancel()
         else:
             self._let_go()

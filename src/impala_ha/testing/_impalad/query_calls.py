@@ -12,6 +12,7 @@ from impala_ha.testing._impalad.contract import Column, ImpalaError
 from impala_ha.testing._impalad.encode import encode_rows, encode_schema
 from impala_ha.testing._impalad.progress import QueryState
 from impala_ha.testing._impalad.queries import Query
+from impala_ha.testing._impalad.records import record_of_unplanned
 from impala_ha.testing._impalad.replies import (
     GENERAL_ERROR,
     NOT_IMPLEMENTED,
@@ -53,7 +54,10 @@ class QueryCalls:
         try:
             job = self._impalad.engine.plan(req.statement, session.state, req.confOverlay or {})
         except ImpalaError as error:
-            raise ImpalaError(tell(str(error))) from error
+            told = tell(str(error))
+            unplanned = record_of_unplanned(handle, session, req.statement, told)
+            self._impalad.archive.add(unplanned)
+            raise ImpalaError(told) from error
         query = Query(handle, req.statement, session, job, journal=journal, tell=tell)
         query.options = {**session.state.options, **_upper(req.confOverlay or {})}
         registry.add_query(query)

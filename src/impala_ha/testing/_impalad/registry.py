@@ -10,25 +10,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from impala_ha.testing._impalad import handles
 from impala_ha.testing._impalad.contract import ImpalaError, SessionState
+from impala_ha.testing._impalad.records import record_of
 
 if TYPE_CHECKING:
+    from impala_ha.testing._impalad.archive import Archive
     from impala_ha.testing._impalad.flags import Flags
     from impala_ha.testing._impalad.handles import Handle
     from impala_ha.testing._impalad.queries import Query
 
 # The first version whose sessions outlive their connection.
 _SESSIONS_SURVIVE = (3, 3)
-# Impala's default of --query_log_size.
-_REMEMBERED = 200
-# A statement of 20 MB is not worth its memory once it is closed.
-_LONGEST_REMEMBERED = 100_000
 _QUERY_ID_IN_HANDLE_ERROR = (4, 0)
 
 
@@ -44,6 +41,8 @@ class Session:
         last_accessed: When a call used it last (seconds since the epoch).
         disconnected_since: When its last connection went (monotonic seconds); None while one is
             there.
+        started_at: When it was opened (seconds since the epoch).
+        total_queries: How many queries it has had.
     """
 
     handle: Handle
@@ -52,6 +51,8 @@ class Session:
     connections: set[int] = field(default_factory=set)
     last_accessed: float = field(default_factory=time.time)
     disconnected_since: float | None = None
+    started_at: float = field(default_factory=time.time)
+    total_queries: int = 0
 
 
 class Registry:
@@ -59,14 +60,16 @@ class Registry:
 
     Args:
         flags: Its start-up flags.
+        archive: Takes the queries that are over.
     """
 
-    def __init__(self, flags: Flags) -> None:
+    def __init__(self, flags: Flags, archive: Archive) -> None:
         self._flags = flags
+        self._archive = archive
         self._lock = threading.RLock()
         self._sessions: dict[bytes, Session] = {}
         self._queries: dict[bytes, Query] = {}
-        self._past: OrderedDict[bytes, Query] = OrderedDict()
+        self._closing: dict[bytes, Query] = {}
 
     def sessions(self) -> list[Session]:
         """Return the sessions that are open."""
@@ -80,22 +83,25 @@ class Registry:
             self._sweep()
             return list(self._queries.values())
 
+    def registered(self) -> list[Query]:
+        """Return the queries that are not in the archive yet: the open ones, and who closes."""
+        with self._lock:
+            return [*self.queries(), *self._closing.values()]
+
     def open_session(self, connection: int, connected_user: str, state: SessionState) -> Session:
         """Open a session for *connection*.
 
         Raises:
             ImpalaError: The user has too many.
         """
-        limit = self._flags.max_hs2_sessions_per_user
         with self._lock:
             self._sweep()
-            if limit > 0:
-                mine = [s for s in self._sessions.values() if s.state.user == state.user]
-                if len(mine) >= limit:
-                    raise ImpalaError(
-                        f"Number of sessions for user {state.user} exceeds coordinator limit "
-                        f"{limit}"
-                    )
+            mine = sum(each.state.user == state.user for each in self._sessions.values())
+            limit = self._flags.max_hs2_sessions_per_user
+            if 0 < limit <= mine:
+                raise ImpalaError(
+                    f"Number of sessions for user {state.user} exceeds coordinator limit {limit}"
+                )
             session = Session(handles.new_session(), connected_user, state, {connection})
             self._sessions[session.handle.guid] = session
             return session
@@ -132,10 +138,9 @@ class Registry:
         with self._lock:
             self._sessions.pop(session.handle.guid, None)
             orphans = [q for q in self._queries.values() if q.session is session]
-            for query in orphans:
-                self._bury(query)
+            orphans = [query for query in orphans if self._bury(query)]
         for query in orphans:
-            query.close()
+            self._put_away(query)
 
     def connection_ended(self, connection: int) -> None:
         """Note that *connection* is gone."""
@@ -157,6 +162,7 @@ class Registry:
             if query.session.handle.guid not in self._sessions:
                 raise ImpalaError("Session has been closed, ignoring query.")
             self._queries[query.handle.guid] = query
+            query.session.total_queries += 1
 
     def query(self, handle: Handle) -> Query:
         """Find the query *handle*.
@@ -177,20 +183,28 @@ class Registry:
     def close_query(self, query: Query) -> None:
         """Unregister *query* and stop it."""
         with self._lock:
-            self._bury(query)
-        query.close()
+            was_open = self._bury(query)
+        if was_open:
+            self._put_away(query)
 
     def query_or_past(self, handle: Handle) -> Query | None:
         """Find the query *handle* among the open ones and the last that were closed."""
         with self._lock:
-            return self._queries.get(handle.guid) or self._past.get(handle.guid)
+            return self._queries.get(handle.guid) or self._archive.kept(handle)
 
-    def _bury(self, query: Query) -> None:
-        closed = self._queries.pop(query.handle.guid, None)
-        if closed is not None and len(query.sql) <= _LONGEST_REMEMBERED:
-            self._past[query.handle.guid] = query
-            if len(self._past) > _REMEMBERED:
-                self._past.popitem(last=False)
+    def _bury(self, query: Query) -> bool:
+        """Take *query* out; return False if that was done before."""
+        was_open = self._queries.pop(query.handle.guid, None) is not None
+        if was_open:
+            self._closing[query.handle.guid] = query
+            self._archive.keep(query)
+        return was_open
+
+    def _put_away(self, query: Query) -> None:
+        query.close()
+        self._archive.add(record_of(query, closed=True))
+        with self._lock:
+            del self._closing[query.handle.guid]
 
     def _sweep(self) -> None:
         """Put away the sessions whose connections are gone for too long."""
@@ -204,9 +218,14 @@ class Registry:
                 self.close_session(session)
 
 
-def _check_idle(session: Session, flags: Flags) -> None:
+def idle_limit(session: Session, flags: Flags) -> int:
+    """Return after how many idle seconds *session* expires; 0: never."""
     option = session.state.options.get("IDLE_SESSION_TIMEOUT", "")
-    limit = int(option) if option.isdigit() else flags.idle_session_timeout
+    return int(option) if option.isdigit() else flags.idle_session_timeout
+
+
+def _check_idle(session: Session, flags: Flags) -> None:
+    limit = idle_limit(session, flags)
     if limit > 0 and time.time() - session.last_accessed > limit:
         stamp = datetime.fromtimestamp(session.last_accessed).strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ006  # Impala writes local time
         raise ImpalaError(

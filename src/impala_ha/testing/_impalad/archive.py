@@ -1,0 +1,59 @@
+"""What became of the statements that are over.
+
+The last ones are kept in memory for the web page and are lost with the process, as in Impala.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from impala_ha.testing._impalad.handles import Handle
+    from impala_ha.testing._impalad.queries import Query
+    from impala_ha.testing._impalad.records import Record
+
+# Impala's default of --query_log_size.
+REMEMBERED = 200
+# Impala's default of --query_stmt_size: the page shows no more, so no more is kept.
+SHOWN = 250
+# A statement of 20 MB is not worth its memory once it is closed.
+_LONGEST_KEPT = 100_000
+
+
+class Archive:
+    """The statements of one coordinator that are over."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[bytes, Query] = OrderedDict()
+        self._completed: deque[Record] = deque(maxlen=REMEMBERED)
+
+    def add(self, record: Record) -> None:
+        """Remember a statement that is over."""
+        if len(record.sql) > SHOWN:
+            shown = replace(record, sql=f"{record.sql[:SHOWN]}...")
+        else:
+            shown = record
+        with self._lock:
+            self._completed.appendleft(shown)
+
+    def keep(self, query: Query) -> None:
+        """Keep *query* itself, for those who ask for its profile."""
+        with self._lock:
+            if len(query.sql) <= _LONGEST_KEPT:
+                self._kept[query.handle.guid] = query
+            if len(self._kept) > REMEMBERED:
+                self._kept.popitem(last=False)
+
+    def kept(self, handle: Handle) -> Query | None:
+        """Find a query that was kept."""
+        with self._lock:
+            return self._kept.get(handle.guid)
+
+    def completed(self) -> list[Record]:
+        """Return the last that are over, the newest first, with their texts cut for the page."""
+        with self._lock:
+            return list(self._completed)

@@ -37,7 +37,7 @@ bench: $(STAMP)  ## measure: ratios, taken in one run
 docs: $(STAMP)  ## build the documentation in site/, strictly
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
 	$(BIN)/python docs/make_reference.py
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov dist site

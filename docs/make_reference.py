@@ -53,6 +53,12 @@ Who is there: `"a,b:21051,[::1]:21050"`, a list of such, `Coordinator` values, o
 Comma or white space separates. An item may carry `?weight=2&zone=east`. |
 | `port` | `IMPALA_HA_PORT` | `21050` | For hosts that name none. |
 """
+_ABOUT_ERRORS = """\
+PEP 249's classes are impyla's own. All of the following but `ConfigurationError` have `attempts`
+(what was tried, in order) and `coordinator` (where the last attempt was made), and are also what
+they stand for: a `TTransportException`, say.
+
+"""
 _DEPRECATED = """
 impyla's deprecated `use_ldap`, `ldap_user`, `ldap_password`, `use_kerberos`, `protocol` and
 `auth_cookie_names` are taken, with a `DeprecationWarning` that names the new one.
@@ -79,7 +85,10 @@ def reference() -> str:
         "\n## States\n\n",
         *(f"- `{state.name}`: {_STATES[state]}\n" for state in State),
         "\n## Errors\n\n",
-        *(line for kind in _ERRORS for line in (f"### {kind.__name__}\n\n", _prose(kind), "\n")),
+        _ABOUT_ERRORS,
+        *(line for kind in _ERRORS for line in (f"### {kind.__name__}\n\n", *_error(kind))),
+        "### Outcome\n\nWhat `OutcomeUnknown.resolve()` finds out.\n\n",
+        *(f"- `{outcome.name}`: {outcome.value}.\n" for outcome in impala_ha.Outcome),
         "\n## Local cluster\n\n",
         *_class(LocalCluster),
         "\n### LocalCoordinator\n\n",
@@ -141,23 +150,28 @@ def _first_paragraph(thing: Any) -> str:
     return re.sub(r"\s+", " ", (inspect.getdoc(thing) or "").partition("\n\n")[0])
 
 
-def _class(kind: type) -> Iterator[str]:
+def _error(kind: type) -> Iterator[str]:
+    return _class(kind, leave_out=(impala_ha.errors.Told,))
+
+
+def _class(kind: type, leave_out: tuple[type, ...] = ()) -> Iterator[str]:
     """A class with its own public members, and those of its bases in this package."""
     yield _prose(kind) + "\n"
-    if kind.__init__.__doc__ and kind.__init__.__module__ == kind.__module__:
-        yield f"#### `{kind.__name__}{_signature(kind.__init__)}`\n\n{_prose(kind.__init__)}\n"
-    for name, member in _members(kind):
+    made = vars(kind).get("__init__")
+    if made is not None and made.__doc__:
+        yield f"#### `{kind.__name__}{_signature(made)}`\n\n{_prose(made)}\n"
+    for name, member in _members(kind, leave_out):
         function = member.__func__ if isinstance(member, classmethod) else member
         signature = "" if isinstance(member, property) else _signature(function)
         yield f"#### `{name}{signature}`\n\n{_prose(function)}\n"
 
 
-def _members(kind: type) -> Iterable[tuple[str, Any]]:
+def _members(kind: type, leave_out: tuple[type, ...]) -> Iterable[tuple[str, Any]]:
     found: dict[str, Any] = {}
     for base in reversed(kind.__mro__):
         if base.__module__.startswith("impala_ha"):
             for name, member in vars(base).items():
-                if not name.startswith("_") and inspect.getdoc(member):
+                if not name.startswith("_") and inspect.getdoc(member) and base not in leave_out:
                     found.pop(name, None)
                     if callable(member) or isinstance(member, (property, classmethod)):
                         found[name] = member
@@ -187,17 +201,21 @@ def _with_star(text: str, parameters: list[inspect.Parameter]) -> str:
 def _prose(thing: Any) -> str:
     """A docstring as Markdown: its sections become lists."""
     out: list[str] = []
+    in_section = False
     for line in (inspect.getdoc(thing) or "").splitlines():
-        entry = re.match(r"    (\S[^:]*): (.*)$", line)
         if re.fullmatch(r"(Args|Returns|Raises|Attributes):", line):
+            in_section = True
             out += ["", f"**{line.rstrip(':')}**", ""]
-        elif entry:
+        elif not (in_section and line.startswith("    ")):
+            in_section = in_section and not line
+            out.append(line)
+        elif entry := re.match(r"    (\S[^:]*): (.*)$", line):
             names = ", ".join(f"`{name}`" for name in entry[1].split(", "))
             out.append(f"- {names}: {entry[2]}")
-        elif line.startswith("    ") and out and out[-1].strip() and not line.startswith("     |"):
+        elif out[-1].strip():
             out[-1] += " " + line.strip()
         else:
-            out.append(line)
+            out.append(line.strip())
     text = "\n".join(out).replace("``", "`")
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 

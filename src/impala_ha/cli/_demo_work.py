@@ -118,7 +118,7 @@ class Worker:
         self._end(sql, None, began, Told.DONE, str(cursor.coordinator))
         self.ledger.look_up(row, done=done)
         self.ledger.say(
-            f"thread {self.number}: INSERT of {row} told as unknown, {where} was lost under it; "
+            f"thread {self.number}: INSERT of {row} at {where} told as unknown; "
             f"looked it up: {'done' if done else 'not done'}"
         )
 

@@ -122,11 +122,7 @@ class Registry:
             session = self._sessions.get(handle.guid)
             if session is None or not session.handle.fits(handle):
                 raise ImpalaError(f"Invalid session id: {handle}")
-            if user is not None and user != session.connected_user:
-                raise ImpalaError(
-                    f"The user authorized on the connection '{user}' does not match the session "
-                    f"username '{session.connected_user}'"
-                )
+            _check_user(session, user)
             _check_idle(session, self._flags)
             session.connections.add(connection)
             session.disconnected_since = None
@@ -208,14 +204,21 @@ class Registry:
 
     def _sweep(self) -> None:
         """Put away the sessions whose connections are gone for too long."""
-        keep = self._flags.disconnected_session_timeout
-        if self._flags.version() < _SESSIONS_SURVIVE:
-            keep = 0
+        survives = self._flags.version() >= _SESSIONS_SURVIVE
+        keep = self._flags.disconnected_session_timeout if survives else 0
         now = time.monotonic()
         for session in list(self._sessions.values()):
             since = session.disconnected_since
             if since is not None and now - since >= keep:
                 self.close_session(session)
+
+
+def _check_user(session: Session, user: str | None) -> None:
+    if user is not None and user != session.connected_user:
+        raise ImpalaError(
+            f"The user authorized on the connection '{user}' does not match the session "
+            f"username '{session.connected_user}'"
+        )
 
 
 def idle_limit(session: Session, flags: Flags) -> int:

@@ -44,6 +44,7 @@ CASES = [
     for direction in ("request", "response")
 ]
 ENDS = list(itertools.product((0, 20, WHOLE), ("fin", "rst")))
+FEW_ENDS = [(0, "rst"), (20, "fin"), (WHOLE, "fin")]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def ledger(pair):
 
 @pytest.mark.parametrize(("statement", "phase"), CASES)
 def test_a_cut_changes_no_answer_and_runs_nothing_twice(pair, ledger, until, statement, phase):
-    for byte, how in ENDS:
+    for byte, how in ENDS if statement in (insert, select) else FEW_ENDS:
         with healed(pair):
             before = pair[0].cut_count
             connection = connect(pair)

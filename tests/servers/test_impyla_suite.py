@@ -87,7 +87,7 @@ def run(cluster, report, *, foul):
         "IMPYLA_SKIP_HIVE_TESTS": "1",
         "IMPYLA_TEST_HOST": ",".join(coordinator.host for coordinator in cluster),
         "IMPYLA_TEST_PORT": str(cluster[0].port),
-        "PYTHONPATH": str(here),
+        "PYTHONPATH": os.pathsep.join([str(here), *sys.path[1:]]),
         "SUITE_REPORT": str(report),
     }
     if foul:

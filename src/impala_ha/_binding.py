@@ -16,6 +16,18 @@ from . import errors
 from ._statement import literals
 
 
+class BindingError(
+    errors.ProgrammingError,  # type: ignore[misc]  # impyla is not typed
+    KeyError,
+    TypeError,
+    ValueError,
+):
+    """Markers and parameters do not fit; impyla lets Python's own error through."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def bind(
     operation: str, parameters: Any, configuration: Mapping[str, Any] | None
 ) -> tuple[str, dict[str, Any] | None]:
@@ -28,7 +40,8 @@ def bind(
         configuration: Query options for this statement; ``paramstyle`` among them is for binding.
 
     Raises:
-        ProgrammingError: *operation* is no text, or markers and parameters do not fit.
+        ProgrammingError: *operation* is no text, or markers and parameters do not fit (then it is
+            also the KeyError, TypeError or ValueError that impyla would raise).
     """
     if not isinstance(operation, str):
         raise errors.ProgrammingError(
@@ -38,13 +51,24 @@ def bind(
     style = overlay.pop("paramstyle", None) if overlay else None
     if not parameters:
         return operation, overlay
+    try:
+        return _bound(operation, parameters, style), overlay
+    except errors.Error:
+        raise
+    except (LookupError, TypeError, ValueError) as error:
+        raise BindingError(
+            f"the parameters do not fit the statement: {type(error).__name__} {error}"
+        ) from error
+
+
+def _bound(operation: str, parameters: Any, style: str | None) -> Any:
     if not isinstance(parameters, dict):
-        return _bind_parameters(operation, parameters, style), overlay
+        return _bind_parameters(operation, parameters, style)
     stand_in = _unused(operation, parameters)
     masked = operation
     for start, end in literals(operation):
         masked = masked[:start] + operation[start:end].replace(":", stand_in) + masked[end:]
-    return _bind_parameters(masked, parameters, style).replace(stand_in, ":"), overlay
+    return _bind_parameters(masked, parameters, style).replace(stand_in, ":")
 
 
 def _unused(operation: str, parameters: Mapping[str, Any]) -> str:

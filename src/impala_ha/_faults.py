@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 import re
+from http.client import HTTPException
 from typing import NamedTuple
 
 from impala.error import Error, HttpError
@@ -100,7 +101,7 @@ class Row(NamedTuple):
     fault: Fault
 
 
-_TRANSPORT = (TException, OSError, EOFError)
+_TRANSPORT = (TException, OSError, EOFError, HTTPException)
 _ANY = (Exception,)
 
 FAULTS: tuple[Row, ...] = (
@@ -162,7 +163,7 @@ FAULTS: tuple[Row, ...] = (
     Row((HttpError,), r"HTTP code 40[13]", _ALWAYS, Fault.DENIED),
     Row((HttpError,), r"HTTP code 429", _ALWAYS, Fault.BUSY),
     Row((HttpError,), r"HTTP code 50[234]", _UNSENT, Fault.UNREACHABLE),
-    Row((HttpError,), r"HTTP code 50[234]", _SENT, Fault.LOST),
+    Row((HttpError,), r"HTTP code 5\d\d", _SENT, Fault.LOST),
     Row((Error,), r"", _ALWAYS, Fault.QUERY),
     # What happens on the way.
     Row(_ANY, r"CERTIFICATE_VERIFY_FAILED|certificate verify failed", _UNSENT, Fault.UNTRUSTED),

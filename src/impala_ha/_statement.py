@@ -78,6 +78,8 @@ class Statement:
 
 
 def _effect(words: list[str], text: str) -> Effect:
+    if words[:2] == ["explain", "analyze"]:  # Hive runs what it explains so
+        words = words[2:]
     first = words[0] if words else ""
     if not re.match(r"[\s(]*[a-z]", text):
         return Effect.WRITE

@@ -115,5 +115,16 @@ def test_what_does_not_fit_is_a_programming_error(sql, values, configuration):
 
 
 def test_a_name_without_a_value_is_told_as_impyla_tells_it():
-    with pytest.raises(KeyError, match="missing"):
+    with pytest.raises(KeyError, match="missing") as caught:
         bind("select :missing", {"a": 1}, None)
+
+    assert isinstance(caught.value, errors.ProgrammingError)
+    assert str(caught.value).startswith("the parameters do not fit the statement: KeyError")
+
+
+@pytest.mark.parametrize("sql", ["select %(a)q", "select %"])
+def test_a_marker_python_does_not_know_is_a_programming_error_too(sql):
+    with pytest.raises(ValueError, match="do not fit") as caught:
+        bind(sql, {"a": 1}, None)
+
+    assert isinstance(caught.value, errors.ProgrammingError)

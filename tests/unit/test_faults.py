@@ -3,6 +3,7 @@
 import re
 import socket
 import ssl
+from http.client import BadStatusLine, IncompleteRead
 
 import pytest
 from impala.error import HiveServer2Error, HttpError, OperationalError, ProgrammingError
@@ -255,6 +256,10 @@ HAPPENED = [
     ),
     (AttributeError("'NoneType' object has no attribute 'recv'"), Phase.SENT, Fault.UNKNOWN),
     (KeyError("x"), Phase.OPEN, Fault.UNKNOWN),
+    (IncompleteRead(b""), Phase.OPEN, Fault.UNREACHABLE),
+    (BadStatusLine("x"), Phase.SENT, Fault.LOST),
+    (HttpError(500, "Internal Server Error", b"", {}), Phase.SENT, Fault.LOST),
+    (HttpError(404, "Not Found", b"", {}), Phase.OPEN, Fault.QUERY),
     (RuntimeError("?"), Phase.CONNECT, Fault.UNKNOWN),
 ]
 

@@ -91,6 +91,15 @@ def test_but_not_for_ever(world):
     assert error.resolve(timeout=5) is Outcome.RUNNING
 
 
+def test_one_that_ran_and_then_vanished_ran_when_it_was_seen_last(world):
+    error = unknown(world, accepted=True)
+    gone = "Invalid or unknown query handle: 1:2."
+    world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, "RUNNING_STATE"), gone])
+    no_tables(world)
+
+    assert error.resolve() is Outcome.RUNNING
+
+
 def test_nobody_knows(world):
     error = unknown(world)
     no_tables(world)

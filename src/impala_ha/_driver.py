@@ -107,7 +107,7 @@ class ImpylaDriver:
             return False
         self._settle(wire, coordinator, user)
         client.adopt(protocol, wire)
-        _log.warning("the connection to %s broke (%s) and was made anew", coordinator, why)
+        _log.warning("the connection to %s broke (%s) and was made anew", coordinator, str(why))
         return True
 
     def probe(self, coordinator: Coordinator, user: str) -> str:

@@ -117,7 +117,8 @@ class Execution(Home):
             home = self._home
             if home is None or not (home.broken or judge(error, home.phase) in GONE):
                 raise
-            _log.warning("%s was lost after the statement was done: %s", home.coordinator, error)
+            why = str(error)  # a record may be kept: a traceback in it would keep sockets open
+            _log.warning("%s was lost after the statement was done: %s", home.coordinator, why)
 
     def _wait_to_finish(self) -> None:
         if self._last_operation_finished:

@@ -89,12 +89,13 @@ class Cluster:
                 self._roster.failed(coordinator, self.clock.now(), draining=draining)
             else:
                 self._roster.undecided(coordinator)
+        told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
         _log.log(
             logging.DEBUG if fault is None else logging.WARNING,
             "%s: %s",
-            attempt.operation,
-            attempt,
-            extra={"attempt": attempt},
+            told.operation,
+            told,
+            extra={"attempt": told},
         )
 
     def trusts(self, credentials: object) -> bool:

@@ -87,7 +87,7 @@ def test_each_attempt_is_one_line_in_the_log(caplog):
         (logging.WARNING, "connect: #1 a:21050 (0.50 s) could not be reached connecting: refused"),
         (logging.DEBUG, "connect: #1 a:21050 (0.50 s) ok"),
     ] == [(record.levelno, record.getMessage()) for record in caplog.records]
-    assert failed is caplog.records[0].attempt
+    assert failed.portable() == caplog.records[0].attempt
 
 
 def test_it_shows_how_everyone_is():

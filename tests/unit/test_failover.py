@@ -1,8 +1,10 @@
 """The loop and the cursor on coordinators in memory: nothing sleeps, nothing opens a socket."""
 
+import gc
 import pickle
 import random
 import re
+import weakref
 from collections import deque
 
 import pytest
@@ -728,6 +730,19 @@ def test_a_dropped_link_says_goodbye(world):
     del cursor
 
     assert world["a"].sessions == {}
+
+
+def test_a_dropped_link_that_broke_is_let_go(world):
+    cursor = world.connect().cursor()
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+    cursor.execute("select 1")
+    new = weakref.ref(cursor._home)
+    del cursor
+    world.failover.link = None
+    gc.collect()
+
+    assert new() is None, "the traceback of what broke the old link leads to the cursor"
+    assert world["b"].sessions == {}
 
 
 def test_nothing_was_executed(cursor):

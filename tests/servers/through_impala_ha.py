@@ -2,14 +2,14 @@
 A pytest plugin: impyla's own tests go through `impala_ha.connect`, in fair weather or in foul.
 
 ``SUITE_REPORT`` names the file that the outcomes are written to.  With ``SUITE_CLUSTER`` (the
-directory of a running `LocalCluster`) the weather is foul: just before every ``EVERY``-th
-statement, and just before every ``EVERY``-th first fetch of a result, the coordinator at which
-that cursor is at home is killed (SIGKILL) or stalled (SIGSTOP), in turn.  It stays so until two
-more turns have come, so most of the time one coordinator is dead, one is stalled, and one is well.
+directory of a running `LocalCluster`) the weather is foul.  Statements and first fetches of a
+result are moments; just before every ``EVERY``-th moment the coordinator at which that cursor is
+at home is killed (SIGKILL) or, every third time, stalled (SIGSTOP).  It stays so until two more
+turns have come, so of three coordinators most of the time two are down and one is well.
 
 A write that is in flight when its coordinator stalls honestly ends in OutcomeUnknown, which is an
 answer that changes.  So a stall comes before reads alone, and a stalled coordinator is resumed
-before a write of a cursor that is at home there.  A kill comes before writes as well.
+before a write of a cursor that is at home there; if a write's turn is a stall, it is a kill.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from impala_ha import Cursor
 from impala_ha._statement import Statement
 from impala_ha.testing import LocalCluster
 
-EVERY = 9
+EVERY = 13
 
 impala.dbapi.connect = impala_ha.connect
 
@@ -39,7 +39,7 @@ class Weather:
     def __init__(self, cluster):
         self._cluster = {coordinator.address: coordinator for coordinator in cluster}
         self._down = {}
-        self._kinds = itertools.cycle(["killed", "stalled"])
+        self._kinds = itertools.cycle(["killed", "killed", "stalled"])
         self._moments = 0
         self.seen = Counter()
 

@@ -88,6 +88,7 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         _keep_alive(handle)
         if self._context is not None:
             handle.settimeout(self._patience())
+            handle.getpeername()  # if it was reset meanwhile, wrap_socket would leak it
             handle = self._context.wrap_socket(handle, server_hostname=self.host)
         self.handle = handle
 

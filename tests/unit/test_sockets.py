@@ -1,5 +1,7 @@
 """A socket that keeps its deadline, on real sockets of 127.0.0.1."""
 
+import gc
+import select
 import socket
 import ssl
 import struct
@@ -10,6 +12,7 @@ import pytest
 from loopback import HOST, Peer
 from thrift.transport.TTransport import TTransportException
 
+from impala_ha import _sockets
 from impala_ha._clock import SystemClock
 from impala_ha._sockets import HttpWire, Socket
 from impala_ha.testing.fakes import FakeClock
@@ -65,6 +68,34 @@ def test_nobody_listening_is_told_with_the_address_and_the_reason():
 
     assert TTransportException.NOT_OPEN == caught.value.type
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+
+def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket(
+    client_context, monkeypatch
+):
+    """Python's own wrapping forgets the socket then, which is a warning, and so a failure here."""
+
+    def reset_at_once(connection):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def wait_for_the_reset(handle):
+        while handle.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0 and connected(handle):
+            select.select([handle], [], [], 5.0)
+
+    def connected(handle):
+        try:
+            handle.getpeername()
+        except OSError:
+            return False
+        return True
+
+    monkeypatch.setattr(_sockets, "_keep_alive", wait_for_the_reset)
+    with Peer(reset_at_once) as peer:
+        wire = Socket(HOST, peer.coordinator.port, SystemClock(), client_context)
+
+        with pytest.raises(TTransportException, match="Could not connect"):
+            wire.open()
+        gc.collect()  # a socket that is left is found here
 
 
 @pytest.mark.parametrize("host", ["fe80::1%no-such-interface", "a..b", "a" * 64])

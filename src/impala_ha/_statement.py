@@ -12,15 +12,15 @@ import enum
 import re
 from dataclasses import dataclass
 
-_PIECES = re.compile(
-    r"""(?P<quoted>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`)"""
-    r"""|(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<open>['"`]|/\*)""",
-    re.DOTALL,
+# Texts, not compiled: `re` compiles and keeps them at their first use, and not at each import.
+_PIECES = (
+    r"""(?s)(?P<quoted>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`)"""
+    r"""|(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<open>['"`]|/\*)"""
 )
-_WORD = re.compile(r"[a-z_]+", re.IGNORECASE)
-_SET = re.compile(r"set\s+([\w.:]+)\s*=\s*(.*?)[\s;]*$", re.IGNORECASE | re.DOTALL)
-_USE = re.compile(r"use\s+(?:`([^`]+)`|(\w+))[\s;]*$", re.IGNORECASE)
-_WRITE = re.compile(r"\b(insert|upsert|update|delete|create|merge|load|alter|drop)\b")
+_WORD = r"(?i)[a-z_]+"
+_SET = r"(?is)set\s+([\w.:]+)\s*=\s*(.*?)[\s;]*$"
+_USE = r"(?i)use\s+(?:`([^`]+)`|(\w+))[\s;]*$"
+_WRITE = r"\b(insert|upsert|update|delete|create|merge|load|alter|drop)\b"
 
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
@@ -63,17 +63,17 @@ class Statement:
     @classmethod
     def parse(cls, sql: str) -> Statement:
         """Read *sql*; when in doubt it is a write."""
-        text = _PIECES.sub(lambda m: m["quoted"] or ("\0" if m["open"] else " "), sql)
+        text = re.sub(_PIECES, lambda m: m["quoted"] or ("\0" if m["open"] else " "), sql)
         text = text.lstrip("\ufeff").strip()
-        bare = _PIECES.sub(" ? ", text).lower()
+        bare = re.sub(_PIECES, " ? ", text).lower()
         head, _, more = bare.partition(";")
         if more.strip("; \t\r\n") or "\0" in bare:
             return cls(Effect.WRITE)  # several statements, or something left open
-        if use := _USE.match(text):
+        if use := re.match(_USE, text):
             return cls(Effect.READ, ("use:database", use[1] or use[2]))
-        if option := _SET.match(text):
+        if option := re.match(_SET, text):
             return cls(Effect.READ, (option[1], _unquoted(option[2])))
-        words = _WORD.findall(head.lstrip("( \t\r\n"))
+        words = re.findall(_WORD, head.lstrip("( \t\r\n"))
         return cls(_effect(words, head), early=_creates_as_select(words))
 
 
@@ -83,7 +83,7 @@ def _effect(words: list[str], text: str) -> Effect:
     first = words[0] if words else ""
     if not re.match(r"[\s(]*[a-z]", text):
         return Effect.WRITE
-    if first in _READS or (first == "with" and not _WRITE.search(text)):
+    if first in _READS or (first == "with" and not re.search(_WRITE, text)):
         return Effect.READ
     if " ".join(words[:3]).startswith(_REFRESHES):
         return Effect.HARMLESS
@@ -124,4 +124,4 @@ def _unquoted(value: str) -> str:
 
 def literals(sql: str) -> list[tuple[int, int]]:
     """Where quoted text and comments stand in *sql*, as (start, end)."""
-    return [piece.span() for piece in _PIECES.finditer(sql)]
+    return [piece.span() for piece in re.finditer(_PIECES, sql)]

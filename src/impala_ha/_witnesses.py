@@ -7,7 +7,6 @@ the time before, and a page of queries has no sessions.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +135,8 @@ def _short(text: object) -> str:
 
 
 def _page(address: str, seconds: float) -> dict[str, Any] | None:
-    from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415 - hardly ever needed
+    import json  # noqa: PLC0415 - hardly ever needed
+    from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415 - as well
 
     opener = build_opener(ProxyHandler({}))
     try:

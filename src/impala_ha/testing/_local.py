@@ -52,6 +52,10 @@ class LocalCluster(Coordinators):
         users: Passwords by user, for ``"PLAIN"``; None lets everybody in.
         memory_limit: What the engine of one coordinator may use.
         flags: Start-up flags as impalad names them, such as ``fe_service_threads``.
+        workload_management: Whether every coordinator has the tables ``sys.impala_query_live``
+            and ``sys.impala_query_log`` of Impala 4.4 and later.
+        query_log_delay: Seconds after which a statement that is over and closed is in
+            ``sys.impala_query_log``; until then it is in ``sys.impala_query_live``.
 
     Raises:
         ValueError: An argument makes no sense.
@@ -69,10 +73,14 @@ class LocalCluster(Coordinators):
         users: Mapping[str, str] | None = None,
         memory_limit: str = "512MB",
         flags: Mapping[str, object] | None = None,
+        workload_management: bool = True,
+        query_log_delay: float = 0.0,
         _engine: str = _ENGINE,
     ) -> None:
         _check(n, port, auth, users, data)
         parse_flags(flags or {})
+        if query_log_delay < 0:
+            raise ValueError(f"query_log_delay must not be negative, not {query_log_delay}")
         plan = Layout(
             directory="",
             size=n,
@@ -83,6 +91,8 @@ class LocalCluster(Coordinators):
             users=dict(users) if users is not None else None,
             memory_limit=memory_limit,
             flags=dict(flags or {}),
+            workload_management=workload_management,
+            query_log_delay=query_log_delay,
             engine=_engine,
         )
         if _engine == _ENGINE:

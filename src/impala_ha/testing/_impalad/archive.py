@@ -1,6 +1,7 @@
 """What became of the statements that are over.
 
-The last ones are kept in memory for the web page and are lost with the process, as in Impala.
+The last ones are kept in memory for the web page and are lost with the process, as in Impala; all
+of them go to the log of workload management, where there is one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from impala_ha.testing._impalad.handles import Handle
     from impala_ha.testing._impalad.queries import Query
+    from impala_ha.testing._impalad.query_log import QueryLog
     from impala_ha.testing._impalad.records import Record
 
 # Impala's default of --query_log_size.
@@ -24,15 +26,22 @@ _LONGEST_KEPT = 100_000
 
 
 class Archive:
-    """The statements of one coordinator that are over."""
+    """The statements of one coordinator that are over.
 
-    def __init__(self) -> None:
+    Args:
+        log: Where they are written down; None where that is not done.
+    """
+
+    def __init__(self, log: QueryLog | None) -> None:
+        self._log = log
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, Query] = OrderedDict()
         self._completed: deque[Record] = deque(maxlen=REMEMBERED)
 
     def add(self, record: Record) -> None:
         """Remember a statement that is over."""
+        if self._log is not None and not record.is_metadata:
+            self._log.add(record)
         if len(record.sql) > SHOWN:
             shown = replace(record, sql=f"{record.sql[:SHOWN]}...")
         else:
@@ -52,6 +61,10 @@ class Archive:
         """Find a query that was kept."""
         with self._lock:
             return self._kept.get(handle.guid)
+
+    def unwritten(self) -> list[Record]:
+        """Return what is over and not in the log yet."""
+        return [] if self._log is None else self._log.waiting()
 
     def completed(self) -> list[Record]:
         """Return the last that are over, the newest first, with their texts cut for the page."""

@@ -7,9 +7,10 @@ the engine (`engine.py`) knows SQL, the catalog and DuckDB.  They meet here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 class ImpalaError(Exception):
@@ -39,6 +40,29 @@ class SessionState:
     user: str
     database: str = "default"
     options: dict[str, str] = field(default_factory=dict)
+
+
+Cells: TypeAlias = Mapping[str, str]  # the texts of one row of a system table, by column
+
+
+class SystemRows(Protocol):
+    """
+    Where the rows of the system tables come from.
+
+    Attributes:
+        columns: Of each table.
+        logs: The files of what is over: one JSON object of texts a line.
+    """
+
+    @property
+    def columns(self) -> Sequence[Column]: ...
+
+    @property
+    def logs(self) -> Sequence[Path]: ...
+
+    @property
+    def ask_live(self) -> Callable[[], Sequence[Cells]]:
+        """Asks all coordinators for what runs."""
 
 
 class Job(Protocol):
@@ -93,3 +117,11 @@ class Engine(Protocol):
 
     def functions(self, schema: str, function: str) -> Job:
         """What GetFunctions answers."""
+
+
+@runtime_checkable
+class SharedCatalog(Protocol):
+    """What an engine can do that shares a catalog with those of the other coordinators."""
+
+    def show_system_tables(self, rows: SystemRows) -> None:
+        """Have database ``sys`` from now on."""

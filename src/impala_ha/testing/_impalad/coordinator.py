@@ -19,21 +19,27 @@ from typing import TYPE_CHECKING, Any
 
 from impala_ha.testing._impalad import control, web
 from impala_ha.testing._impalad.archive import Archive
+from impala_ha.testing._impalad.contract import SharedCatalog
 from impala_ha.testing._impalad.faults import Faults
 from impala_ha.testing._impalad.flags import parse_flags
 from impala_ha.testing._impalad.frontend import Frontend
-from impala_ha.testing._impalad.impalad import Impalad
+from impala_ha.testing._impalad.impalad import Impalad, krpc_address
 from impala_ha.testing._impalad.journal import Journal
-from impala_ha.testing._impalad.neighbours import neighbours
+from impala_ha.testing._impalad.neighbours import neighbours, running
 from impala_ha.testing._impalad.pages import Pages
 from impala_ha.testing._impalad.ports import bind
+from impala_ha.testing._impalad.query_log import QueryLog
+from impala_ha.testing._impalad.records import record_of
 from impala_ha.testing._impalad.registry import Registry
 from impala_ha.testing._impalad.service import Service
+from impala_ha.testing._impalad.workload import SINCE, Tables, row_of
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from impala_ha.testing._impalad.contract import Cells
+    from impala_ha.testing._impalad.flags import Flags
     from impala_ha.testing._impalad.layout import Layout
 
 _PR_SET_PDEATHSIG = 1
@@ -68,7 +74,7 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     """
     host, port = layout.addresses[index]
     faults, flags = Faults(), parse_flags(layout.flags)
-    archive = Archive()
+    archive = Archive(_query_log(layout, index, flags))
     registry = Registry(flags, archive)
     impalad = Impalad(
         host=host,
@@ -78,7 +84,7 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         registry=registry,
         faults=faults,
         journal=Journal(layout.journal(index), f"{host}:{port}"),
-        engine=_make_engine(layout),
+        engine=_make_engine(layout, flags),
     )
     frontend = Frontend(
         flags,
@@ -97,16 +103,32 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     frontend.run(listener)
 
 
+def _has_tables(layout: Layout, flags: Flags) -> bool:
+    return layout.workload_management and flags.version() >= SINCE
+
+
+def _query_log(layout: Layout, index: int, flags: Flags) -> QueryLog | None:
+    """Return the log of workload management, where there is one."""
+    if not _has_tables(layout, flags):
+        return None
+    address = krpc_address(layout.addresses[index][0])
+    return QueryLog(layout.query_log(index), address, layout.query_log_delay)
+
+
 def _obey(commands: socket.socket, verbs: dict[str, Callable[..., Any]]) -> None:
     while True:
         control.answer_one(commands, verbs)
 
 
-def _make_engine(layout: Layout) -> Any:
+def _make_engine(layout: Layout, flags: Flags) -> Any:
     module, _, name = layout.engine.partition(":")
     make = getattr(importlib.import_module(module), name)
     data = Path(layout.data) if layout.data else None
-    return make(Path(layout.warehouse), data=data, memory_limit=layout.memory_limit)
+    engine = make(Path(layout.warehouse), data=data, memory_limit=layout.memory_limit)
+    if isinstance(engine, SharedCatalog) and _has_tables(layout, flags):
+        logs = [layout.query_log(index) for index in range(layout.size)]
+        engine.show_system_tables(Tables(logs, lambda: running(layout)))
+    return engine
 
 
 def _verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]]:
@@ -116,6 +138,13 @@ def _verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]
     def heal() -> None:
         faults.heal()
         frontend.wake()
+
+    def running_rows() -> list[Cells]:
+        unarchived = [query for query in registry.registered() if not query.is_metadata]
+        # Read after the queries, as what ends goes from there to here.
+        records = [*(record_of(query) for query in unarchived), *impalad.archive.unwritten()]
+        address = krpc_address(impalad.host)
+        return list({each.query_id: row_of(each, address) for each in records}.values())
 
     def lose_sessions() -> None:
         for session in registry.sessions():
@@ -135,5 +164,6 @@ def _verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]
         "cut_count": lambda: faults.cut_count,
         "connections": frontend.count,
         "sessions": lambda: [str(session.handle) for session in registry.sessions()],
+        "running": running_rows,
         "queries": lambda: [str(query.handle) for query in registry.queries()],
     }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from impala_ha.testing._impalad.registry import Registry
     from impala_ha.testing._impalad.wire import Wire
 
+_KRPC_PORT = 27000
 _QUERY_ID_IN_ERRORS = (4, 5)
 # Impala's defaults of --shutdown_grace_period_s and --shutdown_deadline_s.
 _GRACE_SECONDS = 120
@@ -102,6 +103,11 @@ class Impalad:
         if self.flags.version() < _QUERY_ID_IN_ERRORS:
             return str
         return lambda text: f"Query {query} failed:\n{text}\n"
+
+
+def krpc_address(host: str) -> str:
+    """Return the address at which impalads talk to each other: it names a backend."""
+    return f"{host}:{_KRPC_PORT}"
 
 
 def duration(seconds: float) -> str:

@@ -34,6 +34,8 @@ class Layout:
         users: Passwords by user; None lets everybody in.
         memory_limit: What one engine may use, such as ``"512MB"``.
         flags: Impala's start-up flags.
+        workload_management: Whether there are the tables of Impala's workload management.
+        query_log_delay: Seconds after which a statement that is over is in its log.
         engine: Where the engine comes from: ``"module:function"``.
     """
 
@@ -47,6 +49,8 @@ class Layout:
     engine: str
     users: Mapping[str, str] | None = field(default=None, repr=False)
     flags: Mapping[str, object] = field(default_factory=dict)
+    workload_management: bool = True
+    query_log_delay: float = 0.0
     addresses: tuple[tuple[str, int], ...] = ()
     web: tuple[tuple[str, int], ...] = ()
 
@@ -72,6 +76,10 @@ class Layout:
         """Return ``"host:port"`` of the web page of coordinator *index*."""
         host, port = self.web[index]
         return f"{host}:{port}"
+
+    def query_log(self, index: int) -> Path:
+        """Return the file in which coordinator *index* writes down which statements are over."""
+        return Path(self.directory, f"{index}.query_log")
 
     def within(self, directory: str, warehouse: str) -> Layout:
         """Return the same plan for a directory and a warehouse."""

@@ -7,16 +7,27 @@ missed heartbeats to give it up, so it still counts as there.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from impala_ha.testing._impalad import control
 from impala_ha.testing._impalad.pages import Backend
 
 if TYPE_CHECKING:
+    from impala_ha.testing._impalad.contract import Cells
     from impala_ha.testing._impalad.layout import Layout
 
 # Seconds that one neighbour may take.
 _PATIENCE = 0.5
+
+
+def running(layout: Layout) -> list[Cells]:
+    """Return what runs on any of them, as rows of ``sys.impala_query_live``."""
+    found: list[Cells] = []
+    for index in range(layout.size):
+        with contextlib.suppress(OSError, ValueError):
+            found += control.ask(layout.control(index), "running", within=_PATIENCE)
+    return found
 
 
 def neighbours(layout: Layout) -> list[Backend]:

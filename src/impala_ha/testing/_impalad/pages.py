@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from impala_ha.testing._impalad.archive import REMEMBERED, SHOWN
-from impala_ha.testing._impalad.impalad import duration
+from impala_ha.testing._impalad.impalad import duration, krpc_address
 from impala_ha.testing._impalad.records import record_of
 from impala_ha.testing._impalad.registry import idle_limit
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from impala_ha.testing._impalad.records import Record
     from impala_ha.testing._impalad.registry import Session
 
-# The port on which impalads talk to each other: Impala names its backends by it.
-_KRPC_PORT = 27000
 _MILLISECONDS, _SECONDS = "milliseconds", "seconds"
 
 
@@ -106,7 +104,7 @@ class Pages:
         ids = {record.query_id for record in records}
         waiting = sum(record.waiting for record in records)
         location = {
-            "location": f"{self.impalad.host}:{_KRPC_PORT}",
+            "location": krpc_address(self.impalad.host),
             "backend_id": self.impalad.web_address,
             "count": len(records),
         }
@@ -130,7 +128,7 @@ class Pages:
         return self.began.strftime("%Y-%m-%d %H:%M:%S")
 
     def _backend(self, backend: Backend) -> dict[str, Any]:
-        address = f"{backend.host}:{_KRPC_PORT}"
+        address = krpc_address(backend.host)
         return {
             "address": address,
             "krpc_address": address,

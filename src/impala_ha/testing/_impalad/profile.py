@@ -18,6 +18,7 @@ from impala._thrift_gen.RuntimeProfile import ttypes as profile
 from thrift.protocol.TCompactProtocol import TCompactProtocol
 from thrift.transport.TTransport import TMemoryBuffer
 
+from impala_ha.testing._impalad.impalad import krpc_address
 from impala_ha.testing._impalad.progress import QueryState
 from impala_ha.testing._impalad.replies import done
 
@@ -31,8 +32,6 @@ _STATES = {
     QueryState.FINISHED: "FINISHED",
     QueryState.ERROR: "ERROR",
 }
-# The port on which impalads talk to each other: profiles name coordinators by it.
-_KRPC_PORT = 27000
 
 
 def describe(query: Query, impalad: Impalad) -> dict[str, str]:
@@ -57,7 +56,7 @@ def describe(query: Query, impalad: Impalad) -> dict[str, str]:
         else "",
         "Default Db": query.database,
         "Sql Statement": query.sql,
-        "Coordinator": f"{impalad.host}:{_KRPC_PORT}",
+        "Coordinator": krpc_address(impalad.host),
         "Query Options (set by configuration)": ",".join(
             f"{name}={value}" for name, value in sorted(query.options.items())
         ),

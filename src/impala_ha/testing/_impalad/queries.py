@@ -74,6 +74,11 @@ class Query:
         self._drained = False
 
     @property
+    def is_metadata(self) -> bool:
+        """Whether it is no statement, but what a metadata call returned."""
+        return self._journal is None
+
+    @property
     def has_result_set(self) -> bool:
         """Whether there is something to fetch."""
         return bool(self.job.columns)

@@ -47,6 +47,7 @@ class Record:
         ended_at: Seconds since the epoch; None while it runs.
         rows_fetched: How many rows were handed out.
         waiting: Whether it only waits to be closed.
+        is_metadata: Whether it is no statement, but what a metadata call returned.
     """
 
     query_id: str
@@ -63,6 +64,7 @@ class Record:
     ended_at: float | None = None
     rows_fetched: int = 0
     waiting: bool = False
+    is_metadata: bool = False
 
     @property
     def seconds(self) -> float:
@@ -92,6 +94,7 @@ def record_of(query: Query, *, closed: bool = False) -> Record:
         ended_at=ended_at,
         rows_fetched=query.rows_fetched,
         waiting=state is QueryState.ERROR or query.drained,
+        is_metadata=query.is_metadata,
     )
 
 

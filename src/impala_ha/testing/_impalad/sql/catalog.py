@@ -88,9 +88,15 @@ class Catalog:
     @contextmanager
     def read(self) -> Iterator[Reading]:
         """One consistent view of everything."""
+        with self.transaction() as db:
+            yield Reading(db)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that only reads."""
         with self._connect() as db:
             db.execute("BEGIN")
-            yield Reading(db)
+            yield db
 
     @contextmanager
     def write(self) -> Iterator[Writing]:

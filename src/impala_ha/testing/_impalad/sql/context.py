@@ -14,6 +14,7 @@ from impala_ha.testing._impalad.sql.options import memory
 from impala_ha.testing._impalad.sql.query import Scope
 from impala_ha.testing._impalad.sql.rules import Surroundings
 from impala_ha.testing._impalad.sql.tables import Database, Table
+from impala_ha.testing._impalad.sql.view import View
 from impala_ha.testing._impalad.sql.warehouse import Warehouse
 
 
@@ -24,13 +25,15 @@ class Context:
 
     Attributes:
         options: The session's query options under those of this one statement; names upper case.
+        changes: Whether the statement may change what it names.
     """
 
     warehouse: Warehouse
     duck: Duck
     session: SessionState
     options: Mapping[str, str]
-    catalog: Reading
+    catalog: View
+    changes: bool = True
 
     def lane(self) -> Lane:
         """A lane for the statement's job; a MEM_LIMIT gives it a DuckDB of its own."""
@@ -59,6 +62,8 @@ class Context:
 
     def database(self, name: str) -> Database:
         """A database that must exist."""
+        if self.changes and self.catalog.is_system(name):
+            raise ImpalaError("AuthorizationException: Cannot modify system database.")
         found = self.catalog.database(name)
         if found is None:
             raise ImpalaError(f"AnalysisException: Database does not exist: {name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from impala_ha.testing._impalad.contract import Job, SessionState
+from impala_ha.testing._impalad.contract import Job, SessionState, SystemRows
 from impala_ha.testing._impalad.sql import metadata
 from impala_ha.testing._impalad.sql.duck import Duck
 from impala_ha.testing._impalad.sql.statements import plan
@@ -18,6 +18,10 @@ class PocketEngine:
         self.warehouse = warehouse
         self.duck = duck
 
+    def show_system_tables(self, rows: SystemRows) -> None:
+        """Have database ``sys`` from now on."""
+        self.warehouse.system = rows
+
     def plan(
         self, sql: str, session: SessionState, overlay: Mapping[str, str] | None = None
     ) -> Job:
@@ -26,16 +30,16 @@ class PocketEngine:
 
     def schemas(self, pattern: str) -> Job:
         """What GetSchemas answers."""
-        return metadata.schemas_job(self.warehouse.catalog, pattern)
+        return metadata.schemas_job(self.warehouse, pattern)
 
     def tables(self, schema: str, table: str) -> Job:
         """What GetTables answers."""
-        return metadata.tables_job(self.warehouse.catalog, schema, table)
+        return metadata.tables_job(self.warehouse, schema, table)
 
     def table_columns(self, schema: str, table: str, column: str) -> Job:
         """What GetColumns answers."""
-        return metadata.columns_job(self.warehouse.catalog, schema, table, column)
+        return metadata.columns_job(self.warehouse, schema, table, column)
 
     def functions(self, schema: str, function: str) -> Job:  # noqa: ARG002 - all are built in
         """What GetFunctions answers."""
-        return metadata.functions_job(self.warehouse.catalog, function)
+        return metadata.functions_job(self.warehouse, function)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 
 from impala_ha.testing._impalad.contract import Column, Job
 from impala_ha.testing._impalad.sql import typenames
-from impala_ha.testing._impalad.sql.catalog import Catalog, Reading
+from impala_ha.testing._impalad.sql.catalog import Reading
 from impala_ha.testing._impalad.sql.functions import names
 from impala_ha.testing._impalad.sql.jobs import TableJob
 from impala_ha.testing._impalad.sql.tables import Table
+from impala_ha.testing._impalad.sql.warehouse import Warehouse
 
 
 def _columns(text: str) -> tuple[Column, ...]:
@@ -56,7 +57,7 @@ _NULLABLE = 1
 _NO_TABLE_RESULT = 1  # JDBC's functionNoTable
 
 
-def schemas_job(catalog: Catalog, pattern: str) -> Job:
+def schemas_job(warehouse: Warehouse, pattern: str) -> Job:
     """What GetSchemas answers."""
 
     def rows(reading: Reading) -> Iterable[tuple[object, ...]]:
@@ -64,10 +65,10 @@ def schemas_job(catalog: Catalog, pattern: str) -> Job:
             (database.name, "") for database in reading.databases() if _fits(pattern, database.name)
         )
 
-    return _job(catalog, _SCHEMAS, rows)
+    return _job(warehouse, _SCHEMAS, rows)
 
 
-def tables_job(catalog: Catalog, schema: str, table: str) -> Job:
+def tables_job(warehouse: Warehouse, schema: str, table: str) -> Job:
     """What GetTables answers."""
 
     def rows(reading: Reading) -> Iterable[tuple[object, ...]]:
@@ -75,10 +76,10 @@ def tables_job(catalog: Catalog, schema: str, table: str) -> Job:
             kind = "TABLE" if found.view is None else "VIEW"
             yield "", found.database, found.name, kind, found.comment
 
-    return _job(catalog, _TABLES, rows)
+    return _job(warehouse, _TABLES, rows)
 
 
-def columns_job(catalog: Catalog, schema: str, table: str, column: str) -> Job:
+def columns_job(warehouse: Warehouse, schema: str, table: str, column: str) -> Job:
     """What GetColumns answers."""
 
     def rows(reading: Reading) -> Iterable[tuple[object, ...]]:
@@ -87,10 +88,10 @@ def columns_job(catalog: Catalog, schema: str, table: str, column: str) -> Job:
                 if _fits(column, one.name):
                     yield _column_row(found, one, place)
 
-    return _job(catalog, _COLUMNS, rows)
+    return _job(warehouse, _COLUMNS, rows)
 
 
-def functions_job(catalog: Catalog, function: str) -> Job:
+def functions_job(warehouse: Warehouse, function: str) -> Job:
     """What GetFunctions answers: the built-in functions."""
 
     def rows(_reading: Reading) -> Iterable[tuple[object, ...]]:
@@ -98,16 +99,16 @@ def functions_job(catalog: Catalog, function: str) -> Job:
             if _fits(function, name):
                 yield "", "_impala_builtins", name, "", _NO_TABLE_RESULT, name
 
-    return _job(catalog, _FUNCTIONS, rows)
+    return _job(warehouse, _FUNCTIONS, rows)
 
 
 def _job(
-    catalog: Catalog,
+    warehouse: Warehouse,
     columns: tuple[Column, ...],
     rows: Callable[[Reading], Iterable[tuple[object, ...]]],
 ) -> Job:
     def work() -> list[tuple[object, ...]]:
-        with catalog.read() as reading:
+        with warehouse.view() as reading:
             return list(rows(reading))
 
     return TableJob("DDL", columns, work)

@@ -54,6 +54,19 @@ PLANNERS: dict[str, Planner] = {
     "REVOKE": refresh.plan_grant,
 }
 
+_ONLY_LOOKING = frozenset(
+    (
+        selects.plan_query,
+        selects.plan_explain,
+        settings.plan_use,
+        settings.plan_set,
+        show.plan_show,
+        describe.plan_describe,
+        refresh.plan_refresh,
+        refresh.plan_invalidate,
+    )
+)
+
 
 def plan(
     sql: str,
@@ -68,9 +81,11 @@ def plan(
             checked(name)
     reader = Reader(sql)
     options = {key.upper(): value for key, value in {**session.options, **overlay}.items()}
-    with warehouse.catalog.read() as catalog:
-        context = Context(warehouse, duck, session, options, catalog)
-        return _planner(reader)(reader, context)
+    with warehouse.view() as catalog:
+        planner = _planner(reader)
+        changes = planner not in _ONLY_LOOKING
+        context = Context(warehouse, duck, session, options, catalog, changes=changes)
+        return planner(reader, context)
 
 
 def _planner(reader: Reader) -> Planner:

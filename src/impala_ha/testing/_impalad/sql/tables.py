@@ -51,6 +51,7 @@ class Table:
         partitioned_by: How many of the last columns are partition columns.
         keys: Primary key columns (Kudu).
         view: The SELECT of a view, else None.
+        source: What DuckDB reads in place of files, for a system table; it is not stored.
     """
 
     database: str
@@ -69,6 +70,7 @@ class Table:
     properties: Mapping[str, str] = field(default_factory=dict)
     view: str | None = None
     stats: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
     id: int = 0
     version: int = 0
 

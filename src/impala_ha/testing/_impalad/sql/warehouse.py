@@ -11,14 +11,17 @@ import contextlib
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote as percent
 
+from impala_ha.testing._impalad.contract import SystemRows
 from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.catalog import FILE, Catalog
 from impala_ha.testing._impalad.sql.tables import Database, DataFile, Table
+from impala_ha.testing._impalad.sql.view import View
 
 _TRASH_AGE = 600.0  # seconds that a file stays after it was taken from its table
 _LOST_AGE = 3600.0  # seconds after which what nobody lists was left by a process that was killed
@@ -30,14 +33,28 @@ Rows = Callable[[str], Sequence[Sequence[object]]]  # runs SQL, returns all rows
 
 
 class Warehouse:
-    """The shared folder and its catalog."""
+    """
+    The shared folder and its catalog.
+
+    Attributes:
+        folder: The folder.
+        catalog: What is in it.
+        system: Where the rows of the system tables come from; None when there are none.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.catalog = Catalog(self.folder / FILE)
+        self.system: SystemRows | None = None
         self.sweep()
         self.tidy()
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """The catalog as a statement sees it that is planned now."""
+        with self.catalog.transaction() as db:
+            yield View(db, self.system)
 
     def location(self, database: Database) -> str:
         """Where the tables of *database* go."""
@@ -135,6 +152,8 @@ def _value(key: str | None) -> str:
 
 def scan(table: Table, files: Sequence[DataFile]) -> str:
     """The SELECT that reads *files* as *table* now is."""
+    if table.source:
+        return table.source
     own = [file.path for file in files if not file.foreign]
     foreign = [file.path for file in files if file.foreign]
     parts = []

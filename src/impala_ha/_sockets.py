@@ -61,7 +61,7 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
         last: OSError | None = None
         for position, (family, kind, _, _, address) in enumerate(addresses):
-            handle = socket.socket(family, kind)
+            handle = _unconnected(family, kind, self._context, self.host)
             try:
                 self._connect(handle, address, shares=len(addresses) - position)
             except BaseException as error:
@@ -81,15 +81,14 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
             return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
         return _looked_up(self.host, self._resolveAddr, self._patience())
 
-    def _connect(self, handle: socket.socket, address: Any, shares: int) -> None:
+    def _connect(self, handle: Any, address: Any, shares: int) -> None:
         patience = self._patience()
         handle.settimeout(None if patience is None else patience / shares)
         handle.connect(address)
         _keep_alive(handle)
         if self._context is not None:
             handle.settimeout(self._patience())
-            handle.getpeername()  # if it was reset meanwhile, wrap_socket would leak it
-            handle = self._context.wrap_socket(handle, server_hostname=self.host)
+            handle.do_handshake()
         self.handle = handle
 
     def _patience(self) -> float | None:
@@ -214,6 +213,14 @@ def _numeric(host: str) -> bool:
             socket.inet_pton(family, host)
             return True
     return False
+
+
+def _unconnected(family: int, kind: int, context: ssl.SSLContext | None, host: str) -> Any:
+    """Wrapped before it is connected: wrapping one that was reset meanwhile would leak it."""
+    handle = socket.socket(family, kind)
+    if context is None:
+        return handle
+    return context.wrap_socket(handle, server_hostname=host, do_handshake_on_connect=False)
 
 
 def _keep_alive(handle: socket.socket) -> None:

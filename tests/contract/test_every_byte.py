@@ -1,0 +1,108 @@
+"""
+A program is cut at every byte of both directions, and what it was told is compared with what ran.
+
+Nothing runs twice, nobody is told wrong, nothing hangs, nothing is left behind.  In the usual run
+the end of each message is cut in every mode, and some bytes in between.  The whole is
+``SOAK_EVERY=1 pytest -s <this file>``, from another seed with ``SOAK_SEED=7``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from every_byte import NEVER, Cut, Lab, Ours, judge, plan, table
+
+EVERY = int(os.environ.get("SOAK_EVERY", "0"))
+SEED = int(os.environ.get("SOAK_SEED", "1"))
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.timeout(3600 * 4 if EVERY else 240),
+]
+
+# Each how many bytes in the usual run, and whether the end of each message is cut in every mode.
+SERIES = [
+    pytest.param({}, 80, True, id="NOSASL"),
+    pytest.param({"sasl": True}, 200, False, id="PLAIN"),
+    pytest.param({"tls": True}, 200, False, id="TLS"),
+    pytest.param({"sasl": True, "tls": True}, 150, False, id="TLS+PLAIN"),
+]
+
+
+@pytest.mark.parametrize(("security", "every", "edges"), SERIES)
+def test_wherever_the_connection_breaks_every_promise_holds(
+    tmp_path, capsys, security, every, edges
+):
+    with Lab(**security, directory=tmp_path) as lab:
+        client = lab.client(Ours)
+        cuts = plan(lab.measure(client), EVERY or every, SEED, edges=edges)
+        verdict = judge([lab.run(client, cut) for cut in cuts], lab.ledger)
+
+    if EVERY:
+        with capsys.disabled():
+            print(f"\n{table({Ours.name: verdict})}")  # noqa: T201  # that is what a soak is for
+    assert [] == verdict.wrong
+    assert verdict.counts["cuts"] > 0.9 * len(cuts), "most of the cuts came"
+    assert dict.fromkeys(NEVER, 0) == {name: verdict.counts[name] for name in NEVER}
+
+
+def test_without_a_password_no_statement_fails_as_long_as_one_coordinator_is_there(tmp_path):
+    """With one, an end of file after it was sent may mean that it is wrong: nobody else is asked."""
+    with Lab(directory=tmp_path) as lab:
+        client = lab.client(Ours)
+        cuts = plan(lab.measure(client), 300, SEED, edges=False)
+        counts = judge([lab.run(client, cut) for cut in cuts], lab.ledger).counts
+
+    assert (0, 0, 0) == (
+        counts["not connected"],
+        counts["reads failed"],
+        counts["told failed, ran not"],
+    )
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_connection_that_falls_silent_changes_nothing_but_the_time(tmp_path, down):
+    with Lab(directory=tmp_path) as lab:
+        client = lab.client(Ours, patience=0.3)
+        measured = lab.measure(client)
+        runs = [
+            lab.run(client, Cut(way, ends[len(ends) * part // 4] + 1, "silence", down, fresh=False))
+            for way, (_, ends) in measured.items()
+            for part in range(4)
+        ]
+        verdict = judge(runs, lab.ledger)
+
+    assert [] == verdict.wrong
+    assert len(runs) == verdict.counts["cuts"]
+
+
+def test_a_clean_run_leaves_nothing_and_does_everything_once(tmp_path):
+    """Or the counts of the others would mean nothing."""
+    with Lab(directory=tmp_path) as lab:
+        run = lab.run(lab.client(Ours), None)
+        counts = judge([run], lab.ledger).counts
+
+    assert run.connected
+    assert ["done"] * 4 == [told.how for told in run.told]
+    assert [1, 1] == [lab.ledger.ran[told.sql] for told in run.told if told.write]
+    assert ["1g", "1g"] == [lab.ledger.limits[told.sql] for told in run.told if told.write]
+    assert not any(counts.values())
+
+
+def test_what_the_driver_counts_it_can_see(tmp_path):
+    """A write that ran twice, one that did not run, and one that failed and ran are found out."""
+    with Lab(directory=tmp_path) as lab:
+        run = lab.run(lab.client(Ours), None)
+        lab.ledger.read()
+        create, insert = (told for told in run.told if told.write)
+        lab.ledger.ran[create.sql] = 2
+        lab.ledger.ran[insert.sql] = 0
+        found = judge([run], lab.ledger)
+        insert.how = "failed"
+        lab.ledger.ran[insert.sql] = 1
+        later = judge([run], lab.ledger)
+
+    assert (1, 1) == (found.counts["run twice"], found.counts["told done, ran not"])
+    assert 1 == later.counts["told failed, ran later"]
+    assert 1 == len(found.wrong)

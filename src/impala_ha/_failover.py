@@ -168,7 +168,7 @@ class Failover(Place):
         now = self.cluster.clock.now()
         phase = link.phase if link else Phase.OPEN
         tried = Attempt(call.operation, len(trail.attempts) + 1, where, now - start, phase=phase)
-        attempt = _judged(tried, error, self.driver, lagging=self.lagging(where))
+        attempt = _judged(tried, error, self.driver, lagging=self.lagging(where, str(error)))
         trail.attempts.append(attempt)
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
         if attempt.fault is not Fault.QUERY:

@@ -8,8 +8,11 @@ has taken them, or a wrong one would be tried twice as often.
 from __future__ import annotations
 
 import os
+import re
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from . import errors
 from ._driver import Driver
@@ -21,6 +24,17 @@ from ._wire import CallFailed
 from .cluster import Cluster
 
 First = tuple[str, Mapping[str, str]]
+
+
+_MISSING = re.compile(r"(?:reference: '|does not exist: )([\w.]+)")
+
+
+class News(NamedTuple):
+    """A statement of ours that changed something, and where and when it did."""
+
+    where: Coordinator
+    time: float
+    text: str
 
 
 class Place:
@@ -69,8 +83,8 @@ class Place:
         self._zone = zone
         self._process = os.getpid()
         self.sync_ddl = sync_ddl
-        self._metadata_lag = metadata_lag
-        self._changed: tuple[Coordinator, float] | None = None
+        self._lag = metadata_lag
+        self._news: deque[News] = deque(maxlen=100)
 
     def check_usable(self) -> None:
         """
@@ -103,15 +117,16 @@ class Place:
         for left in list(self._opened):
             left.close()  # a cursor was still at home there, though the connection may have broken
 
-    def changed(self, where: Coordinator) -> None:
-        """Note that a statement of ours has just changed tables through *where*."""
-        self._changed = (where, self.cluster.clock.now())
+    def changed(self, where: Coordinator, text: str) -> None:
+        """Note that a statement of ours with that *text* has just changed tables, on *where*."""
+        self._news.append(News(where, self.cluster.clock.now(), text.lower()))
 
-    def lagging(self, where: Coordinator) -> bool:
-        """May *where* not have heard yet of what we changed elsewhere?"""
-        if self._changed is None or self._changed[0] == where:
-            return False
-        return self.cluster.clock.now() - self._changed[1] < self._metadata_lag
+    def lagging(self, where: Coordinator, error: str) -> bool:
+        """May *where* miss what *error* names only because it has not heard of our change yet?"""
+        now = self.cluster.clock.now()
+        recent = [n.text for n in self._news if n.where != where and now - n.time < self._lag]
+        names = [name.lower().split(".")[-1] for name in _MISSING.findall(error)]
+        return any(re.search(rf"\b{re.escape(n)}\b", text) for n in names for text in recent)
 
     def open(
         self, where: Coordinator, first: First, tried: Sequence[Coordinator], left: float

@@ -431,6 +431,17 @@ def test_a_table_that_stays_missing_is_missing(world, cursor):
     assert 10 <= world.clock.time - 1000 < 16
 
 
+def test_a_table_that_we_never_touched_is_missing_at_once(world, cursor):
+    cursor.execute("create table mine (i int)")
+    world["a"].down = True
+    world["b"].script["ExecuteStatement"] = missing(1)
+
+    with pytest.raises(HiveServer2Error):
+        cursor.execute("select * from t")
+
+    assert world["b"].statements() == ["select * from t"]
+
+
 def test_where_we_changed_it_a_missing_table_is_missing(world, cursor):
     cursor.execute("create table u (i int)")
     world["a"].script["ExecuteStatement"] = missing(1)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ._faults import Phase
@@ -45,13 +46,9 @@ class Link:
         self._open: dict[bytes, Any] = {}
         self._dropped: deque[Any] = deque()
         self._keep(session)
-        # Held weakly: what broke a client has a traceback, which leads back to this link, and so
-        # nothing that lives for ever may lead to the client.
-        weakref.finalize(self, _at_exit, weakref.ref(self))
-
-    def __del__(self) -> None:
-        """Say goodbye when the last cursor lets go."""
-        self._say_goodbye()
+        # Says goodbye when the last cursor lets go, and at the end of the program.
+        lifeline = self.client.keep(partial(_farewell, self.client, self._open))
+        weakref.finalize(self, _say, lifeline)
 
     @property
     def broken(self) -> bool:
@@ -118,21 +115,11 @@ class Link:
         if self._open:
             self._notice()  # a firewall may have ended it hours ago: the sessions are still there
             self.usable()
-        self._say_goodbye()
+        _farewell(self.client, self._open)
 
     def within(self, seconds: float) -> _Within:
         """A block whose calls may take *seconds* together."""
         return _Within(self.client, seconds)
-
-    def _say_goodbye(self) -> None:
-        client = self.client
-        if not (client.broken or client.busy or client.forked):
-            client.wire.limit(FAREWELL)
-            for session in list(self._open.values()):
-                with suppress(Exception):  # the server may have forgotten one, and know the others
-                    session.close()
-        self._open.clear()
-        client.sever(Closed("the connection was closed"))
 
     def _keep(self, session: Any) -> Any:
         self._open[session.handle.sessionId.guid] = session
@@ -158,8 +145,17 @@ class _Within:
         self._client.wire.disarm()
 
 
-def _at_exit(gone: weakref.ref[Link]) -> None:
-    """At the end of the program somebody may still hold a link."""
-    link = gone()
-    if link is not None:
-        link._say_goodbye()  # noqa: SLF001 - it is ours
+def _farewell(client: Any, sessions: dict[bytes, Any]) -> None:
+    """Not a method of Link: it runs when the Link is gone."""
+    if not (client.broken or client.busy or client.forked):
+        client.wire.limit(FAREWELL)
+        for session in list(sessions.values()):
+            with suppress(Exception):  # the server may have forgotten one, and know the others
+                session.close()
+    sessions.clear()
+    client.sever(Closed("the connection was closed"))
+
+
+def _say(lifeline: list[Callable[[], None]]) -> None:
+    for goodbye in list(lifeline):
+        goodbye()

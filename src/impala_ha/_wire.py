@@ -9,7 +9,7 @@ carry the name and the number of its call.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -93,6 +93,19 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.broken: BaseException | None = None
         self.busy = False
         self.phase = Phase.OPEN
+        self._goodbye: list[Callable[[], None]] = []
+        self._lifeline: list[Callable[[], None]] = []
+
+    def keep(self, goodbye: Callable[[], None]) -> list[Callable[[], None]]:
+        """
+        What to call when nobody uses the client any more: *goodbye* or, once broken, nothing.
+
+        Whoever waits for that holds the list and, through it, the client.  The traceback of what
+        broke a client leads back to its users, who would then never be gone.
+        """
+        self._goodbye = [goodbye]
+        self._lifeline[:] = self._goodbye
+        return self._lifeline
 
     @property
     def forked(self) -> bool:
@@ -149,10 +162,12 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self._iprot = self._oprot = protocol
         self.wire = wire
         self.broken = None
+        self._lifeline[:] = self._goodbye
 
     def sever(self, error: BaseException) -> None:
         """Close the socket; nothing can be sent on it any more."""
         self.broken = error
+        self._lifeline.clear()
         self.wire.close()
 
 

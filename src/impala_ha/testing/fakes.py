@@ -128,7 +128,7 @@ class FakeDriver:
 def _revive(client: FakeClient, server: FakeCoordinator) -> bool:
     server.log.append(("revive", None))
     if not server.down:
-        client.broken = None
+        client.adopt(client._iprot, client.wire)  # noqa: SLF001 - thrift names it so
     return not server.down
 
 

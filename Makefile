@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check bench docs clean
+.PHONY: help demo test lint types check bench soak docs clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,11 @@ test: $(STAMP)  ## lint, type-check and test
 	./.ci/debian-packages
 	$(MAKE) lint types
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+soak: $(STAMP)  ## random faults for half an hour, rolling restarts for two minutes
+	SOAK_SECONDS=1800 SOAK_SEED=$${SOAK_SEED:-$$(date +%s)} \
+		$(BIN)/python -m pytest -q tests/contract/test_state_machine.py
+	SOAK_SECONDS=120 $(BIN)/python -m pytest -q tests/contract/test_rolling_restart.py
 
 bench: $(STAMP)  ## measure: ratios, taken in one run
 	$(BIN)/python benchmarks/run.py

@@ -125,10 +125,11 @@ def test_b1_a_dead_host_is_asked_once_and_then_another(stack, cluster, until):
         with contextlib.suppress(impala.error.Error, TTransportException):
             stack.connect(dead, cluster[0]).cursor()
 
-        expected = stack.does(impyla=4, impala_ha=1)
-        until(lambda: dead.accepted >= expected)
+        # impyla's fourth try is saved where the hang-up is noticed before the first request.
+        expected = stack.does(impyla={3, 4}, impala_ha={1})
+        until(lambda: dead.accepted >= min(expected))
 
-        assert expected == dead.accepted
+        assert dead.accepted in expected
 
 
 def test_b1_retries_0_still_asks(stack, cluster):

@@ -117,6 +117,8 @@ class Results(Execution):
 
     def get_summary(self) -> Any:
         """The execution summary; only the coordinator that ran the statement has it."""
+        if self._last_operation is None:
+            raise errors.ProgrammingError("Operation state is not available")
         return self._ask("get_summary", HiveServer2Cursor.get_summary)
 
     def cancel_operation(self, reset_state: bool = True) -> None:

@@ -71,7 +71,7 @@ def test_what_has_finished_and_is_open_is_live_and_not_in_the_log(cluster):
 
 
 def test_what_ran_on_a_killed_coordinator_is_in_neither_table(cluster):
-    sql = "SELECT sleep(50000)"
+    sql = "SELECT sleep(50001), 'killed with its coordinator'"
     with hs2(cluster[1]) as client:
         client.execute(sql)
         cluster[1].kill()

@@ -52,6 +52,7 @@ ORDERS = {
         Order("disconnect COORDINATOR", "close all its connections"),
         Order("queue-full COORDINATOR", "reject the next statement"),
         Order("delay COORDINATOR SECONDS [RPC]", "let calls wait; 0 ends it", (float, str), 1),
+        Order("lag COORDINATOR SECONDS", "hear late of others' tables; 0 ends it", (float,), 1),
         Order("cut COORDINATOR PHASE [BYTE [HOW]]", "cut one connection", (str, int, str), 1),
         Order("fail-next COORDINATOR TEXT [AT]", "refuse the next call", (str, str), 1),
     )

@@ -55,6 +55,23 @@ class Breakable(Protocol):
         """
         self._order("delay", seconds=seconds, rpc=rpc)
 
+    def lag(self, seconds: float) -> None:
+        """Let it hear late of what the other coordinators do to databases and tables.
+
+        What it does itself it knows at once.  ``REFRESH`` and ``INVALIDATE METADATA`` on any
+        coordinator, and a statement with ``SYNC_DDL``, let all know.  It forgets to lag when it
+        is restarted.
+
+        Args:
+            seconds: How late, counted from each change; 0 ends it.
+
+        Raises:
+            ValueError: *seconds* is negative.
+        """
+        if seconds < 0:
+            raise ValueError(f"seconds must not be negative, not {seconds}")
+        self._order("lag", seconds=seconds)
+
     def cut(self, phase: str, byte: int = 0, how: Literal["fin", "rst"] = "fin") -> None:
         """Cut the connection the next time that *phase* comes; once.
 

@@ -123,5 +123,11 @@ class Engine(Protocol):
 class SharedCatalog(Protocol):
     """What an engine can do that shares a catalog with those of the other coordinators."""
 
+    def join(self, name: str) -> None:
+        """Be known to the other coordinators by *name*."""
+
+    def lag(self, seconds: float) -> None:
+        """See what other coordinators change only after *seconds*; 0 ends it."""
+
     def show_system_tables(self, rows: SystemRows) -> None:
         """Have database ``sys`` from now on."""

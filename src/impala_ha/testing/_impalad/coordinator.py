@@ -29,16 +29,15 @@ from impala_ha.testing._impalad.neighbours import neighbours, running
 from impala_ha.testing._impalad.pages import Pages
 from impala_ha.testing._impalad.ports import bind
 from impala_ha.testing._impalad.query_log import QueryLog
-from impala_ha.testing._impalad.records import record_of
 from impala_ha.testing._impalad.registry import Registry
 from impala_ha.testing._impalad.service import Service
-from impala_ha.testing._impalad.workload import SINCE, Tables, row_of
+from impala_ha.testing._impalad.verbs import verbs
+from impala_ha.testing._impalad.workload import SINCE, Tables
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from impala_ha.testing._impalad.contract import Cells
     from impala_ha.testing._impalad.flags import Flags
     from impala_ha.testing._impalad.layout import Layout
 
@@ -84,7 +83,7 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         registry=registry,
         faults=faults,
         journal=Journal(layout.journal(index), f"{host}:{port}"),
-        engine=_make_engine(layout, flags),
+        engine=_make_engine(layout, flags, f"{host}:{port}"),
     )
     frontend = Frontend(
         flags,
@@ -94,8 +93,8 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         serve=Service(impalad).serve,
     )
     commands = control.listen(layout.control(index))
-    verbs = _verbs(impalad, frontend)
-    threading.Thread(target=_obey, args=(commands, verbs), name="control", daemon=True).start()
+    orders = verbs(impalad, frontend)
+    threading.Thread(target=_obey, args=(commands, orders), name="control", daemon=True).start()
     web.serve(bind(*layout.web[index]), Pages(impalad, lambda: neighbours(layout)))
     listener = bind(host, port)
     listener.listen(_BACKLOG)
@@ -120,50 +119,14 @@ def _obey(commands: socket.socket, verbs: dict[str, Callable[..., Any]]) -> None
         control.answer_one(commands, verbs)
 
 
-def _make_engine(layout: Layout, flags: Flags) -> Any:
+def _make_engine(layout: Layout, flags: Flags, address: str) -> Any:
     module, _, name = layout.engine.partition(":")
     make = getattr(importlib.import_module(module), name)
     data = Path(layout.data) if layout.data else None
     engine = make(Path(layout.warehouse), data=data, memory_limit=layout.memory_limit)
+    if isinstance(engine, SharedCatalog):
+        engine.join(address)
     if isinstance(engine, SharedCatalog) and _has_tables(layout, flags):
         logs = [layout.query_log(index) for index in range(layout.size)]
         engine.show_system_tables(Tables(logs, lambda: running(layout)))
     return engine
-
-
-def _verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]]:
-    """Return what another process may ask for, by name."""
-    faults, registry = impalad.faults, impalad.registry
-
-    def heal() -> None:
-        faults.heal()
-        frontend.wake()
-
-    def running_rows() -> list[Cells]:
-        unarchived = [query for query in registry.registered() if not query.is_metadata]
-        # Read after the queries, as what ends goes from there to here.
-        records = [*(record_of(query) for query in unarchived), *impalad.archive.unwritten()]
-        address = krpc_address(impalad.host)
-        return list({each.query_id: row_of(each, address) for each in records}.values())
-
-    def lose_sessions() -> None:
-        for session in registry.sessions():
-            registry.close_session(session)
-
-    return {
-        "mute": faults.mute,
-        "saturate": frontend.saturate,
-        "drain": faults.drain,
-        "draining": lambda: faults.draining_since is not None,
-        "delay": faults.delay,
-        "cut": faults.cut,
-        "fail_next": faults.fail_next,
-        "heal": heal,
-        "lose_sessions": lose_sessions,
-        "disconnect": frontend.disconnect,
-        "cut_count": lambda: faults.cut_count,
-        "connections": frontend.count,
-        "sessions": lambda: [str(session.handle) for session in registry.sessions()],
-        "running": running_rows,
-        "queries": lambda: [str(query.handle) for query in registry.queries()],
-    }

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from impala_ha.testing._impalad.sql import lag
 from impala_ha.testing._impalad.sql.tables import (
     Database,
     DataFile,
@@ -74,16 +75,22 @@ class Moved(Exception):
 
 
 class Catalog:
-    """The catalog file, opened anew for each transaction: safe for threads, forks and kills."""
+    """
+    The catalog file, opened anew for each transaction: safe for threads, forks and kills.
+
+    Attributes:
+        me: By what name others know who changes something here.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.me = ""
         # SQLite does not wait when two processes switch a file to WAL at once: they take turns.
         with path.with_suffix(".lock").open("w") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
             with self._connect() as db:
                 db.execute("PRAGMA journal_mode=WAL")
-                db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+                db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {lag.SCHEMA} COMMIT;")
 
     @contextmanager
     def read(self) -> Iterator[Reading]:
@@ -103,8 +110,20 @@ class Catalog:
         """One transaction: all of it, or nothing when the block raises."""
         with self._connect() as db:
             db.execute("BEGIN IMMEDIATE")
-            yield Writing(db)
+            before = lag.image(db)
+            yield Writing(db, self.me)
+            lag.note(db, self.me, before)
             db.execute("COMMIT")
+
+    def lag(self, seconds: float) -> None:
+        """See what others change only after *seconds*; 0 ends it."""
+        with self._connect() as db:
+            lag.set_lag(db, self.me, seconds)
+
+    def reveal(self, *names: str) -> None:
+        """Let all see these databases and tables (``"shop.sales"``) as they are; none: all."""
+        with self._connect() as db:
+            lag.reveal(db, *names)
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
@@ -176,7 +195,15 @@ class Reading:
 
 
 class Writing(Reading):
-    """Changes of one transaction."""
+    """Changes of one transaction, by one author."""
+
+    def __init__(self, db: sqlite3.Connection, author: str) -> None:
+        super().__init__(db)
+        self._author = author
+
+    def learn(self, name: str) -> None:
+        """Let the author see a database or table as it is: it was in the way of his change."""
+        lag.learn(self._db, self._author, name)
 
     def add_database(self, database: Database) -> None:
         """Add a database."""

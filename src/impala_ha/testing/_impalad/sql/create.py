@@ -67,6 +67,7 @@ def _create_database(reader: Reader, context: Context) -> Job:
         with context.warehouse.catalog.write() as catalog:
             if catalog.database(name) is not None:
                 if quiet:
+                    catalog.learn(name)
                     return [("Database already exists.",)]
                 raise problem
             catalog.add_database(database)
@@ -184,6 +185,8 @@ def _create_as(
     def create() -> list[tuple[str]]:
         if context.warehouse.catalog_has(made):
             if quiet:
+                with context.warehouse.catalog.write() as catalog:
+                    catalog.learn(made.full_name)
                 return [("Table already exists.",)]
             raise problem
         count = _fill(context, made, bound, lane, problem)

@@ -45,6 +45,7 @@ def creation(context: Context, table: Table, kind: str, *, quiet: bool) -> Job:
         with context.warehouse.catalog.write() as catalog:
             if catalog.table(table.database, table.name) is not None:
                 if quiet:
+                    catalog.learn(table.full_name)
                     return [(f"{kind} already exists.",)]
                 raise problem
             catalog.add_table(finished(context, table))

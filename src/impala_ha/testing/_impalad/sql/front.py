@@ -22,6 +22,16 @@ class PocketEngine:
         """Have database ``sys`` from now on."""
         self.warehouse.system = rows
 
+    def join(self, name: str) -> None:
+        """Be known to the other coordinators by *name*."""
+        self.warehouse.catalog.me = name
+        # A coordinator of this name may have been killed while it lagged.
+        self.lag(0)
+
+    def lag(self, seconds: float) -> None:
+        """See what other coordinators change only after *seconds*; 0 ends it."""
+        self.warehouse.catalog.lag(seconds)
+
     def plan(
         self, sql: str, session: SessionState, overlay: Mapping[str, str] | None = None
     ) -> Job:

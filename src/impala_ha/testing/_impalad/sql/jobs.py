@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from impala_ha.testing._impalad.contract import Column, ImpalaError
+from impala_ha.testing._impalad.contract import Column, ImpalaError, Job
 from impala_ha.testing._impalad.sql.duck import Lane
 
 SUMMARY = (Column("summary", "string"),)
@@ -86,6 +86,41 @@ class TableJob:
     def _check(self) -> None:
         if self._cancelled:
             raise ImpalaError("Cancelled")
+
+
+class SyncedJob:
+    """
+    A statement with SYNC_DDL: when it is done, all coordinators know what was changed.
+
+    Args:
+        job: The statement.
+        reveal: Shows them.
+    """
+
+    def __init__(self, job: Job, reveal: Callable[[], None]) -> None:
+        self.columns = job.columns
+        self.kind = job.kind
+        self.modified_rows: Mapping[str, int] | None = None
+        self._job = job
+        self._reveal = reveal
+
+    def run(self) -> None:
+        """Do it, and show it."""
+        self._job.run()
+        self.modified_rows = self._job.modified_rows
+        self._reveal()
+
+    def cancel(self) -> None:
+        """Stop it."""
+        self._job.cancel()
+
+    def fetch(self, rows: int) -> list[Sequence[object]]:
+        """The next rows, by column."""
+        return self._job.fetch(rows)
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        self._job.close()
 
 
 class WriteJob:

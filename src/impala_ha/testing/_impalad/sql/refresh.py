@@ -1,8 +1,8 @@
 """
-Statements that a warehouse without caches has nothing to do for, and those it refuses.
+Statements that a warehouse without caches has little to do for, and those it refuses.
 
-REFRESH and INVALIDATE METADATA check their table and are done: every coordinator reads the
-catalog anew for each statement.
+REFRESH and INVALIDATE METADATA check their table, and show it as it is to coordinators that lag;
+the others read the catalog anew for each statement anyway.
 """
 
 from __future__ import annotations
@@ -16,24 +16,32 @@ from impala_ha.testing._impalad.sql.reader import Reader
 def plan_refresh(reader: Reader, context: Context) -> Job:
     """Plan a REFRESH statement."""
     reader.expect("REFRESH")
+    names: list[str] = []
     if not reader.take("AUTHORIZATION"):
         if reader.take("FUNCTIONS"):
             context.database(reader.name())
         else:
-            context.table(*reader.qualified(context.session.database))
+            table = context.table(*reader.qualified(context.session.database))
+            names = [table.database, table.full_name]
         if reader.take("PARTITION"):
             reader.group()
     reader.end()
-    return TableJob("DDL", (), lambda: None)
+    return TableJob("DDL", (), lambda: context.warehouse.catalog.reveal(*names) if names else None)
 
 
 def plan_invalidate(reader: Reader, context: Context) -> Job:
     """Plan an INVALIDATE METADATA statement."""
     reader.expect("INVALIDATE", "METADATA")
+    names: list[str] = []
     if not reader.ended:
-        context.table(*reader.qualified(context.session.database))
+        database, name = reader.qualified(context.session.database)
+        # It is for tables that this coordinator has not heard of, too.
+        with context.warehouse.catalog.read() as catalog:
+            if catalog.table(database, name) is None:
+                context.table(database, name)
+        names = [database, f"{database}.{name}"]
     reader.end()
-    return TableJob("DDL", (), lambda: None)
+    return TableJob("DDL", (), lambda: context.warehouse.catalog.reveal(*names))
 
 
 def plan_load(reader: Reader, context: Context) -> Job:

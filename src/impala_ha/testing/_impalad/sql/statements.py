@@ -21,6 +21,7 @@ from impala_ha.testing._impalad.sql import (
 )
 from impala_ha.testing._impalad.sql.context import Context
 from impala_ha.testing._impalad.sql.duck import Duck
+from impala_ha.testing._impalad.sql.jobs import SyncedJob
 from impala_ha.testing._impalad.sql.options import checked
 from impala_ha.testing._impalad.sql.reader import Reader
 from impala_ha.testing._impalad.sql.warehouse import Warehouse
@@ -85,7 +86,10 @@ def plan(
         planner = _planner(reader)
         changes = planner not in _ONLY_LOOKING
         context = Context(warehouse, duck, session, options, catalog, changes=changes)
-        return planner(reader, context)
+        job = planner(reader, context)
+    if changes and options.get("SYNC_DDL", "").lower() in {"1", "true"}:
+        return SyncedJob(job, warehouse.catalog.reveal)
+    return job
 
 
 def _planner(reader: Reader) -> Planner:

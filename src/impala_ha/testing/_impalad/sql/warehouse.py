@@ -20,6 +20,7 @@ from urllib.parse import quote as percent
 from impala_ha.testing._impalad.contract import SystemRows
 from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.catalog import FILE, Catalog
+from impala_ha.testing._impalad.sql.lag import old
 from impala_ha.testing._impalad.sql.tables import Database, DataFile, Table
 from impala_ha.testing._impalad.sql.view import View
 
@@ -54,7 +55,7 @@ class Warehouse:
     def view(self) -> Iterator[View]:
         """The catalog as a statement sees it that is planned now."""
         with self.catalog.transaction() as db:
-            yield View(db, self.system)
+            yield View(db, self.system, old(db, self.catalog.me))
 
     def location(self, database: Database) -> str:
         """Where the tables of *database* go."""

@@ -1,0 +1,63 @@
+"""What another process may ask of a coordinator over its control socket, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from impala_ha.testing._impalad.contract import SharedCatalog
+from impala_ha.testing._impalad.impalad import krpc_address
+from impala_ha.testing._impalad.records import record_of
+from impala_ha.testing._impalad.workload import row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from impala_ha.testing._impalad.contract import Cells
+    from impala_ha.testing._impalad.frontend import Frontend
+    from impala_ha.testing._impalad.impalad import Impalad
+
+
+def verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]]:
+    """Return what another process may ask for, by name."""
+    faults, registry = impalad.faults, impalad.registry
+
+    def lag(seconds: float) -> None:
+        if isinstance(impalad.engine, SharedCatalog):
+            impalad.engine.lag(seconds)
+
+    def heal() -> None:
+        faults.heal()
+        lag(0)
+        frontend.wake()
+
+    def lose_sessions() -> None:
+        for session in registry.sessions():
+            registry.close_session(session)
+
+    return {
+        "mute": faults.mute,
+        "saturate": frontend.saturate,
+        "drain": faults.drain,
+        "draining": lambda: faults.draining_since is not None,
+        "delay": faults.delay,
+        "lag": lag,
+        "cut": faults.cut,
+        "fail_next": faults.fail_next,
+        "heal": heal,
+        "lose_sessions": lose_sessions,
+        "disconnect": frontend.disconnect,
+        "cut_count": lambda: faults.cut_count,
+        "connections": frontend.count,
+        "sessions": lambda: [str(session.handle) for session in registry.sessions()],
+        "running": lambda: _running(impalad),
+        "queries": lambda: [str(query.handle) for query in registry.queries()],
+    }
+
+
+def _running(impalad: Impalad) -> list[Cells]:
+    """What of this coordinator is in ``sys.impala_query_live``."""
+    registered = [query for query in impalad.registry.registered() if not query.is_metadata]
+    # Read after the queries, as what ends goes from there to here.
+    records = [*(record_of(query) for query in registered), *impalad.archive.unwritten()]
+    address = krpc_address(impalad.host)
+    return list({each.query_id: row_of(each, address) for each in records}.values())

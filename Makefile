@@ -31,10 +31,11 @@ test: $(STAMP)  ## lint, type-check and test
 	$(MAKE) lint types
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
-soak: $(STAMP)  ## random faults for half an hour, rolling restarts for two minutes
+soak: $(STAMP)  ## random faults for half an hour, rolling restarts, a cut at every byte: an hour
 	SOAK_SECONDS=1800 SOAK_SEED=$${SOAK_SEED:-$$(date +%s)} \
 		$(BIN)/python -m pytest -q tests/contract/test_state_machine.py
 	SOAK_SECONDS=120 $(BIN)/python -m pytest -q tests/contract/test_rolling_restart.py
+	SOAK_EVERY=1 $(BIN)/python -m pytest -q tests/contract/test_every_byte.py
 
 bench: $(STAMP)  ## measure: ratios, taken in one run
 	$(BIN)/python benchmarks/run.py

@@ -391,31 +391,27 @@ def _left(before):
 MODES = tuple(itertools.product(("fin", "rst"), (False, True), (False, True)))
 
 
-def plan(measured, every=1, seed=0, *, edges=True, modes=MODES):
+def plan(measured, every=1, seed=0, *, each=8):
     """
-    The cuts of one series.
+    The cuts of one series; the modes take turns.
 
     Args:
         measured: What `Lab.measure` says.
-        every: Each how many bytes; the modes take turns.
+        every: Each how many bytes.
         seed: Of the chance that says where the steps begin, and which mode comes first.
-        edges: Whether the end of each message is cut in every mode, and one byte around it in one.
-        modes: How the connection ends, whether the coordinator is gone then, and what the program
-            does after an error.
+        each: In how many modes the end of each message is cut; from 2 on, one byte around it, too.
     """
     chance = random.Random(seed)
+    turns = itertools.cycle(MODES)
+    for _ in range(chance.randrange(len(MODES))):
+        next(turns)
     cuts = []
     for direction, (size, ends) in measured.items():
-        start, turn = chance.randrange(every), chance.randrange(len(modes))
-        steps = set(range(start, size + 1, every))
-        if edges:
+        steps = set(range(chance.randrange(every), size + 1, every))
+        if each > 1:
             steps |= {end + by for end in ends for by in (-1, 1) if 0 <= end + by <= size}
-            cuts += [Cut(direction, end, *mode) for end in ends for mode in modes]
-            steps -= set(ends)
-        cuts += [
-            Cut(direction, byte, *modes[(turn + position) % len(modes)])
-            for position, byte in enumerate(sorted(steps))
-        ]
+        places = [end for end in ends for _ in range(each)] + sorted(steps - set(ends))
+        cuts += [Cut(direction, byte, *next(turns)) for byte in places]
     return cuts
 
 

@@ -27,7 +27,7 @@ from impala_ha.cli._commands import COMMANDS
 from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
 from impala_ha.policies import POLICIES
-from impala_ha.testing import LocalCluster, LocalCoordinator
+from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.md"
@@ -93,6 +93,8 @@ def reference() -> str:
         *_class(LocalCluster),
         "\n### LocalCoordinator\n\n",
         *_class(LocalCoordinator),
+        "\n## Fault proxy\n\n",
+        *_class(FaultProxy),
         "\n## Programs\n\n",
         *_programs(),
     ]

@@ -17,7 +17,7 @@ from impala.hiveserver2 import HiveServer2Cursor
 from . import errors
 from ._attempts import Call
 from ._faults import judge
-from ._home import GONE, Got, Home
+from ._home import GONE, Got, Home, printed_id
 from ._link import Link
 from ._statement import Effect, Statement
 
@@ -94,6 +94,8 @@ class Execution(Home):
         self._settle(link)
         link.check()
         errand.submit(self)
+        taken = printed_id(self._last_operation.handle.operationId)
+        self._taken.append((self._last_operation_string, taken))
         self._last_operation_active = True
         errand.accepted = True
 

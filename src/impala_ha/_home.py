@@ -9,6 +9,7 @@ where the server is Impala, before the next statement.
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ from ._witnesses import Question
 
 Got = TypeVar("Got")
 
+_GUID = struct.Struct("<QQ")
+_REMEMBERED = 1000  # statements of a session, to tell one of unknown outcome from those before it
 GONE = frozenset({Fault.SESSION_GONE, Fault.RESULT_GONE})
 
 
@@ -45,6 +48,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._wanted = session
         self._home: Link | None = None
         self._inside = False
+        self._taken: deque[tuple[str | None, str]] = deque(maxlen=_REMEMBERED)
         self._trail = Trail()
         self._run(Call("cursor", proof=True), self._settle)
 
@@ -87,18 +91,21 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _leave_alone(self, unknown: errors.OutcomeUnknown) -> None:
         """Keep out of the session of a statement that may still run: ending it would end that."""
         left, self._home = self._home, None
-        if left is None:
+        if left is not None:
+            left.forget(self.session)
+        where = left.coordinator if left is not None else unknown.coordinator
+        if self.session is None or where is None:
             return
-        left.forget(self.session)
         handle = self._last_operation.handle if self._last_operation is not None else None
         question = Question(
             text=self._last_operation_string or "",
-            coordinator=left.coordinator,
+            coordinator=where,
             user=self._wanted.user,
             session=self.session,
             operation=handle,
             session_id=printed_id(self.session.handle.sessionId),
             query_id=printed_id(handle.operationId) if handle is not None else None,
+            known=tuple(i for text, i in self._taken if text == self._last_operation_string),
         )
         cluster, driver = self._failover.cluster, self._failover.driver
         unknown.resolver = lambda timeout: resolve(question, cluster, driver, timeout)
@@ -109,6 +116,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if self._home is link:
             return
         old, session = self._home, self.session
+        self._taken.clear()
         wanted = self._wanted
         if link.impala:
             self.session = link.session(wanted.user, wanted.whole())
@@ -182,5 +190,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
 def printed_id(identifier: Any) -> str:
     """A THandleIdentifier as Impala prints it: two numbers in hexadecimal digits."""
-    high, low = struct.unpack("<QQ", identifier.guid)
+    if len(identifier.guid) != _GUID.size:
+        return str(identifier.guid.hex())
+    high, low = _GUID.unpack(identifier.guid)
     return f"{high:016x}:{low:016x}"

@@ -26,9 +26,6 @@ from ._model import Coordinator
 from ._polling import poll
 from .errors import Outcome
 
-_SHOWN = 250  # characters of a statement that are compared on the page of queries
-
-
 _STATES = {
     "FINISHED": Outcome.DONE,
     "EXCEPTION": Outcome.FAILED,
@@ -54,6 +51,7 @@ class Question:
         operation: Its handle, None if the server's answer was lost.
         session_id: As Impala prints it.
         query_id: As Impala prints it; None without a handle.
+        known: Ids of earlier statements with the same text in the same session.
     """
 
     text: str
@@ -63,6 +61,7 @@ class Question:
     operation: Any
     session_id: str
     query_id: str | None
+    known: tuple[str, ...] = ()
 
 
 def handle(question: Question, driver: Driver, seconds: float) -> Outcome:
@@ -81,8 +80,9 @@ def page(question: Question, driver: Driver, seconds: float) -> Outcome:
     """
     Look at the coordinator's page of queries, if it has been there all the time.
 
-    Where the statement is not on it, the session is closed before the second look, so that a
-    request that is still on its way cannot start it behind our back.
+    The page does not tell sessions apart, so without an id it can only say that nobody sent such
+    a text. Then the session is closed before the second look, so that a request that is still on
+    its way cannot start the statement behind our back.
     """
     address = (question.session.config or {}).get("http_addr")
     about = TGetInfoReq(
@@ -119,19 +119,21 @@ def _seen(question: Question, address: str, seconds: float) -> Outcome:
         return Outcome.UNKNOWN
     ended = shown.get("completed_queries", [])
     rows = [*shown.get("in_flight_queries", []), *ended]
-    if question.query_id is not None:
-        found = [row for row in rows if row.get("query_id") == question.query_id]
+    if question.query_id is None:
+        found = any(_may_be(question.text, str(row.get("stmt"))) for row in rows)
+        state = None
     else:
-        text = _short(question.text)
-        found = [row for row in rows if _short(row.get("stmt")) == text]
-    if len(found) == 1:
-        return _STATES.get(str(found[0].get("state")), Outcome.UNKNOWN)
+        states = [row.get("state") for row in rows if row.get("query_id") == question.query_id]
+        found, state = bool(states), next(iter(states), None)
+    if found:
+        return _STATES.get(str(state), Outcome.UNKNOWN)
     whole = len(ended) < int(shown.get("completed_log_size") or 0)
-    return Outcome.UNKNOWN if found or not whole else Outcome.NEVER_SEEN
+    return Outcome.NEVER_SEEN if whole else Outcome.UNKNOWN
 
 
-def _short(text: object) -> str:
-    return " ".join(str(text).split())[:_SHOWN]
+def _may_be(text: str, shown: str) -> bool:
+    """Is *shown*, which the page may have cut, *text*?"""
+    return shown == text or (shown.endswith("...") and text.startswith(shown[:-3]))
 
 
 def _page(address: str, seconds: float) -> dict[str, Any] | None:
@@ -168,8 +170,9 @@ def tables(
         return None
     except errors.Error:  # it has no such tables, and neither have the others
         return Outcome.UNKNOWN
-    found = {_STATES.get(str(state), Outcome.UNKNOWN) for (state,) in rows}
-    return found.pop() if len(found) == 1 else Outcome.UNKNOWN
+    if len(rows) != 1:
+        return Outcome.UNKNOWN
+    return _STATES.get(str(rows[0][0]), Outcome.UNKNOWN)
 
 
 def _rows(session: Any, asked: str, clock: Clock) -> list[tuple[Any, ...]]:
@@ -189,4 +192,8 @@ def _where(question: Question) -> str:
     if question.query_id is not None:
         return f"query_id = '{question.query_id}'"
     text = question.text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"session_id = '{question.session_id}' AND `sql` = '{text}'"
+    where = f"session_id = '{question.session_id}' AND `sql` = '{text}'"
+    if question.known:
+        known = ", ".join(f"'{query_id}'" for query_id in question.known)
+        where += f" AND query_id NOT IN ({known})"
+    return where

@@ -1,0 +1,87 @@
+"""What became of a write whose coordinator was lost, asked of real processes."""
+
+import pytest
+
+import impala_ha
+from impala_ha import Cluster, Coordinator, Outcome, OutcomeUnknown
+from impala_ha.testing import LocalCluster
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["query log", "no query log"])
+def local(request):
+    with LocalCluster(2, workload_management=request.param) as cluster:
+        cluster.logs = request.param
+        yield cluster
+
+
+@pytest.fixture
+def cursor(local):
+    cluster = Cluster([Coordinator(one.host, one.port) for one in local], policy="ordered")
+    options = {"connect_timeout": 2, "probe_after": 0.3, "hedge_after": 0}
+    with impala_ha.connect(cluster, **options) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS outcomes (i INT)")
+        cursor.fetchall()
+        yield cursor
+        for one in local:
+            one.heal()
+            if one.pid is None:
+                one.restart()
+
+
+def lost(cursor, sql):
+    with pytest.raises(OutcomeUnknown) as caught:
+        cursor.execute(sql)
+    return caught.value
+
+
+def done(cursor, number):
+    cursor.execute(f"SELECT count(*) FROM outcomes WHERE i = {number}")
+    return cursor.fetchall() == [(1,)]
+
+
+def test_a_write_whose_answer_was_lost_is_done(local, cursor, until):
+    sql = "INSERT INTO outcomes VALUES (1)"
+    local[0].cut("ExecuteStatement:response", 3)
+    error = lost(cursor, sql)
+    until(lambda: local.executions(sql, mode="finished") == 1)
+
+    assert error.resolve() is (Outcome.DONE if local.logs else Outcome.UNKNOWN)
+    assert done(cursor, 1)
+
+
+def test_a_write_that_never_arrived_was_never_seen_and_will_not_be(local, cursor):
+    local[0].cut("ExecuteStatement:request", 3)
+    error = lost(cursor, "INSERT INTO outcomes VALUES (2)")
+
+    assert error.resolve() is Outcome.NEVER_SEEN
+    assert not done(cursor, 2)
+    assert error.session_id not in local[0].sessions
+
+
+def test_the_same_text_that_ran_before_is_told_apart(local, cursor, until):
+    sql = "INSERT INTO outcomes VALUES (3)"
+    cursor.execute(sql)
+    local[0].cut("ExecuteStatement:response", 3)
+    error = lost(cursor, sql)
+    until(lambda: local.executions(sql, mode="finished") == 2)
+
+    assert error.resolve() is (Outcome.DONE if local.logs else Outcome.UNKNOWN)
+
+
+def test_a_write_that_runs_on_is_waited_for(local, cursor):
+    sql = "INSERT INTO outcomes SELECT CASE WHEN sleep(1500) THEN 4 ELSE 5 END"
+    local[0].cut("ExecuteStatement:response", 3)
+    error = lost(cursor, sql)
+
+    early = error.resolve(timeout=0.3)
+    assert early in ({Outcome.RUNNING} if local.logs else {Outcome.UNKNOWN})
+    assert error.resolve() is (Outcome.DONE if local.logs else Outcome.UNKNOWN)
+
+
+def test_a_write_that_died_with_its_coordinator_is_nobodys_to_tell(local, cursor):
+    local[0].cut("ExecuteStatement:response", 3)
+    error = lost(cursor, "INSERT INTO outcomes SELECT CASE WHEN sleep(5000) THEN 8 ELSE 9 END")
+    local[0].kill()
+
+    assert error.resolve(timeout=5) is Outcome.UNKNOWN
+    assert not done(cursor, 8)

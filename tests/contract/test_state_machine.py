@@ -246,6 +246,14 @@ class Game(RuleBasedStateMachine):
             self.cut(home, *cut)
             getattr(self, what)(at=at, which=which)
 
+    @rule(at=DESK, which=PEN, byte=BYTE, how=HOW, what=st.sampled_from(["write", "read"]))
+    def lose_the_answer(self, at, which, byte, how, what):
+        """The statement runs, and nobody hears that it was taken: the trap of every retry."""
+        home = self._home(at, which)
+        if home is not None:
+            self.cut(home, "ExecuteStatement:response", byte, how)
+            getattr(self, what)(at=at, which=which)
+
     # What the clients do.
 
     @rule(at=DESK, which=PEN)

@@ -146,6 +146,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         """Say how far it had come; only a clean reply leaves the client usable."""
         if self.wire.sent(error):
             self.phase = _during(name)
+            error = _as_thrift_tells(error)
         if (
             isinstance(error, TApplicationException)
             and error.type == TApplicationException.UNKNOWN_METHOD
@@ -169,6 +170,15 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.broken = error
         self._lifeline.clear()
         self.wire.close()
+
+
+def _as_thrift_tells(error: BaseException) -> BaseException:
+    """Thrift's C part overlooks an end in the head of a map, and stumbles over what it has not."""
+    if not isinstance(error, TypeError):
+        return error
+    told: BaseException = TProtocolException(TProtocolException.INVALID_DATA, str(error))
+    told.__cause__ = error
+    return told
 
 
 _PHASES = {

@@ -51,6 +51,17 @@ def test_wherever_the_connection_breaks_every_promise_holds(
         assert [0, 0, 0] == [verdict.counts[name] for name in needless]
 
 
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_a_cut_in_the_head_of_a_map_leads_elsewhere_like_any_other(tmp_path, how):
+    """Thrift's C part reports a TypeError there; the answer to OpenSession has a map."""
+    with Lab(directory=tmp_path) as lab:
+        client = lab.client(Ours)
+        for byte in range(96, 112):
+            run = lab.run(client, Cut("to_client", byte, how, down=False, fresh=True))
+
+            assert (True, []) == (run.connected, run.raw), byte
+
+
 @pytest.mark.parametrize("down", [False, True])
 def test_a_connection_that_falls_silent_changes_nothing_but_the_time(tmp_path, down):
     with Lab(directory=tmp_path) as lab:

@@ -221,7 +221,7 @@ def _contradictions(
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:
     known = {PREFIX + name.upper() for name in ("hosts", "port", *_SPECS)}
     for variable in sorted(environment):
-        if variable.startswith(PREFIX) and variable not in known | _RESERVED:
+        if variable.startswith(PREFIX) and variable not in known:
             near = _near(variable, known, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             warnings.warn(
@@ -229,6 +229,3 @@ def _warn_of_strangers(environment: Mapping[str, str]) -> None:
                 UserWarning,
                 stacklevel=5,
             )
-
-
-_RESERVED = frozenset({"IMPALA_HA_TEST_CACHE"})

@@ -1,8 +1,8 @@
 """Clients that nobody here wrote connect to the local cluster: impala-shell and Hive's beeline.
 
-impala-shell is built in a scratch environment that is kept in ``$IMPALA_HA_TEST_CACHE`` (default:
+impala-shell is built in a scratch environment that is kept in ``$TEST_IMPALA_HA_CACHE`` (default:
 ``~/.cache/impala-ha-tests``); its build needs the headers of SASL and Kerberos.  beeline comes with
-the source archive of pyspark, 318 MB: it is fetched only if ``IMPALA_HA_TEST_BEELINE`` is set, and
+the source archive of pyspark, 318 MB: it is fetched only if ``TEST_IMPALA_HA_BEELINE`` is set, and
 kept in the same place.  What cannot be had is skipped, with the reason.
 """
 
@@ -38,7 +38,7 @@ SELECT count(*) AS n, sum(price) AS total FROM shop.orders;
 
 
 def cache():
-    place = Path(os.environ.get("IMPALA_HA_TEST_CACHE", "~/.cache/impala-ha-tests")).expanduser()
+    place = Path(os.environ.get("TEST_IMPALA_HA_CACHE", "~/.cache/impala-ha-tests")).expanduser()
     place.mkdir(parents=True, exist_ok=True)
     return place
 
@@ -101,8 +101,8 @@ def beeline():
         pytest.skip("beeline needs Java")
     target = cache() / f"{PYSPARK}-jars"
     if not target.exists():
-        if not os.environ.get("IMPALA_HA_TEST_BEELINE"):
-            pytest.skip("IMPALA_HA_TEST_BEELINE is not set: beeline is a download of 318 MB")
+        if not os.environ.get("TEST_IMPALA_HA_BEELINE"):
+            pytest.skip("TEST_IMPALA_HA_BEELINE is not set: beeline is a download of 318 MB")
         install(target, _fetch_jars)
     return ["java", "-cp", f"{target}/*", "org.apache.hive.beeline.BeeLine"]
 

@@ -93,9 +93,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         left, self._home = self._home, None
         if left is not None:
             left.forget(self.session)
-        where = left.coordinator if left is not None else unknown.coordinator
-        if self.session is None or where is None:
-            return
+        where = unknown.attempts[-1].coordinator
         handle = self._last_operation.handle if self._last_operation is not None else None
         question = Question(
             text=self._last_operation_string or "",

@@ -2,6 +2,7 @@
 
 import sys
 from collections import deque
+from types import SimpleNamespace
 
 import pytest
 from impala.error import HiveServer2Error, OperationalError
@@ -12,6 +13,7 @@ from test_failover import World, lost
 import impala_ha
 from impala_ha import Cluster, ConfigurationError, Coordinator, errors
 from impala_ha._extras import MissingExtra
+from impala_ha._home import printed_id
 from impala_ha.testing.fakes import state
 
 
@@ -230,6 +232,11 @@ def test_an_unknown_outcome_on_a_session_that_is_gone_can_still_be_asked_for():
     assert caught.value.resolve() is impala_ha.Outcome.DONE
     with pytest.raises(errors.OutcomeUnknown, match="the session was lost before"):
         cursor.fetchall()
+
+
+def test_an_id_of_another_length_is_told_as_it_is():
+    assert printed_id(SimpleNamespace(guid=b"\x01\xff")) == "01ff"
+    assert printed_id(SimpleNamespace(guid=bytes(7) + b"\1" + bytes(8))).startswith("01000")
 
 
 def test_time_may_run_out_between_two_witnesses():

@@ -20,7 +20,7 @@ from ._faults import Phase, judge
 from ._hedge import Hedge, Outcome
 from ._link import Link
 from ._model import Attempt, Coordinator
-from ._wire import CallFailed
+from ._wire import CallFailed, forked
 from .cluster import Cluster
 
 First = tuple[str, Mapping[str, str]]
@@ -96,10 +96,7 @@ class Place:
         if self.closed:
             raise errors.InterfaceError("the connection is closed")
         if self._process != os.getpid():
-            raise errors.InterfaceError(
-                f"this connection belongs to process {self._process}; "
-                f"a forked process ({os.getpid()}) must connect for itself"
-            )
+            raise forked(self._process)
 
     def leave(self, link: Link) -> None:
         """Use *link* for nothing new; results open on it may still be read to their end."""

@@ -39,6 +39,14 @@ class CallFailed(errors.OperationalError):  # type: ignore[misc]  # impyla is no
         self.__cause__ = cause
 
 
+def forked(owner: int) -> errors.InterfaceError:
+    """The error for a forked process that uses what process *owner* opened."""
+    return errors.InterfaceError(
+        f"this connection belongs to process {owner}; "
+        f"a forked process ({os.getpid()}) must connect for itself"
+    )
+
+
 class Closed(ConnectionAbortedError):
     """Why a connection that was closed on purpose cannot be used."""
 
@@ -116,10 +124,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def calling(self, name: str) -> Iterator[None]:
         """Around one call of the method *name*."""
         if self.forked:
-            raise errors.InterfaceError(
-                f"this connection belongs to process {self._process}; "
-                f"a forked process ({os.getpid()}) must connect for itself"
-            )
+            raise forked(self._process)
         if self.broken is not None:
             raise CallFailed(_before(name), self.broken)
         if self.busy:

@@ -199,7 +199,7 @@ def test_a_dead_coordinator_keeps_its_port(cluster):
     [
         ({"n": 0}, "n must be between 1 and 250, not 0"),
         ({"port": 70000}, "port must be between 1 and 65535, not 70000"),
-        ({"auth": "KERBEROS"}, "auth must be 'NOSASL' or 'PLAIN'"),
+        ({"auth": "KERBEROS"}, "auth must be one of NOSASL, PLAIN, LDAP, GSSAPI, JWT"),
         ({"users": {"a": "b"}}, "users have no meaning without auth='PLAIN'"),
         ({"data": "/no/such/folder"}, "data must be a folder"),
         ({"flags": {"fe_service_thread": 1}}, "did you mean fe_service_threads"),

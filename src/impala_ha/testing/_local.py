@@ -16,12 +16,13 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from impala_ha._extras import MissingExtra
 from impala_ha.testing._impalad import control
 from impala_ha.testing._impalad.flags import parse_flags
 from impala_ha.testing._impalad.layout import Layout, read_layout
+from impala_ha.testing._impalad.security import make_security
 from impala_ha.testing._local_coordinators import Coordinators
 from impala_ha.testing._local_process import end_keeper, private_directory, start_keeper, wait_ready
 
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
+    from impala_ha.testing._impalad.security import Auth, Secured
 
 _ENGINE = "impala_ha.testing._impalad.engine:make_engine"
 _NEEDS = ("duckdb", "numpy", "sqlglot")
@@ -48,14 +50,32 @@ class LocalCluster(Coordinators):
         data: A folder whose CSV and Parquet files become tables; None for none.
         warehouse: The folder of the tables; None for one that is removed at the end.
         port: One port for 127.0.0.1, 127.0.0.2 and so on; None for any that is free.
-        auth: ``"NOSASL"``, or ``"PLAIN"`` for SASL with user and password.
-        users: Passwords by user, for ``"PLAIN"``; None lets everybody in.
+        auth: How clients say who they are: ``"NOSASL"``, not at all; ``"PLAIN"`` or ``"LDAP"``, by
+            SASL with user and password; ``"GSSAPI"``, by Kerberos; ``"JWT"``, by a bearer token,
+            which there is only over HTTP (the binary port then asks nobody, as Impala's).
+        users: Passwords by user, for ``"PLAIN"``, where None lets everybody in, and for
+            ``"LDAP"``, which refuses an empty password whatever the list says.
         memory_limit: What the engine of one coordinator may use.
         flags: Start-up flags as impalad names them, such as ``fe_service_threads``.
         workload_management: Whether every coordinator has the tables ``sys.impala_query_live``
             and ``sys.impala_query_log`` of Impala 4.4 and later.
         query_log_delay: Seconds after which a statement that is over and closed is in
             ``sys.impala_query_log``; until then it is in ``sys.impala_query_live``.
+        http: Whether each coordinator speaks HiveServer2 over HTTP too, on a second port.
+        secured: What is about Kerberos, TLS and tokens, by name.
+
+            * ``keytab``: the file with the keys of all coordinators, for ``"GSSAPI"``;
+            * ``krb5_config``: their ``krb5.conf``; None for the one of this machine;
+            * ``principals``: the name of each one's service, ``"impala/coord{}.test"``, where
+              ``{}`` is its number from 1; without it all go by one name, as those set up
+              for a load balancer;
+            * ``qop``: ``"auth"``, ``"auth-int"`` or ``"auth-conf"``;
+            * ``tls``: a pem with key and chain for all, or one for each;
+            * ``client_ca``: who signs the certificates that clients must show; None: they need
+              none;
+            * ``tls_minimum``: ``"TLSv1.2"`` (the default) or ``"TLSv1.3"``;
+            * ``jwt_key``: what the signature of a token is verified with: a secret (HS256) or
+              the pem of a public key (RS256).
 
     Raises:
         ValueError: An argument makes no sense.
@@ -69,15 +89,17 @@ class LocalCluster(Coordinators):
         data: str | os.PathLike[str] | None = None,
         warehouse: str | os.PathLike[str] | None = None,
         port: int | None = None,
-        auth: Literal["NOSASL", "PLAIN"] = "NOSASL",
+        auth: Auth = "NOSASL",
         users: Mapping[str, str] | None = None,
         memory_limit: str = "512MB",
         flags: Mapping[str, object] | None = None,
         workload_management: bool = True,
         query_log_delay: float = 0.0,
+        http: bool = False,
         _engine: str = _ENGINE,
+        **secured: Unpack[Secured],
     ) -> None:
-        _check(n, port, auth, users, data)
+        _check(n, port, data)
         parse_flags(flags or {})
         if query_log_delay < 0:
             raise ValueError(f"query_log_delay must not be negative, not {query_log_delay}")
@@ -87,13 +109,13 @@ class LocalCluster(Coordinators):
             port=port,
             warehouse=str(Path(warehouse).resolve()) if warehouse is not None else "",
             data=str(Path(data).resolve()) if data is not None else None,
-            auth=auth,
-            users=dict(users) if users is not None else None,
+            security=make_security(n, auth, users, secured),
             memory_limit=memory_limit,
             flags=dict(flags or {}),
             workload_management=workload_management,
             query_log_delay=query_log_delay,
             engine=_engine,
+            http=http,
         )
         if _engine == _ENGINE:
             _check_installed()
@@ -168,21 +190,11 @@ class LocalCluster(Coordinators):
             end_keeper(process)
 
 
-def _check(
-    n: int,
-    port: int | None,
-    auth: str,
-    users: Mapping[str, str] | None,
-    data: str | os.PathLike[str] | None,
-) -> None:
+def _check(n: int, port: int | None, data: str | os.PathLike[str] | None) -> None:
     if not 1 <= n <= _MOST:
         raise ValueError(f"n must be between 1 and {_MOST}, not {n}")
     if port is not None and not 1 <= port <= _LAST_PORT:
         raise ValueError(f"port must be between 1 and {_LAST_PORT}, not {port}")
-    if auth not in {"NOSASL", "PLAIN"}:
-        raise ValueError(f"auth must be 'NOSASL' or 'PLAIN', not {auth!r}")
-    if users is not None and auth != "PLAIN":
-        raise ValueError("users have no meaning without auth='PLAIN'")
     if data is not None and not Path(data).is_dir():
         raise ValueError(f"data must be a folder, and {os.fspath(data)!r} is none")
 

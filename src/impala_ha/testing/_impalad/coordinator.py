@@ -88,8 +88,8 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     frontend = Frontend(
         flags,
         faults,
-        plain=layout.auth == "PLAIN",
-        users=layout.users,
+        plain=layout.security.auth == "PLAIN",
+        users=layout.security.users,
         serve=Service(impalad).serve,
     )
     commands = control.listen(layout.control(index))

@@ -170,6 +170,7 @@ def main(directory: str) -> None:
         layout = layout.at(
             [sock.getsockname() for sock in reserved],
             [sock.getsockname() for sock in reserved_web],
+            [],
         )
         layout.write()
         keeper = Keeper(layout)

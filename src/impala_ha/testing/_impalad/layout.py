@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from impala_ha.testing._impalad.security import Security
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,13 +32,14 @@ class Layout:
         web: Host and port of each coordinator's web page, likewise.
         warehouse: The folder of the tables.
         data: The folder whose files become tables; None for none.
-        auth: ``"NOSASL"`` or ``"PLAIN"``.
-        users: Passwords by user; None lets everybody in.
+        security: Who may come in, and over what.
         memory_limit: What one engine may use, such as ``"512MB"``.
         flags: Impala's start-up flags.
         workload_management: Whether there are the tables of Impala's workload management.
         query_log_delay: Seconds after which a statement that is over is in its log.
         engine: Where the engine comes from: ``"module:function"``.
+        http: Whether each coordinator has a port for HiveServer2 over HTTP.
+        http_addresses: Host and port of each of these, likewise.
     """
 
     directory: str
@@ -44,15 +47,16 @@ class Layout:
     port: int | None
     warehouse: str
     data: str | None
-    auth: str
     memory_limit: str
     engine: str
-    users: Mapping[str, str] | None = field(default=None, repr=False)
+    security: Security = field(default_factory=Security)
     flags: Mapping[str, object] = field(default_factory=dict)
     workload_management: bool = True
     query_log_delay: float = 0.0
     addresses: tuple[tuple[str, int], ...] = ()
     web: tuple[tuple[str, int], ...] = ()
+    http: bool = False
+    http_addresses: tuple[tuple[str, int], ...] = ()
 
     @property
     def keeper(self) -> Path:
@@ -85,9 +89,14 @@ class Layout:
         """Return the same plan for a directory and a warehouse."""
         return replace(self, directory=directory, warehouse=warehouse)
 
-    def at(self, addresses: list[tuple[str, int]], web: list[tuple[str, int]]) -> Layout:
+    def at(
+        self,
+        addresses: list[tuple[str, int]],
+        web: list[tuple[str, int]],
+        http: list[tuple[str, int]],
+    ) -> Layout:
         """Return the same plan with the addresses that were found."""
-        return replace(self, addresses=tuple(addresses), web=tuple(web))
+        return replace(self, addresses=tuple(addresses), web=tuple(web), http_addresses=tuple(http))
 
     def write(self) -> None:
         """Write the plan down."""
@@ -105,6 +114,9 @@ def read_layout(directory: str | os.PathLike[str]) -> Layout:
         FileNotFoundError: No cluster lives there.
     """
     plan = json.loads(Path(directory, _PLAN).read_text())
-    for name in ("addresses", "web"):
+    for name in ("addresses", "web", "http_addresses"):
         plan[name] = tuple((host, port) for host, port in plan[name])
+    security = plan["security"]
+    security["certificates"] = tuple(security["certificates"])
+    plan["security"] = Security(**security)
     return Layout(**plan)

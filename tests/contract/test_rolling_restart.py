@@ -1,9 +1,14 @@
 """
 Fifty clients read and write while every coordinator is drained, killed and restarted in turn.
 
-Twice around: the first time each coordinator is given the time to become empty, the second time
-it is killed with statements on it.  A read never fails and never lies; a write is done once, or
-its caller is told that nobody knows.  A long run is ``SOAK_SECONDS=600 pytest <this file>``.
+Three times around: first each coordinator is given the time to become empty, then it is killed
+with statements on it, and then it is killed all of a sudden: answers to statements that it took
+get lost, and the blow falls while it runs a write.  A read never fails and never lies; a write is
+done once, or its caller is told that nobody knows.  A long run is
+``SOAK_SECONDS=600 pytest -s <this file>``.
+
+The sudden turn is what catches a client that gives a write once more when its coordinator was
+lost: that write has begun on two of them.
 """
 
 from __future__ import annotations
@@ -30,7 +35,10 @@ pytestmark = [
 CLIENTS = 50
 PAUSE = 1.2  # seconds between two statements of a client, at most
 STEP = 30  # statements that are let through before the next blow
-AROUND = 2
+WRITING = 0.3  # seconds that a write takes
+LOST = 6  # answers to statements that get lost before a sudden kill
+TURNS = ("patient", "impatient", "sudden")
+SEED = int(os.environ.get("SOAK_SEED", "0"))
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "0"))
 
 
@@ -61,7 +69,7 @@ class Client:
 
     def work(self, hosts, stop):
         """Read and write until *stop*."""
-        chance = random.Random(self.number)
+        chance = random.Random(SEED * CLIENTS + self.number)
         with _connect(hosts) as connection, connection.cursor() as cursor:
             while not stop.wait(chance.uniform(0, PAUSE)):
                 began = time.monotonic()
@@ -104,7 +112,8 @@ class Client:
 
     def insert(self, number):
         """The text of one write, which no other write has."""
-        return f"INSERT INTO rolling VALUES ({self.number}, {number})"
+        slow = f"IF(sleep({WRITING * 1000:.0f}), {number}, {number})"
+        return f"INSERT INTO rolling SELECT {self.number}, {slow}"
 
 
 class Crowd:
@@ -155,34 +164,65 @@ def test_a_rolling_restart_fails_no_read_and_runs_no_write_twice(trio, until, ca
         cursor.execute("CREATE TABLE rolling (client INT, number INT)")
     began = time.monotonic()
     with Crowd(trio) as crowd:
-        turn = 0
-        while turn < AROUND or time.monotonic() - began < SOAK_SECONDS:
+        turn = sudden = 0
+        while turn < len(TURNS) or time.monotonic() - began < SOAK_SECONDS:
             for coordinator in trio:
-                _restart(coordinator, crowd, until, patient=turn % 2 == 0)
+                sudden += _restart(coordinator, crowd, until, TURNS[turn % len(TURNS)])
             turn += 1
     with capsys.disabled():
-        sys.stdout.write(_table(crowd, turn, time.monotonic() - began))
+        sys.stdout.write(_table(trio, crowd, turn, time.monotonic() - began))
 
     assert [] == [error for client in crowd.clients for error in client.errors]
     assert [] == [lie for client in crowd.clients for lie in client.lies]
     _check_executions(trio, crowd)
     _check_rows(trio, crowd)
+    unknown = sum(len(client.unknown) for client in crowd.clients)
+    assert sudden <= unknown, "or no blow fell while a write ran, and this test shows nothing"
     until(lambda: not any(one.connections for one in trio))
 
 
-def _restart(coordinator, crowd, until, *, patient):
-    """Drain, kill, restart; a patient operator waits until nobody is there any more."""
-    coordinator.drain()
-    crowd.go_on(until)
-    if patient:
-        until(lambda: coordinator.sessions == [], 20)
+def _restart(coordinator, crowd, until, how):
+    """Make it go and come back; say how many writes have certainly been hit."""
+    if how == "sudden":
+        _lose_answers(coordinator, crowd, until)
+        until(lambda: _has_just_begun_a_write(coordinator), 20)
+    else:
+        coordinator.drain()
+        crowd.go_on(until)
+        if how == "patient":
+            until(lambda: coordinator.sessions == [], 20)
     coordinator.kill()
     crowd.go_on(until)
     coordinator.restart()
+    return how == "sudden"
+
+
+def _lose_answers(coordinator, crowd, until):
+    """Cut connections when the statement was taken, and before its caller hears of it."""
+    before = coordinator.cut_count
+    for number in range(LOST):
+        coordinator.cut("ExecuteStatement:response", 0, ("fin", "rst")[number % 2])
+    crowd.go_on(until)
+    until(lambda: coordinator.cut_count == before + LOST, 20)
+
+
+def _has_just_begun_a_write(coordinator):
+    """So that it is still running when the kill comes."""
+    begun = {}
+    for event in coordinator.journal():
+        if event.sql.startswith("INSERT"):
+            begun.pop(event.sql, None)
+            if event.event == "started":
+                begun[event.sql] = event.time
+    return any(time.time() - at < WRITING / 2 for at in begun.values())
+
+
+def _executions(trio):
+    return Counter(event.sql for event in trio.journal() if event.event == "started")
 
 
 def _check_executions(trio, crowd):
-    ran = Counter(event.sql for event in trio.journal() if event.event == "started")
+    ran = _executions(trio)
     for client in crowd.clients:
         for number in client.done:
             assert 1 == ran[client.insert(number)], f"{client.insert(number)} was told to be done"
@@ -201,17 +241,21 @@ def _check_rows(trio, crowd):
     assert done <= rows.keys() <= done | unknown
 
 
-def _table(crowd, turns, seconds):
+def _table(trio, crowd, turns, seconds):
     def total(name):
         values = [getattr(client, name) for client in crowd.clients]
         return sum(value if isinstance(value, int) else len(value) for value in values)
 
+    ran = _executions(trio)
+    inserts = {client.insert(n) for client in crowd.clients for n in client.done | client.unknown}
     return (
-        f"\nrolling restart: {CLIENTS} clients, 3 coordinators, {turns} turns, {seconds:.0f} s\n"
+        f"\nrolling restart: {CLIENTS} clients, 3 coordinators, {turns} turns, "
+        f"{seconds:.0f} s, SOAK_SEED={SEED}\n"
         f"  statements             {crowd.statements:6}\n"
         f"  took several attempts  {total('moved'):6}\n"
         f"  writes done            {total('done'):6}\n"
         f"  writes told unknown    {total('unknown'):6}\n"
+        f"  writes run twice       {sum(ran[sql] > 1 for sql in inserts):6}\n"
         f"  errors                 {total('errors'):6}\n"
         f"  longest wait, s        {max(client.longest for client in crowd.clients):6.2f}\n"
     )

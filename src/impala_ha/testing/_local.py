@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _ENGINE = "impala_ha.testing._impalad.engine:make_engine"
 _NEEDS = ("duckdb", "numpy", "sqlglot")
+_NEEDED_BY = {"GSSAPI": ("gssapi",), "JWT": ("jwt",)}
 _MOST = 250
 _LAST_PORT = 65535
 
@@ -79,7 +80,8 @@ class LocalCluster(Coordinators):
 
     Raises:
         ValueError: An argument makes no sense.
-        MissingExtra: The extra ``local`` is not installed.
+        MissingExtra: The extra ``local`` is not installed, or ``testing``, which Kerberos and
+            tokens need.
     """
 
     def __init__(
@@ -118,7 +120,8 @@ class LocalCluster(Coordinators):
             http=http,
         )
         if _engine == _ENGINE:
-            _check_installed()
+            _check_installed(_NEEDS, "local")
+        _check_installed(_NEEDED_BY.get(auth, ()), "testing")
         super().__init__(plan)
         self._process: subprocess.Popen[str] | None = None
 
@@ -199,9 +202,9 @@ def _check(n: int, port: int | None, data: str | os.PathLike[str] | None) -> Non
         raise ValueError(f"data must be a folder, and {os.fspath(data)!r} is none")
 
 
-def _check_installed() -> None:
-    missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
+def _check_installed(names: tuple[str, ...], extra: str) -> None:
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtra(
-            f"{missing[0]} is not installed: pip install 'impala-ha[local]'", name=missing[0]
+            f"{missing[0]} is not installed: pip install 'impala-ha[{extra}]'", name=missing[0]
         )

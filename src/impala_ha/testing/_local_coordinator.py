@@ -36,6 +36,7 @@ class LocalCoordinator(Breakable):
         index: Its place in the cluster, from 0.
         host: Its loopback address.
         port: Its HiveServer2 port.
+        kerberos_host: The host in the name of its service, which clients call ``krb_host``.
         web_address: ``"host:port"`` of its web page, which serves ``/queries?json``,
             ``/sessions?json``, ``/backends?json``, ``/?json`` and ``/healthz``.
     """
@@ -43,6 +44,7 @@ class LocalCoordinator(Breakable):
     def __init__(self, layout: Layout, index: int) -> None:
         self.index = index
         self.host, self.port = layout.addresses[index]
+        self.kerberos_host = layout.security.kerberos_host(index)
         self.web_address = layout.web_address(index)
         self._layout = layout
 

@@ -47,6 +47,11 @@ class Coordinators:
         """``"127.0.0.1:21050,127.0.0.2:21050"``: what `impala_ha.connect` takes."""
         return ",".join(f"{host}:{port}" for host, port in self._running().addresses)
 
+    @property
+    def kerberos_hosts(self) -> str:
+        """The same with Kerberos names: ``"127.0.0.1:21050?krb_host=coord1.test,..."``."""
+        return ",".join(f"{each.address}?krb_host={each.kerberos_host}" for each in self)
+
     def __len__(self) -> int:
         return self._plan.size
 

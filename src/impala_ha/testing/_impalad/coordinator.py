@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impala_ha.testing._impalad import control, web
+from impala_ha.testing._impalad import control, kerberos, web
 from impala_ha.testing._impalad.archive import Archive
 from impala_ha.testing._impalad.contract import SharedCatalog
+from impala_ha.testing._impalad.doors import binary_door
 from impala_ha.testing._impalad.faults import Faults
 from impala_ha.testing._impalad.flags import parse_flags
 from impala_ha.testing._impalad.frontend import Frontend
@@ -31,6 +32,7 @@ from impala_ha.testing._impalad.ports import bind
 from impala_ha.testing._impalad.query_log import QueryLog
 from impala_ha.testing._impalad.registry import Registry
 from impala_ha.testing._impalad.service import Service
+from impala_ha.testing._impalad.tls import server_context
 from impala_ha.testing._impalad.verbs import verbs
 from impala_ha.testing._impalad.workload import SINCE, Tables
 
@@ -71,6 +73,7 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         index: Which one.
         ready: To be called when clients can connect.
     """
+    kerberos.prepare(layout.security)
     host, port = layout.addresses[index]
     faults, flags = Faults(), parse_flags(layout.flags)
     archive = Archive(_query_log(layout, index, flags))
@@ -88,8 +91,8 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     frontend = Frontend(
         flags,
         faults,
-        plain=layout.security.auth == "PLAIN",
-        users=layout.security.users,
+        admit=binary_door(layout.security, index),
+        tls=server_context(layout.security, index),
         serve=Service(impalad).serve,
     )
     commands = control.listen(layout.control(index))

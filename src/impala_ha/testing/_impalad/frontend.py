@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.testing._impalad.impalad import Connection
-from impala_ha.testing._impalad.sasl import accept_plain
 from impala_ha.testing._impalad.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import ssl
+    from collections.abc import Callable
 
     from impala_ha.testing._impalad.faults import Faults
     from impala_ha.testing._impalad.flags import Flags
@@ -35,8 +35,8 @@ class Frontend:
     Args:
         flags: The coordinator's start-up flags.
         faults: What is wrong with it.
-        plain: Whether clients must authenticate with SASL PLAIN.
-        users: Passwords by user; None lets everybody in.
+        admit: Lets a client in and says who it is; None: nobody asked.
+        tls: The certificate and the rules of TLS; None: none.
         serve: Serves one connection until it ends.
     """
 
@@ -45,14 +45,14 @@ class Frontend:
         flags: Flags,
         faults: Faults,
         *,
-        plain: bool,
-        users: Mapping[str, str] | None,
+        admit: Callable[[Wire], str | None],
+        tls: ssl.SSLContext | None,
         serve: Callable[[Connection], None],
     ) -> None:
         self._flags = flags
         self._faults = faults
-        self._plain = plain
-        self._users = users
+        self._admit = admit
+        self._tls = tls
         self._serve = serve
         self._numbers = itertools.count(1)
         self._setup = threading.BoundedSemaphore(_SETUP_THREADS)
@@ -103,7 +103,9 @@ class Frontend:
                 wire.end(ordered.how)
             with self._setup:
                 self._faults.wait_while_mute()
-                user = accept_plain(wire, self._users) if self._plain else None
+                if self._tls is not None:
+                    wire.secure(self._tls)
+                user = self._admit(wire)
                 admitted = self._take_service_thread()
             if admitted:
                 try:

@@ -6,7 +6,9 @@ three coordinators, is told to whoever wrote the line, and not by a coordinator 
 
 from __future__ import annotations
 
+import hmac
 import os
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ TlsVersion = Literal["TLSv1.2", "TLSv1.3"]
 AUTHS = ("NOSASL", "PLAIN", "LDAP", "GSSAPI", "JWT")
 QOPS = ("auth", "auth-int", "auth-conf")
 TLS_VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+_BEHIND_USER = re.compile("[/@]")
 _WORDS = {"principals", "qop", "tls_minimum", "jwt_key"}
 _WITH_PASSWORDS = ("PLAIN", "LDAP")
 
@@ -83,6 +86,21 @@ class Security:
         if not self.certificates:
             return None
         return self.certificates[index % len(self.certificates)]
+
+    def lets_in(self, user: str, password: bytes) -> bool:
+        """Whether that is the password of *user*."""
+        if self.auth == "LDAP" and not password:
+            # A directory takes a bind without a password for an anonymous one; Impala does not ask.
+            return False
+        if self.users is None:
+            return True
+        known = self.users.get(user)
+        return known is not None and hmac.compare_digest(known.encode(), password)
+
+
+def short_name(principal: str) -> str:
+    """Return the user in a principal: ``"etl"`` of ``"etl/host@REALM"``."""
+    return _BEHIND_USER.split(principal, maxsplit=1)[0] or principal
 
 
 def make_security(

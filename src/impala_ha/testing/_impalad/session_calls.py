@@ -11,6 +11,7 @@ from impala._thrift_gen.TCLIService import ttypes as t
 from impala_ha.testing._impalad import handles
 from impala_ha.testing._impalad.contract import ImpalaError, SessionState
 from impala_ha.testing._impalad.replies import NOT_IMPLEMENTED, done, refusal
+from impala_ha.testing._impalad.security import short_name
 from impala_ha.testing._impalad.sql.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class SessionCalls:
         """Open a session; unknown options are ignored without a word, as Impala ignores them."""
         self._impalad.check_not_draining()
         user = connection.user or req.username or "anonymous"
-        configuration = dict(req.configuration or {})
+        # Impala asks in any case for the names that are not of query options, too.
+        configuration = {key.lower(): value for key, value in (req.configuration or {}).items()}
         state = SessionState(self._effective_user(user, configuration))
         state.database = configuration.pop(_DATABASE, state.database).lower()
         own = {key.upper(): value for key, value in configuration.items()}
@@ -100,7 +102,7 @@ class SessionCalls:
         for rule in filter(None, allowed.split(";")):
             proxy, _, names = rule.partition("=")
             may = {name.strip() for name in names.split(",")}
-            if proxy.strip() in {user, "*"} and not may.isdisjoint({delegate, "*"}):
+            if proxy.strip() == short_name(user) and not may.isdisjoint({delegate, "*"}):
                 return delegate
         disabled = "" if allowed else " User/group delegation is disabled."
         raise ImpalaError(f"User '{user}' is not authorized to delegate to '{delegate}'.{disabled}")

@@ -8,16 +8,18 @@ cable would.
 
 With SASL the stream is divided into frames (a length of four bytes, then the payload).  A frame is
 no message: like Impala's, this transport takes the payloads as one stream, so several messages may
-share a frame and a message may span several.
+share a frame and a message may span several.  A layer of SASL's signs or encrypts each payload; a
+cut then counts the bytes of what it made of the answer.  TLS lies below all that.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 from io import BytesIO
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from thrift.transport.TTransport import CReadableTransport, TTransportBase, TTransportException
 
@@ -25,6 +27,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK = 1 << 16
+
+
+class Layer(Protocol):
+    """What SASL does with each frame once both sides have agreed."""
+
+    def wrap(self, payload: bytes) -> bytes:
+        """Sign or encrypt the payload of a frame."""
+        ...
+
+    def unwrap(self, frame: bytes) -> bytes:
+        """Verify or decrypt it."""
+        ...
 
 
 class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift has no types
@@ -35,10 +49,12 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
 
     Attributes:
         framed: Whether SASL frames are on the wire (set after the handshake).
+        layer: What signs or encrypts these frames; None: nothing.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self.framed = False
+        self.layer: Layer | None = None
         self._sock = sock
         self._inbox = BytesIO()
         self._outbox: list[bytes] = []
@@ -84,7 +100,7 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
             byte, how = self._cut_response
             self._send(payload, byte)
             self.end(how)
-        self._send(payload, len(payload))
+        self._send(payload)
 
     def isOpen(self) -> bool:  # noqa: N802  # Thrift's name
         """Whether the socket is open on our side."""
@@ -122,18 +138,34 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
         with _as_thrift_errors():
             self._sock.sendall(data)
 
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Shake hands for TLS, which is below everything from then on."""
+        with _as_thrift_errors():
+            # In two steps, so that `hang_up` reaches a handshake that waits.
+            self._sock = secured = context.wrap_socket(
+                self._sock, server_side=True, do_handshake_on_connect=False
+            )
+            secured.do_handshake()
+
     def hang_up(self) -> None:
         """End the connection from another thread: the one that reads it wakes up and closes it."""
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+            # Not TLS's own, which forgets the keys: the other thread would go on in clear.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the socket.  May be called twice."""
+        """Close the socket, with a goodbye where there is TLS.  May be called twice."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                # The client's own goodbye is not waited for.
+                self._sock.setblocking(False)
+                self._sock.unwrap()
         self._sock.close()
 
     def end(self, how: str) -> NoReturn:
         """Cut the connection: *how* is ``"fin"`` (end of file) or ``"rst"`` (reset)."""
-        cut(self._sock, how)
+        # Past TLS, which would say goodbye.
+        cut(socket.socket(fileno=self._sock.detach()), how)
         raise TTransportException(TTransportException.END_OF_FILE, "cut on request")
 
     def _receive(self, wanted: int) -> bytes:
@@ -143,7 +175,11 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
             data = self._recv(max(_CHUNK, wanted))
         else:
             (length,) = struct.unpack(">I", self._recv_exactly(4))
-            data = self._recv_exactly(length) if length else self._receive(wanted)
+            if not length:
+                return self._receive(wanted)
+            data = self._recv_exactly(length)
+            if self.layer is not None:
+                data = self.layer.unwrap(data)
         self._received += len(data)
         self._check_request()
         return data
@@ -166,8 +202,11 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
             size -= len(chunks[-1])
         return b"".join(chunks)
 
-    def _send(self, payload: bytes, size: int) -> None:
-        if self.framed and size:
+    def _send(self, payload: bytes, size: int | None = None) -> None:
+        """Send *payload*, or the first *size* bytes of it."""
+        if self.layer is not None:
+            payload = self.layer.wrap(payload)
+        if self.framed and size != 0:
             self.send(struct.pack(">I", len(payload)))
         self.send(payload[:size])
 

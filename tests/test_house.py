@@ -30,7 +30,7 @@ FLOORS = {
         "_sockets",
         "_wire",
     },
-    "choices": {"policies", "_hosts", "_attempts", "_link", "_service"},
+    "choices": {"policies", "_hosts", "_attempts", "_link", "_service", "_mark"},
     "words and lists": {"_options", "_roster", "_hedge", "_verdicts"},
     "edges": {"_settings", "_hints", "_transports", "cluster"},
     "driver": {"_driver"},

@@ -48,6 +48,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
             hedge_after=options.hedge_after,
             metadata_lag=options.metadata_lag,
             sync_ddl=options.sync_ddl,
+            statement_tag=options.statement_tag,
             zone=options.zone,
         )
         self._failover.run(Call("connect", proof=True), lambda _: None)

@@ -16,8 +16,9 @@ from impala.hiveserver2 import HiveServer2Cursor
 from . import errors
 from ._attempts import Call
 from ._binding import bind
-from ._execution import Errand, Execution, given
+from ._execution import Errand, given
 from ._link import FAREWELL
+from ._mark import Mark
 from ._model import Attempt, Coordinator
 from ._results import Results
 from ._statement import Effect, Statement
@@ -105,13 +106,9 @@ class Cursor(Results):
         statement = given(text, idempotent)
         if self._failover.sync_ddl and statement.effect is not Effect.READ:
             overlay = {"SYNC_DDL": "true", **(overlay or {})}
-
-        def submit(cursor: Execution) -> None:
-            cursor._last_operation_string = text  # noqa: SLF001
-            session = cursor.session
-            cursor._last_operation = session.execute(text, overlay, run_async=True)  # noqa: SLF001
-
-        self._errand = Errand(submit, statement)
+        kind = "none" if statement.repeatable else self._failover.statement_tag
+        mark = Mark(comment=kind == "comment") if kind != "none" else None
+        self._errand = Errand(lambda me: me._send(text, overlay, mark), statement)  # noqa: SLF001
 
     def _remember(self) -> None:
         """What a statement that went well means for those that follow."""

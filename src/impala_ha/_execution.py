@@ -11,14 +11,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
 from ._attempts import Call
 from ._faults import judge
-from ._home import GONE, Got, Home, printed_id
+from ._home import GONE, Got, Home, Sent, printed_id
 from ._link import Link
+from ._mark import Mark
 from ._statement import Effect, Statement
 
 _log = logging.getLogger("impala_ha")
@@ -98,6 +100,16 @@ class Execution(Home):
         self._taken.append((self._last_operation_string, taken))
         self._last_operation_active = True
         errand.accepted = True
+
+    def _send(self, text: str, overlay: dict[str, Any] | None, mark: Mark | None) -> None:
+        """Send a statement, and note what is needed to ask for it later."""
+        self._last_operation_string = text
+        if mark is not None:
+            text, overlay, tag = mark.put(text, overlay, self._wanted, self.session.config or {})
+            self._sent = Sent(text, tag)
+        else:
+            self._sent = Sent(text)
+        self._last_operation = self.session.execute(text, overlay, run_async=True)
 
     def _complete(self) -> None:
         """What impyla's ``execute`` does once the statement was sent."""

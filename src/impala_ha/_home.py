@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from impala._thrift_gen.TCLIService.ttypes import TOperationState
 from impala.hiveserver2 import HiveServer2Cursor
@@ -35,6 +35,13 @@ _REMEMBERED = 1000  # statements of a session, to tell one of unknown outcome fr
 GONE = frozenset({Fault.SESSION_GONE, Fault.RESULT_GONE})
 
 
+class Sent(NamedTuple):
+    """The last statement as it was sent, and its mark."""
+
+    text: str = ""
+    tag: str | None = None
+
+
 class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     """The part of `Cursor` that has a session somewhere."""
 
@@ -48,6 +55,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._wanted = session
         self._home: Link | None = None
         self._inside = False
+        self._sent = Sent()
         self._taken: deque[tuple[str | None, str]] = deque(maxlen=_REMEMBERED)
         self._trail = Trail()
         self._run(Call("cursor", proof=True), self._settle)
@@ -96,7 +104,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         where = unknown.attempts[-1].coordinator
         handle = self._last_operation.handle if self._last_operation is not None else None
         question = Question(
-            text=self._last_operation_string or "",
+            text=self._sent.text,
+            tag=self._sent.tag,
             coordinator=where,
             user=self._wanted.user,
             session=self.session,
@@ -107,7 +116,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         )
         cluster, driver = self._failover.cluster, self._failover.driver
         unknown.resolver = lambda timeout: resolve(question, cluster, driver, timeout)
-        unknown.identify(question.session_id, question.query_id)
+        unknown.identify(question.session_id, question.query_id, question.tag)
 
     def _settle(self, link: Link) -> None:
         """Open the session on *link* unless it is there already."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ._mark import KINDS
 from .policies import POLICIES
 
 MECHANISMS = ("NOSASL", "PLAIN", "GSSAPI", "LDAP", "JWT")  # impala.dbapi.AUTH_MECHANISMS
@@ -112,6 +113,13 @@ def _policy(value: Any) -> Any:
     return value
 
 
+def _tag(value: Any) -> str:
+    word = _text(value).strip().lower()
+    if word not in KINDS:
+        raise ValueError(f"must be one of {', '.join(KINDS)}")
+    return word
+
+
 def _file(value: Any) -> str:
     path = os.fspath(value)
     # pathlib would cost each import of the library a millisecond
@@ -199,6 +207,13 @@ class Options:
     )
     sync_ddl: bool = _option(
         _flag, False, "Set SYNC_DDL on statements that change something, and on those alone."
+    )
+    statement_tag: str = _option(
+        _tag,
+        "client_identifier",
+        "How a write is marked, so that its outcome can be found out when its coordinator is lost: "
+        "`client_identifier` by the query option CLIENT_IDENTIFIER, where the session has none, "
+        "`comment` by a comment before its text as well, `none` not at all.",
     )
     zone: str = _option(
         _text, "", "Where this client stands: coordinators with the same `?zone=` come first."

@@ -59,6 +59,7 @@ class Place:
         zone: str = "",
         metadata_lag: float = 10.0,
         sync_ddl: bool = False,
+        statement_tag: str = "none",
     ):
         """
         Args:
@@ -71,6 +72,7 @@ class Place:
             metadata_lag: Seconds after a change of our own in which another coordinator may not
                 have heard of it.
             sync_ddl: Whether changes wait until all coordinators have heard of them.
+            statement_tag: How writes are marked, one of `impala_ha._mark.KINDS`.
         """
         self.cluster = cluster
         self.driver = driver
@@ -83,6 +85,7 @@ class Place:
         self._zone = zone
         self._process = os.getpid()
         self.sync_ddl = sync_ddl
+        self.statement_tag = statement_tag
         self._lag = metadata_lag
         self._news: deque[News] = deque(maxlen=100)
 

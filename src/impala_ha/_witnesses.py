@@ -45,6 +45,7 @@ class Question:
 
     Attributes:
         text: As it was sent.
+        tag: What it was marked with; None if it was not.
         coordinator: Where.
         user: Whose session.
         session: Its HS2 session.
@@ -55,6 +56,7 @@ class Question:
     """
 
     text: str
+    tag: str | None
     coordinator: Coordinator
     user: str
     session: Any
@@ -80,8 +82,9 @@ def page(question: Question, driver: Driver, seconds: float) -> Outcome:
     """
     Look at the coordinator's page of queries, if it has been there all the time.
 
-    The page does not tell sessions apart, so without an id it can only say that nobody sent such
-    a text. Then the session is closed before the second look, so that a request that is still on
+    The page does not tell sessions apart: without an id the statement is known by its mark, which
+    its profile shows; without a mark the page can only say that nobody sent such a text. Where it
+    is not there the session is closed before the second look, so that a request that is still on
     its way cannot start the statement behind our back.
     """
     address = (question.session.config or {}).get("http_addr")
@@ -119,16 +122,28 @@ def _seen(question: Question, address: str, seconds: float) -> Outcome:
         return Outcome.UNKNOWN
     ended = shown.get("completed_queries", [])
     rows = [*shown.get("in_flight_queries", []), *ended]
-    if question.query_id is None:
-        found = any(_may_be(question.text, str(row.get("stmt"))) for row in rows)
-        state = None
-    else:
-        states = [row.get("state") for row in rows if row.get("query_id") == question.query_id]
-        found, state = bool(states), next(iter(states), None)
-    if found:
-        return _STATES.get(str(state), Outcome.UNKNOWN)
+    doubtful = False
+    for row in rows:
+        it_is = _is_meant(question, row, address, seconds)
+        if it_is:
+            return _STATES.get(str(row.get("state")), Outcome.UNKNOWN)
+        doubtful |= it_is is None
     whole = len(ended) < int(shown.get("completed_log_size") or 0)
-    return Outcome.NEVER_SEEN if whole else Outcome.UNKNOWN
+    return Outcome.NEVER_SEEN if whole and not doubtful else Outcome.UNKNOWN
+
+
+def _is_meant(question: Question, row: dict[str, Any], address: str, seconds: float) -> bool | None:
+    """Is *row* of the page our statement?  None where that cannot be told."""
+    if question.query_id is not None:
+        return row.get("query_id") == question.query_id
+    if not _may_be(question.text, str(row.get("stmt"))):
+        return False
+    if question.tag is None:
+        return None
+    profile = _get(f"{address}/query_profile_plain_text?query_id={row.get('query_id')}", seconds)
+    if profile is None or b"Sql Statement" not in profile:
+        return None
+    return question.tag.encode() in profile
 
 
 def _may_be(text: str, shown: str) -> bool:
@@ -138,15 +153,24 @@ def _may_be(text: str, shown: str) -> bool:
 
 def _page(address: str, seconds: float) -> dict[str, Any] | None:
     import json  # noqa: PLC0415 - hardly ever needed
-    from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415 - as well
+
+    found = _get(f"{address}/queries?json", seconds)
+    try:
+        shown = None if found is None else json.loads(found)
+    except ValueError:
+        return None
+    return shown if isinstance(shown, dict) else None
+
+
+def _get(page: str, seconds: float) -> bytes | None:
+    from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415 - hardly ever needed
 
     opener = build_opener(ProxyHandler({}))
     try:
-        with opener.open(f"http://{address}/queries?json", timeout=seconds) as answer:
-            shown = json.load(answer)
+        with opener.open(f"http://{page}", timeout=seconds) as answer:
+            return answer.read()  # type: ignore[no-any-return]  # urllib says Any
     except (OSError, ValueError):
         return None
-    return shown if isinstance(shown, dict) else None
 
 
 def tables(
@@ -191,8 +215,12 @@ _TABLES = (
 def _where(question: Question) -> str:
     if question.query_id is not None:
         return f"query_id = '{question.query_id}'"
+    where = f"session_id = '{question.session_id}'"
+    if question.tag is not None:
+        marked = f"LIKE '%{question.tag}%'"
+        return f"{where} AND (query_opts_config {marked} OR `sql` {marked})"
     text = question.text.replace("\\", "\\\\").replace("'", "\\'")
-    where = f"session_id = '{question.session_id}' AND `sql` = '{text}'"
+    where += f" AND `sql` = '{text}'"
     if question.known:
         known = ", ".join(f"'{query_id}'" for query_id in question.known)
         where += f" AND query_id NOT IN ({known})"

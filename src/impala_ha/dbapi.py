@@ -129,6 +129,7 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
     deadline: float | None = None,
     metadata_lag: float | None = None,
     sync_ddl: bool | None = None,
+    statement_tag: str | None = None,
     zone: str | None = None,
     eject_for: float | None = None,
     eject_most: float | None = None,
@@ -158,6 +159,9 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         metadata_lag: Seconds after its own DDL or write in which a connection that moved retries a
             "table does not exist" there; 10.
         sync_ddl: Set ``SYNC_DDL`` on DDL and writes, and on those alone; False.
+        statement_tag: How a write is marked, so that `OutcomeUnknown.resolve` finds it:
+            ``"client_identifier"`` sets the query option of that name on it where the session has
+            none, ``"comment"`` puts a comment before its text as well, ``"none"`` neither.
         zone: Coordinators of this ``?zone=`` come first as long as one of them is well.
         eject_for: Seconds that a failed coordinator is left alone at first; 5.
         eject_most: Seconds that it is left alone at most; 300.

@@ -155,10 +155,12 @@ class OutcomeUnknown(CoordinatorLost):
         phase: How far it had come.
         session_id: Of the session it was sent in, as Impala prints it; None if that is not known.
         query_id: Of the statement, as Impala prints it; None where the server's answer was lost.
+        statement_tag: What it was marked with (see the option of that name); None if it was not.
     """
 
     session_id: str | None = None
     query_id: str | None = None
+    statement_tag: str | None = None
     resolver: Callable[[float], Outcome] | None = None  # not carried by pickle
 
     def resolve(self, timeout: float = 30.0) -> Outcome:
@@ -184,11 +186,18 @@ class OutcomeUnknown(CoordinatorLost):
         """How far the last attempt had come."""
         return self.attempts[-1].phase if self.attempts else None
 
-    def identify(self, session_id: str | None, query_id: str | None) -> None:
-        """Add what the server called session and statement, to the text as well."""
+    def identify(
+        self, session_id: str | None, query_id: str | None, statement_tag: str | None
+    ) -> None:
+        """Add what the server calls session and statement, to the text as well."""
         self.session_id, self.query_id = session_id, query_id
-        known = [("Session", session_id), ("query", query_id)]
-        told = ", ".join(f"{name} id {value}" for name, value in known if value)
+        self.statement_tag = statement_tag
+        known = [
+            ("Session id", session_id),
+            ("query id", query_id),
+            ("statement tag", statement_tag),
+        ]
+        told = ", ".join(f"{name} {value}" for name, value in known if value)
         if told:
             self.args = (f"{self}\n{told}.",)
 

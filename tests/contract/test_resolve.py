@@ -45,7 +45,7 @@ def test_a_write_whose_answer_was_lost_is_done(local, cursor, until):
     error = lost(cursor, sql)
     until(lambda: local.executions(sql, mode="finished") == 1)
 
-    assert error.resolve() is (Outcome.DONE if local.logs else Outcome.UNKNOWN)
+    assert error.resolve() is Outcome.DONE
     assert done(cursor, 1)
 
 
@@ -65,7 +65,7 @@ def test_the_same_text_that_ran_before_is_told_apart(local, cursor, until):
     error = lost(cursor, sql)
     until(lambda: local.executions(sql, mode="finished") == 2)
 
-    assert error.resolve() is (Outcome.DONE if local.logs else Outcome.UNKNOWN)
+    assert error.resolve() is Outcome.DONE
 
 
 def test_a_write_that_runs_on_is_waited_for(local, cursor):
@@ -73,9 +73,8 @@ def test_a_write_that_runs_on_is_waited_for(local, cursor):
     local[0].cut("ExecuteStatement:response", 3)
     error = lost(cursor, sql)
 
-    early = error.resolve(timeout=0.3)
-    assert early in ({Outcome.RUNNING} if local.logs else {Outcome.UNKNOWN})
-    assert error.resolve() is (Outcome.DONE if local.logs else Outcome.UNKNOWN)
+    assert error.resolve(timeout=0.3) is Outcome.RUNNING
+    assert error.resolve() is Outcome.DONE
 
 
 def test_a_write_that_died_with_its_coordinator_is_nobodys_to_tell(local, cursor):
@@ -85,3 +84,31 @@ def test_a_write_that_died_with_its_coordinator_is_nobodys_to_tell(local, cursor
 
     assert error.resolve(timeout=5) is Outcome.UNKNOWN
     assert not done(cursor, 8)
+
+
+def test_a_failed_write_is_told_from_one_that_was_never_seen(local, cursor):
+    local[0].cut("ExecuteStatement:response", 3)
+    error = lost(cursor, "INSERT INTO no_such_table VALUES (1)")
+
+    assert error.resolve() is Outcome.FAILED
+
+
+def test_the_same_text_of_somebody_else_is_told_apart(local, cursor):
+    sql = "INSERT INTO outcomes VALUES (10)"
+    with impala_ha.connect(local[0].address) as other, other.cursor() as theirs:
+        theirs.execute(sql)
+    local[0].cut("ExecuteStatement:request", 3)
+    error = lost(cursor, sql)
+
+    assert error.resolve() is Outcome.NEVER_SEEN
+
+
+@pytest.mark.parametrize("kind", ["comment", "none"])
+def test_a_mark_is_where_it_was_wanted(local, kind):
+    sql = f"INSERT INTO marked VALUES ('{kind}')"
+    with impala_ha.connect(local[0].address, statement_tag=kind) as one, one.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS marked (s STRING)")
+        cursor.execute(sql)
+    (text,) = {event.sql for event in local.journal() if event.sql and sql in event.sql}
+
+    assert text.startswith("/* impala-ha-") is (kind == "comment")

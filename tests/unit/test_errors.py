@@ -113,23 +113,22 @@ def test_an_error_that_cannot_be_combined_is_only_the_cause():
 
 
 @pytest.mark.parametrize(
-    ("session", "query", "text"),
+    ("session", "query", "tag", "text"),
     [
-        ("1:2", "3:4", "words\nSession id 1:2, query id 3:4."),
-        ("1:2", None, "words\nSession id 1:2."),
-        (None, None, "words"),
+        ("1:2", "3:4", "t", "words\nSession id 1:2, query id 3:4, statement tag t."),
+        ("1:2", None, None, "words\nSession id 1:2."),
+        (None, None, None, "words"),
     ],
 )
-def test_an_unknown_outcome_tells_what_to_look_for(session, query, text):
+def test_an_unknown_outcome_tells_what_to_look_for(session, query, tag, text):
     """Who looks at the coordinator's list of queries needs the id."""
     error = errors.tell(errors.OutcomeUnknown, "words", CAUSES[0], [attempt(CAUSES[0])])
-    error.identify(session, query)
+    error.identify(session, query, tag)
 
-    copy = pickle.loads(pickle.dumps(error))
-
-    assert (text, session, query) == (str(error), error.session_id, error.query_id)
-    assert (text, session, query) == (str(copy), copy.session_id, copy.query_id)
-    assert Phase.SENT is copy.phase
+    for each in (error, pickle.loads(pickle.dumps(error))):
+        assert text == str(each)
+        assert (session, query, tag) == (each.session_id, each.query_id, each.statement_tag)
+        assert Phase.SENT is each.phase
     assert None is errors.OutcomeUnknown("x").phase
 
 

@@ -4,7 +4,9 @@ from dataclasses import fields
 
 import pytest
 
+from impala_ha import ConfigurationError
 from impala_ha._options import FOREVER, MECHANISMS, Options
+from impala_ha._settings import Settings
 from impala_ha.policies import POLICIES, Ordered
 
 SPECS = {option.name: option for option in fields(Options)}
@@ -109,3 +111,9 @@ def test_every_default_is_one_that_could_have_been_said():
 
 def test_secrets_are_marked():
     assert {"password", "jwt"} == {n for n, option in SPECS.items() if option.metadata["secret"]}
+
+
+@pytest.mark.parametrize("word", ["", "tag", 3])
+def test_a_kind_of_mark_that_nobody_knows_is_refused(word):
+    with pytest.raises(ConfigurationError, match="statement_tag must be"):
+        Settings.read({"statement_tag": word}, {})

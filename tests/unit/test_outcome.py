@@ -26,11 +26,14 @@ def world():
 def page():
     """A coordinator's web server; `shown` is its page of queries."""
     shown = {"in_flight_queries": [], "completed_queries": [], "completed_log_size": 200}
+    shown["profiles"] = {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            assert self.path == "/queries?json"
-            body = json.dumps(shown.get("instead", shown)).encode()
+            if self.path == "/queries?json":
+                body = json.dumps(shown.get("instead", shown)).encode()
+            else:
+                body = shown["profiles"][self.path.rpartition("=")[2]].encode()
             self.send_response(200)
             self.end_headers()
             self.wfile.write(body)
@@ -233,6 +236,62 @@ def test_a_page_that_is_not_there_is_none(world):
     no_tables(world)
 
     assert error.resolve() is Outcome.UNKNOWN
+
+
+# The mark.
+
+
+def marked(world, address=None, kind="client_identifier"):
+    """An INSERT that was marked before it was lost."""
+    world.failover.statement_tag = kind
+    cursor = world.connect().cursor()
+    cursor.session.config = {"CLIENT_IDENTIFIER": ""} | ({"http_addr": address} if address else {})
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        cursor.execute(INSERT)
+    world["a"].log.clear()
+    return caught.value
+
+
+def profile(tag):
+    return f"Sql Statement: {INSERT}\nQuery Options: CLIENT_IDENTIFIER={tag}"
+
+
+def test_a_marked_statement_is_told_from_others_with_its_text(world, page):
+    error = marked(world, page["address"])
+    mine, others = row("FINISHED", query_id="3:4"), row("EXCEPTION")
+    page["completed_queries"] += [others, mine]
+    page["profiles"] = {"1:2": profile("somebody"), "3:4": profile(error.statement_tag)}
+
+    assert error.resolve() is Outcome.DONE
+    assert error.statement_tag in str(error)
+
+
+def test_where_all_with_its_text_are_others_it_was_never_seen(world, page):
+    error = marked(world, page["address"])
+    page["completed_queries"].append(row("FINISHED"))
+    page["profiles"] = {"1:2": profile("somebody")}
+
+    assert error.resolve() is Outcome.NEVER_SEEN
+
+
+@pytest.mark.parametrize("profiles", [{}, {"1:2": "Query id 1:2 not found."}])
+def test_a_text_without_its_profile_may_be_it(world, page, profiles):
+    error = marked(world, page["address"])
+    page["completed_queries"].append(row("FINISHED"))
+    page["profiles"] = profiles
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
+def test_the_log_is_asked_for_the_mark(world):
+    error = marked(world)
+    world["a"].down = True
+    logged(world, "b", ["FINISHED"])
+
+    assert error.resolve() is Outcome.DONE
+    assert f"query_opts_config LIKE '%{error.statement_tag}%'" in world["b"].statements()[0]
 
 
 # The tables.

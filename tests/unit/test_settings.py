@@ -42,6 +42,7 @@ SAMPLES = {
     "auth_mechanism": "plain",
     "ca_cert": __file__,
     "policy": "ordered",
+    "statement_tag": "comment",
     "user": "etl",
 }
 

@@ -120,6 +120,14 @@ class Pages:
             "query_locations": [location],
         }
 
+    def query_profile_plain_text(self, query_id: str) -> str:
+        """``/query_profile_plain_text``: what is known of a query, runs it or not."""
+        running = [record_of(query) for query in self.impalad.registry.registered()]
+        for record in [*running, *self.impalad.archive.completed()]:
+            if record.query_id == query_id:
+                return _profile(record)
+        return f"Could not obtain runtime profile: Query id {query_id} not found."
+
     def inflight_query_ids(self) -> str:
         """``/inflight_query_ids``: one id a line."""
         return "".join(f"{query.handle}\n" for query in self.impalad.registry.queries())
@@ -195,6 +203,25 @@ def _query(record: Record, *, inflight: bool) -> dict[str, Any]:
         "executing": inflight and not record.waiting,
         "resource_pool": "default-pool",
     }
+
+
+def _profile(record: Record) -> str:
+    options = ",".join(f"{name}={value}" for name, value in sorted(record.options.items()))
+    lines = {
+        "Session ID": record.session_id,
+        "Session Type": "HIVESERVER2",
+        "Start Time": _stamp(record.started_at, _MILLISECONDS),
+        "Query Type": record.kind,
+        "Query State": record.state,
+        "Query Status": record.error or "OK",
+        "User": record.user,
+        "Connected User": record.connected_user,
+        "Default Db": record.database,
+        "Sql Statement": record.sql,
+        "Query Options (set by configuration)": options,
+    }
+    text = "".join(f"    {name}: {value}\n" for name, value in lines.items())
+    return f"Query (id={record.query_id}):\n  Summary:\n{text}"
 
 
 def _stamp(seconds: float, precision: str) -> str:

@@ -51,15 +51,16 @@ class QueryCalls:
         journal.write("received", "", req.statement)
         handle = handles.new_query(session.handle)
         tell = self._impalad.teller(handle)
+        options = {**session.state.options, **_upper(req.confOverlay or {})}
         try:
             job = self._impalad.engine.plan(req.statement, session.state, req.confOverlay or {})
         except ImpalaError as error:
             told = tell(str(error))
-            unplanned = record_of_unplanned(handle, session, req.statement, told)
+            unplanned = record_of_unplanned(handle, session, req.statement, told, options)
             self._impalad.archive.add(unplanned)
             raise ImpalaError(told) from error
         query = Query(handle, req.statement, session, job, journal=journal, tell=tell)
-        query.options = {**session.state.options, **_upper(req.confOverlay or {})}
+        query.options = options
         registry.add_query(query)
         # USE and SET are done within the call, without admission: the next statement must see them.
         within = not job.columns and job.kind in {"DDL", "SET"}

@@ -98,7 +98,9 @@ def record_of(query: Query, *, closed: bool = False) -> Record:
     )
 
 
-def record_of_unplanned(handle: Handle, session: Session, sql: str, error: str) -> Record:
+def record_of_unplanned(
+    handle: Handle, session: Session, sql: str, error: str, options: Mapping[str, str]
+) -> Record:
     """Tell of a statement that was refused before it was a query."""
     now = time.time()
     return Record(
@@ -111,7 +113,7 @@ def record_of_unplanned(handle: Handle, session: Session, sql: str, error: str) 
         kind="UNKNOWN",
         state="EXCEPTION",
         error=error,
-        options=dict(session.state.options),
+        options=options,
         started_at=now,
         ended_at=now,
         waiting=True,

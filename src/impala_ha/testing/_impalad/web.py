@@ -28,13 +28,14 @@ _PATIENCE = 30.0
 
 def serve(listener: socket.socket, pages: Pages) -> None:
     """Answer, in threads of its own, what comes to *listener*, which is bound."""
-    routes: dict[str, Callable[[], Any]] = {
-        "/": pages.root,
-        "/backends": pages.backends_page,
-        "/healthz": lambda: "OK",
-        "/inflight_query_ids": pages.inflight_query_ids,
-        "/queries": pages.queries,
-        "/sessions": pages.sessions,
+    routes: dict[str, Callable[[str], Any]] = {
+        "/": lambda _: pages.root(),
+        "/backends": lambda _: pages.backends_page(),
+        "/healthz": lambda _: "OK",
+        "/inflight_query_ids": lambda _: pages.inflight_query_ids(),
+        "/queries": lambda _: pages.queries(),
+        "/query_profile_plain_text": pages.query_profile_plain_text,
+        "/sessions": lambda _: pages.sessions(),
     }
 
     class Visit(_Visit):
@@ -55,24 +56,25 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Visit(BaseHTTPRequestHandler):
-    content: dict[str, Callable[[], Any]]
+    content: dict[str, Callable[[str], Any]]
     timeout = _PATIENCE
 
     def do_GET(self) -> None:
         """Answer one request."""
         address = urlsplit(self.path)
+        asked = parse_qs(address.query, keep_blank_values=True)
         page = self.content.get(address.path)
         if page is None:
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", "No such page.")
             return
-        found = page()
+        found = page(asked.get("query_id", [""])[0])
         if isinstance(found, str):
             self._answer(HTTPStatus.OK, "text/plain", found)
             return
         bar = [{"link": link, "title": link} for link in self.content]
         found["__common__"] = {"process-name": "impalad", "navbar": bar}
         text = json.dumps(found, indent=4)
-        if "json" in parse_qs(address.query, keep_blank_values=True):
+        if "json" in asked:
             self._answer(HTTPStatus.OK, "application/json", text)
         else:
             self._answer(HTTPStatus.OK, "text/html", _as_html(text, list(self.content)))

@@ -17,7 +17,7 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from impala_ha.testing._impalad.wire import cut
+from impala_ha.testing._impalad.line import cut
 from impala_ha.testing._proxy_client import ClientSide, End
 from impala_ha.testing._proxy_messages import Piece, Reader, Talk
 from impala_ha.testing._proxy_rules import TO_CLIENT, TO_SERVER, ProxyFault, Rules

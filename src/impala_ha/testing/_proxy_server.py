@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from impala_ha.testing._impalad.wire import cut
+from impala_ha.testing._impalad.line import cut
 from impala_ha.testing._proxy_connection import Message, ProxyConnection
 from impala_ha.testing._proxy_rules import Rules
 

@@ -3,8 +3,7 @@
 Thrift's own buffered transport does not know where one message ends and the next begins, and a
 cut needs to: "after 40 bytes of the answer to ExecuteStatement" is a place on the wire.  This
 transport counts the bytes of the message that is being read, holds back what it was told to hold
-back, and ends the connection with a FIN or an RST, as a dying process, a firewall or a pulled
-cable would.
+back, and ends the connection there.
 
 With SASL the stream is divided into frames (a length of four bytes, then the payload).  A frame is
 no message: like Impala's, this transport takes the payloads as one stream, so several messages may
@@ -14,17 +13,16 @@ cut then counts the bytes of what it made of the answer.  TLS lies below all tha
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import ssl
 import struct
 from io import BytesIO
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from thrift.transport.TTransport import CReadableTransport, TTransportBase, TTransportException
+from thrift.transport.TTransport import CReadableTransport, TTransportBase
+
+from impala_ha.testing._impalad.line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
 
 _CHUNK = 1 << 16
 
@@ -41,7 +39,7 @@ class Layer(Protocol):
         ...
 
 
-class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift has no types
+class Wire(Line, TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift has no types
     """A buffered transport over an accepted socket.
 
     Args:
@@ -55,7 +53,7 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
     def __init__(self, sock: socket.socket) -> None:
         self.framed = False
         self.layer: Layer | None = None
-        self._sock = sock
+        super().__init__(sock)
         self._inbox = BytesIO()
         self._outbox: list[bytes] = []
         self._received = 0
@@ -104,7 +102,7 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
 
     def isOpen(self) -> bool:  # noqa: N802  # Thrift's name
         """Whether the socket is open on our side."""
-        return self._sock.fileno() >= 0
+        return self.is_open
 
     # -- what the coordinator asks of it ---------------------------------------------------------
 
@@ -129,55 +127,16 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
         """Cut when *byte* bytes of the answer being written were sent."""
         self._cut_response = (byte, how)
 
-    def receive_exactly(self, size: int) -> bytes:
-        """Read *size* bytes past Thrift: the SASL handshake."""
-        return bytes(self.readAll(size))
-
-    def send(self, data: bytes) -> None:
-        """Send *data* past Thrift: the SASL handshake."""
-        with _as_thrift_errors():
-            self._sock.sendall(data)
-
-    def secure(self, context: ssl.SSLContext) -> None:
-        """Shake hands for TLS, which is below everything from then on."""
-        with _as_thrift_errors():
-            # In two steps, so that `hang_up` reaches a handshake that waits.
-            self._sock = secured = context.wrap_socket(
-                self._sock, server_side=True, do_handshake_on_connect=False
-            )
-            secured.do_handshake()
-
-    def hang_up(self) -> None:
-        """End the connection from another thread: the one that reads it wakes up and closes it."""
-        with contextlib.suppress(OSError):
-            # Not TLS's own, which forgets the keys: the other thread would go on in clear.
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Close the socket, with a goodbye where there is TLS.  May be called twice."""
-        if isinstance(self._sock, ssl.SSLSocket):
-            with contextlib.suppress(OSError, ValueError):
-                # The client's own goodbye is not waited for.
-                self._sock.setblocking(False)
-                self._sock.unwrap()
-        self._sock.close()
-
-    def end(self, how: str) -> NoReturn:
-        """Cut the connection: *how* is ``"fin"`` (end of file) or ``"rst"`` (reset)."""
-        # Past TLS, which would say goodbye.
-        cut(socket.socket(fileno=self._sock.detach()), how)
-        raise TTransportException(TTransportException.END_OF_FILE, "cut on request")
-
     def _receive(self, wanted: int) -> bytes:
         """Receive at least one byte of payload."""
         self._check_request()
         if not self.framed:
-            data = self._recv(max(_CHUNK, wanted))
+            data = self.receive(max(_CHUNK, wanted))
         else:
-            (length,) = struct.unpack(">I", self._recv_exactly(4))
+            (length,) = struct.unpack(">I", self.receive_exactly(4))
             if not length:
                 return self._receive(wanted)
-            data = self._recv_exactly(length)
+            data = self.receive_exactly(length)
             if self.layer is not None:
                 data = self.layer.unwrap(data)
         self._received += len(data)
@@ -188,20 +147,6 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
         if self._cut_request is not None and self._received >= self._cut_request[0]:
             self.end(self._cut_request[1])
 
-    def _recv(self, size: int) -> bytes:
-        with _as_thrift_errors():
-            data = self._sock.recv(size)
-        if not data:
-            raise TTransportException(TTransportException.END_OF_FILE, "the client hung up")
-        return data
-
-    def _recv_exactly(self, size: int) -> bytes:
-        chunks = []
-        while size > 0:
-            chunks.append(self._recv(min(size, 1 << 20)))
-            size -= len(chunks[-1])
-        return b"".join(chunks)
-
     def _send(self, payload: bytes, size: int | None = None) -> None:
         """Send *payload*, or the first *size* bytes of it."""
         if self.layer is not None:
@@ -209,27 +154,3 @@ class Wire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thrift 
         if self.framed and size != 0:
             self.send(struct.pack(">I", len(payload)))
         self.send(payload[:size])
-
-
-def cut(sock: socket.socket, how: str) -> None:
-    """End *sock* at once: with an end of file (``"fin"``) or a reset (``"rst"``)."""
-    if how == "rst":
-        # A linger of zero makes close() send a reset and drop what was not sent.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    else:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_WR)
-            # Unread bytes at close() would turn the FIN into a reset.
-            sock.setblocking(False)
-            while sock.recv(_CHUNK):
-                pass
-    sock.close()
-
-
-@contextlib.contextmanager
-def _as_thrift_errors() -> Iterator[None]:
-    """Raise what Thrift's processor lets through: it would answer any other exception."""
-    try:
-        yield
-    except OSError as error:
-        raise TTransportException(TTransportException.END_OF_FILE, str(error)) from error

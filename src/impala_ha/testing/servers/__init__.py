@@ -5,7 +5,9 @@ process that started them.  They need the extra ``testing`` and programs that `m
 """
 
 from impala_ha.testing.servers._certificates import Certificates
+from impala_ha.testing.servers._jars import spark_jars
 from impala_ha.testing.servers._missing import missing
 from impala_ha.testing.servers._realm import Realm
+from impala_ha.testing.servers._spark import SparkServer
 
-__all__ = ["Certificates", "Realm", "missing"]
+__all__ = ["Certificates", "Realm", "SparkServer", "missing", "spark_jars"]

@@ -47,9 +47,9 @@ def _is_free(host: str, port: int) -> bool:
 def listening(pid: int) -> set[tuple[str, int]]:
     """Return the addresses where process *pid* itself listens with TCP over IPv4 (Linux)."""
     inodes = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        # It may be closed between the two looks.
-        with contextlib.suppress(OSError):
+    # The process may end, or close a file, between two looks.
+    with contextlib.suppress(OSError):
+        for entry in list(Path(f"/proc/{pid}/fd").iterdir()):
             inodes.add(str(entry.readlink()).removeprefix("socket:[").removesuffix("]"))
     found = set()
     for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:

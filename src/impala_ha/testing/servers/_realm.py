@@ -15,24 +15,22 @@ import shutil
 import signal
 import struct
 import subprocess
-import time
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impala_ha._extras import need
-from impala_ha.testing.servers._ports import free_port, listening
-from impala_ha.testing.servers._tether import Tethered
+from impala_ha.testing.servers._daemon import Daemon
+from impala_ha.testing.servers._ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
 
 _ADDRESS = "127.0.0.1"
 _UP_WITHIN = 30.0
-_LOOK = 0.01
 _CACHE_VERSION = b"\x05\x04"
 _TIME_OFFSET = 1
 
@@ -51,6 +49,7 @@ class Realm:
 
     Attributes:
         name: The name of the realm.
+        users: The names of its users.
         directory: Where its files lie.
         config: Its ``krb5.conf``, for ``KRB5_CONFIG`` or Java's ``java.security.krb5.conf``.
         server_keytab: The keys of all services.
@@ -89,12 +88,14 @@ class Realm:
         self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
         self.config: str = self._realm.env["KRB5_CONFIG"]
         self.server_keytab = str(self.directory / "server.keytab")
-        Path(self._realm.tmpdir, "kdc.out").touch()
-        self._add({user: self.keytab(user) for user in users})
+        kdc = [self._realm.krb5kdc, "-n"]
+        address = (_ADDRESS, self.port)
+        self._kdc = Daemon(kdc, self._realm.env, self.directory, address, _UP_WITHIN)
+        self.users = tuple(users)
+        self._add({user: self.keytab(user) for user in self.users})
         services = tuple(services)
         self._add({f"{s}/{host}": self.server_keytab for host in hosts for s in services})
-        self._kdc: Tethered | None = None
-        self.start_kdc()
+        self._kdc.start()
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +140,8 @@ class Realm:
         flags = ["-k", "-t", self.keytab(user), "-c", cache]
         if lifetime is not None:
             flags += ["-l", f"{lifetime:.0f}s"]
-        self._run([self._realm._kinit, *flags, f"{user}@{self.name}"])  # noqa: SLF001  # k5test's own kinit swallows what it says
+        program = self._realm._kinit  # noqa: SLF001  # k5test's own kinit swallows what it says
+        _run([program, *flags, f"{user}@{self.name}"], self._realm.env)
         return cache if ":" in cache else f"FILE:{cache}"
 
     def set_clock(self, ahead: float, cache: str | None = None) -> None:
@@ -153,41 +155,23 @@ class Realm:
             cache: The file that `kinit` filled; None for the one that `environment` names.
         """
         path = Path((cache or self._realm.ccache).removeprefix("FILE:"))
-        content = path.read_bytes()
-        (length,) = struct.unpack_from(">H", content, len(_CACHE_VERSION))
-        tag = struct.pack(">HHii", _TIME_OFFSET, 8, int(ahead), 0)
-        rest = content[len(_CACHE_VERSION) + 2 + length :]
-        path.write_bytes(_CACHE_VERSION + struct.pack(">H", len(tag)) + tag + rest)
+        path.write_bytes(_with_clock(path.read_bytes(), ahead))
 
     def start_kdc(self) -> None:
         """Start the KDC, and wait until it answers; nothing happens when it runs."""
-        if self._kdc is not None:
-            return
-        log = self.directory / "kdc.out"
-        kdc = Tethered([self._realm.krb5kdc, "-n"], self._realm.env, self.directory, log)
-        end = time.monotonic() + _UP_WITHIN
-        while not (kdc.running and (_ADDRESS, self.port) in listening(kdc.pid)):
-            if not kdc.running or time.monotonic() > end:
-                kdc.kill()
-                raise OSError(f"the KDC did not start: {kdc.last_words()}")
-            time.sleep(_LOOK)
-        self._kdc = kdc
+        self._kdc.start()
 
     def stop_kdc(self) -> None:
         """End the KDC: its port is closed.  Nothing happens when it does not run."""
-        if self._kdc is not None:
-            self._kdc.kill()
-            self._kdc = None
+        self._kdc.kill()
 
     def hang_kdc(self) -> None:
         """Stop the KDC with SIGSTOP: it takes connections and says nothing."""
-        if self._kdc is not None:
-            self._kdc.signal(signal.SIGSTOP)
+        self._kdc.signal(signal.SIGSTOP)
 
     def resume_kdc(self) -> None:
         """Let a KDC that hangs go on."""
-        if self._kdc is not None:
-            self._kdc.signal(signal.SIGCONT)
+        self._kdc.signal(signal.SIGCONT)
 
     def _add(self, keytabs: dict[str, str]) -> None:
         """Make principals with random keys, and write each key into a keytab."""
@@ -196,25 +180,34 @@ class Realm:
             for principal, keytab in keytabs.items()
         )
         # One process for all; it ends with 0 whatever happened.
-        said = self._run([self._realm.kadmin_local], orders)
+        said = _run([self._realm.kadmin_local], self._realm.env, orders)
         added = set(re.findall(r"Entry for principal (\S+) with", said))
         if added != set(keytabs):
             raise OSError(f"the principals of {self.name} were not all made: {said}")
 
-    def _run(self, command: list[str], text: str = "") -> str:
-        done = subprocess.run(  # noqa: S603  # programs that k5test found
-            command,
-            env=self._realm.env,
-            input=text,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_UP_WITHIN,
-            check=False,
-        )
-        if done.returncode:
-            raise OSError(f"{Path(command[0]).name} said: {done.stdout.strip()}")
-        return done.stdout
+
+def _run(command: list[str], environment: Mapping[str, str], text: str = "") -> str:
+    done = subprocess.run(  # noqa: S603  # programs that k5test found
+        command,
+        env=environment,
+        input=text,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_UP_WITHIN,
+        check=False,
+    )
+    if done.returncode:
+        raise OSError(f"{Path(command[0]).name} said: {done.stdout.strip()}")
+    return done.stdout
+
+
+def _with_clock(cache: bytes, ahead: float) -> bytes:
+    """Return a credential cache (file format 4) with another offset of the KDC's clock."""
+    (length,) = struct.unpack_from(">H", cache, len(_CACHE_VERSION))
+    tag = struct.pack(">HHii", _TIME_OFFSET, 8, int(ahead), 0)
+    rest = cache[len(_CACHE_VERSION) + 2 + length :]
+    return _CACHE_VERSION + struct.pack(">H", len(tag)) + tag + rest
 
 
 def _client_side(clock_skew: float, ticket_life: float) -> dict[str, Any]:

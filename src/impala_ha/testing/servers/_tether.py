@@ -95,7 +95,7 @@ class Tethered:
             line = self._post.stdout.readline() if selector.select(_BEGIN_WITHIN) else b""
         if not line:
             self._end()
-            raise OSError(f"{program} did not start: {self.last_words()}")
+            raise OSError(f"{program} did not start: {last_words(self._log)}")
         return int(line)
 
     @property
@@ -114,10 +114,11 @@ class Tethered:
         self.signal(signal.SIGKILL)
         self._end()
 
-    def last_words(self, lines: int = 25) -> str:
-        """Return the last *lines* lines of its log."""
-        text = self._log.read_text(encoding="utf-8", errors="replace")
-        return "\n".join(text.splitlines()[-lines:]) or "(it wrote nothing)"
+
+def last_words(log: Path, lines: int = 25) -> str:
+    """Return the last *lines* lines of a log."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    return "\n".join(text.splitlines()[-lines:]) or "(it wrote nothing)"
 
 
 def _end(post: subprocess.Popen[bytes]) -> None:

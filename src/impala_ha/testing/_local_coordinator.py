@@ -36,6 +36,7 @@ class LocalCoordinator(Breakable):
         index: Its place in the cluster, from 0.
         host: Its loopback address.
         port: Its HiveServer2 port.
+        http_port: Its port for HiveServer2 over HTTP; None when it has none.
         kerberos_host: The host in the name of its service, which clients call ``krb_host``.
         web_address: ``"host:port"`` of its web page, which serves ``/queries?json``,
             ``/sessions?json``, ``/backends?json``, ``/?json`` and ``/healthz``.
@@ -45,6 +46,7 @@ class LocalCoordinator(Breakable):
         self.index = index
         self.host, self.port = layout.addresses[index]
         self.kerberos_host = layout.security.kerberos_host(index)
+        self.http_port = layout.http_addresses[index][1] if layout.http else None
         self.web_address = layout.web_address(index)
         self._layout = layout
 
@@ -88,6 +90,10 @@ class LocalCoordinator(Breakable):
     def cut_count(self) -> int:
         """How many of the ordered cuts have happened since it started."""
         return int(self._order("cut_count"))
+
+    def http_connections(self) -> int:
+        """Return how many connections its HTTP port had since it started, open ones included."""
+        return int(self._order("http_connections"))
 
     def journal(self) -> list[Event]:
         """Return what it wrote down, in all its lives, oldest first."""

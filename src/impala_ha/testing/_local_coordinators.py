@@ -52,6 +52,18 @@ class Coordinators:
         """The same with Kerberos names: ``"127.0.0.1:21050?krb_host=coord1.test,..."``."""
         return ",".join(f"{each.address}?krb_host={each.kerberos_host}" for each in self)
 
+    @property
+    def http_hosts(self) -> str:
+        """As `hosts`, for HiveServer2 over HTTP.
+
+        Raises:
+            RuntimeError: The cluster was started without ``http=True``.
+        """
+        layout = self._running()
+        if not layout.http:
+            raise RuntimeError("the cluster was started without http=True")
+        return ",".join(f"{host}:{port}" for host, port in layout.http_addresses)
+
     def __len__(self) -> int:
         return self._plan.size
 

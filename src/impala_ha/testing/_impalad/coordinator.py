@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from impala_ha.testing._impalad.doors import binary_door
 from impala_ha.testing._impalad.faults import Faults
 from impala_ha.testing._impalad.flags import parse_flags
 from impala_ha.testing._impalad.frontend import Frontend
+from impala_ha.testing._impalad.http_port import HttpPort
 from impala_ha.testing._impalad.impalad import Impalad, krpc_address
 from impala_ha.testing._impalad.journal import Journal
 from impala_ha.testing._impalad.neighbours import neighbours, running
@@ -88,21 +90,33 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         journal=Journal(layout.journal(index), f"{host}:{port}"),
         engine=_make_engine(layout, flags, f"{host}:{port}"),
     )
+    numbers, service = itertools.count(1), Service(impalad)
+    tls = server_context(layout.security, index)
     frontend = Frontend(
         flags,
         faults,
+        numbers,
         admit=binary_door(layout.security, index),
-        tls=server_context(layout.security, index),
-        serve=Service(impalad).serve,
+        tls=tls,
+        serve=service.serve,
     )
     commands = control.listen(layout.control(index))
-    orders = verbs(impalad, frontend)
+    http = HttpPort(impalad, service, numbers, tls) if layout.http else None
+    orders = verbs(impalad, frontend, http)
     threading.Thread(target=_obey, args=(commands, orders), name="control", daemon=True).start()
     web.serve(bind(*layout.web[index]), Pages(impalad, lambda: neighbours(layout)))
-    listener = bind(host, port)
-    listener.listen(_BACKLOG)
+    if http is not None:
+        second = _listen(layout.http_addresses[index])
+        threading.Thread(target=http.frontend.run, args=(second,), name="http", daemon=True).start()
+    listener = _listen(layout.addresses[index])
     ready()
     frontend.run(listener)
+
+
+def _listen(address: tuple[str, int]) -> socket.socket:
+    listener = bind(*address)
+    listener.listen(_BACKLOG)
+    return listener
 
 
 def _has_tables(layout: Layout, flags: Flags) -> bool:

@@ -100,7 +100,7 @@ class Faults:
 
     def delay(self, seconds: float, rpc: str | None) -> None:
         """Let every call of *rpc* (None: of all) wait *seconds* before it is done; 0 ends it."""
-        _check_rpc(rpc)
+        check_rpc(rpc)
         with self._changed:
             self._delays.pop(rpc or "", None)
             if seconds > 0:
@@ -125,7 +125,7 @@ class Faults:
         """Plan one error."""
         at = _AT.get(at, at)
         if at != "status":
-            _check_rpc(at)
+            check_rpc(at)
         with self._changed:
             self._errors.append(PlannedError(text, at, ran, exact))
 
@@ -173,7 +173,8 @@ class Faults:
         return None
 
 
-def _check_rpc(rpc: str | None) -> None:
+def check_rpc(rpc: str | None) -> None:
+    """Raise `ValueError` unless *rpc* is the name of a call, or None."""
     if rpc is not None and rpc not in RPCS:
         near = difflib.get_close_matches(rpc, RPCS, n=3) or sorted(RPCS)
         raise ValueError(f"unknown RPC {rpc!r}; did you mean {', '.join(near)}?")

@@ -28,6 +28,7 @@ class Flags:
         authorized_proxy_user_config: Who may speak for whom: ``"hue=*"``, ``"etl=a,b;hue=*"``.
         webserver_port: Where its web page is; unless it is asked for, any port that is free when
             somebody else has it.
+        hs2_http_port: Where HiveServer2 over HTTP is, likewise.
         impala_version: The version whose manners it has: ``"4.5"`` puts the query id before
             an error, ``"4.0"`` does not, ``"3.2"`` closes sessions with their connection.
     """
@@ -39,6 +40,7 @@ class Flags:
     max_hs2_sessions_per_user: int = -1
     authorized_proxy_user_config: str = ""
     webserver_port: int = 25000
+    hs2_http_port: int = 28000
     impala_version: str = "4.5"
 
     def __post_init__(self) -> None:

@@ -9,7 +9,6 @@ connection, perhaps even its SASL handshake, and then hears nothing until a thre
 from __future__ import annotations
 
 import contextlib
-import itertools
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from impala_ha.testing._impalad.wire import Wire
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from impala_ha.testing._impalad.faults import Faults
     from impala_ha.testing._impalad.flags import Flags
@@ -35,6 +34,7 @@ class Frontend:
     Args:
         flags: The coordinator's start-up flags.
         faults: What is wrong with it.
+        numbers: A number for each connection, unlike all others here.
         admit: Lets a client in and says who it is; None: nobody asked.
         tls: The certificate and the rules of TLS; None: none.
         serve: Serves one connection until it ends.
@@ -44,6 +44,7 @@ class Frontend:
         self,
         flags: Flags,
         faults: Faults,
+        numbers: Iterator[int],
         *,
         admit: Callable[[Wire], str | None],
         tls: ssl.SSLContext | None,
@@ -54,10 +55,11 @@ class Frontend:
         self._admit = admit
         self._tls = tls
         self._serve = serve
-        self._numbers = itertools.count(1)
+        self._numbers = numbers
         self._setup = threading.BoundedSemaphore(_SETUP_THREADS)
         self._changed = threading.Condition()
         self._serving = 0
+        self._accepted = 0
         self._open: dict[int, Wire] = {}
 
     def run(self, listener: socket.socket) -> None:
@@ -68,9 +70,16 @@ class Frontend:
             number, wire = next(self._numbers), Wire(sock)
             with self._changed:
                 self._open[number] = wire
+                self._accepted += 1
             threading.Thread(
                 target=self._attend, args=(number, wire), name=f"hs2-{number}", daemon=True
             ).start()
+
+    @property
+    def accepted(self) -> int:
+        """How many connections there were, counting those that are."""
+        with self._changed:
+            return self._accepted
 
     def count(self) -> int:
         """Return how many connections are open, served or waiting."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from impala_ha.testing._impalad.faults import Faults
     from impala_ha.testing._impalad.flags import Flags
     from impala_ha.testing._impalad.handles import Handle
+    from impala_ha.testing._impalad.http_wire import HttpWire
     from impala_ha.testing._impalad.journal import Journal
     from impala_ha.testing._impalad.registry import Registry
     from impala_ha.testing._impalad.wire import Wire
@@ -31,19 +32,21 @@ _GRACE_SECONDS = 120
 _DEADLINE_SECONDS = 3600
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Connection:
     """One connection of a client.
 
     Attributes:
         number: Counted from the start of the coordinator.
         wire: What Thrift reads and writes.
-        user: Who authenticated; None where nobody has to.
+        user: Who authenticated; None where nobody has to.  Over HTTP each request says it anew.
+        do_as: For whom ``?doAs=`` of an HTTP request wants to speak; None for nobody.
     """
 
     number: int
-    wire: Wire
+    wire: Wire | HttpWire
     user: str | None
+    do_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 from impala_ha.testing._impalad import control, coordinator
 from impala_ha.testing._impalad.layout import read_layout
-from impala_ha.testing._impalad.ports import reserve, reserve_web
+from impala_ha.testing._impalad.ports import reserve, reserve_usual
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from impala_ha.testing._impalad.layout import Layout
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _LOOK = 1.0
 _READY_WITHIN = 60.0
 # Impala's own.
-_WEB_PORT = 25000
+_WEB_PORT, _HTTP_PORT = 25000, 28000
 _READY = b"ready"
 
 
@@ -165,12 +166,12 @@ def main(directory: str) -> None:
         # What is imported here need not be imported after each fork.
         getattr(engine, "warm", int)()
         reserved = reserve(layout.size, layout.port)
-        asked = layout.flags.get("webserver_port")
-        reserved_web = reserve_web(layout.size, int(str(asked)) if asked else None, _WEB_PORT)
+        reserved_web = _reserve(layout, "webserver_port", _WEB_PORT)
+        reserved_http = _reserve(layout, "hs2_http_port", _HTTP_PORT) if layout.http else []
         layout = layout.at(
             [sock.getsockname() for sock in reserved],
             [sock.getsockname() for sock in reserved_web],
-            [],
+            [sock.getsockname() for sock in reserved_http],
         )
         layout.write()
         keeper = Keeper(layout)
@@ -188,6 +189,11 @@ def main(directory: str) -> None:
         return
     keeper.stop()
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _reserve(layout: Layout, flag: str, usual: int) -> list[socket.socket]:
+    asked = layout.flags.get(flag)
+    return reserve_usual(layout.size, int(str(asked)) if asked else None, usual)
 
 
 def _say(pipe: int, word: bytes) -> None:

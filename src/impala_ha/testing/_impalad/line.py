@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK = 1 << 16
+# Seconds for which a client is heard out that got its last answer.
+_LINGER = 1.0
 _MOST_AT_ONCE = 1 << 20
 
 
@@ -81,6 +83,21 @@ class Line:
                 self._sock.setblocking(False)
                 self._sock.unwrap()
         self._sock.close()
+
+    def finish(self) -> NoReturn:
+        """End the connection behind the last answer, so that the client reads it.
+
+        Bytes of the client that come to a closed socket would turn the end into a reset, which may
+        overtake the answer: they are read for a while.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            self._sock.settimeout(_LINGER)
+            if isinstance(self._sock, ssl.SSLSocket):
+                self._sock = self._sock.unwrap()
+            self._sock.shutdown(socket.SHUT_WR)
+            while self._sock.recv(_CHUNK):
+                pass
+        raise TTransportException(TTransportException.END_OF_FILE, "the last answer was given")
 
     def end(self, how: str) -> NoReturn:
         """Cut the connection: *how* is ``"fin"`` (end of file) or ``"rst"`` (reset)."""

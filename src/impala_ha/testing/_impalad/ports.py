@@ -46,8 +46,8 @@ def reserve(size: int, port: int | None) -> list[socket.socket]:
     raise OSError(errno.EADDRINUSE, f"found no port that is free on {hosts[0]} to {hosts[-1]}")
 
 
-def reserve_web(size: int, port: int | None, usual: int) -> list[socket.socket]:
-    """Reserve addresses for the web pages of *size* coordinators.
+def reserve_usual(size: int, port: int | None, usual: int) -> list[socket.socket]:
+    """Reserve addresses for a second port of *size* coordinators.
 
     Args:
         size: How many.
@@ -62,7 +62,7 @@ def reserve_web(size: int, port: int | None, usual: int) -> list[socket.socket]:
     """
     if port is None and _has_many_addresses():
         # Strict: to share a port with the coordinator of another cluster, which may be down just
-        # now, would show the one's pages to those who ask the other.
+        # now, would give the one's answers to those who ask the other.
         hosts = [f"127.0.0.{number}" for number in range(1, size + 1)]
         with contextlib.suppress(OSError):
             return _reserve_all([(host, usual) for host in hosts], strict=True)

@@ -14,12 +14,22 @@ if TYPE_CHECKING:
 
     from impala_ha.testing._impalad.contract import Cells
     from impala_ha.testing._impalad.frontend import Frontend
+    from impala_ha.testing._impalad.http_port import HttpPort
     from impala_ha.testing._impalad.impalad import Impalad
 
 
-def verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]]:
-    """Return what another process may ask for, by name."""
+def verbs(
+    impalad: Impalad, frontend: Frontend, http: HttpPort | None
+) -> dict[str, Callable[..., Any]]:
+    """Return what another process may ask for, by name.
+
+    Args:
+        impalad: The coordinator.
+        frontend: What accepts its connections.
+        http: Its second port; None when it has none.
+    """
     faults, registry = impalad.faults, impalad.registry
+    frontends = [frontend, http.frontend] if http is not None else [frontend]
 
     def lag(seconds: float) -> None:
         if isinstance(impalad.engine, SharedCatalog):
@@ -28,7 +38,14 @@ def verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]]
     def heal() -> None:
         faults.heal()
         lag(0)
-        frontend.wake()
+        if http is not None:
+            http.gateway.clear()
+        for each in frontends:
+            each.wake()
+
+    def saturate(on: bool) -> None:
+        for each in frontends:
+            each.saturate(on)
 
     def lose_sessions() -> None:
         for session in registry.sessions():
@@ -36,7 +53,7 @@ def verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]]
 
     return {
         "mute": faults.mute,
-        "saturate": frontend.saturate,
+        "saturate": saturate,
         "drain": faults.drain,
         "draining": lambda: faults.draining_since is not None,
         "delay": faults.delay,
@@ -45,12 +62,21 @@ def verbs(impalad: Impalad, frontend: Frontend) -> dict[str, Callable[..., Any]]
         "fail_next": faults.fail_next,
         "heal": heal,
         "lose_sessions": lose_sessions,
-        "disconnect": frontend.disconnect,
+        "disconnect": lambda: sum(each.disconnect() for each in frontends),
         "cut_count": lambda: faults.cut_count,
-        "connections": frontend.count,
+        "connections": lambda: sum(each.count() for each in frontends),
         "sessions": lambda: [str(session.handle) for session in registry.sessions()],
         "running": lambda: _running(impalad),
         "queries": lambda: [str(query.handle) for query in registry.queries()],
+        **(_http_verbs(http) if http is not None else {}),
+    }
+
+
+def _http_verbs(http: HttpPort) -> dict[str, Callable[..., Any]]:
+    """What may be asked of a coordinator that speaks HTTP."""
+    return {
+        "answer_http": http.gateway.order,
+        "http_connections": lambda: http.frontend.accepted,
     }
 
 

@@ -1,0 +1,65 @@
+"""The second port of a coordinator: the same calls over HTTP.
+
+It has service threads of its own, as in Impala, and shares sessions, queries and faults with the
+first: a session that was opened here may be used there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from impala_ha.testing._impalad.frontend import Frontend
+from impala_ha.testing._impalad.gateway import Gateway
+from impala_ha.testing._impalad.http_wire import HttpWire
+from impala_ha.testing._impalad.impalad import Connection
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+    from impala_ha.testing._impalad.http_head import Head, Headers
+    from impala_ha.testing._impalad.impalad import Impalad
+    from impala_ha.testing._impalad.service import Service
+
+
+class HttpPort:
+    """Serves the connections of the HTTP port of one coordinator.
+
+    Args:
+        impalad: The coordinator.
+        service: What does the calls.
+        numbers: Numbers of connections, which both ports share.
+        tls: The certificate and the rules of TLS; None: none.
+
+    Attributes:
+        frontend: What accepts the connections.
+        gateway: What answers in the coordinator's place.
+    """
+
+    def __init__(
+        self,
+        impalad: Impalad,
+        service: Service,
+        numbers: Iterator[int],
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._impalad = impalad
+        self._service = service
+        self.gateway = Gateway()
+        self.frontend = Frontend(
+            impalad.flags,
+            impalad.faults,
+            numbers,
+            admit=lambda _: None,
+            tls=tls,
+            serve=self._serve,
+        )
+
+    def _serve(self, connection: Connection) -> None:
+        def admit(head: Head) -> Headers:
+            asking.do_as = head.do_as
+            return ()
+
+        wire = HttpWire(connection.wire, self._impalad.faults, self.gateway, admit)
+        asking = Connection(connection.number, wire, None)
+        self._service.serve(asking)

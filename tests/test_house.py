@@ -19,7 +19,16 @@ ROOMS = {path.stem: path for path in HOUSE.glob("*.py")}
 
 #: From the ground up.  A room knows rooms of lower floors only.
 FLOORS = {
-    "ground": {"errors", "_clock", "_faults", "_statement", "_extras", "_interrupts"},
+    "ground": {
+        "errors",
+        "_clock",
+        "_faults",
+        "_statement",
+        "_extras",
+        "_interrupts",
+        "_kerberos_errors",
+        "_patience",
+    },
     "rules": {
         "_model",
         "_health",
@@ -29,9 +38,12 @@ FLOORS = {
         "_polling",
         "_sockets",
         "_wire",
+        "_kerberos_backends",
     },
     "choices": {"policies", "_hosts", "_attempts", "_link", "_service", "_mark"},
+    "names and protection": {"_kerberos_names", "_kerberos_sasl"},
     "words and lists": {"_options", "_roster", "_hedge", "_verdicts"},
+    "tickets": {"_kerberos"},
     "edges": {"_settings", "_hints", "_transports", "cluster"},
     "driver": {"_driver"},
     "witnesses": {"_witnesses"},

@@ -2,7 +2,7 @@
 From words to coordinators: ``a,b:21051?weight=2&zone=east,[::1]:21050``.
 
 Comma or white space separates; each item is ``host``, ``host:port`` or ``[ipv6]:port``, and may
-carry ``?weight=`` and ``?zone=``.
+carry ``?weight=``, ``?zone=`` and ``?krb_host=``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ITEM = re.compile(
     r"(?:\[(?P<six>[^\[\]]*)\]|(?P<host>[^\[\]:?/@]*))(?::(?P<port>[^?]*))?(?:\?(?P<words>.*))?"
 )
 _NAME = re.compile(r"[\w.\-%:]+")
-_WORDS = ("weight", "zone")
+_WORDS = ("weight", "zone", "krb_host")
 
 
 def parse_hosts(
@@ -69,7 +69,7 @@ def _coordinator(item: str, default_port: int) -> Coordinator:
     if match is None:
         raise ValueError(
             f"host {item!r} is not host, host:port or [ipv6]:port, each with or without "
-            "?weight=N&zone=NAME (credentials and paths have options of their own)"
+            "?weight=N&zone=NAME&krb_host=NAME (credentials and paths have options of their own)"
         )
     host = match["six"] if match["six"] is not None else match["host"]
     if not host or not _NAME.fullmatch(host):
@@ -77,7 +77,7 @@ def _coordinator(item: str, default_port: int) -> Coordinator:
     port = _number(f"port of {host}", match["port"], default_port, most=65535)
     words = _read_words(item, match["words"])
     weight = _number(f"weight of {host}", words.get("weight"), 1)
-    return Coordinator(host, port, weight, words.get("zone", ""))
+    return Coordinator(host, port, weight, words.get("zone", ""), words.get("krb_host", ""))
 
 
 def _read_words(item: str, text: str | None) -> dict[str, str]:

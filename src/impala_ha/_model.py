@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 from ._faults import Fault, Phase
 
 DEFAULT_PORT = 21050  # Impala's --hs2_port
+KRB_HOST = re.compile(r"[\w.\-]+")
 
 
 def is_address(host: str) -> bool:
@@ -30,12 +32,15 @@ class Coordinator:
         port: Of HiveServer2, 21050 unless told otherwise.
         weight: Its share of the connections, against the weights of the others; at least 1.
         zone: Where it stands; those in one's own zone come first.
+        krb_host: Host part of its Kerberos service principal; empty: as the option `krb_host`
+            says.
     """
 
     host: str
     port: int = DEFAULT_PORT
     weight: int = field(default=1, compare=False)
     zone: str = field(default="", compare=False)
+    krb_host: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not self.host:
@@ -44,6 +49,11 @@ class Coordinator:
             raise ValueError(f"port of {self.host} must be within 1..65535, not {self.port}")
         if self.weight < 1:
             raise ValueError(f"weight of {self.host} must be at least 1, not {self.weight}")
+        if self.krb_host and not KRB_HOST.fullmatch(self.krb_host):
+            raise ValueError(
+                f"krb_host of {self.host} must be the name of a host, without service and realm, "
+                f"not {self.krb_host!r}"
+            )
 
     @property
     def is_address(self) -> bool:

@@ -125,7 +125,7 @@ class Cluster:
         cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: Breaker
     ) -> Cluster:
         """The cluster of this process with these coordinators and rules, made at first sight."""
-        told = tuple((c.host, c.port, c.weight, c.zone) for c in coordinators)
+        told = tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators)
         # An object of the caller need not be hashable; the cluster keeps it, so its id is its own.
         key = (told, policy if isinstance(policy, str) else id(policy), breaker)
         with _SHARED_LOCK:

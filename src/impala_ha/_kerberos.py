@@ -1,0 +1,140 @@
+"""
+Logging in with Kerberos: the first token, before any coordinator is touched.
+
+Whether there is a ticket, whether it is still good, whether the KDC can be reached and knows the
+coordinator: all of that is found out between this machine and the KDC.  So the token that begins
+the login is made before the TCP connection, and a client whose ticket has ended neither knocks at
+coordinators nor has one of them ejected.  The library blocks for half a minute on a KDC that
+hangs; it works in a thread that is left behind when the time to connect is over.
+
+Tickets come from the credential cache, or are acquired with a keytab and renewed by libkrb5 when
+half of their life is over.  An open connection needs none: it goes on when they end.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from . import _kerberos_names as names
+from ._clock import Clock
+from ._kerberos_backends import Context, Login, begin, choose
+from ._kerberos_errors import GSSError, late
+from ._kerberos_sasl import Sasl
+from ._model import Coordinator
+from ._options import Options
+from ._patience import in_time
+
+_log = logging.getLogger("impala_ha")
+
+
+class Begun(NamedTuple):
+    """A context with a coordinator that has not been spoken to, and the token for it."""
+
+    context: Context
+    token: bytes
+
+
+def check(options: Options) -> None:
+    """
+    See whether there is a package for what *options* ask for.
+
+    Raises:
+        MissingExtra: There is none; says what to type.
+    """
+    choose(options.kerberos_backend, keytab=options.keytab is not None)
+
+
+def service(options: Options, coordinator: Coordinator) -> str:
+    """The service principal of *coordinator* as far as it is known without a look-up."""
+    host = names.host_of(options.krb_host, coordinator)
+    return f"{options.kerberos_service_name}/{host}"
+
+
+def login(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> Sasl:
+    """
+    The client's side of SASL, with the first token made.
+
+    Args:
+        options: Who logs in and under which name the coordinator is known.
+        coordinator: Where; it is not touched.
+        clock: For the log.
+        limit: Seconds.
+
+    Raises:
+        MissingExtra: There is no package for it.
+        GSSError: There is no token, and why; also when there was none in time.
+    """
+    return Sasl(*_begun(options, coordinator, clock, limit))
+
+
+def negotiate(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> str:
+    """
+    A token for HTTP in base64, to follow ``Authorization: Negotiate``; good for one request.
+
+    Takes and raises what `login` does.
+    """
+    return base64.b64encode(_begun(options, coordinator, clock, limit).token).decode()
+
+
+def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> Begun:
+    """A token, within *limit* seconds."""
+    start = clock.now()
+
+    def work() -> Begun:
+        wanted = Login(
+            options.kerberos_service_name,
+            names.host_of(options.krb_host, coordinator, _own_name(options, coordinator)),
+            options.principal,
+            options.keytab,
+        )
+        return Begun(*begin(wanted, options.kerberos_backend))
+
+    asked = service(options, coordinator)
+    try:
+        begun = _in_time(work, limit, f"ticket for {asked}", twice=options.keytab is not None)
+    except TimeoutError:
+        raise late(limit, f"asking for {asked}") from None
+    except GSSError as error:
+        raise _explained(error, options) from error.__cause__
+    _log.debug("a token for %s after %.3f s", asked, clock.now() - start)
+    return begun
+
+
+def _in_time(work: Callable[[], Begun], limit: float, name: str, *, twice: bool) -> Begun:
+    """
+    What *work* makes within *limit* seconds.
+
+    With a keytab it is asked twice: while libkrb5 renews tickets and the KDC hangs, it lets
+    others go on with the old ones.
+    """
+    if twice:
+        limit /= 2
+        with suppress(TimeoutError):
+            return in_time(work, limit, name, "")
+    return in_time(work, limit, name, "")
+
+
+def _explained(error: GSSError, options: Options) -> GSSError:
+    """Without the principal in the keytab libkrb5 looks for a cache, and says that it has none."""
+    if not options.keytab or error.name != "KRB5_FCC_NOFILE":
+        return error
+    whose = options.principal or "anybody"
+    return GSSError(f"no key of {whose} in the keytab {options.keytab} ({error.name})", error.name)
+
+
+def _own_name(options: Options, coordinator: Coordinator) -> str:
+    """The name of a coordinator that is given by its address; empty where nobody asked for it."""
+    named = names.given(options.krb_host, coordinator)
+    if not options.krb_canonicalize or not coordinator.is_address or names.HOST not in named:
+        return ""
+    try:
+        name, _ = socket.getnameinfo((coordinator.host, 0), socket.NI_NAMEREQD)
+    except OSError as error:
+        reason = f"{coordinator.host} has no name ({error}), which krb_canonicalize looked for"
+        raise GSSError(reason, "reverse look-up") from error
+    return name

@@ -1,0 +1,47 @@
+"""
+Waiting for a library that knows no limit.
+
+The system's resolver and the Kerberos library block for as long as they like (half a minute for
+a KDC that hangs), and neither can be told to stop.  So they work in a thread, which is left
+behind where it takes too long: it holds nothing that anybody waits for.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Got = TypeVar("Got")
+
+
+def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str) -> Got:
+    """
+    What *work* returns, or raises, if it does so in time.
+
+    Args:
+        work: What may block.
+        seconds: How long it may; None: for ever.
+        name: What it does, as the name of its thread.
+        late: What to say when it took longer.
+
+    Raises:
+        TimeoutError: With the words of *late*.
+    """
+    ended: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            ended.put((True, work()))
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            ended.put((False, error))
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    try:
+        well, got = ended.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(late) from None
+    if not well:
+        raise got
+    return got  # type: ignore[no-any-return]  # it comes out of a queue

@@ -1,5 +1,5 @@
 """
-The two kinds of wire: a socket that keeps a deadline, and impyla's HTTP client.
+A socket that keeps a deadline.
 
 Thrift's time-outs count per ``recv``, so a server that drips a byte now and then holds a client
 for ever; here a deadline covers all that happens until it is lifted.  impyla re-opens a transport
@@ -8,10 +8,8 @@ that says it is closed, behind the caller's back; this socket is opened once and
 
 from __future__ import annotations
 
-import queue
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -21,7 +19,9 @@ from thrift.transport.TTransport import TTransportException
 
 from ._clock import Clock
 from ._interrupts import interrupted
+from ._patience import in_time
 
+_PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 
 
@@ -38,9 +38,25 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         silence: Those seconds.
     """
 
-    def __init__(self, host: str, port: int, clock: Clock, context: ssl.SSLContext | None = None):
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        clock: Clock,
+        context: ssl.SSLContext | None = None,
+        name: str | None = None,
+    ):
+        """
+        Args:
+            host: Where to connect.
+            port: At that host.
+            clock: For deadlines.
+            context: TLS; None for none.
+            name: Whose certificate is to be shown; that of *host* by default.
+        """
         super().__init__(host, port)
         self.handle: Any = None
+        self._name = name or host
         self._clock = clock
         self._context = context
         self.deadline: float | None = None
@@ -61,7 +77,7 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
         last: OSError | None = None
         for position, (family, kind, _, _, address) in enumerate(addresses):
-            handle = _unconnected(family, kind, self._context, self.host)
+            handle = _unconnected(family, kind, self._context, self._name)
             try:
                 self._connect(handle, address, shares=len(addresses) - position)
             except BaseException as error:
@@ -86,10 +102,14 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         handle.settimeout(None if patience is None else patience / shares)
         handle.connect(address)
         _keep_alive(handle)
+        self._pass(handle)
         if self._context is not None:
             handle.settimeout(self._patience())
             handle.do_handshake()
         self.handle = handle
+
+    def _pass(self, handle: Any) -> None:
+        """Say what must be said before TLS begins: nothing."""
 
     def _patience(self) -> float | None:
         """Seconds that the next step may take."""
@@ -124,15 +144,19 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         text = f"read timeout: no answer for {silent:.0f} s, nor to {_PROBES} probes: {wrong[-1]}"
         raise TTransportException(TTransportException.TIMED_OUT, text)
 
+    def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
+        """Exactly *size* bytes; thrift's own copies what it has with each piece that comes."""
+        pieces: list[bytes] = []
+        while size > 0:
+            pieces.append(self.read(min(size, _PIECE)))
+            size -= len(pieces[-1])
+        return b"".join(pieces)
+
     def write(self, buffer: bytes) -> None:
         """All of *buffer*."""
         self._arm()
         self.written = True
         super().write(buffer)
-
-    def sent(self, error: BaseException) -> bool:  # noqa: ARG002 - HTTP has nothing else to go by
-        """Whether any of the request that ended in *error* may have left."""
-        return self.written
 
     def _arm(self) -> None:
         if self.handle is None:
@@ -186,25 +210,10 @@ def _looked_up(host: str, resolve: Callable[[], list[Any]], patience: float | No
     """
     What *resolve* finds within *patience* seconds.
 
-    The system's resolver knows no limit of ours, so a name is looked up in a thread, which is
-    left behind where the resolver takes longer.
+    The system's resolver knows no limit of ours.
     """
-    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            found.put(resolve())
-        except (OSError, UnicodeError) as error:
-            found.put(error)
-
-    threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
-    try:
-        answer = found.get(timeout=patience)
-    except queue.Empty:
-        raise TimeoutError("the name service did not answer in time") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer  # type: ignore[no-any-return]  # it comes out of a queue
+    late = "the name service did not answer in time"
+    return in_time(resolve, patience, f"look up {host}", late)
 
 
 def _numeric(host: str) -> bool:
@@ -233,33 +242,3 @@ def _keep_alive(handle: socket.socket) -> None:
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         milliseconds = (60 + 4 * 15) * 1000
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-
-
-class HttpWire:
-    """What `Socket` is for the binary transport, around impyla's HTTP client."""
-
-    def __init__(self, transport: Any, timeout: float | None):
-        self._transport = transport
-        self._timeout = timeout
-        self.written = False
-
-    def limit(self, seconds: float) -> None:
-        """Let one request take *seconds*, until `disarm`."""
-        self._transport.setTimeout(seconds * 1000)
-
-    def disarm(self) -> None:
-        """Let one request take the caller's time-out again."""
-        self._transport.setTimeout(None if self._timeout is None else self._timeout * 1000)
-
-    def sent(self, error: BaseException) -> bool:
-        """Whether any of the request that ended in *error* may have left."""
-        return not isinstance(error, (ConnectionRefusedError, socket.gaierror))
-
-    def stale(self) -> str:
-        """Empty: each request has a connection of its own."""
-        return ""
-
-    def close(self) -> None:
-        """Close; a second close of impyla's client would raise."""
-        if self._transport.isOpen():
-            self._transport.close()

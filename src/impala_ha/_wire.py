@@ -23,6 +23,8 @@ from ._faults import Phase
 from ._interrupts import interrupted
 
 _LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
+_LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
+_LONGEST_LIST = 2**27  # what is longer would not fit into a message, however short its items
 
 
 class CallFailed(errors.OperationalError):  # type: ignore[misc]  # impyla is not typed
@@ -60,19 +62,25 @@ class Protocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrift is n
     """
 
     def __init__(self, transport: Any):
-        # Thrift's limit of 16,384,000 bytes a string would make a larger cell an OverflowError.
-        super().__init__(transport, strictRead=True, string_length_limit=None)
+        # Thrift's limit of 16,384,000 bytes a string would make a larger cell an OverflowError;
+        # without one, bytes that are no length would have us wait, and make room, for gigabytes.
+        super().__init__(
+            transport,
+            strictRead=True,
+            string_length_limit=_LONGEST_STRING,
+            container_length_limit=_LONGEST_LIST,
+        )
         self.expected: tuple[str, int] = ("", 0)
 
     def readMessageBegin(self) -> tuple[str, int, int]:  # noqa: N802 - thrift's name
         """Name, type and number of a reply."""
-        self.string_length_limit: int | None = _LONGEST_NAME
+        self.string_length_limit: int = _LONGEST_NAME
         try:
             name, kind, number = super().readMessageBegin()
         except UnicodeDecodeError as error:
             raise TProtocolException(TProtocolException.INVALID_DATA, str(error)) from error
         finally:
-            self.string_length_limit = None
+            self.string_length_limit = _LONGEST_STRING
         if (name, number) != self.expected:
             raise TProtocolException(
                 TProtocolException.INVALID_DATA,
@@ -178,12 +186,18 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
 
 def _as_thrift_tells(error: BaseException) -> BaseException:
-    """Thrift's C part overlooks an end in the head of a map, and stumbles over what it has not."""
-    if not isinstance(error, TypeError):
+    """Thrift's C part stumbles over a reply that is none; its slips say what thrift says of one."""
+    if not isinstance(error, _SLIPS):
         return error
-    told: BaseException = TProtocolException(TProtocolException.INVALID_DATA, str(error))
+    text = str(error) or type(error).__name__
+    told = TProtocolException(TProtocolException.INVALID_DATA, text)
+    told.inner = error  # so that one of a signal handler is known for what it is
     told.__cause__ = error
-    return told
+    return told  # type: ignore[no-any-return]  # thrift is not typed
+
+
+# A length below nothing or above all memory, an end in the head of a map, a name that is no text.
+_SLIPS = (TypeError, ValueError, OverflowError, MemoryError, LookupError, AttributeError)
 
 
 _PHASES = {

@@ -108,6 +108,18 @@ def test_a_time_limit_that_thrift_has_wrapped_comes_out_as_it_was():
     assert world.statements() == {"a": ["select 1"]}
 
 
+def test_so_does_one_that_raises_what_thrift_raises_of_garbage():
+    def odd(*_):
+        raise ValueError("odd")
+
+    world = World()
+    cursor = world.connect().cursor()
+    limit = signalled(odd)
+    world["a"].script["ExecuteStatement"] = deque([limit])
+
+    assert raised(lambda: cursor.execute("select 1")) is limit
+
+
 def test_a_time_limit_between_two_polls_cancels_on_the_same_connection():
     world = World()
     cursor = world.connect().cursor()

@@ -10,6 +10,7 @@ from impala._thrift_gen.TCLIService import ttypes as t
 from impala.sasl_compat import PureSASLClient
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.transport.TSocket import TSocket
+from thrift.transport.TSSLSocket import TSSLSocket
 from thrift.transport.TTransport import TBufferedTransport
 from thrift_sasl import TSaslClientTransport
 
@@ -19,10 +20,25 @@ WAIT_SECONDS = 10
 class Hs2:
     """One connection to a coordinator, with at most one session."""
 
-    def __init__(self, coordinator, *, user=None, password="", timeout=WAIT_SECONDS):
-        socket = TSocket(coordinator.host, coordinator.port)
+    def __init__(
+        self,
+        coordinator,
+        *,
+        user=None,
+        password="",
+        kerberos=None,
+        tls=None,
+        timeout=WAIT_SECONDS,
+    ):
+        if tls is None:
+            socket = TSocket(coordinator.host, coordinator.port)
+        else:
+            socket = TSSLSocket(coordinator.host, coordinator.port, ssl_context=tls)
+            socket._should_verify = False  # the context does it
         socket.setTimeout(timeout * 1000)
-        if user is None:
+        if kerberos is not None:
+            self.transport = TSaslClientTransport(kerberos, "GSSAPI", socket)
+        elif user is None:
             self.transport = TBufferedTransport(socket)
         else:
             self.transport = TSaslClientTransport(
@@ -32,7 +48,11 @@ class Hs2:
                 "PLAIN",
                 socket,
             )
-        self.transport.open()
+        try:
+            self.transport.open()
+        except BaseException:
+            self.transport.close()
+            raise
         self.client = Client(
             TBinaryProtocolAccelerated(self.transport, string_length_limit=2**31 - 1)
         )

@@ -29,6 +29,7 @@ FLOORS = {
         "_kerberos_errors",
         "_patience",
     },
+    "secrets": {"_secrets", "_tls"},
     "rules": {
         "_model",
         "_health",
@@ -42,6 +43,8 @@ FLOORS = {
     },
     "choices": {"policies", "_hosts", "_attempts", "_link", "_service", "_mark"},
     "names and protection": {"_kerberos_names", "_kerberos_sasl"},
+    "readings": {"_readings"},
+    "security": {"_security"},
     "words and lists": {"_options", "_roster", "_hedge", "_verdicts"},
     "tickets": {"_kerberos"},
     "edges": {"_settings", "_hints", "_transports", "cluster"},
@@ -86,7 +89,6 @@ IMPURE = {"time", "datetime", "socket", "ssl", "select", "threading", "subproces
 BORROWED = {
     ("_binding", "impala.interface._bind_parameters"),
     ("_transports", "impala._thrift_api.get_http_transport"),
-    ("_transports", "impala._thrift_api.get_ssl_context"),
     ("_transports", "impala._thrift_api.get_transport"),
     ("dbapi", "impala.dbapi._DBAPITypeObject"),
 }

@@ -20,6 +20,8 @@ from ._retry import Retry
 from ._session import Session
 from .cluster import Cluster
 
+_DOAS = "impala.doas.user"  # Impala's name for whom a session acts for
+
 
 class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not typed
     """
@@ -54,9 +56,12 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         self._failover.run(Call("connect", proof=True), lambda _: None)
 
     def _configuration(self) -> dict[str, str]:
-        if not self.default_db:
-            return {}
-        return {"use:database": self.default_db.strip("`")}
+        found = {}
+        if self.default_db:
+            found["use:database"] = self.default_db.strip("`")
+        if self.options.doas_user:
+            found[_DOAS] = self.options.doas_user
+        return found
 
     @property
     def coordinator(self) -> Coordinator | None:
@@ -104,7 +109,10 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
             InterfaceError: The connection is closed, or belongs to the parent process.
         """
         self._failover.check_usable()
-        wanted = {**self._configuration(), **(configuration or {})}
+        wanted = self._configuration()
+        if any(name.lower() == _DOAS for name in configuration or ()):
+            wanted.pop(_DOAS, None)
+        wanted.update(configuration or {})
         session = Session(user or self._user, MappingProxyType(wanted))
         return (DictCursor if dictify else Cursor)(
             self._failover,

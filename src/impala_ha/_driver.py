@@ -22,6 +22,7 @@ from ._interrupts import interrupted
 from ._link import FAREWELL, Link
 from ._model import Coordinator
 from ._options import Options
+from ._secrets import Secrets
 from ._service import Service
 from ._sockets import Socket
 from ._wire import CallFailed, Client
@@ -67,10 +68,16 @@ class ImpylaDriver:
     def __init__(self, options: Options, clock: Clock):
         self._options = options
         self._clock = clock
+        self._secrets = Secrets(options)
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
-        self.credentials: object = None
-        if self.sends_password:
-            self.credentials = hash((options.auth_mechanism, options.user, options.password))
+
+    @property
+    def credentials(self) -> object:
+        """What stands for user and password, without telling them; None if there is none."""
+        if not self.sends_password:
+            return None
+        options = self._options
+        return hash((options.auth_mechanism, options.user, self._secrets.password()))
 
     def open(
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
@@ -150,12 +157,26 @@ class ImpylaDriver:
         return Service(Client(*self._transport(coordinator, user, limit)))
 
     def _transport(self, coordinator: Coordinator, user: str, limit: float) -> tuple[Wired, Any]:
+        """Connect and authenticate; a refused password is tried again only if there is another."""
+        self._secrets.ready()
+        used = self._secrets.password()
+        end = self._clock.now() + limit
+        try:
+            return self._carried(coordinator, user, limit)
+        except CallFailed as error:
+            fault = judge(error.__cause__ or error, error.phase, password=self.sends_password)
+            if fault is not Fault.DENIED or not self._secrets.renew(used):
+                raise
+        _log.warning("the password was refused by %s, and there is another: once more", coordinator)
+        return self._carried(coordinator, user, max(0.001, end - self._clock.now()))
+
+    def _carried(self, coordinator: Coordinator, user: str, limit: float) -> tuple[Wired, Any]:
         if self._options.use_http_transport:
-            transport, wire = _transports.http(self._options, coordinator, user)
+            transport, wire = _transports.http(self._options, self._secrets, coordinator, user)
             wire.limit(limit)
         else:
             transport, wire = _transports.binary(
-                self._options, coordinator, user, self._clock, limit
+                self._options, self._secrets, coordinator, user, clock=self._clock, limit=limit
             )
         return Wired(transport), wire
 

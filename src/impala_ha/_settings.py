@@ -15,7 +15,8 @@ from typing import Any
 from . import errors
 from ._hosts import parse_hosts
 from ._model import DEFAULT_PORT, Coordinator
-from ._options import Options, _port
+from ._options import Options
+from ._readings import port as read_port
 
 PREFIX = "IMPALA_HA_"
 HOST_VARIABLES = ("IMPALA_HA_HOSTS", "IMPALA_HOSTS", "IMPALA_HOST")
@@ -64,6 +65,7 @@ class Settings:
         said = {name: value for name, value in words.items() if value is not None}
         _translate_old(said, problems)
         values = _values(said, environment, problems)
+        _one_of_each(values, said, problems)
         port = _checked("port", said, environment, problems)
         coordinators: tuple[Coordinator, ...] = ()
         if not hosts_known:
@@ -138,6 +140,20 @@ def _values(
     return values
 
 
+_TWINS = (("password", "password_cmd"), ("jwt", "jwt_cmd"))
+
+
+def _one_of_each(values: dict[str, Any], said: Mapping[str, Any], problems: list[str]) -> None:
+    """Of two ways to say the same, the one of the call goes before that of the environment."""
+    for one, other in _TWINS:
+        if one not in values or other not in values:
+            continue
+        if (one in said) is (other in said):
+            problems.append(f"{one} and {other} contradict each other: give one")
+        else:
+            del values[other if one in said else one]
+
+
 def _found(name: str, said: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, Any]:
     """Where a value comes from, for messages, and the value."""
     if name in said:
@@ -153,7 +169,7 @@ def _checked(
     if value is None:
         return None
     try:
-        return _port(value)
+        return read_port(value)
     except ValueError as error:
         problems.append(f"{source} {error}, not {value!r}")
         return None
@@ -192,30 +208,65 @@ def _contradictions(
     environment: Mapping[str, str],
     problems: list[str],
 ) -> None:
-    """Options that do not go together; for JWT the rules and their words are impyla's."""
+    """Options that do not go together."""
+    problems.extend(_half_secured(options, said, environment))
+    problems.extend(_token_rules(options, said, environment))
     if options.eject_for > options.eject_most:
         problems.append(
             f"eject_for must be at most eject_most ({options.eject_most:g}), "
             f"not {options.eject_for:g}"
         )
+    problems.extend(
+        f"{name} needs auth_mechanism='GSSAPI'"
+        for name in ("principal", "keytab")
+        if name in said and options.auth_mechanism != "GSSAPI"
+    )
+    if options.keytab and options.kerberos_backend == "kerberos":
+        problems.append(
+            "keytab needs kerberos_backend='gssapi' or 'auto': the package kerberos cannot acquire "
+            "tickets"
+        )
+
+
+def _token_rules(
+    options: Options, said: Mapping[str, Any], environment: Mapping[str, str]
+) -> Iterable[str]:
+    """What goes with JWT; the rules and their words are impyla's."""
+    given = [name for name in ("jwt", "jwt_cmd") if getattr(options, name) is not None]
     if options.auth_mechanism != "JWT":
-        if options.jwt is not None:
-            problems.append(
-                f"'jwt' argument cannot be specified with '{options.auth_mechanism}' "
+        for name in given:
+            yield (
+                f"'{name}' argument cannot be specified with '{options.auth_mechanism}' "
                 "authentication: it goes with auth_mechanism='JWT'"
             )
         return
-    if options.jwt is None:
-        problems.append("JWT authentication requires specifying the 'jwt' argument")
+    if not given:
+        yield "JWT authentication requires specifying the 'jwt' argument, or 'jwt_cmd'"
     if not options.use_http_transport:
-        problems.append(
-            "JWT authentication is only supported for HTTP transport: use_http_transport=True"
+        yield "JWT authentication is only supported for HTTP transport: use_http_transport=True"
+    for name in ("user", "password", "password_cmd"):
+        if _found(name, said, environment)[1] is not None:
+            yield f"'{name}' argument cannot be specified with 'JWT' authentication"
+
+
+def _half_secured(
+    options: Options, said: Mapping[str, Any], environment: Mapping[str, str]
+) -> Iterable[str]:
+    """What would be taken for safer than it is, or not be used at all."""
+    if options.client_key and not options.client_cert:
+        yield "client_key needs client_cert: a key without its certificate cannot be shown"
+    # impyla takes them without use_ssl as well, and then sends passwords in the clear.
+    if _found("use_ssl", said, environment)[1] is None:
+        for name in ("ca_cert", "verify_cert", "client_cert"):
+            if getattr(options, name):
+                yield f"{name} needs use_ssl=True (or use_ssl=False, if no TLS is meant)"
+    if "password_cmd" in said and options.auth_mechanism in ("NOSASL", "GSSAPI"):
+        yield (
+            "password_cmd needs auth_mechanism='LDAP' or 'PLAIN': "
+            f"{options.auth_mechanism} has no password"
         )
-    problems.extend(
-        f"'{name}' argument cannot be specified with 'JWT' authentication"
-        for name in ("user", "password")
-        if _found(name, said, environment)[1] is not None
-    )
+    if options.doas_user and "doas=" in options.http_path.lower():
+        yield "doas_user and the doAs in http_path contradict each other: give one"
 
 
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:

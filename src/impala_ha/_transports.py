@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from impala._thrift_api import get_http_transport, get_ssl_context, get_transport
+from impala._thrift_api import get_http_transport, get_transport
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from ._clock import Clock
@@ -12,6 +12,7 @@ from ._faults import Phase
 from ._interrupts import interrupted
 from ._model import Coordinator
 from ._options import Options
+from ._secrets import Secrets, scrub
 from ._sockets import HttpWire, Socket
 from ._wire import CallFailed
 
@@ -20,7 +21,13 @@ _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
 
 
 def binary(
-    options: Options, coordinator: Coordinator, user: str, clock: Clock, limit: float
+    options: Options,
+    secrets: Secrets,
+    coordinator: Coordinator,
+    user: str,
+    *,
+    clock: Clock,
+    limit: float,
 ) -> tuple[Any, Any]:
     """
     A connected and authenticated transport, and its socket.
@@ -33,7 +40,9 @@ def binary(
     try:
         context = None
         if options.use_ssl:
-            context = get_ssl_context(options.ca_cert, options.verify_cert)
+            from . import _tls  # noqa: PLC0415 - not each connection is encrypted
+
+            context = _tls.context(options)
         wire = Socket(coordinator.host, coordinator.port, clock, context)
         wire.setTimeout(None if options.timeout is None else options.timeout * 1000)
         wire.limit(limit)
@@ -45,13 +54,14 @@ def binary(
             options.kerberos_service_name,
             options.auth_mechanism,
             options.user or user,
-            options.password,
+            secrets.password(),
         )
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport)
     except BaseException as error:
         if wire is not None:
             wire.close()
+        scrub(error)  # SASL's messages are variables of its frames
         if interrupted(error):
             raise
         raise CallFailed(phase, error) from error
@@ -78,7 +88,9 @@ def _open_sasl(transport: Any) -> None:
     limit = _LONGEST_FRAME
 
 
-def http(options: Options, coordinator: Coordinator, user: str) -> tuple[Any, Any]:
+def http(
+    options: Options, secrets: Secrets, coordinator: Coordinator, user: str
+) -> tuple[Any, Any]:
     """Impyla's HTTP transport, which connects at its first request, and its wire."""
     transport = get_http_transport(
         coordinator.host,
@@ -88,11 +100,11 @@ def http(options: Options, coordinator: Coordinator, user: str) -> tuple[Any, An
         ca_cert=options.ca_cert,
         auth_mechanism=options.auth_mechanism,
         user=options.user or user,
-        password=options.password,
+        password=secrets.password(),
         kerberos_host=options.krb_host or coordinator.host,
         kerberos_service_name=options.kerberos_service_name,
         http_cookie_names=options.http_cookie_names,
-        jwt=options.jwt,
+        jwt=secrets.jwt(),
         user_agent=options.user_agent,
         get_user_custom_headers_func=options.get_user_custom_headers_func,
         verify_cert=options.verify_cert,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from impala.dbapi import (
@@ -36,6 +36,7 @@ from ._extras import need
 from ._health import Breaker
 from ._model import Coordinator
 from ._retry import Retry
+from ._secrets import masked, scrub
 from ._settings import Settings
 from .cluster import Cluster
 from .errors import (
@@ -104,20 +105,20 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
     ca_cert: str | None = None,
     auth_mechanism: str | None = None,
     user: str | None = None,
-    password: str | None = None,
+    password: str | Callable[[], str] | None = None,
     kerberos_service_name: str | None = None,
     use_ldap: bool | None = None,
     ldap_user: str | None = None,
-    ldap_password: str | None = None,
+    ldap_password: str | Callable[[], str] | None = None,
     use_kerberos: bool | None = None,
     protocol: str | None = None,
-    krb_host: str | None = None,
+    krb_host: str | Mapping[str, str] | None = None,
     use_http_transport: bool | None = None,
     http_path: str | None = None,
     auth_cookie_names: Any = None,
     http_cookie_names: Any = None,
     retries: int | None = None,
-    jwt: str | None = None,
+    jwt: str | Callable[[], str] | None = None,
     user_agent: str | None = None,
     get_user_custom_headers_func: Any = None,
     verify_cert: bool | None = None,
@@ -133,6 +134,15 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
     zone: str | None = None,
     eject_for: float | None = None,
     eject_most: float | None = None,
+    client_cert: str | None = None,
+    client_key: str | None = None,
+    password_cmd: str | None = None,
+    jwt_cmd: str | None = None,
+    doas_user: str | None = None,
+    krb_canonicalize: bool | None = None,
+    principal: str | None = None,
+    keytab: str | None = None,
+    kerberos_backend: str | None = None,
     **unknown: Any,
 ) -> Connection:
     """
@@ -143,8 +153,9 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
 
     Args:
         host: One name, ``"a,b:21051,[::1]:21050"`` (comma or white space separates; each with or
-            without ``?weight=2&zone=east``), a list, or a `Cluster`.  Not said: the environment's
-            ``IMPALA_HA_HOSTS``, ``IMPALA_HOSTS`` or ``IMPALA_HOST``, then ``localhost``.
+            without ``?weight=2&zone=east&krb_host=NAME``), a list, or a `Cluster`.  Not said: the
+            environment's ``IMPALA_HA_HOSTS``, ``IMPALA_HOSTS`` or ``IMPALA_HOST``, then
+            ``localhost``.
         port: For hosts that name none; 21050 by default, which is Impala's ``--hs2_port``.
         policy: Who is next: ``"round_robin"`` (default), ``"random"``, ``"least_connections"``,
             ``"two_choices"``, ``"ordered"`` or an object with ``choose(candidates)``.
@@ -165,10 +176,29 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         zone: Coordinators of this ``?zone=`` come first as long as one of them is well.
         eject_for: Seconds that a failed coordinator is left alone at first; 5.
         eject_most: Seconds that it is left alone at most; 300.
-        database, timeout, use_ssl, ca_cert, auth_mechanism, user, password: As in impyla, but
-            `timeout` is for reads alone (seconds; 0 and None: no limit).
-        kerberos_service_name, krb_host, use_http_transport, http_path: As in impyla.
-        http_cookie_names, jwt, user_agent, get_user_custom_headers_func, verify_cert: As in impyla.
+        client_cert, client_key: Files with a certificate and its key (or both in the first), in
+            PEM form, for coordinators that ask for one.
+        password, jwt: As in impyla, or a function that returns them. It is called once a
+            connection, before anything is opened, and again after a refusal; another value is
+            tried once more.
+        password_cmd, jwt_cmd: A command that prints them, in place of `password` and `jwt`. It is
+            run without a shell, and may take `connect_timeout`.
+        doas_user: User to act for: ``impala.doas.user`` of every session; the coordinators must
+            allow it. ``cursor(configuration=...)`` goes before it.
+        database, timeout, use_ssl, ca_cert, auth_mechanism, user: As in impyla, but `timeout` is
+            for reads alone (seconds; 0 and None: no limit), and without `ca_cert` or `verify_cert`
+            one warning in the log says that TLS verifies nobody.
+        kerberos_service_name, use_http_transport, http_path: As in impyla.
+        krb_host: Host part of the service principal where it is not the coordinator's own name: a
+            name for all, a pattern (``"_HOST.example.com"``), or a mapping from hosts to names.
+            ``?krb_host=`` in `host` goes before.
+        krb_canonicalize: Look up the name of a coordinator that is given by its address; False.
+        principal: Kerberos principal to log in as; that of the credential cache by default.
+        keytab: File with its key: tickets are acquired in this process, for it alone, and renewed
+            before they end.
+        kerberos_backend: ``"kerberos"``, ``"gssapi"`` or ``"auto"`` (default): kerberos where it is
+            installed and can do it.
+        http_cookie_names, user_agent, get_user_custom_headers_func, verify_cert: As in impyla.
         use_ldap, ldap_user, ldap_password, use_kerberos, protocol, auth_cookie_names: Deprecated
             in impyla, and taken.
         retries: Taken and without effect; see `deadline`.
@@ -179,21 +209,34 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
 
     Raises:
         ConfigurationError: Something cannot be; every mistake is told, nothing was opened.
-        AuthenticationFailed: The first coordinator that was asked did not accept the user.
+        AuthenticationFailed: The first coordinator that was asked did not accept the user, or there
+            is nothing to log in with (then nothing was opened).
         NoCoordinatorLeft: Nobody answered before the deadline.
     """
-    words = {**unknown, **{n: v for n, v in locals().items() if n in _PARAMETERS}}
+    words = {n: v for n, v in locals().items() if n in _PARAMETERS}
+    words |= dict.fromkeys(unknown)
+    # Reports of errors show the variables of each frame.
+    words |= {name: masked(words[name]) for name in _SECRET}
+    del password, ldap_password, password_cmd, jwt, jwt_cmd, unknown
     cluster = host if isinstance(host, Cluster) else None
     if cluster is not None:
         _only_for_new_clusters(words)
         words.pop("host")
-    settings = Settings.read(words, os.environ, hosts_known=cluster is not None)
+    try:
+        settings = Settings.read(words, os.environ, hosts_known=cluster is not None)
+    except Exception as error:
+        scrub(error)
+        raise
     options = settings.options
     if options.auth_mechanism == "GSSAPI":
         need("kerberos", "kerberos")
     if cluster is None:
         breaker = Breaker(ejection=options.eject_for, max_ejection=options.eject_most)
         cluster = Cluster.shared(settings.coordinators, options.policy, breaker)
+    if options.use_ssl:
+        from . import _tls  # noqa: PLC0415 - not each connection is encrypted
+
+        _tls.prepare(options, cluster.coordinators)
     return Connection(cluster, options, Retry(deadline=options.deadline))
 
 
@@ -205,4 +248,5 @@ def _only_for_new_clusters(words: Mapping[str, Any]) -> None:
         )
 
 
+_SECRET = ("password", "ldap_password", "password_cmd", "jwt", "jwt_cmd")
 _PARAMETERS = frozenset(inspect.signature(connect).parameters) - {"unknown"}

@@ -5,7 +5,8 @@ from dataclasses import fields
 import pytest
 
 from impala_ha import ConfigurationError
-from impala_ha._options import FOREVER, MECHANISMS, Options
+from impala_ha._options import Options
+from impala_ha._readings import FOREVER, MECHANISMS
 from impala_ha._settings import Settings
 from impala_ha.policies import POLICIES, Ordered
 
@@ -45,6 +46,10 @@ GOOD = [
     ("policy", OWN, OWN),
     ("http_cookie_names", ["a"], ["a"]),
     ("get_user_custom_headers_func", policy, policy),
+    ("password", policy, policy),
+    ("jwt", policy, policy),
+    ("client_cert", __file__, __file__),
+    ("client_key", __file__, __file__),
     ("ca_cert", __file__, __file__),
 ]
 
@@ -76,6 +81,10 @@ BAD = [
     ("ca_cert", "/no/such/file", "must be a file that can be read"),
     ("ca_cert", "/", "must be a file that can be read"),
     ("get_user_custom_headers_func", "f", "must be callable"),
+    ("password", 7, "must be a text"),
+    ("password_cmd", " ", "must be a command"),
+    ("jwt_cmd", 7, "must be a text"),
+    ("client_cert", "/no/such/file", "must be a file that can be read"),
 ]
 
 
@@ -109,8 +118,16 @@ def test_every_default_is_one_that_could_have_been_said():
             assert option.default == read(option.name, option.default), option.name
 
 
+def test_a_secret_that_was_read_is_not_shown_even_alone():
+    assert "s3cret" == read("password", "s3cret")
+    assert "***" == repr(read("password", "s3cret")) == repr(read("jwt_cmd", "printf s3cret"))
+
+
 def test_secrets_are_marked():
-    assert {"password", "jwt"} == {n for n, option in SPECS.items() if option.metadata["secret"]}
+    """Commands too: they may hold secrets themselves."""
+    secret = {"password", "password_cmd", "jwt", "jwt_cmd"}
+
+    assert secret == {n for n, option in SPECS.items() if option.metadata["secret"]}
 
 
 @pytest.mark.parametrize("word", ["", "tag", 3])

@@ -41,12 +41,24 @@ def test_an_empty_variable_is_not_said():
 SAMPLES = {
     "auth_mechanism": "plain",
     "ca_cert": __file__,
+    "client_cert": __file__,
+    "client_key": __file__,
     "policy": "ordered",
     "statement_tag": "comment",
     "user": "etl",
 }
 
 
+#: What else must be said.
+ALONG = {
+    "ca_cert": {"use_ssl": True},
+    "client_cert": {"use_ssl": True},
+    "client_key": {"use_ssl": True, "client_cert": __file__},
+    "eject_most": {"eject_for": 0.5},
+    "jwt": {"auth_mechanism": "jwt", "use_http_transport": True},
+    "jwt_cmd": {"auth_mechanism": "jwt", "use_http_transport": True},
+    "verify_cert": {"use_ssl": True},
+}
 #: A function cannot be said in a variable.
 SAYABLE = [option for option in fields(Options) if option.name != "get_user_custom_headers_func"]
 
@@ -54,12 +66,8 @@ SAYABLE = [option for option in fields(Options) if option.name != "get_user_cust
 @pytest.mark.parametrize("option", SAYABLE, ids=lambda option: option.name)
 def test_every_option_has_its_variable(option):
     text = SAMPLES.get(option.name, "1")
-    if option.name == "jwt":
-        extra = {"auth_mechanism": "jwt", "use_http_transport": True}
-    else:
-        extra = {"eject_for": 0.5} if option.name == "eject_most" else {}
 
-    options = read({f"IMPALA_HA_{option.name.upper()}": text}, **extra).options
+    options = read({f"IMPALA_HA_{option.name.upper()}": text}, **ALONG.get(option.name, {})).options
 
     assert option.metadata["read"](text) == getattr(options, option.name)
 
@@ -176,7 +184,50 @@ JWT = {"auth_mechanism": "JWT", "jwt": "x", "use_http_transport": True}
                 "it goes with auth_mechanism='JWT'"
             ),
         ),
-        ({**JWT, "jwt": None}, "JWT authentication requires specifying the 'jwt' argument"),
+        (
+            {**JWT, "jwt": None},
+            "JWT authentication requires specifying the 'jwt' argument, or 'jwt_cmd'",
+        ),
+        (
+            {"jwt_cmd": "x"},
+            (
+                "'jwt_cmd' argument cannot be specified with 'NOSASL' authentication: "
+                "it goes with auth_mechanism='JWT'"
+            ),
+        ),
+        (
+            {**JWT, "password_cmd": "x"},
+            "'password_cmd' argument cannot be specified with 'JWT' authentication",
+        ),
+        ({**JWT, "jwt_cmd": "x"}, "jwt and jwt_cmd contradict each other: give one"),
+        (
+            {"password": "x", "password_cmd": "x", "auth_mechanism": "LDAP"},
+            "password and password_cmd contradict each other: give one",
+        ),
+        (
+            {"password_cmd": "x"},
+            "password_cmd needs auth_mechanism='LDAP' or 'PLAIN': NOSASL has no password",
+        ),
+        (
+            {"client_key": __file__, "use_ssl": True},
+            "client_key needs client_cert: a key without its certificate cannot be shown",
+        ),
+        (
+            {"ca_cert": __file__},
+            "ca_cert needs use_ssl=True (or use_ssl=False, if no TLS is meant)",
+        ),
+        (
+            {"verify_cert": "yes"},
+            "verify_cert needs use_ssl=True (or use_ssl=False, if no TLS is meant)",
+        ),
+        (
+            {"client_cert": __file__},
+            "client_cert needs use_ssl=True (or use_ssl=False, if no TLS is meant)",
+        ),
+        (
+            {"doas_user": "ada", "http_path": "cliservice?doAs=bob"},
+            "doas_user and the doAs in http_path contradict each other: give one",
+        ),
         (
             {**JWT, "use_http_transport": False},
             "JWT authentication is only supported for HTTP transport: use_http_transport=True",
@@ -194,6 +245,33 @@ def test_options_that_do_not_go_together_are_told(words, told):
 
 def test_jwt_goes_with_http():
     assert "x" == read(**JWT).options.jwt
+
+
+def test_who_says_that_no_tls_is_meant_may_leave_its_files_in_place():
+    options = read(use_ssl=False, ca_cert=__file__).options
+
+    assert (False, __file__) == (options.use_ssl, options.ca_cert)
+
+
+def test_a_command_of_the_call_goes_before_a_password_of_the_environment():
+    """And the other way round: both are ways to say the same."""
+    variables = {"IMPALA_HA_PASSWORD": "old", "IMPALA_HA_AUTH_MECHANISM": "LDAP"}
+    options = read(variables, password_cmd="printf new").options
+    assert (None, "printf new") == (options.password, options.password_cmd)
+
+    variables = {"IMPALA_HA_PASSWORD_CMD": "printf old", "IMPALA_HA_AUTH_MECHANISM": "LDAP"}
+    options = read(variables, password="new").options
+    assert ("new", None) == (options.password, options.password_cmd)
+
+
+def test_two_ways_to_say_the_password_in_the_environment_are_told():
+    variables = {"IMPALA_HA_PASSWORD": "a", "IMPALA_HA_PASSWORD_CMD": "b"}
+
+    assert ["password and password_cmd contradict each other: give one"] == problems(variables)
+
+
+def test_a_command_in_the_environment_does_no_harm_where_no_password_is_needed():
+    assert "x" == read({"IMPALA_HA_PASSWORD_CMD": "x"}).options.password_cmd
 
 
 # Old names and stray variables.

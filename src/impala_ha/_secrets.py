@@ -1,0 +1,217 @@
+"""
+Secrets: where passwords and tokens come from, and how they stay out of sight.
+
+A secret is a text, what a function returns, or what a command prints.  It is read when it is first
+needed, before anything is opened, and kept for the connection.  After a refusal it is read anew,
+and only another one is worth a second try: accounts are locked for less.
+
+Errors travel: into logs, and into reports that show the variables of every frame.  So a secret is
+a text whose repr tells nothing, and what made something of one (SASL's messages, HTTP's headers)
+has its frames emptied when it fails (`scrub`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._options import Options
+
+_log = logging.getLogger("impala_ha")
+
+
+class Secret(str):
+    """A text that is not to be shown; all but its repr is that of any text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class Secrets:
+    """
+    What one connection logs in with.
+
+    May be used by several threads: a hedged open and a probe log in at the same time.
+    """
+
+    def __init__(self, options: Options):
+        """
+        Args:
+            options: Of the connection: `password` or `password_cmd`, `jwt` or `jwt_cmd`.
+        """
+        self._options = options
+        self._kept: dict[str, Secret | None] = {}
+        self._lock = threading.Lock()
+
+    def password(self) -> str | None:
+        """
+        The password; None if there is none.
+
+        Raises:
+            AuthenticationFailed: It cannot be had.
+        """
+        return self._get("password")
+
+    def jwt(self) -> str | None:
+        """
+        The JSON Web Token; None if there is none.
+
+        Raises:
+            AuthenticationFailed: It cannot be had.
+        """
+        return self._get("jwt")
+
+    def ready(self) -> None:
+        """
+        Read what logging in will need, so that nothing is opened in vain.
+
+        Raises:
+            AuthenticationFailed: It cannot be had.
+        """
+        if self._needed:
+            self._get(self._needed)
+
+    def renew(self, refused: str | None = None) -> bool:
+        """
+        Read anew what a coordinator did not accept.
+
+        Args:
+            refused: What that was, if another thread may have renewed it meanwhile.
+
+        Returns:
+            Whether it is another one now, so that a second try makes sense.
+        """
+        name = self._needed
+        if not name:
+            return False
+        refused = self._get(name) if refused is None else refused
+        with self._lock:
+            if self._kept[name] == refused:
+                try:
+                    self._kept[name] = self._read(name)
+                except errors.AuthenticationFailed as error:
+                    _log.warning("the %s was refused and cannot be read anew: %s", name, error)
+            return self._kept[name] != refused
+
+    @property
+    def _needed(self) -> str:
+        mechanism = self._options.auth_mechanism
+        return {"JWT": "jwt", "LDAP": "password", "PLAIN": "password"}.get(mechanism, "")
+
+    def _get(self, name: str) -> Secret | None:
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = self._read(name)
+            return self._kept[name]
+
+    def _read(self, name: str) -> Secret | None:
+        command = getattr(self._options, f"{name}_cmd")
+        given = getattr(self._options, name)
+        if command is not None:
+            limit = self._options.connect_timeout
+            found, wrong = printed(command, limit=limit)
+            if wrong:
+                raise errors.AuthenticationFailed(f"{name}_cmd: {wrong}; nothing was opened")
+            return found
+        return _returned(given, name) if callable(given) else masked(given)
+
+
+def masked(value: Any) -> Any:
+    """*value*, if it is a text as a `Secret`."""
+    return Secret(value) if isinstance(value, str) else value
+
+
+def _returned(function: Callable[[], Any], name: str) -> Secret:
+    try:
+        found, kind = _looked_at(function())
+    except Exception as error:
+        scrub(error)
+        told = f"{type(error).__name__}: {error}"
+        raise errors.AuthenticationFailed(
+            f"the function given as {name} failed ({told}); nothing was opened"
+        ) from error
+    if not found:
+        wrong = kind if found is None else "an empty text"
+        raise errors.AuthenticationFailed(
+            f"the function given as {name} returned {wrong} and no text; nothing was opened"
+        )
+    return found
+
+
+def _looked_at(value: Any) -> tuple[Secret | None, str]:
+    """A text as a secret, and what kind of thing else it is."""
+    return (Secret(value) if isinstance(value, str) else None), type(value).__name__
+
+
+def printed(
+    command: str, *, limit: float | None = None, terminal: bool = False
+) -> tuple[Secret, str]:
+    """
+    What a command prints, without the line break at its end.
+
+    It is run without a shell, as impala-shell does: the command is words, and what is in them is
+    not run.  What it writes to standard error goes there.
+
+    Args:
+        command: The words.
+        limit: Seconds that it may take; None: no limit.
+        terminal: Whether it may read standard input.
+
+    Returns:
+        What it printed, and what is wrong with that; empty if nothing is.  Neither the command nor
+        anything of its output is in the latter, for both may hold secrets.
+    """
+    # Most connections have no use for these.
+    import shlex  # noqa: PLC0415
+    import subprocess  # noqa: PLC0415
+
+    found = Secret()
+    try:
+        words = shlex.split(command) or [""]
+        done = subprocess.run(  # noqa: S603 - that is the option
+            words,
+            stdin=None if terminal else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=limit,
+            check=False,
+        )
+        found = Secret(done.stdout.decode().rstrip("\r\n"))
+        wrong = "" if found else "the command printed nothing"
+        if done.returncode:
+            wrong = f"the command ended with status {done.returncode}"
+    except subprocess.TimeoutExpired:
+        wrong = f"the command did not end within {limit:g} s"
+    except UnicodeDecodeError:
+        wrong = "what the command prints is not UTF-8"
+    except OSError as error:
+        wrong = error.strerror or "it cannot be run"
+    except ValueError as error:
+        wrong = f"{error} in the command"  # of shlex, or a null byte
+    return found, wrong
+
+
+def scrub(error: BaseException) -> None:
+    """
+    Empty the frames that *error* and what led to it went through, as far as they have ended.
+
+    The text and the lines of a traceback stay; the variables, which reports of errors show, are
+    gone.  For failures in code that handles secrets and is not ours.
+    """
+    seen: set[int] = set()
+    ahead: list[Any] = [error]
+    while ahead:
+        one = ahead.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        ahead += [one.__cause__, one.__context__, getattr(one, "inner", None)]

@@ -28,6 +28,7 @@ types: $(STAMP)
 
 test: $(STAMP)  ## lint, type-check and test
 	./.ci/debian-packages
+	./.ci/test-extras $(BIN)/python
 	$(MAKE) lint types
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 

@@ -2,28 +2,25 @@
 
 impala-shell is built in a scratch environment that is kept in ``$TEST_IMPALA_HA_CACHE`` (default:
 ``~/.cache/impala-ha-tests``); its build needs the headers of SASL and Kerberos.  beeline comes with
-the source archive of pyspark, 318 MB: it is fetched only if ``TEST_IMPALA_HA_BEELINE`` is set, and
-kept in the same place.  What cannot be had is skipped, with the reason.
+Spark's jars, which are kept in the same place.  What cannot be had is skipped, with the reason.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from impala_ha.testing import LocalCluster
+from impala_ha.testing.servers import cache_directory
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 SHELL = "impala-shell==4.6.0"
-PYSPARK = "pyspark==3.5.9"
 HEADERS = "apt install gcc g++ python3-dev libsasl2-dev libkrb5-dev"
 INSTALL_SECONDS = 600
 RUN_SECONDS = 120
@@ -35,12 +32,6 @@ INSERT INTO shop.orders VALUES (1, 'ann', 9.90, CAST('2024-02-29' AS DATE)), (2,
 SELECT id, customer, price, day FROM shop.orders ORDER BY id;
 SELECT count(*) AS n, sum(price) AS total FROM shop.orders;
 """
-
-
-def cache():
-    place = Path(os.environ.get("TEST_IMPALA_HA_CACHE", "~/.cache/impala-ha-tests")).expanduser()
-    place.mkdir(parents=True, exist_ok=True)
-    return place
 
 
 def run(command, seconds=RUN_SECONDS):
@@ -72,7 +63,7 @@ def install(target, build):
 @pytest.fixture(scope="module")
 def impala_shell():
     """The command of impala-shell, in an environment of its own."""
-    target = cache() / SHELL
+    target = cache_directory() / SHELL
 
     def build(fresh):
         run([sys.executable, "-m", "venv", fresh])
@@ -95,30 +86,9 @@ def impala_shell():
 
 
 @pytest.fixture(scope="module")
-def beeline():
+def beeline(jars):
     """The command of beeline."""
-    if shutil.which("java") is None:
-        pytest.skip("beeline needs Java")
-    target = cache() / f"{PYSPARK}-jars"
-    if not target.exists():
-        if not os.environ.get("TEST_IMPALA_HA_BEELINE"):
-            pytest.skip("TEST_IMPALA_HA_BEELINE is not set: beeline is a download of 318 MB")
-        install(target, _fetch_jars)
-    return ["java", "-cp", f"{target}/*", "org.apache.hive.beeline.BeeLine"]
-
-
-def _fetch_jars(fresh):
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
-    result = run([*pip, "-d", fresh, PYSPARK], INSTALL_SECONDS)
-    if result.returncode:
-        return result.stderr[-2000:]
-    archive = next(fresh.glob("*.tar.gz"))
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            if member.isfile() and Path(member.name).parent.name == "jars":
-                (fresh / Path(member.name).name).write_bytes(tar.extractfile(member).read())
-    archive.unlink()
-    return None
+    return ["java", "-cp", f"{jars}/*", "org.apache.hive.beeline.BeeLine"]
 
 
 @pytest.fixture

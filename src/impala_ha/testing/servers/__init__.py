@@ -5,9 +5,16 @@ process that started them.  They need the extra ``testing`` and programs that `m
 """
 
 from impala_ha.testing.servers._certificates import Certificates
-from impala_ha.testing.servers._jars import spark_jars
+from impala_ha.testing.servers._jars import cache_directory, spark_jars
 from impala_ha.testing.servers._missing import missing
 from impala_ha.testing.servers._realm import Realm
 from impala_ha.testing.servers._spark import SparkServer
 
-__all__ = ["Certificates", "Realm", "SparkServer", "missing", "spark_jars"]
+__all__ = [
+    "Certificates",
+    "Realm",
+    "SparkServer",
+    "cache_directory",
+    "missing",
+    "spark_jars",
+]

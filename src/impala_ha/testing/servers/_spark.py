@@ -209,8 +209,11 @@ _WARMING = """
 import json, sys
 import impala_ha
 hosts, options = json.loads(sys.argv[1])
-with impala_ha.connect(hosts, connect_timeout=100, **options) as connection:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        cursor.fetchall()
+try:
+    with impala_ha.connect(hosts, connect_timeout=100, **options) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchall()
+except impala_ha.Error as error:
+    sys.exit(str(error))
 """

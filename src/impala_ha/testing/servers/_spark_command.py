@@ -130,13 +130,14 @@ def _key_store(pem: str, directory: Path) -> tuple[Path, str]:
     """Write the key and the certificates of a PEM file as Java wants them: PKCS #12."""
     x509 = need("cryptography.x509", "testing")
     serialization = need("cryptography.hazmat.primitives.serialization", "testing")
+    pkcs12 = need("cryptography.hazmat.primitives.serialization.pkcs12", "testing")
     content = Path(pem).read_bytes()
     first, *chain = x509.load_pem_x509_certificates(content)
     password = secrets.token_hex(16)
     store = directory / "keys.p12"
     store.touch(mode=0o600)
     store.write_bytes(
-        serialization.pkcs12.serialize_key_and_certificates(
+        pkcs12.serialize_key_and_certificates(
             b"server",
             serialization.load_pem_private_key(content, None),
             first,

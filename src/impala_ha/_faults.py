@@ -29,6 +29,7 @@ class Phase(enum.Enum):
     that was in flight), so the driver writes it down.
     """
 
+    TICKET = "getting a Kerberos ticket"
     CONNECT = "connecting"
     LOGIN = "authenticating"
     OPEN = "opening the session"
@@ -46,8 +47,10 @@ class Phase(enum.Enum):
 
 _SENT = frozenset({Phase.SENT, Phase.RUNNING, Phase.FETCH, Phase.CLOSE})
 _ACCEPTED = _SENT - {Phase.SENT}
-_UNSENT = frozenset(Phase) - _SENT
-_ALWAYS = frozenset(Phase)
+_ALWAYS = frozenset(Phase) - {Phase.TICKET}  # in which a coordinator has a part
+_UNSENT = _ALWAYS - _SENT
+_TICKET = frozenset({Phase.TICKET})
+_LOGIN = frozenset({Phase.LOGIN})
 _OPENING = frozenset({Phase.CONNECT, Phase.LOGIN, Phase.OPEN})
 
 
@@ -73,6 +76,7 @@ class Fault(enum.Enum):
     BUSY = ("has no room for the statement", True, False, False, False)
     EXECUTORS = ("lost an executor or the catalog", True, True, False, False)
     STALE = ("has not heard of our own change yet", True, False, False, False)
+    MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
     UNTRUSTED = ("showed a certificate that is not trusted", True, False, False, True)
     MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
     DENIED = ("did not accept who you are", False, False, False, False)
@@ -89,7 +93,7 @@ class Fault(enum.Enum):
     @property
     def lasting(self) -> bool:
         """Would the same coordinator say the same a moment later, so that once is enough?"""
-        return self in (Fault.UNTRUSTED, Fault.MISMATCH)
+        return self in (Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH)
 
 
 class Row(NamedTuple):
@@ -165,12 +169,16 @@ FAULTS: tuple[Row, ...] = (
     Row((HttpError,), r"HTTP code 50[234]", _UNSENT, Fault.UNREACHABLE),
     Row((HttpError,), r"HTTP code 5\d\d", _SENT, Fault.LOST),
     Row((Error,), r"", _ALWAYS, Fault.QUERY),
+    # What Kerberos says, before the coordinator is spoken to and when it is.
+    Row(_ANY, r"S_PRINCIPAL_UNKNOWN|has no name", _TICKET, Fault.MISNAMED),
+    Row(_ANY, r"", _TICKET, Fault.DENIED),
+    Row(_ANY, r"GSS initiate failed", _LOGIN, Fault.MISNAMED),
     # What happens on the way.
     Row(_ANY, r"CERTIFICATE_VERIFY_FAILED|certificate verify failed", _UNSENT, Fault.UNTRUSTED),
     Row(
         _ANY,
         r"Bad status: [34]\b|Bad SASL result|Could not start SASL|Error validating the login",
-        frozenset({Phase.LOGIN}),
+        _LOGIN,
         Fault.DENIED,
     ),
     Row(

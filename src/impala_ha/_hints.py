@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ._faults import Phase
+from ._kerberos_names import HOST, given
 from ._model import Coordinator
 from ._options import Options
 
@@ -34,6 +35,10 @@ class Hint(NamedTuple):
     advice: str
 
 
+_NAMES = (
+    "Kerberos needs names: give the coordinator's full name as host, or as krb_host (?krb_host= in "
+    "the list of hosts), or look it up with krb_canonicalize=True"
+)
 _EOF = r"read 0 bytes|[Cc]onnection reset|Broken pipe"
 _OTHER_PORTS = {
     21000: "port 21000 is Impala's old Beeswax port; HiveServer2 is on 21050",
@@ -46,6 +51,17 @@ def _gssapi(failure: Failure) -> bool:
     return failure.options.auth_mechanism == "GSSAPI" and failure.phase is Phase.LOGIN
 
 
+def _ticket(failure: Failure) -> bool:
+    return failure.phase is Phase.TICKET
+
+
+def _nameless(failure: Failure) -> bool:
+    """Was Kerberos asked for an address, for want of a name?"""
+    where, options = failure.coordinator, failure.options
+    unnamed = where.is_address and HOST in given(options.krb_host, where)
+    return unnamed and not options.krb_canonicalize
+
+
 def _password(failure: Failure) -> bool:
     return failure.options.auth_mechanism in ("PLAIN", "LDAP") and failure.phase is Phase.LOGIN
 
@@ -56,9 +72,63 @@ def _plain_socket(failure: Failure) -> bool:
 
 HINTS: tuple[Hint, ...] = (
     Hint(
+        r"S_PRINCIPAL_UNKNOWN",
+        lambda f: _ticket(f) and _nameless(f),
+        _NAMES,
+    ),
+    Hint(
+        r"S_PRINCIPAL_UNKNOWN",
+        _ticket,
+        "the KDC does not know the coordinator under this name, or not in this realm: `kvno` with "
+        "the name asks for it once more, `klist` shows what was found, and `klist -k` on the "
+        "coordinator what its keytab holds; check krb_host (clusters set up for a load balancer "
+        "know only the balancer's name), kerberos_service_name, and domain_realm in krb5.conf",
+    ),
+    Hint(
+        r"has no name",
+        _ticket,
+        "the name service knows no name for this address: give the full name as host or krb_host",
+    ),
+    Hint(
+        r"keytab|PREAUTH_FAILED|C_PRINCIPAL_UNKNOWN|BAD_INTEGRITY|KEY_EXP|CLIENT_REVOKED",
+        _ticket,
+        "check principal and keytab: `klist -k -e FILE` shows what the keytab holds, `kinit -k -t "
+        "FILE PRINCIPAL` tries it; a key that was changed in the KDC makes older keytabs useless",
+    ),
+    Hint(
+        r"CC_NOTFOUND|FCC_NOFILE|NO_CRED",
+        _ticket,
+        "there is no Kerberos ticket: `kinit`, then `klist` shows it (in the cache that KRB5CCNAME "
+        "names), or give principal and keytab",
+    ),
+    Hint(
+        r"TKT_EXPIRED|CREDENTIALS_EXPIRED",
+        _ticket,
+        "the Kerberos ticket has ended, as `klist` shows: `kinit`, or give principal and keytab, "
+        "with which tickets are renewed",
+    ),
+    Hint(
+        r"AP_ERR_SKEW|TKT_NYV",
+        _ticket,
+        "the clocks of this machine and of the KDC differ by more than Kerberos allows (5 minutes "
+        "as a rule): check NTP",
+    ),
+    Hint(
+        r"KDC_UNREACH|REALM_UNKNOWN",
+        _ticket,
+        "check the KDC that krb5.conf (KRB5_CONFIG) names for the realm: TCP and UDP port 88",
+    ),
+    Hint(
+        r"GSS initiate failed",
+        _gssapi,
+        "the coordinator could not read the ticket for its name: its keytab may be out of date "
+        "(`klist -k -e` there, `kvno` here: the version numbers must agree), or krb_host is the "
+        "name of another server",
+    ),
+    Hint(
         "",
-        lambda f: _gssapi(f) and f.coordinator.is_address and f.options.krb_host is None,
-        "Kerberos needs names: give the coordinator's full name as host, or as krb_host",
+        lambda f: _gssapi(f) and _nameless(f),
+        _NAMES,
     ),
     Hint(
         _EOF,
@@ -113,7 +183,7 @@ def hint(failure: Failure) -> str:
     """What to look at; empty where the error says it all."""
     if failure.phase.sent or failure.phase is Phase.UNSENT:
         return ""
-    other = _OTHER_PORTS.get(failure.coordinator.port)
+    other = None if _ticket(failure) else _OTHER_PORTS.get(failure.coordinator.port)
     if other and not (failure.options.use_http_transport and failure.coordinator.port == 28000):  # noqa: PLR2004
         return other
     for row in HINTS:

@@ -95,7 +95,8 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         """The addresses of the host, within the deadline."""
         if self.deadline is None or _numeric(self.host):
             return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
-        return _looked_up(self.host, self._resolveAddr, self._patience())
+        late = "the name service did not answer in time"
+        return in_time(self._resolveAddr, self._patience(), f"look up {self.host}", late)  # type: ignore[no-any-return]  # thrift is not typed
 
     def _connect(self, handle: Any, address: Any, shares: int) -> None:
         patience = self._patience()
@@ -204,16 +205,6 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         if handle is not None:
             with suppress(OSError):
                 handle.close()
-
-
-def _looked_up(host: str, resolve: Callable[[], list[Any]], patience: float | None) -> list[Any]:
-    """
-    What *resolve* finds within *patience* seconds.
-
-    The system's resolver knows no limit of ours.
-    """
-    late = "the name service did not answer in time"
-    return in_time(resolve, patience, f"look up {host}", late)
 
 
 def _numeric(host: str) -> bool:

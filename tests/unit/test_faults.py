@@ -12,6 +12,7 @@ from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha._faults import FAULTS, Fault, Phase, judge
+from impala_ha._kerberos_errors import GSSError
 
 SHUTDOWN = (
     "Server is being shut down: shutdown grace period left: 1m59s, deadline left: 59m59s, "
@@ -261,6 +262,39 @@ HAPPENED = [
     (HttpError(500, "Internal Server Error", b"", {}), Phase.SENT, Fault.LOST),
     (HttpError(404, "Not Found", b"", {}), Phase.OPEN, Fault.QUERY),
     (RuntimeError("?"), Phase.CONNECT, Fault.UNKNOWN),
+    # What Kerberos says, before a coordinator is touched: `GSSError` has its words and its name.
+    (
+        GSSError(
+            "Server impala/a@LAB.TEST not found in Kerberos database "
+            "(KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN), asking for impala/a"
+        ),
+        Phase.TICKET,
+        Fault.MISNAMED,
+    ),
+    (
+        GSSError("10.0.0.1 has no name ([Errno -2] Name or service not known)"),
+        Phase.TICKET,
+        Fault.MISNAMED,
+    ),
+    (
+        GSSError(
+            "No Kerberos credentials available (default cache: FILE:/tmp/krb5cc_0) "
+            "(KRB5_CC_NOTFOUND), asking for impala/a"
+        ),
+        Phase.TICKET,
+        Fault.DENIED,
+    ),
+    (
+        GSSError("Client 'etl@LAB.TEST' not found in Kerberos database (KRB5KDC_ERR_C_PRIN...)"),
+        Phase.TICKET,
+        Fault.DENIED,
+    ),
+    (
+        transport(TTransportException.NOT_OPEN, "Bad status: 3 (b'GSS initiate failed')"),
+        Phase.LOGIN,
+        Fault.MISNAMED,
+    ),
+    (GSSError("Message stream modified"), Phase.LOGIN, Fault.DENIED),
 ]
 
 

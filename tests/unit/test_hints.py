@@ -8,8 +8,71 @@ from impala_ha._model import Coordinator
 from impala_ha._options import Options
 
 EOF = "TSocket read 0 bytes"
+GSSAPI = {"auth_mechanism": "GSSAPI"}
+STRANGER = "Server krbtgt/TEST@LAB.TEST not found in Kerberos database (KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN)"
 CASES = [
     ({"auth_mechanism": "GSSAPI"}, "127.0.0.1", Phase.LOGIN, "x", "Kerberos needs names"),
+    (GSSAPI, "127.0.0.1", Phase.TICKET, STRANGER, "Kerberos needs names"),
+    (GSSAPI, "a", Phase.TICKET, STRANGER, "does not know the coordinator under this name"),
+    ({**GSSAPI, "krb_host": "b"}, "::1", Phase.TICKET, STRANGER, "`kvno` with the name"),
+    ({**GSSAPI, "krb_canonicalize": True}, "::1", Phase.TICKET, STRANGER, "`kvno` with the name"),
+    (
+        {**GSSAPI, "krb_canonicalize": True},
+        "127.0.0.9",
+        Phase.TICKET,
+        "127.0.0.9 has no name ([Errno -2] Name or service not known), which krb_canonicalize "
+        "looked for",
+        "knows no name for this address",
+    ),
+    (
+        GSSAPI,
+        "a",
+        Phase.TICKET,
+        "no key of etl in the keytab /etc/etl.keytab (KRB5_FCC_NOFILE)",
+        "check principal and keytab",
+    ),
+    (
+        GSSAPI,
+        "a",
+        Phase.TICKET,
+        "Decrypt integrity check failed (KRB5KRB_AP_ERR_BAD_INTEGRITY), asking for impala/a",
+        "`klist -k -e FILE`",
+    ),
+    (
+        GSSAPI,
+        "a",
+        Phase.TICKET,
+        "No Kerberos credentials available (default cache: /tmp/x) (KRB5_CC_NOTFOUND)",
+        "there is no Kerberos ticket",
+    ),
+    (
+        GSSAPI,
+        "a",
+        Phase.TICKET,
+        "Ticket expired (KRB5KRB_AP_ERR_TKT_EXPIRED), asking for impala/a",
+        "the Kerberos ticket has ended",
+    ),
+    (
+        GSSAPI,
+        "a",
+        Phase.TICKET,
+        "Clock skew too great (KRB5KRB_AP_ERR_SKEW), asking for impala/a",
+        "check NTP",
+    ),
+    (
+        GSSAPI,
+        "a",
+        Phase.TICKET,
+        "Cannot contact any KDC for realm 'LAB.TEST' (KRB5_KDC_UNREACH), asking for impala/a",
+        "check the KDC",
+    ),
+    (
+        GSSAPI,
+        "a",
+        Phase.LOGIN,
+        "Bad status: 3 (b'GSS initiate failed')",
+        "its keytab may be out of date",
+    ),
     ({"auth_mechanism": "GSSAPI"}, "a", Phase.LOGIN, EOF, "during the Kerberos handshake"),
     ({"auth_mechanism": "LDAP"}, "a", Phase.LOGIN, EOF, "after the password"),
     ({"auth_mechanism": "PLAIN"}, "a", Phase.LOGIN, "Broken pipe", "after the password"),
@@ -61,6 +124,12 @@ def advice(options, where, phase, text):
 @pytest.mark.parametrize(("options", "host", "phase", "text", "told"), CASES)
 def test_each_classic_has_its_remedy(options, host, phase, text, told):
     assert told in advice(options, Coordinator(host), phase, text)
+
+
+def test_the_port_is_no_matter_while_a_ticket_is_asked_for():
+    assert "there is no Kerberos ticket" in advice(
+        GSSAPI, Coordinator("a", 21000), Phase.TICKET, "No ticket (KRB5_CC_NOTFOUND)"
+    )
 
 
 def test_every_row_has_a_real_message():

@@ -114,21 +114,37 @@ class LiveOperation(Operation):  # type: ignore[misc]  # impyla is not typed
             self._count(answer.results)
         return answer
 
+    def _wrap_results(self, *results: Any, **how: Any) -> Any:
+        try:
+            return super()._wrap_results(*results, **how)
+        except (IndexError, AttributeError) as slip:
+            failed = self._wrong(f"the rows do not fit their description: {slip}", slip)
+            raise failed from failed.__cause__
+
     def _count(self, results: Any) -> None:
         first = results.startRowOffset
         if self.session.service.impala and first != self._rows:
-            error = TProtocolException(
-                TProtocolException.INVALID_DATA,
-                f"the server went on with row {first}, and row {self._rows} was expected",
+            raise self._wrong(
+                f"the server went on with row {first}, and row {self._rows} was expected"
             )
-            self.client.sever(error)
-            raise CallFailed(Phase.FETCH, error)
-        self._rows += _height(results)
+        heights = _heights(results)
+        if len(heights) > 1:
+            raise self._wrong(f"the columns have {sorted(heights)} rows")
+        self._rows += max(heights)
+
+    def _wrong(self, text: str, slip: Exception | None = None) -> CallFailed:
+        """What the server sent is no answer: nothing that follows on this connection can be one."""
+        error = TProtocolException(TProtocolException.INVALID_DATA, text)
+        error.__cause__ = slip
+        self.client.sever(error)
+        return CallFailed(Phase.FETCH, error)
 
 
-def _height(results: Any) -> int:
-    """How many rows a TRowSet has."""
+def _heights(results: Any) -> set[int]:
+    """How many rows the columns of a TRowSet have: one number, if all is well."""
     if not results.columns:
-        return len(results.rows or ())
-    columns = vars(results.columns[0]).values()
-    return next((len(column.values) for column in columns if column is not None), 0)
+        return {len(results.rows or ())}
+    return {
+        next((len(kind.values) for kind in vars(column).values() if kind is not None), 0)
+        for column in results.columns
+    }

@@ -8,7 +8,7 @@ from test_failover import World, lost
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Coordinator, State, errors
-from impala_ha._service import _height
+from impala_ha._service import _heights
 from impala_ha._wire import Closed
 
 
@@ -234,13 +234,13 @@ def test_questions_about_a_statement_survive_too(world, cursor):
 
 
 @pytest.mark.parametrize(
-    ("results", "height"),
+    ("results", "heights"),
     [
-        (SimpleNamespace(columns=None, rows=[1, 2]), 2),
-        (SimpleNamespace(columns=[], rows=None), 0),
-        (SimpleNamespace(columns=[SimpleNamespace(a=None, b=SimpleNamespace(values="xyz"))]), 3),
-        (SimpleNamespace(columns=[SimpleNamespace(a=None)]), 0),
+        (SimpleNamespace(columns=None, rows=[1, 2]), {2}),
+        (SimpleNamespace(columns=[], rows=None), {0}),
+        (SimpleNamespace(columns=[SimpleNamespace(a=None, b=SimpleNamespace(values="xyz"))]), {3}),
+        (SimpleNamespace(columns=[SimpleNamespace(a=None)]), {0}),
     ],
 )
-def test_rows_are_counted_by_the_first_column(results, height):
-    assert _height(results) == height
+def test_rows_are_counted_by_the_columns(results, heights):
+    assert _heights(results) == heights

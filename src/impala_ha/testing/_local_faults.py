@@ -6,7 +6,10 @@ one that lasts has an order that ends it.  `heal` ends them all.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _QUEUE_FULL = "queue full, limit=1, num_queued=1."
 
@@ -45,6 +48,44 @@ class Breakable(Protocol):
     def disconnect(self) -> int:
         """Close all client connections from the server's side; return how many there were."""
         return int(self._order("disconnect"))
+
+    def forget_cookies(self) -> None:
+        """Know none of the cookies any more that its HTTP clients have; they must log in again."""
+        self._order("forget_cookies")
+
+    def answer_http(
+        self,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        times: int = 1,
+        call: str | None = None,
+        *,
+        body: str = "",
+        ran: bool = False,
+    ) -> None:
+        """Let a gateway before its HTTP port answer the next requests in its place.
+
+        Args:
+            status: Such as 503.
+            headers: What the answer says besides, such as ``{"Retry-After": "2"}``.
+            times: How many requests get this answer.
+            call: Only requests of this RPC get it, such as ``"ExecuteStatement"``; None: any.
+            body: What a person would read.
+            ran: Whether the coordinator does the call all the same, as when a gateway's patience
+                ends before the coordinator is done (504).
+
+        Raises:
+            ValueError: There is no such status or RPC, or *times* is not positive.
+        """
+        self._order(
+            "answer_http",
+            status=status,
+            headers=dict(headers or {}),
+            body=body,
+            times=times,
+            call=call,
+            ran=ran,
+        )
 
     def delay(self, seconds: float, rpc: str | None = None) -> None:
         """Let calls wait before they are done.

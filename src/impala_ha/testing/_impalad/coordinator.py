@@ -33,6 +33,7 @@ from impala_ha.testing._impalad.pages import Pages
 from impala_ha.testing._impalad.ports import bind
 from impala_ha.testing._impalad.query_log import QueryLog
 from impala_ha.testing._impalad.registry import Registry
+from impala_ha.testing._impalad.schemes import scheme_of
 from impala_ha.testing._impalad.service import Service
 from impala_ha.testing._impalad.tls import server_context
 from impala_ha.testing._impalad.verbs import verbs
@@ -101,7 +102,10 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         serve=service.serve,
     )
     commands = control.listen(layout.control(index))
-    http = HttpPort(impalad, service, numbers, tls) if layout.http else None
+    http = None
+    if layout.http:
+        scheme = scheme_of(layout.security, index, flags.jwt_custom_claim_username)
+        http = HttpPort(impalad, service, numbers, scheme, tls)
     orders = verbs(impalad, frontend, http)
     threading.Thread(target=_obey, args=(commands, orders), name="control", daemon=True).start()
     web.serve(bind(*layout.web[index]), Pages(impalad, lambda: neighbours(layout)))

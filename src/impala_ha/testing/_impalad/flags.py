@@ -29,6 +29,9 @@ class Flags:
         webserver_port: Where its web page is; unless it is asked for, any port that is free when
             somebody else has it.
         hs2_http_port: Where HiveServer2 over HTTP is, likewise.
+        max_cookie_lifetime_s: For how many seconds a cookie is good that HTTP clients get; 0: they
+            get none.
+        jwt_custom_claim_username: Which claim of a bearer token names the user.
         impala_version: The version whose manners it has: ``"4.5"`` puts the query id before
             an error, ``"4.0"`` does not, ``"3.2"`` closes sessions with their connection.
     """
@@ -41,6 +44,8 @@ class Flags:
     authorized_proxy_user_config: str = ""
     webserver_port: int = 25000
     hs2_http_port: int = 28000
+    max_cookie_lifetime_s: int = 86_400
+    jwt_custom_claim_username: str = "username"
     impala_version: str = "4.5"
 
     def __post_init__(self) -> None:

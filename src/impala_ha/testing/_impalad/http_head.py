@@ -91,4 +91,5 @@ def write_head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     known = {each.value: each.phrase for each in HTTPStatus}
     lines = [f"HTTP/1.1 {status} {known.get(status, 'Unknown')}"]
     lines += [f"{name}: {value}" for name, value in [("Date", formatdate(usegmt=True)), *headers]]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    # Users may be called anything, and a cookie names them.
+    return "\r\n".join([*lines, "", ""]).encode()

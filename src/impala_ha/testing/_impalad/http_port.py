@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from impala_ha.testing._impalad.cookies import Cookies
 from impala_ha.testing._impalad.frontend import Frontend
 from impala_ha.testing._impalad.gateway import Gateway
 from impala_ha.testing._impalad.http_wire import HttpWire
 from impala_ha.testing._impalad.impalad import Connection
+from impala_ha.testing._impalad.login import Login
 
 if TYPE_CHECKING:
     import ssl
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from impala_ha.testing._impalad.http_head import Head, Headers
     from impala_ha.testing._impalad.impalad import Impalad
+    from impala_ha.testing._impalad.login import Scheme
     from impala_ha.testing._impalad.service import Service
 
 
@@ -29,11 +32,13 @@ class HttpPort:
         impalad: The coordinator.
         service: What does the calls.
         numbers: Numbers of connections, which both ports share.
+        scheme: What is asked of clients; None: nothing.
         tls: The certificate and the rules of TLS; None: none.
 
     Attributes:
         frontend: What accepts the connections.
         gateway: What answers in the coordinator's place.
+        cookies: The cookies that were given out.
     """
 
     def __init__(
@@ -41,11 +46,14 @@ class HttpPort:
         impalad: Impalad,
         service: Service,
         numbers: Iterator[int],
+        scheme: Scheme | None,
         tls: ssl.SSLContext | None,
     ) -> None:
         self._impalad = impalad
         self._service = service
         self.gateway = Gateway()
+        self.cookies = Cookies(impalad.flags.max_cookie_lifetime_s)
+        self._login = Login(scheme, self.cookies)
         self.frontend = Frontend(
             impalad.flags,
             impalad.faults,
@@ -57,8 +65,9 @@ class HttpPort:
 
     def _serve(self, connection: Connection) -> None:
         def admit(head: Head) -> Headers:
+            asking.user, headers = self._login.admit(head)
             asking.do_as = head.do_as
-            return ()
+            return headers
 
         wire = HttpWire(connection.wire, self._impalad.faults, self.gateway, admit)
         asking = Connection(connection.number, wire, None)

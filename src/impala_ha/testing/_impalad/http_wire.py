@@ -18,10 +18,11 @@ from impala_ha.testing._impalad.http_stream import HttpStream
 from impala_ha.testing._impalad.login import NotLetIn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from impala_ha.testing._impalad.faults import Faults
     from impala_ha.testing._impalad.gateway import Answer, Gateway
     from impala_ha.testing._impalad.http_head import Head, Headers
-    from impala_ha.testing._impalad.login import Admission
     from impala_ha.testing._impalad.wire import Wire
 
 # Thrift's version and kind, then the length of the name of the call.
@@ -43,10 +44,12 @@ class HttpWire(TTransportBase, CReadableTransport):  # type: ignore[misc]  # thr
         wire: The connection below.
         faults: What is wrong with the coordinator.
         gateway: What stands before it.
-        admit: Lets a request in, or raises `NotLetIn`; it is told here who asks.
+        admit: Lets a request in and returns headers for its answer, or raises `NotLetIn`.
     """
 
-    def __init__(self, wire: Wire, faults: Faults, gateway: Gateway, admit: Admission) -> None:
+    def __init__(
+        self, wire: Wire, faults: Faults, gateway: Gateway, admit: Callable[[Head], Headers]
+    ) -> None:
         self._wire = wire
         self._stream = HttpStream(wire)
         self._faults = faults

@@ -75,14 +75,14 @@ class Kerberos:
         self.user = ""
         self.layer: Layer | None = None
         self._qop = qop
-        self._context = _context(keys)
+        self._context = acceptor(keys)
         self._next: Callable[[bytes], bytes | None] = self._prove
 
     def answer(self, response: bytes) -> bytes | None:
         """Take the client's response; return the next challenge, or None: it is let in."""
         try:
             return self._next(response)
-        except _error() as error:
+        except refusal() as error:
             raise NotLetInError from error
 
     def _prove(self, token: bytes) -> bytes:
@@ -138,20 +138,22 @@ class FrameLayer:
         """
         try:
             found = self._context.unwrap(frame)
-        except _error() as error:
+        except refusal() as error:
             raise TTransportException(TTransportException.UNKNOWN, "a bad frame") from error
         if self._encrypt and not found.encrypted:
             raise TTransportException(TTransportException.UNKNOWN, "a frame in clear")
         return found.message
 
 
-def _context(keys: Credentials) -> SecurityContext:
+def acceptor(keys: Credentials) -> SecurityContext:
+    """Return the server's side of a new conversation with one client."""
     context: SecurityContext = need("gssapi", "testing").SecurityContext(creds=keys, usage="accept")
     # Else what is wrong with a ticket would be told to the client; Impala hangs up.
     context.__DEFER_STEP_ERRORS__ = False  # type: ignore[attr-defined]  # a metaclass makes it
     return context
 
 
-def _error() -> type[Exception]:
+def refusal() -> type[Exception]:
+    """Return what is raised over a ticket, a token or a key that will not do."""
     error: type[Exception] = need("gssapi.exceptions", "testing").GSSError
     return error

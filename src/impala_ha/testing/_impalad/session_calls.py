@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _DATABASE = "use:database"
 _DELEGATE = "impala.doas.user"
+_TWO_DELEGATES = (
+    "Cannot set 'impala.doas.user' configuration property when 'doAs' query parameter is set."
+)
 
 
 class SessionCalls:
@@ -33,6 +36,10 @@ class SessionCalls:
         user = connection.user or req.username or "anonymous"
         # Impala asks in any case for the names that are not of query options, too.
         configuration = {key.lower(): value for key, value in (req.configuration or {}).items()}
+        if connection.do_as:
+            if _DELEGATE in configuration:
+                raise ImpalaError(_TWO_DELEGATES)
+            configuration[_DELEGATE] = connection.do_as
         state = SessionState(self._effective_user(user, configuration))
         state.database = configuration.pop(_DATABASE, state.database).lower()
         own = {key.upper(): value for key, value in configuration.items()}

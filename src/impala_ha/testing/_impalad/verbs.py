@@ -76,6 +76,7 @@ def _http_verbs(http: HttpPort) -> dict[str, Callable[..., Any]]:
     """What may be asked of a coordinator that speaks HTTP."""
     return {
         "answer_http": http.gateway.order,
+        "forget_cookies": http.cookies.forget,
         "http_connections": lambda: http.frontend.accepted,
     }
 

@@ -10,11 +10,23 @@ from impala._thrift_gen.TCLIService import ttypes as t
 from impala.sasl_compat import PureSASLClient
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.transport.TSocket import TSocket
-from thrift.transport.TSSLSocket import TSSLSocket
 from thrift.transport.TTransport import TBufferedTransport
 from thrift_sasl import TSaslClientTransport
 
 WAIT_SECONDS = 10
+
+
+class Socket(TSocket):
+    """A socket, under TLS where there is a context; Thrift's own has its own mind about names."""
+
+    def __init__(self, host, port, tls):
+        super().__init__(host, port)
+        self._tls = tls
+
+    def open(self):
+        super().open()
+        if self._tls is not None:
+            self.setHandle(self._tls.wrap_socket(self.handle, server_hostname=self.host))
 
 
 class Hs2:
@@ -30,11 +42,7 @@ class Hs2:
         tls=None,
         timeout=WAIT_SECONDS,
     ):
-        if tls is None:
-            socket = TSocket(coordinator.host, coordinator.port)
-        else:
-            socket = TSSLSocket(coordinator.host, coordinator.port, ssl_context=tls)
-            socket._should_verify = False  # the context does it
+        socket = Socket(coordinator.host, coordinator.port, tls)
         socket.setTimeout(timeout * 1000)
         if kerberos is not None:
             self.transport = TSaslClientTransport(kerberos, "GSSAPI", socket)

@@ -25,6 +25,13 @@ def guarded():
         yield cluster[0]
 
 
+@pytest.fixture(scope="module")
+def directory():
+    """Who asks LDAP; somebody's password there is empty."""
+    with LocalCluster(1, auth="LDAP", users={"etl": "s3cret", "guest": ""}) as cluster:
+        yield cluster[0]
+
+
 @pytest.fixture
 def raw(guarded):
     with socket.create_connection((guarded.host, guarded.port), timeout=10) as sock:
@@ -63,6 +70,31 @@ def test_a_wrong_password_gets_a_closed_socket_and_no_word(raw, user, password):
     raw.sendall(message(1, b"PLAIN") + message(2, f"\0{user}\0{password}".encode()))
 
     assert everything(raw) == b""
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "let_in"),
+    [("etl", "s3cret", True), ("etl", "wrong", False), ("etl", "", False), ("guest", "", False)],
+)
+def test_ldap_refuses_a_wrong_password_and_every_empty_one(directory, user, password, let_in):
+    with socket.create_connection((directory.host, directory.port), timeout=10) as sock:
+        sock.sendall(message(1, b"PLAIN") + message(2, f"\0{user}\0{password}".encode()))
+
+        if let_in:
+            assert sock.recv(5) == message(5, b"")
+        else:
+            assert everything(sock) == b""
+
+
+def test_what_follows_at_once_upon_the_password_is_a_frame(raw):
+    """A client need not wait for the answer before it sends its first request."""
+    request = _get_info(None)
+    login = message(1, b"PLAIN") + message(2, b"\0etl\0s3cret")
+    raw.sendall(login + struct.pack(">I", len(request)) + request)
+
+    assert raw.recv(5, socket.MSG_WAITALL) == message(5, b"")
+    (length,) = struct.unpack(">I", raw.recv(4, socket.MSG_WAITALL))
+    assert b"GetInfo" in raw.recv(length, socket.MSG_WAITALL)
 
 
 def test_an_unknown_mechanism_is_named(raw):
@@ -135,9 +167,15 @@ def test_a_cut_counts_the_bytes_of_the_message_without_its_frame(guarded):
 
 
 def _recorded(client):
+    return _get_info(client.session)
+
+
+def _get_info(session):
     """One GetInfo request, as bytes."""
+    if session is None:
+        session = t.TSessionHandle(t.THandleIdentifier(guid=bytes(16), secret=bytes(16)))
     buffer = TMemoryBuffer()
     Client(TBinaryProtocol(buffer)).send_GetInfo(
-        t.TGetInfoReq(sessionHandle=client.session, infoType=t.TGetInfoType.CLI_SERVER_NAME)
+        t.TGetInfoReq(sessionHandle=session, infoType=t.TGetInfoType.CLI_SERVER_NAME)
     )
     return buffer.getvalue()

@@ -33,6 +33,7 @@ class Line:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._hung_up = False
 
     @property
     def is_open(self) -> bool:
@@ -46,6 +47,9 @@ class Line:
             self._sock = secured = context.wrap_socket(
                 self._sock, server_side=True, do_handshake_on_connect=False
             )
+            if self._hung_up:
+                # Perhaps on the socket that was, a moment ago.
+                raise ConnectionAbortedError("hung up")
             secured.do_handshake()
 
     def receive(self, most: int) -> bytes:
@@ -71,6 +75,7 @@ class Line:
 
     def hang_up(self) -> None:
         """End the connection from another thread: the one that reads it wakes up and closes it."""
+        self._hung_up = True
         with contextlib.suppress(OSError):
             # Not TLS's own, which forgets the keys: the other thread would go on in clear.
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)

@@ -114,15 +114,15 @@ class Secrets:
             return self._kept[name]
 
     def _read(self, name: str) -> Secret | None:
-        command = getattr(self._options, f"{name}_cmd")
-        given = getattr(self._options, name)
+        command = masked(getattr(self._options, f"{name}_cmd"))
+        given = masked(getattr(self._options, name))
         if command is not None:
             limit = self._options.connect_timeout
             found, wrong = printed(command, limit=limit)
             if wrong:
                 raise errors.AuthenticationFailed(f"{name}_cmd: {wrong}; nothing was opened")
             return found
-        return _returned(given, name) if callable(given) else masked(given)
+        return _returned(given, name) if callable(given) else given
 
 
 def masked(value: Any) -> Any:

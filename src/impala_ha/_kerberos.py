@@ -18,7 +18,9 @@ import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from thrift_sasl import TSaslClientTransport
 
 from . import _kerberos_names as names
 from ._clock import Clock
@@ -70,6 +72,11 @@ def login(options: Options, coordinator: Coordinator, clock: Clock, limit: float
         GSSError: There is no token, and why; also when there was none in time.
     """
     return Sasl(*_begun(options, coordinator, clock, limit))
+
+
+def transport(sasl: Sasl, wire: Any) -> Any:
+    """Thrift's transport on *wire* that logs in with *sasl* when it is opened."""
+    return TSaslClientTransport(lambda: sasl, "GSSAPI", wire)
 
 
 def negotiate(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> str:

@@ -36,6 +36,13 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         watch: Looks after the coordinator, after each `silence` seconds in which an answer was
             waited for, and says what is wrong with it; empty if nothing is.
         silence: Those seconds.
+
+    Args:
+        host: Where to connect.
+        port: At that host.
+        clock: For deadlines.
+        context: TLS; None for none.
+        name: Whose certificate is to be shown; that of *host* by default.
     """
 
     def __init__(
@@ -46,14 +53,6 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         context: ssl.SSLContext | None = None,
         name: str | None = None,
     ):
-        """
-        Args:
-            host: Where to connect.
-            port: At that host.
-            clock: For deadlines.
-            context: TLS; None for none.
-            name: Whose certificate is to be shown; that of *host* by default.
-        """
         super().__init__(host, port)
         self.handle: Any = None
         self._name = name or host
@@ -96,7 +95,7 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         if self.deadline is None or _numeric(self.host):
             return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
         late = "the name service did not answer in time"
-        return in_time(self._resolveAddr, self._patience(), f"look up {self.host}", late)  # type: ignore[no-any-return]  # thrift is not typed
+        return in_time(self._resolveAddr, self._patience(), f"look up {self.host}", late)
 
     def _connect(self, handle: Any, address: Any, shares: int) -> None:
         patience = self._patience()

@@ -1,10 +1,10 @@
-"""From a coordinator and options to a transport: TCP, TLS and SASL, or impyla's HTTP client."""
+"""From a coordinator and options to a transport: TCP, TLS and SASL; HTTP is in `_over_http`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from impala._thrift_api import get_http_transport, get_transport
+from impala._thrift_api import get_transport
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from ._clock import Clock
@@ -13,7 +13,7 @@ from ._interrupts import interrupted
 from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets, scrub
-from ._sockets import HttpWire, Socket
+from ._sockets import Socket
 from ._wire import CallFailed
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
@@ -36,26 +36,23 @@ def binary(
         CallFailed: With how far it came.
     """
     phase = Phase.CONNECT
-    wire = None
+    wire = sasl = None
     try:
-        context = None
-        if options.use_ssl:
-            from . import _tls  # noqa: PLC0415 - not each connection is encrypted
+        if options.auth_mechanism == "GSSAPI":
+            phase, start = Phase.TICKET, clock.now()
+            from . import _kerberos  # noqa: PLC0415 - not each connection needs it
 
-            context = _tls.context(options)
-        wire = Socket(coordinator.host, coordinator.port, clock, context)
-        wire.setTimeout(None if options.timeout is None else options.timeout * 1000)
+            sasl = _kerberos.login(options, coordinator, clock, limit)
+            phase, limit = Phase.CONNECT, limit - (clock.now() - start)
+        wire = _socket(options, coordinator, clock)
         wire.limit(limit)
         wire.open()
         phase = Phase.LOGIN
-        transport = get_transport(
-            wire,
-            options.krb_host or coordinator.host,
-            options.kerberos_service_name,
-            options.auth_mechanism,
-            options.user or user,
-            secrets.password(),
-        )
+        if sasl is not None:
+            transport = _kerberos.transport(sasl, wire)
+        else:
+            mechanism, name = options.auth_mechanism, options.user or user
+            transport = get_transport(wire, "", "", mechanism, name, secrets.password())
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport)
     except BaseException as error:
@@ -66,6 +63,17 @@ def binary(
             raise
         raise CallFailed(phase, error) from error
     return transport, wire
+
+
+def _socket(options: Options, coordinator: Coordinator, clock: Clock) -> Socket:
+    context = None
+    if options.use_ssl:
+        from . import _tls  # noqa: PLC0415 - not each connection is encrypted
+
+        context = _tls.context(options)
+    wire = Socket(coordinator.host, coordinator.port, clock, context)
+    wire.setTimeout(None if options.timeout is None else options.timeout * 1000)
+    return wire
 
 
 def _open_sasl(transport: Any) -> None:
@@ -86,28 +94,3 @@ def _open_sasl(transport: Any) -> None:
     transport._trans_read_all = read_all  # noqa: SLF001
     transport.open()
     limit = _LONGEST_FRAME
-
-
-def http(
-    options: Options, secrets: Secrets, coordinator: Coordinator, user: str
-) -> tuple[Any, Any]:
-    """Impyla's HTTP transport, which connects at its first request, and its wire."""
-    transport = get_http_transport(
-        coordinator.host,
-        coordinator.port,
-        http_path=options.http_path,
-        use_ssl=options.use_ssl,
-        ca_cert=options.ca_cert,
-        auth_mechanism=options.auth_mechanism,
-        user=options.user or user,
-        password=secrets.password(),
-        kerberos_host=options.krb_host or coordinator.host,
-        kerberos_service_name=options.kerberos_service_name,
-        http_cookie_names=options.http_cookie_names,
-        jwt=secrets.jwt(),
-        user_agent=options.user_agent,
-        get_user_custom_headers_func=options.get_user_custom_headers_func,
-        verify_cert=options.verify_cert,
-    )
-    inner = transport._TBufferedTransport__trans  # noqa: SLF001 - thrift has no other way
-    return transport, HttpWire(inner, options.timeout)

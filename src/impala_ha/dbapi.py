@@ -32,7 +32,6 @@ from . import errors
 from ._connection import Connection
 from ._cursor import Cursor
 from ._dictcursor import DictCursor
-from ._extras import need
 from ._health import Breaker
 from ._model import Coordinator
 from ._retry import Retry
@@ -229,7 +228,9 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         raise
     options = settings.options
     if options.auth_mechanism == "GSSAPI":
-        need("kerberos", "kerberos")
+        from . import _kerberos  # noqa: PLC0415 - not each import pays for it
+
+        _kerberos.check(options)
     if cluster is None:
         breaker = Breaker(ejection=options.eject_for, max_ejection=options.eject_most)
         cluster = Cluster.shared(settings.coordinators, options.policy, breaker)

@@ -268,6 +268,7 @@ def test_a_user_of_the_environment_is_the_one_who_logs_in():
 
 def test_kerberos_without_its_package_says_what_to_type(monkeypatch):
     monkeypatch.setitem(sys.modules, "kerberos", None)
+    monkeypatch.setitem(sys.modules, "gssapi", None)
 
     with pytest.raises(MissingExtra, match=r"pip install 'impala-ha\[kerberos\]'.*libkrb5-dev"):
         asked("-k", "-e", "select 1")

@@ -87,6 +87,7 @@ def test_a_cluster_has_its_own_rules(cluster, word):
 
 def test_kerberos_without_its_package_says_what_to_install(cluster, monkeypatch):
     monkeypatch.setitem(sys.modules, "kerberos", None)
+    monkeypatch.setitem(sys.modules, "gssapi", None)
 
     with pytest.raises(MissingExtra, match=r"pip install 'impala-ha\[kerberos\]'"):
         impala_ha.connect(cluster, auth_mechanism="gssapi")

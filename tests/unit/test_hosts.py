@@ -25,6 +25,13 @@ GOOD = [
 ]
 
 
+def test_a_coordinator_may_have_a_name_of_its_own_for_kerberos():
+    (coordinator, other), wrong = parse_hosts("10.0.0.1:21051?krb_host=a.example.com&weight=2, b")
+
+    assert ("a.example.com", 2, "") == (coordinator.krb_host, coordinator.weight, other.krb_host)
+    assert () == wrong
+
+
 @pytest.mark.parametrize(("hosts", "found"), GOOD, ids=[str(hosts) for hosts, _ in GOOD])
 def test_words_become_coordinators(hosts, found):
     coordinators, wrong = parse_hosts(hosts)
@@ -40,7 +47,7 @@ def test_a_port_of_ones_own_goes_to_those_that_name_none():
 
 
 FORM = (
-    "is not host, host:port or [ipv6]:port, each with or without ?weight=N&zone=NAME "
+    "is not host, host:port or [ipv6]:port, each with or without ?weight=N&zone=NAME&krb_host=NAME "
     "(credentials and paths have options of their own)"
 )
 BAD = [
@@ -67,7 +74,11 @@ BAD = [
     ("a?weight=0", ["weight of a must be a whole number at least 1, not '0'"]),
     ("a?weight=", ["weight of a must be a whole number at least 1, not ''"]),
     ("a?weight=x", ["weight of a must be a whole number at least 1, not 'x'"]),
-    ("a?wieght=2", ["host 'a?wieght=2' has an unknown option 'wieght'; known are weight, zone"]),
+    ("a?wieght=2", ["host 'a?wieght=2' has an unknown option 'wieght'; known are weight, zone, krb_host"]),
+    (
+        "a?krb_host=impala/b",
+        ["krb_host of a must be the name of a host, without service and realm, not 'impala/b'"],
+    ),
     ("a,b,a", ["host names a:21050 twice"]),
     ("a a:21050?weight=2", ["host names a:21050 twice"]),
     (

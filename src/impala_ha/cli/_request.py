@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impala_ha._extras import need
+from impala_ha import _kerberos
 from impala_ha._settings import Settings
 
 from ._bad_input import BadInput
@@ -214,7 +214,7 @@ def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
     if (given["ca_cert"] or given["verify_cert"]) and in_clear:
         raise BadInput("--ca_cert and --verify_cert need --ssl: nothing would be encrypted")
     if mechanism == _KERBEROS:
-        need("kerberos", "kerberos")
+        _kerberos.check(options)
     return options
 
 

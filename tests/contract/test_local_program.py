@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import socket
@@ -10,6 +11,8 @@ import sys
 
 import impala.dbapi
 import pytest
+
+from impala_ha.testing.servers import Certificates, Realm, missing
 
 pytestmark = pytest.mark.servers
 
@@ -35,7 +38,13 @@ def free_port():
 @pytest.fixture
 def running():
     """The program with two coordinators, and what it has printed."""
-    command = [*PROGRAM, "local", "-n", "2", "--port", free_port()]
+    with started("-n", "2") as pair:
+        yield pair
+
+
+@contextlib.contextmanager
+def started(*words):
+    command = [*PROGRAM, "local", "--port", free_port(), *words]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -60,6 +69,65 @@ def test_it_prints_hosts_that_answer(running):
         connection.close()
 
     assert len(hosts) == 2
+
+
+@pytest.mark.skipif(bool(missing("certificates")), reason=missing("certificates"))
+def test_it_asks_for_the_passwords_of_a_file_over_tls_and_tells_how_to_get_in(tmp_path):
+    (tmp_path / "users").write_text("etl:s3:cret\nbob:pw\n", "utf-8")
+    with Certificates() as certificates:
+        pem = certificates.of("127.0.0.1")
+        words = ["--auth", "LDAP", "--users", str(tmp_path / "users"), "--tls", pem, "--http"]
+        with started("-n", "1", *words) as (_, text):
+            host, port = re.search(r"IMPALA_HA_HOSTS=([\d.]+):(\d+)", text).groups()
+            connection = impala.dbapi.connect(
+                host,
+                int(port),
+                use_ssl=True,
+                ca_cert=certificates.ca,
+                auth_mechanism="LDAP",
+                user="etl",
+                password="s3:cret",
+            )
+            connection.close()
+
+    assert "impala-connect -l -u NAME --ssl --ca_cert CA.pem -e" in text
+    assert re.search(rf"over HTTP: {host}:\d+\n", text)
+    assert "s3:cret" not in text
+
+
+@pytest.mark.skipif(bool(missing("realm", "gssapi")), reason=missing("realm", "gssapi"))
+def test_it_names_the_services_of_a_kerberized_cluster():
+    with Realm(hosts=["a1.test", "a2.test"]) as realm:
+        words = ["--keytab", realm.server_keytab, "--krb5-config", realm.config]
+        with started("-n", "2", "--auth", "GSSAPI", "--principals", "impala/a{}.test", *words) as (
+            _,
+            text,
+        ):
+            hosts = re.search(r"IMPALA_HA_HOSTS=(\S+)", text)[1]
+
+    assert re.fullmatch(r"[\d.]+:\d+\?krb_host=a1.test,[\d.]+:\d+\?krb_host=a2.test", hosts)
+    assert "impala-connect -k -e" in text
+    assert re.search(r"impala-shell .* -k -b a1.test\n", text)
+
+
+@pytest.mark.skipif(bool(missing("realm", "gssapi")), reason=missing("realm", "gssapi"))
+def test_a_keytab_without_the_right_keys_is_told_and_nothing_is_started():
+    with Realm(hosts=["coord1.test"]) as realm:
+        words = ["--keytab", realm.server_keytab, "--krb5-config", realm.config]
+        result = program("local", "-n", "2", "--port", free_port(), "--auth", "GSSAPI", *words)
+
+    assert result.returncode == 2
+    assert "Error: coordinator 1 did not start: " in result.stderr
+    assert "impala/coord2.test" in result.stderr
+
+
+def test_a_bad_line_in_the_file_of_passwords_is_told_by_its_number_only(tmp_path):
+    (tmp_path / "users").write_text("etl:pw\ns3cret\n", "utf-8")
+    result = program("local", "--auth", "LDAP", "--users", str(tmp_path / "users"))
+
+    assert result.returncode == 2
+    assert "line 2 is not NAME:PASSWORD" in result.stderr
+    assert "s3cret" not in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -104,6 +172,9 @@ def test_status_tells_the_dead_and_the_hung(running):
         (["local", "--data", "/no/such/folder"], "'/no/such/folder' does not exist"),
         (["local", "--flag", "fe_threads=1"], "did you mean fe_service_threads"),
         (["local", "--flag", "x"], "'x' is not NAME=VALUE"),
+        (["local", "--auth", "LDAP"], "auth='LDAP' needs users"),
+        (["local", "--auth", "GSSAPI"], "auth='GSSAPI' needs a keytab"),
+        (["local", "--tls", "/no/such.pem"], "'/no/such.pem' does not exist"),
         (["local", "kill", "0"], "'kill' needs --attach DIR"),
         (["local", "--attach", "/no/such/folder", "status"], "no local cluster lives in"),
         (["local", "--attach", "/no/such/folder"], "--attach needs an order: status, heal"),

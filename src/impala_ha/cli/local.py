@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +16,10 @@ from impala_ha._extras import MissingExtra
 from impala_ha.testing import LocalCluster
 
 from ._local_orders import ORDERS, obey
+from ._local_security import hosts, login_flags, security_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import FrameType
 
@@ -48,13 +50,6 @@ def _flags(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dic
 )
 @click.option("--port", type=int, default=_PORT, show_default=True, help="The port of all.")
 @click.option(
-    "--auth",
-    type=click.Choice(["NOSASL", "PLAIN"]),
-    default="NOSASL",
-    show_default=True,
-    help="PLAIN takes any user and password.",
-)
-@click.option(
     "--flag",
     "flags",
     multiple=True,
@@ -68,6 +63,7 @@ def _flags(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dic
     metavar="DIR",
     help="Give an order to the cluster that lives in DIR.",
 )
+@security_options
 @click.argument("order", nargs=-1)
 def local(
     *,
@@ -75,10 +71,10 @@ def local(
     data: str | None,
     warehouse: str | None,
     port: int,
-    auth: Literal["NOSASL", "PLAIN"],
     flags: dict[str, str],
     attach: str | None,
     order: tuple[str, ...],
+    **secured: Any,
 ) -> None:
     """Run a local cluster of pocket Impalas until Ctrl-C.
 
@@ -92,13 +88,13 @@ def local(
         raise click.UsageError(f"{order[0]!r} needs --attach DIR")
     try:
         cluster = LocalCluster(
-            size, data=data, warehouse=warehouse, port=port, auth=auth, flags=flags
+            size, data=data, warehouse=warehouse, port=port, flags=flags, **secured
         ).start()
     except (ValueError, OSError, RuntimeError, MissingExtra) as error:
         raise _NotStarted(str(error)) from error
     with cluster:
         over = _end_of_it()
-        click.echo(_welcome(cluster))
+        click.echo(_welcome(cluster, secured))
         over.wait()
     click.echo("All coordinators are stopped.", err=True)
 
@@ -121,8 +117,12 @@ def _end_of_it() -> threading.Event:
     return over
 
 
-def _welcome(cluster: LocalCluster) -> str:
+def _welcome(cluster: LocalCluster, secured: Mapping[str, Any]) -> str:
     first, directory = cluster[0], cluster.directory
+    login = login_flags(secured["auth"], tls=bool(secured["tls"]))
+    bare = "" if login else "\n  python -c 'import impala_ha; print(impala_ha.connect())'"
+    http = f"\n  over HTTP: {cluster.http_hosts}" if secured["http"] else ""
+    named = f" -b {first.kerberos_host}" if secured["auth"] == "GSSAPI" else ""
     rows = "\n".join(f"  {each.index}  {each.address:<22} pid {each.pid}" for each in cluster)
     return f"""\
 A local cluster of {len(cluster)} is up:
@@ -130,10 +130,9 @@ A local cluster of {len(cluster)} is up:
 {rows}
 
 Connect:
-  export IMPALA_HA_HOSTS={cluster.hosts}
-  impala-connect -e 'SHOW DATABASES'
-  python -c 'import impala_ha; print(impala_ha.connect())'
-  impala-shell --protocol=hs2 -i {first.address}
+  export IMPALA_HA_HOSTS={hosts(cluster, secured["auth"])}
+  impala-connect{login} -e 'SHOW DATABASES'{bare}
+  impala-shell --protocol=hs2 -i {first.address}{login}{named}{http}
 
 Hurt it, from another terminal:
   kill -9 {first.pid}

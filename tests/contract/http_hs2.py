@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 
+import pytest
 from impala._thrift_gen.ImpalaService import ttypes as impala
 from impala._thrift_gen.ImpalaService.ImpalaHiveServer2Service import Client
 from impala._thrift_gen.TCLIService import ttypes as t
@@ -40,8 +41,7 @@ class Http:
         self.path = path
         self.headers = dict(headers or {})
         if user is not None:
-            word = base64.b64encode(f"{user}:{password}".encode()).decode()
-            self.headers["Authorization"] = f"Basic {word}"
+            self.headers |= basic(user, password)
         self.session = None
         self.answer = None
 
@@ -108,3 +108,28 @@ def read_answer(sock, rpc):
     answer.begin()
     assert answer.status == 200
     return decoded(rpc, answer.read())
+
+
+def basic(user, password):
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def refusal(coordinator, headers):
+    """What a request with *headers* is refused with: the answer's own headers."""
+    with Http(coordinator, headers=headers) as client, pytest.raises(Refused) as caught:
+        client.open()
+    assert caught.value.status == 401
+    assert caught.value.body == b""
+    told = list(caught.value.answer.headers.items())
+    assert ("Connection", "close") in told
+    return [(name, value) for name, value in told if name not in {"Date", "Connection"}]
+
+
+def cookie_of(answer):
+    """The cookie that an answer gives."""
+    return answer.headers["Set-Cookie"].partition(";")[0]
+
+
+def user_of(client):
+    operation = client.run("SELECT effective_user()")
+    return client.fetch(operation).results.columns[0].stringVal.values[0].decode()

@@ -63,20 +63,19 @@ class LocalCluster(Coordinators):
         query_log_delay: Seconds after which a statement that is over and closed is in
             ``sys.impala_query_log``; until then it is in ``sys.impala_query_live``.
         http: Whether each coordinator speaks HiveServer2 over HTTP too, on a second port.
-        secured: What is about Kerberos, TLS and tokens, by name.
-
-            * ``keytab``: the file with the keys of all coordinators, for ``"GSSAPI"``;
-            * ``krb5_config``: their ``krb5.conf``; None for the one of this machine;
-            * ``principals``: the name of each one's service, ``"impala/coord{}.test"``, where
-              ``{}`` is its number from 1; without it all go by one name, as those set up
-              for a load balancer;
-            * ``qop``: ``"auth"``, ``"auth-int"`` or ``"auth-conf"``;
-            * ``tls``: a pem with key and chain for all, or one for each;
-            * ``client_ca``: who signs the certificates that clients must show; None: they need
-              none;
-            * ``tls_minimum``: ``"TLSv1.2"`` (the default) or ``"TLSv1.3"``;
-            * ``jwt_key``: what the signature of a token is verified with: a secret (HS256) or
-              the pem of a public key (RS256).
+        keytab: The file with the keys of all coordinators, for ``"GSSAPI"``.
+        krb5_config: Their ``krb5.conf``; None for the one of this machine.
+        principals: The name of each one's service; ``{}`` is its number, from 1; by default
+            ``"impala/coord{}.test"``.  Without ``{}`` all go by one name, as coordinators do that
+            were set up for a load balancer.
+        qop: What Kerberos does with each frame: ``"auth"``, nothing (the default); ``"auth-int"``,
+            sign it; ``"auth-conf"``, encrypt it.
+        tls: A pem with key and chain for all, or one for each, in their order; None: no TLS.
+        client_ca: The pem of who signs the certificates that clients must show; None: they need
+            none.
+        tls_minimum: The oldest version of TLS: ``"TLSv1.2"`` (the default) or ``"TLSv1.3"``.
+        jwt_key: What the signature of a token is verified with: a secret (HS256) or the pem of a
+            public key (RS256).
 
     Raises:
         ValueError: An argument makes no sense.

@@ -10,7 +10,8 @@ import getpass
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from impala._thrift_gen.TCLIService.ttypes import TCloseSessionReq
 
@@ -24,9 +25,11 @@ from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets
 from ._service import Service
-from ._sockets import Socket
 from ._wire import CallFailed, Client
 from ._wire import Protocol as Wired
+
+if TYPE_CHECKING:
+    from ._over_http import OverHttp
 
 _log = logging.getLogger("impala_ha")
 
@@ -93,14 +96,15 @@ class ImpylaDriver:
                 raise
             raise CallFailed(Phase.OPEN, error) from error
         self._settle(client.wire, coordinator, user)
-        if not self._options.use_http_transport:
-            service.revive = lambda limit: self._revive(client, coordinator, user, limit)
+        service.revive = lambda limit: self._revive(client, coordinator, user, limit)
+        if self._options.use_http_transport:
+            service.pause = self._over_http.pause
         return Link(coordinator, service, (user, configuration, session))
 
     def _settle(self, wire: Any, coordinator: Coordinator, user: str) -> None:
         """From opening to everyday life: the caller's time-out, and an eye on silence."""
         wire.disarm()
-        if self._options.probe_after and isinstance(wire, Socket):
+        if self._options.probe_after:
             wire.silence = self._options.probe_after
             wire.watch = lambda: self.probe(coordinator, user)
 
@@ -170,10 +174,15 @@ class ImpylaDriver:
         _log.warning("the password was refused by %s, and there is another: once more", coordinator)
         return self._carried(coordinator, user, max(0.001, end - self._clock.now()))
 
+    @cached_property
+    def _over_http(self) -> OverHttp:
+        from ._over_http import OverHttp  # noqa: PLC0415 - most connections are binary
+
+        return OverHttp(self._options, self._secrets, self._clock)
+
     def _carried(self, coordinator: Coordinator, user: str, limit: float) -> tuple[Wired, Any]:
         if self._options.use_http_transport:
-            transport, wire = _transports.http(self._options, self._secrets, coordinator, user)
-            wire.limit(limit)
+            transport, wire = self._over_http.open(coordinator, user, limit)
         else:
             transport, wire = _transports.binary(
                 self._options, self._secrets, coordinator, user, clock=self._clock, limit=limit

@@ -99,13 +99,14 @@ class Failover(Place):
 
     def _wait(self, trail: Trail) -> float:
         """Nothing while somebody has not been asked yet; the same coordinator is given time."""
-        if self.link is None:
+        rounds, stay_away = len(trail.attempts), 0.0
+        if _busy(trail):
+            stay_away = trail.attempts[-1].retry_after
+        elif self.link is None:
             rounds = self.cluster.rounds(trail.tried)
         elif trail.attempts[-1].fault in (Fault.SESSION_GONE, Fault.RESULT_GONE):
-            rounds = len(trail.attempts) - 1  # a new session can be had at once
-        else:
-            rounds = len(trail.attempts)
-        return self.retry.wait(rounds, self.cluster.rng)
+            rounds -= 1  # a new session can be had at once
+        return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
 
     def _try(
         self,
@@ -114,9 +115,8 @@ class Failover(Place):
         on: tuple[Link | None, First | None],
         trail: Trail,
     ) -> Got:
-        link, first = on
-        start = self.cluster.clock.now()
-        where = link.coordinator if link else self.cluster.pick(trail.tried, self._zone)
+        (link, first), start = on, self.cluster.clock.now()
+        where = link.coordinator if link else _busy(trail) or self._pick(trail.tried)
         try:
             if link is None:
                 where, found = self._find(call, where, first or self._first, trail)
@@ -178,6 +178,12 @@ class Failover(Place):
             self.leave(link)
 
 
+def _busy(trail: Trail) -> Coordinator | None:
+    """Who said last that it is busy: it is asked again, and nobody else in its place."""
+    last = trail.attempts[-1] if trail.attempts else None
+    return last.coordinator if last and last.fault in (Fault.BUSY, Fault.LATER) else None
+
+
 _NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)
 
 
@@ -190,7 +196,8 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
     fault = judge(cause, phase, password=driver.sends_password, lagging=lagging)
     text = _words(cause)
     hint = driver.hint(tried.coordinator, phase, text)
-    return replace(tried, fault=fault, error=cause, text=text, hint=hint)
+    later = getattr(cause, "retry_after", 0.0)
+    return replace(tried, fault=fault, error=cause, text=text, hint=hint, retry_after=later)
 
 
 def _words(error: BaseException) -> str:

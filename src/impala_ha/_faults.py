@@ -50,6 +50,7 @@ _ACCEPTED = _SENT - {Phase.SENT}
 _ALWAYS = frozenset(Phase) - {Phase.TICKET}  # in which a coordinator has a part
 _UNSENT = _ALWAYS - _SENT
 _TICKET = frozenset({Phase.TICKET})
+_GIVEN = frozenset({Phase.SENT})
 _LOGIN = frozenset({Phase.LOGIN})
 _OPENING = frozenset({Phase.CONNECT, Phase.LOGIN, Phase.OPEN})
 
@@ -74,6 +75,7 @@ class Fault(enum.Enum):
     RESULT_GONE = ("no longer knows the statement", True, True, False, False)
     FULL = ("has no room for another session", True, False, False, True)
     BUSY = ("has no room for the statement", True, False, False, False)
+    LATER = ("is behind a gateway that says: later", True, True, False, False)
     EXECUTORS = ("lost an executor or the catalog", True, True, False, False)
     STALE = ("has not heard of our own change yet", True, False, False, False)
     MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
@@ -164,10 +166,15 @@ FAULTS: tuple[Row, ...] = (
         Fault.STALE,
     ),
     # What a gateway in front of hs2-http says.
-    Row((HttpError,), r"HTTP code 40[13]", _ALWAYS, Fault.DENIED),
-    Row((HttpError,), r"HTTP code 429", _ALWAYS, Fault.BUSY),
-    Row((HttpError,), r"HTTP code 50[234]", _UNSENT, Fault.UNREACHABLE),
-    Row((HttpError,), r"HTTP code 5\d\d", _SENT, Fault.LOST),
+    Row((HttpError,), r"HTTP code 40[137]", _ALWAYS, Fault.DENIED),
+    Row((HttpError,), r"HTTP code 413", _GIVEN, Fault.QUERY),
+    Row((HttpError,), r"HTTP code 429", _UNSENT | _GIVEN, Fault.BUSY),
+    Row((HttpError,), r"HTTP code 503.*, retry after", _UNSENT, Fault.BUSY),
+    Row((HttpError,), r"HTTP code 503.*, retry after", _GIVEN, Fault.LATER),
+    Row((HttpError,), r"HTTP code (?:408|5)", _UNSENT, Fault.UNREACHABLE),
+    Row((HttpError,), r"HTTP code (?!408)[34]", _UNSENT | _GIVEN, Fault.MISMATCH),
+    Row((HttpError,), r"HTTP code", _UNSENT, Fault.MISMATCH),
+    Row((HttpError,), r"HTTP code", _SENT, Fault.LOST),
     Row((Error,), r"", _ALWAYS, Fault.QUERY),
     # What Kerberos says, before the coordinator is spoken to and when it is.
     Row(_ANY, r"S_PRINCIPAL_UNKNOWN|has no name", _TICKET, Fault.MISNAMED),
@@ -184,7 +191,7 @@ FAULTS: tuple[Row, ...] = (
     Row(
         _ANY,
         r"No protocol version header|Bad version in readMessageBegin|WRONG_VERSION_NUMBER"
-        r"|frame of \d+ bytes is longer|Bad status: \d",
+        r"|frame of \d+ bytes is longer|Bad status: \d|no HTTP answer",
         _OPENING,
         Fault.MISMATCH,
     ),

@@ -80,6 +80,7 @@ class Attempt:
         error: What was raised, as the stack below us raised it.
         text: The words of *error*; what is left of it in a pickle.
         hint: What to look at, where these words do not say it.
+        retry_after: Seconds to stay away, as the server asked for; 0 if it did not.
     """
 
     operation: str
@@ -91,6 +92,7 @@ class Attempt:
     error: BaseException | None = field(default=None, compare=False)
     text: str = ""
     hint: str = ""
+    retry_after: float = 0.0
 
     def __str__(self) -> str:
         line = f"#{self.number} {self.coordinator} ({self.elapsed:.2f} s) "

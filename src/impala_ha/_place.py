@@ -151,6 +151,9 @@ class Place:
             self.cluster.trust(self.driver.credentials)
         return outcomes
 
+    def _pick(self, tried: Sequence[Coordinator]) -> Coordinator:
+        return self.cluster.pick(tried, self._zone)
+
     def _hedged(
         self,
         open_link: Callable[[Coordinator], Link],
@@ -164,9 +167,7 @@ class Place:
             except (CallFailed, errors.Error) as error:
                 return [Outcome(where, error)]
         hedge = Hedge(open_link, self._late)
-        return hedge.run(
-            where, self._hedge_after, lambda: self.cluster.pick([*tried, where], self._zone)
-        )
+        return hedge.run(where, self._hedge_after, lambda: self._pick([*tried, where]))
 
     def _late(self, outcome: Outcome) -> None:
         """What became of the loser: it counts for its health like any other answer."""

@@ -20,6 +20,7 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportException
 
 from ._faults import Phase
+from ._refusal import Refused
 from ._wire import CallFailed, Client, Closed
 
 _ASKED_AGAIN = frozenset(
@@ -42,12 +43,15 @@ class Service(HS2Service):  # type: ignore[misc]  # impyla is not typed
         impala: Whether the server is Impala, which tells its web address since 2.7.
         revive: Connects the client anew to the same coordinator, within the seconds it is given,
             and says whether it could.
+        pause: Waits before a question is asked once more that a gateway turned away, given how
+            long that was waited for already; says how long that is then, 0 for long enough.
     """
 
     def __init__(self, client: Client, revive: Callable[[float], bool] | None = None):
         super().__init__(client, retries=1)
         self.impala = False
         self.revive = revive
+        self.pause: Callable[[Refused, float], float] | None = None
 
     def open_session(self, user: str, configuration: Mapping[str, str] | None = None) -> Any:
         """Open a session."""
@@ -85,10 +89,32 @@ def _ask(ask: Callable[..., Any], service: Service, name: str, request: Any) -> 
         service.revived()
     try:
         return ask(name, request)
-    except CallFailed:
+    except CallFailed as error:
+        if _is_later(error):
+            return _ask_later(ask, service, name, request, error)
         if not service.revived():
             raise
     return ask(name, request)
+
+
+def _is_later(error: CallFailed) -> bool:
+    return isinstance(error.__cause__, Refused) and error.__cause__.passing
+
+
+def _ask_later(
+    ask: Callable[..., Any], service: Service, name: str, request: Any, error: CallFailed
+) -> Any:
+    """Ask until the gateway lets it through: what it hides may well go on."""
+    waited = 0.0
+    while _is_later(error) and service.pause is not None:
+        waited = service.pause(error.__cause__, waited)  # type: ignore[arg-type]
+        if not waited or not service.revived():
+            break
+        try:
+            return ask(name, request)
+        except CallFailed as another:
+            error = another
+    raise error
 
 
 class LiveSession(HS2Session):  # type: ignore[misc]  # impyla is not typed

@@ -25,25 +25,8 @@ _PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 
 
-class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
-    """
-    A TCP or TLS socket for one connection.
-
-    Attributes:
-        deadline: Until when, in seconds of the clock, all that happens now must be done; None:
-            only the time-out of a single read counts.
-        written: Whether anything was handed to the system for the call that is under way.
-        watch: Looks after the coordinator, after each `silence` seconds in which an answer was
-            waited for, and says what is wrong with it; empty if nothing is.
-        silence: Those seconds.
-
-    Args:
-        host: Where to connect.
-        port: At that host.
-        clock: For deadlines.
-        context: TLS; None for none.
-        name: Whose certificate is to be shown; that of *host* by default.
-    """
+class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
+    """The part of `Socket` that connects."""
 
     def __init__(
         self,
@@ -59,9 +42,6 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         self._clock = clock
         self._context = context
         self.deadline: float | None = None
-        self.written = False
-        self.watch: Callable[[], str] | None = None
-        self.silence = 0.0
 
     def isOpen(self) -> bool:  # noqa: N802 - thrift's name
         """Say yes, always: impyla re-opens a transport that says no."""
@@ -120,6 +100,31 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
             raise TimeoutError("timed out")
         return left
 
+
+class Socket(_Connecting):
+    """
+    A TCP or TLS socket for one connection.
+
+    Attributes:
+        deadline: Until when, in seconds of the clock, all that happens now must be done; None:
+            only the time-out of a single read counts.
+        written: Whether anything was handed to the system for the call that is under way.
+        watch: Looks after the coordinator, after each `silence` seconds in which an answer was
+            waited for, and says what is wrong with it; empty if nothing is.
+        silence: Those seconds.
+
+    Args:
+        host: Where to connect.
+        port: At that host.
+        clock: For deadlines.
+        context: TLS; None for none.
+        name: Whose certificate is to be shown; that of *host* by default.
+    """
+
+    written = False
+    watch: Callable[[], str] | None = None
+    silence = 0.0
+
     def read(self, size: int) -> bytes:
         """Up to *size* bytes; the coordinator is looked after while it says nothing."""
         self._arm()
@@ -156,7 +161,29 @@ class Socket(TSocket):  # type: ignore[misc]  # thrift is not typed
         """All of *buffer*."""
         self._arm()
         self.written = True
-        super().write(buffer)
+        try:
+            super().write(buffer)
+        except TTransportException as error:
+            raise self._last_words() or error from error.__cause__
+
+    def _last_words(self) -> TTransportException | None:
+        """
+        Why the other side hung up, if it said so.
+
+        In TLS 1.3 a client's certificate is refused after the handshake has ended for the client,
+        which may be writing then, and finds the connection closed before it has read why.
+        """
+        if self._context is None:
+            return None
+        try:
+            self.handle.settimeout(0)
+            self.handle.recv(1)
+        except ssl.SSLError as error:
+            if "ALERT" in str(error.reason):
+                return TTransportException(message="unexpected exception", inner=error)
+        except OSError:
+            pass
+        return None
 
     def _arm(self) -> None:
         if self.handle is None:

@@ -21,6 +21,7 @@ from thrift.Thrift import TApplicationException
 from . import errors
 from ._faults import Phase
 from ._interrupts import interrupted
+from ._refusal import Refused
 
 _LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
 _LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
@@ -157,7 +158,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def _failed(self, name: str, error: BaseException) -> None:
         """Say how far it had come; only a clean reply leaves the client usable."""
-        if self.wire.sent(error):
+        if self.wire.written:
             self.phase = _during(name)
             error = _as_thrift_tells(error)
         if (
@@ -165,7 +166,11 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             and error.type == TApplicationException.UNKNOWN_METHOD
         ):
             return  # impyla asks Hive for methods that only Impala has, and goes on
+        if self.phase in _BEGINNING and isinstance(error, Refused) and error.clean:
+            raise CallFailed(self.phase, error) from error
         self.sever(error)
+        if isinstance(error, CallFailed):
+            raise error
         if not interrupted(error):
             raise CallFailed(self.phase, error) from error
         if inner := getattr(error, "inner", None):
@@ -211,6 +216,9 @@ _PHASES = {
     "GetResultSetMetadata": Phase.FETCH,
     "FetchResults": Phase.FETCH,
 }
+
+
+_BEGINNING = frozenset({Phase.OPEN, Phase.SENT})  # what is refused then has left nothing behind
 
 
 def _during(name: str) -> Phase:

@@ -13,6 +13,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha._faults import FAULTS, Fault, Phase, judge
 from impala_ha._kerberos_errors import GSSError
+from impala_ha._refusal import Refused
 
 SHUTDOWN = (
     "Server is being shut down: shutdown grace period left: 1m59s, deadline left: 59m59s, "
@@ -160,8 +161,8 @@ def test_what_impala_says(text, phase, fault, kind, wrapped):
     assert fault is judge(kind(wrapped.format(text)), phase)
 
 
-def http(code):
-    return HttpError(code, "Gateway", b"secret page", {})
+def http(code, retry_after=0.0):
+    return Refused(code, "Gateway", b"secret page", {}, "https://a:28000/cliservice", retry_after)
 
 
 def transport(kind, text):
@@ -180,10 +181,24 @@ HAPPENED = [
     (http(403), Phase.SENT, Fault.DENIED),
     (http(429), Phase.SENT, Fault.BUSY),
     (http(502), Phase.OPEN, Fault.UNREACHABLE),
+    (http(407), Phase.CONNECT, Fault.DENIED),
+    (http(408), Phase.SENT, Fault.LOST),
+    (http(413), Phase.SENT, Fault.QUERY),
+    (http(413), Phase.OPEN, Fault.MISMATCH),
+    (http(429), Phase.OPEN, Fault.BUSY),
+    (http(429), Phase.RUNNING, Fault.LOST),
     (http(503), Phase.UNSENT, Fault.UNREACHABLE),
     (http(503), Phase.SENT, Fault.LOST),
+    (http(503, 2.0), Phase.OPEN, Fault.BUSY),
+    (http(503, 2.0), Phase.SENT, Fault.LATER),
+    (http(503, 2.0), Phase.RUNNING, Fault.LOST),
     (http(504), Phase.RUNNING, Fault.LOST),
-    (http(404), Phase.OPEN, Fault.QUERY),
+    (http(302), Phase.OPEN, Fault.MISMATCH),
+    (http(404), Phase.OPEN, Fault.MISMATCH),
+    (http(404), Phase.SENT, Fault.MISMATCH),
+    (http(404), Phase.RUNNING, Fault.LOST),
+    (http(200), Phase.OPEN, Fault.MISMATCH),
+    (http(200), Phase.SENT, Fault.LOST),
     (EOF, Phase.LOGIN, Fault.UNREACHABLE),
     (EOF, Phase.OPEN, Fault.UNREACHABLE),
     (EOF, Phase.SENT, Fault.LOST),
@@ -260,7 +275,12 @@ HAPPENED = [
     (IncompleteRead(b""), Phase.OPEN, Fault.UNREACHABLE),
     (BadStatusLine("x"), Phase.SENT, Fault.LOST),
     (HttpError(500, "Internal Server Error", b"", {}), Phase.SENT, Fault.LOST),
-    (HttpError(404, "Not Found", b"", {}), Phase.OPEN, Fault.QUERY),
+    (HttpError(404, "Not Found", b"", {}), Phase.OPEN, Fault.MISMATCH),
+    (
+        TProtocolException(1, "no HTTP answer: it begins with b'\\x15\\x03'"),
+        Phase.OPEN,
+        Fault.MISMATCH,
+    ),
     (RuntimeError("?"), Phase.CONNECT, Fault.UNKNOWN),
     # What Kerberos says, before a coordinator is touched: `GSSError` has its words and its name.
     (

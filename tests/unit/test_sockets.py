@@ -14,7 +14,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import _sockets
 from impala_ha._clock import SystemClock
-from impala_ha._sockets import HttpWire, Socket
+from impala_ha._sockets import Socket
 from impala_ha.testing.fakes import FakeClock
 
 pytestmark = pytest.mark.timeout(30)
@@ -253,7 +253,7 @@ def test_after_the_deadline_nothing_is_begun(act):
         with pytest.raises(TTransportException, match="timeout"):
             act(wire)
 
-        assert not wire.sent(OSError())
+        assert not wire.written
         wire.close()
 
 
@@ -295,10 +295,10 @@ def test_a_closed_socket_takes_nothing_and_says_so(act):
 def test_it_knows_whether_anything_was_handed_to_the_system():
     with Peer(silent) as peer:
         wire = listen_on(peer)
-        before = wire.sent(OSError())
+        before = wire.written
         wire.write(b"x")
 
-        assert (False, True) == (before, wire.sent(OSError()))
+        assert (False, True) == (before, wire.written)
         wire.close()
 
 
@@ -309,7 +309,7 @@ def test_a_write_that_cannot_start_has_sent_nothing():
         with pytest.raises(TTransportException):
             wire.write(b"x")
 
-        assert not wire.sent(OSError())
+        assert not wire.written
 
 
 # Looking after a coordinator that says nothing.
@@ -481,50 +481,3 @@ def test_a_server_that_does_not_speak_tls_is_not_waited_for(client_context):
     with Peer(silent) as peer:
         with pytest.raises(TTransportException, match="timed out"):
             listen_on(peer, client_context, limit=0.2)
-
-
-# HTTP.
-
-
-class Http:
-    """What `HttpWire` knows of impyla's HTTP client."""
-
-    def __init__(self):
-        self.open = True
-        self.told = []
-
-    def setTimeout(self, milliseconds):  # noqa: N802 - thrift's name
-        self.told.append(milliseconds)
-
-    def isOpen(self):  # noqa: N802 - thrift's name
-        return self.open
-
-    def close(self):
-        assert self.open, "impyla's client cannot be closed twice"
-        self.open = False
-
-
-def test_one_http_request_may_take_its_limit_and_then_the_callers_time_out():
-    for timeout, milliseconds in ((3.0, 3000.0), (None, None)):
-        http = Http()
-        wire = HttpWire(http, timeout)
-        wire.limit(1.5)
-        wire.disarm()
-
-        assert [1500.0, milliseconds] == http.told
-
-
-def test_an_http_request_that_could_not_connect_has_sent_nothing():
-    wire = HttpWire(Http(), None)
-
-    assert not wire.sent(ConnectionRefusedError())
-    assert not wire.sent(socket.gaierror())
-    assert wire.sent(ConnectionResetError())
-
-
-def test_an_http_wire_is_never_stale_and_may_be_closed_twice():
-    wire = HttpWire(Http(), None)
-    wire.close()
-    wire.close()
-
-    assert "" == wire.stale()

@@ -148,10 +148,6 @@ class FakeWire:
     def disarm(self) -> None:
         """Do nothing: time stands still."""
 
-    def sent(self, error: BaseException) -> bool:  # noqa: ARG002 - the client noted it
-        """Whether the request had left."""
-        return self.written
-
     def stale(self) -> str:
         """Whether the coordinator went away while nobody called."""
         return "TSocket read 0 bytes" if self._server.down else ""

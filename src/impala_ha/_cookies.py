@@ -1,0 +1,92 @@
+"""
+The cookies of one coordinator.
+
+impalad signs its cookie with a key of its own, so there is a jar for each coordinator, which never
+leaves it.  Which cookies are kept, and for how long, is as in impyla: those that were named, or
+all; those whose path is ours; until their Max-Age is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http.cookies import CookieError, Morsel, SimpleCookie
+from typing import Any, NamedTuple
+
+from impala.util import cookie_matches_path
+
+EVERY = "*"
+
+
+class _Cookie(NamedTuple):
+    """How a cookie is sent, and until when."""
+
+    text: str
+    until: float
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class Jar:
+    """
+    The cookies of one coordinator.
+
+    Several threads may use one: what is in it is replaced, never changed.
+    """
+
+    def __init__(self, names: Any, path: str):
+        """
+        Args:
+            names: Those to keep: a name, several (separated by commas, or a list), `EVERY`, or
+                nothing.
+            path: Of our URL.
+        """
+        if isinstance(names, str):
+            names = [name.strip() for name in names.split(",") if name.strip()]
+        self._names = frozenset(names or ())
+        self._path = path
+        self._cookies: dict[str, _Cookie] = {}
+
+    def header(self, now: float) -> str:
+        """What to send; empty if there is nothing."""
+        return "; ".join(cookie.text for cookie in self._fresh(now).values())
+
+    def logs_in(self, now: float) -> bool:
+        """Is there one that stands for a login, as its name says (``impala.auth``)?"""
+        return any(name.endswith(".auth") for name in self._fresh(now))
+
+    def keep(self, headers: Iterable[str], now: float) -> None:
+        """Take the cookies of the Set-Cookie *headers* of one answer."""
+        kept = dict(self._cookies)
+        for header in headers:
+            for name, morsel in _read(header).items():
+                if self._wanted(name) and cookie_matches_path(morsel, self._path):
+                    kept[name] = _Cookie(f"{name}={morsel.coded_value}", _end(morsel, now))
+        self._cookies = kept
+
+    def clear(self) -> bool:
+        """Throw all away; were there any?"""
+        had, self._cookies = self._cookies, {}
+        return bool(had)
+
+    def _wanted(self, name: str) -> bool:
+        return name in self._names or EVERY in self._names
+
+    def _fresh(self, now: float) -> dict[str, _Cookie]:
+        return {name: cookie for name, cookie in self._cookies.items() if now < cookie.until}
+
+
+def _read(header: str) -> SimpleCookie:
+    cookies = SimpleCookie()
+    try:
+        cookies.load(header)
+    except CookieError:
+        return SimpleCookie()
+    return cookies
+
+
+def _end(morsel: Morsel[str], now: float) -> float:
+    try:
+        return now + int(morsel["max-age"])
+    except ValueError:  # there is none, or none that can be read
+        return float("inf")

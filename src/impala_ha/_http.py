@@ -1,0 +1,218 @@
+"""
+HiveServer2 over HTTP, on one connection that is kept alive.
+
+Each request is one POST.  Sessions are not bound to connections here, so a connection that the
+server has ended meanwhile is opened anew without a word, before a request; but once a byte of a
+request may have left it is not sent again, unless the answer says that nobody looked into it: 401,
+which gets one more request, with another login where there is one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from typing import Protocol
+
+from thrift.protocol.TProtocol import TProtocolException
+from thrift.transport.TTransport import TTransportBase, TTransportException
+
+from ._clock import Clock
+from ._cookies import Jar
+from ._http_answer import Answer, Inbox
+from ._http_request import Target
+from ._interrupts import interrupted
+from ._refusal import Refused, seconds_until, told_headers
+from ._sockets import Socket
+
+_log = logging.getLogger("impala_ha")
+
+_LONGEST_PAGE = 2**16  # bytes of an error page that are read
+_OK, _NOT_OK, _WHO_ARE_YOU = 200, 300, 401
+
+
+class Login(Protocol):
+    """How a client says who it is: see `_http_login`."""
+
+    def header(self, *, known: bool) -> str:
+        """The value of the Authorization header; *known*: a cookie stands for a login already."""
+
+    def renew(self) -> bool:
+        """Get something else to show after a refusal; is there anything?"""
+
+
+def _of_the_socket(name: str) -> property:
+    return property(
+        lambda self: getattr(self._socket, name),
+        lambda self, value: setattr(self._socket, name, value),
+    )
+
+
+class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
+    """
+    A transport of Thrift, and the wire of a `Client`.
+
+    Attributes:
+        deadline, written, watch, silence: As `Socket` has them, which carries it.
+    """
+
+    deadline = _of_the_socket("deadline")
+    written = _of_the_socket("written")
+    watch = _of_the_socket("watch")
+    silence = _of_the_socket("silence")
+
+    def __init__(
+        self, socket: Socket, target: Target, who: tuple[Login, Jar], clock: Clock, patience: float
+    ):
+        """
+        Args:
+            socket: Not open yet.
+            target: Where requests go.
+            who: Who we are, and the coordinator's cookies.
+            clock: For the age of cookies.
+            patience: Seconds for connecting anew.
+        """
+        self._socket = socket
+        self._target = target
+        self._login, self._jar = who
+        self._clock = clock
+        self._patience = patience
+        self._out: list[bytes] = []
+        self._inbox = Inbox(socket.read)
+        self._answer: Answer | None = None
+
+    def limit(self, seconds: float) -> None:
+        """Let all that happens from now on take *seconds* together, until `disarm`."""
+        self._socket.limit(seconds)
+
+    def disarm(self) -> None:
+        """End the deadline."""
+        self._socket.disarm()
+
+    def stale(self) -> str:
+        """Empty: a connection that ended is opened anew before the next request."""
+        return ""
+
+    def isOpen(self) -> bool:  # noqa: N802 - thrift's name
+        """Say yes, always: impyla re-opens a transport that says no."""
+        return True
+
+    def open(self) -> None:
+        """Connect."""
+        self._inbox.held = b""
+        self._answer = None
+        self._socket.open()
+
+    def close(self) -> None:
+        """Close without a word."""
+        self._socket.close()
+
+    def write(self, buffer: bytes) -> None:
+        """Keep *buffer* for the request."""
+        self._out.append(buffer)
+
+    def read(self, size: int) -> bytes:
+        """Up to *size* bytes of the answer; none at its end."""
+        return b"" if self._answer is None else self._answer.read(size)
+
+    def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
+        """Exactly *size* bytes."""
+        pieces: list[bytes] = []
+        while size > 0:
+            pieces.append(self.read(size))
+            if not pieces[-1]:
+                raise EOFError("the HTTP answer ended before Thrift's")
+            size -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def flush(self) -> None:
+        """
+        Send the request and wait for the head of the answer.
+
+        Raises:
+            Refused: The answer is none of HiveServer2's.
+        """
+        body = b"".join(self._out)
+        self._out.clear()
+        answer = self._ask(body)
+        if answer.status == _WHO_ARE_YOU and self._may_come_again():
+            self._answer = answer
+            self.written = False  # it was turned away, and nobody has looked into it
+            answer = self._ask(body)
+        self._jar.keep(answer.all("set-cookie"), self._clock.now())
+        page = answer.header("content-type").lower().startswith("text/")
+        if not _OK <= answer.status < _NOT_OK or page:
+            raise self._refused(answer)
+        self._answer = answer
+
+    def _may_come_again(self) -> bool:
+        dropped = self._jar.clear()
+        return self._login.renew() or dropped
+
+    def _ask(self, body: bytes) -> Answer:
+        self._ready()
+        try:
+            # A view, for tracebacks may be shown with the variables of each frame.
+            self._socket.write(memoryview(self._request(body)))  # type: ignore[arg-type]
+        except TTransportException as error:
+            if interrupted(error) or error.type == TTransportException.TIMED_OUT:
+                raise
+            answer = None
+            with suppress(Exception):  # who refuses need not read a long request to its end
+                answer = Answer(self._inbox)
+            if answer is None or answer.status < _NOT_OK:
+                raise
+            return answer
+        return Answer(self._inbox)
+
+    def _ready(self) -> None:
+        """Have a connection on which nothing is under way."""
+        answer, self._answer = self._answer, None
+        why = "" if answer is None or _over(answer) else "the answer was the last one there"
+        if self._inbox.held:
+            why = "something came that nobody waits for"
+        why = why or self._socket.stale()
+        if not why:
+            return
+        _log.debug("connecting to %s anew: %s", self._target.url, why)
+        self._socket.close()
+        if self.deadline is not None:
+            self.open()
+            return
+        self.limit(self._patience)
+        try:
+            self.open()
+        finally:
+            self.disarm()
+
+    def _request(self, body: bytes) -> bytes:
+        headers = self._target.headers(len(body))  # calls what the user gave: before the secrets
+        now = self._clock.now()
+        login = self._login.header(known=self._jar.logs_in(now))
+        return self._target.head(headers, login, self._jar.header(now)) + body
+
+    def _refused(self, answer: Answer) -> Refused:
+        body = b""
+        if answer.bounded:
+            with suppress(Exception):  # the answer was no; the page is for those who look for it
+                while len(body) < _LONGEST_PAGE and (more := answer.read(_LONGEST_PAGE)):
+                    body += more
+        self._answer = answer
+        reason = answer.reason
+        if answer.status < _NOT_OK:
+            reason = f"{reason}, with a page ({answer.header('content-type')[:40]})"
+        wait = seconds_until(answer.header("retry-after"), time.time())
+        headers = told_headers(answer.headers)
+        return Refused(answer.status, reason, body, headers, self._target.url, wait)
+
+
+def _over(answer: Answer) -> bool:
+    """Is *answer* at its end, so that another may follow?"""
+    if not answer.bounded:
+        return False
+    try:
+        if answer.status >= _NOT_OK:
+            answer.read(_LONGEST_PAGE)  # a page that nobody wanted to see
+        return answer.over()
+    except (TTransportException, TProtocolException):
+        return False

@@ -1,0 +1,127 @@
+"""
+How a client says who it is over HTTP: Basic, Bearer, Negotiate, or not at all.
+
+Passwords and tokens are sent with each request, for a cookie may have ended without our knowing;
+a Kerberos token costs a way to the KDC, so it is made only where no cookie stands for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+
+from . import errors
+from ._faults import Phase
+from ._interrupts import interrupted
+from ._wire import CallFailed
+
+
+class Nobody:
+    """Who need not say it."""
+
+    def prepare(self, limit: float) -> None:
+        """Get what the first request needs, within *limit* seconds."""
+
+    def header(self, *, known: bool) -> str:  # noqa: ARG002 - see Negotiate
+        """The value of the Authorization header; *known*: a cookie stands for a login already."""
+        return ""
+
+    def renew(self) -> bool:
+        """Get something else to show after a refusal; is there anything?"""
+        return False
+
+
+class Basic(Nobody):
+    """User and password."""
+
+    def __init__(self, user: str, password: Callable[[], str], renew: Callable[[str], bool]):
+        """
+        Args:
+            user: Who.
+            password: Tells the password.
+            renew: Reads it anew, given the refused one, and says whether it is another one.
+        """
+        self._user = user
+        self._password = password
+        self._renew = renew
+
+    def header(self, *, known: bool) -> str:  # noqa: ARG002
+        """User and password, in base64."""
+        pair = f"{self._user}:{self._password()}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+    def renew(self) -> bool:
+        """Another password, if there is one: accounts are locked for trying one twice."""
+        return self._renew(self._password())
+
+
+class Bearer(Nobody):
+    """A JSON Web Token."""
+
+    def __init__(self, token: Callable[[], str], renew: Callable[[str], bool]):
+        """
+        Args:
+            token: Tells it.
+            renew: Reads it anew, given the refused one, and says whether it is another one.
+        """
+        self._token = token
+        self._renew = renew
+
+    def header(self, *, known: bool) -> str:  # noqa: ARG002
+        """
+        The token.
+
+        Raises:
+            InterfaceError: It cannot be one.
+        """
+        token = self._token().strip()
+        if not re.fullmatch(r"[!-~]+", token):
+            raise errors.InterfaceError(
+                "the JSON Web Token is empty, or has white space or other than ASCII in it"
+            )
+        return f"Bearer {token}"
+
+    def renew(self) -> bool:
+        """Another token, if there is one."""
+        return self._renew(self._token())
+
+
+class Negotiate(Nobody):
+    """Kerberos: each token is good for one request."""
+
+    def __init__(self, token: Callable[[float], str], patience: float):
+        """
+        Args:
+            token: Makes one within so many seconds.
+            patience: These seconds for those after the first.
+        """
+        self._token = token
+        self._patience = patience
+        self._ready: list[str] = []
+
+    def prepare(self, limit: float) -> None:
+        """
+        Make a token before the coordinator is touched.
+
+        Raises:
+            CallFailed: With `Phase.TICKET`.
+        """
+        try:
+            self._ready = [self._token(limit)]
+        except BaseException as error:
+            if interrupted(error):
+                raise
+            raise CallFailed(Phase.TICKET, error) from error
+
+    def header(self, *, known: bool) -> str:
+        """A token, unless a cookie does."""
+        if known:
+            return ""
+        if not self._ready:
+            self.prepare(self._patience)
+        return f"Negotiate {self._ready.pop()}"
+
+    def renew(self) -> bool:
+        """Another token can always be tried."""
+        return True

@@ -1,0 +1,101 @@
+"""
+The proxies of the environment, as impyla honours them.
+
+``http_proxy``, ``https_proxy`` and ``no_proxy`` say who stands between.  A proxy is given whole
+URLs where nothing is encrypted; else it is asked for a tunnel, in which TLS is spoken with the
+coordinator itself, under the coordinator's name.
+"""
+
+from __future__ import annotations
+
+import base64
+import socket
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from ._http_answer import Answer, Inbox
+from ._refusal import Refused, told_headers
+from ._sockets import Socket
+
+_PORTS = {"http": 80, "https": 443}  # where a proxy listens that names none, in impyla
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """
+    Who stands between.
+
+    Attributes:
+        host, port: Where.
+        login: The value of the Proxy-Authorization header, empty without one.
+    """
+
+    host: str
+    port: int
+    login: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return f"proxy {self.host}:{self.port}"
+
+
+def proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
+    """Who stands before *host*, by the environment; None if nobody does."""
+    url = getproxies().get(scheme)
+    if not url or proxy_bypass(host) or proxy_bypass(f"{host}:{port}"):
+        return None
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    if not parts.hostname:
+        return None
+    login = ""
+    if parts.username:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        login = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return Proxy(parts.hostname, parts.port or _PORTS[scheme], login)
+
+
+class Tunnel(Socket):
+    """A socket with TLS to *host*, through a proxy."""
+
+    def __init__(self, proxy: Proxy, host: str, port: int, **rest: Any):
+        """
+        Args:
+            proxy: Who is asked for the tunnel.
+            host: Where it ends, and whose certificate is shown.
+            port: At that host.
+            **rest: See `Socket`.
+        """
+        super().__init__(proxy.host, proxy.port, name=host, **rest)
+        self._proxy = proxy
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._end = where
+
+    def _pass(self, handle: Any) -> None:
+        """
+        Ask for the tunnel, in the clear: TLS begins behind it.
+
+        Raises:
+            Refused: The proxy makes none.
+        """
+
+        def receive(size: int) -> bytes:
+            handle.settimeout(self._patience())
+            got = bytes(socket.socket.recv(handle, size))  # not TLS's own
+            if not got:
+                raise ConnectionResetError(f"{self._proxy} closed the connection")
+            return got
+
+        lines = [f"CONNECT {self._end} HTTP/1.1", f"Host: {self._end}"]
+        if self._proxy.login:
+            lines.append(f"Proxy-Authorization: {self._proxy.login}")
+        handle.settimeout(self._patience())
+        request = memoryview("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        del lines  # a traceback may be shown with the variables of each frame
+        socket.socket.sendall(handle, request)
+        answer = Answer(Inbox(receive))
+        if answer.status != _OK:
+            where = f"{self._proxy} for {self._end}"
+            headers = told_headers(answer.headers)
+            raise Refused(answer.status, answer.reason, b"", headers, where)

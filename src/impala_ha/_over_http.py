@@ -1,0 +1,146 @@
+"""
+From a coordinator and options to a transport over HTTP.
+
+What one connection learns of a coordinator's cookies, the next one to it knows: a probe then need
+not log in anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from thrift.transport.TTransport import TBufferedTransport
+
+from ._clock import Clock
+from ._cookies import Jar
+from ._faults import Phase
+from ._http import Http
+from ._http_login import Basic, Bearer, Negotiate, Nobody
+from ._http_proxy import Proxy, Tunnel, proxy_for
+from ._http_request import Target
+from ._interrupts import interrupted
+from ._model import Coordinator
+from ._options import Options
+from ._refusal import Refused
+from ._secrets import Secrets
+from ._sockets import Socket
+from ._wire import CallFailed
+
+_PIECE = 2**16  # bytes that thrift asks for at once
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds
+_USUAL = {"http": 80, "https": 443}
+
+
+class OverHttp:
+    """Opens HTTP transports for the connections of one driver."""
+
+    def __init__(self, options: Options, secrets: Secrets, clock: Clock):
+        self._options = options
+        self._secrets = secrets
+        self._clock = clock
+        self._jars: dict[tuple[Coordinator, str], Jar] = {}
+        self._path = "/" + quote(options.http_path.lstrip("/"), safe="/?&=%:+,;@~!$'()*[]")
+
+    def open(self, coordinator: Coordinator, user: str, limit: float) -> tuple[Any, Http]:
+        """
+        A connected transport, and its wire, whose deadline is *limit* seconds from now.
+
+        Raises:
+            CallFailed: With how far it came.
+        """
+        options = self._options
+        end = self._clock.now() + limit
+        proxy = proxy_for(self._scheme, coordinator.host, coordinator.port)
+        login = self._login(coordinator, user)
+        jar = self._jars.setdefault((coordinator, user), Jar(options.http_cookie_names, self._path))
+        if not jar.logs_in(self._clock.now()):
+            login.prepare(limit)
+        wire = None
+        try:
+            socket = self._socket(coordinator, proxy)
+            target = self._target(coordinator, proxy)
+            wire = Http(socket, target, (login, jar), self._clock, options.connect_timeout)
+            wire.limit(max(0.001, end - self._clock.now()))
+            wire.open()
+        except BaseException as error:
+            if wire is not None:
+                wire.close()
+            if interrupted(error):
+                raise
+            raise CallFailed(Phase.CONNECT, error) from error
+        return TBufferedTransport(wire, rbuf_size=_PIECE), wire
+
+    def pause(self, why: Refused, waited: float) -> float:
+        """
+        Wait before a gateway is asked once more.
+
+        Args:
+            why: What it said.
+            waited: Seconds that were waited for it already.
+
+        Returns:
+            How many these are now; 0, without a wait, if they would be too many.
+        """
+        options = self._options
+        most = options.deadline if why.retry_after else options.connect_timeout
+        seconds = why.retry_after or min(_LONGEST_PAUSE, max(_FIRST_PAUSE, waited))
+        if waited + seconds > most:
+            return 0.0
+        self._clock.sleep(seconds)
+        return waited + seconds
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._options.use_ssl else "http"
+
+    def _login(self, coordinator: Coordinator, user: str) -> Nobody:
+        options, secrets = self._options, self._secrets
+        if options.auth_mechanism in ("PLAIN", "LDAP"):
+            usual = "" if options.auth_mechanism == "LDAP" else "password"  # as in impyla
+
+            def password() -> str:
+                known = secrets.password()
+                return usual if known is None else known
+
+            return Basic(options.user or user, password, secrets.renew)
+        if options.auth_mechanism == "JWT":
+            return Bearer(lambda: secrets.jwt() or "", secrets.renew)
+        if options.auth_mechanism == "GSSAPI":
+            from ._kerberos import negotiate  # noqa: PLC0415 - not everybody has it
+
+            return Negotiate(
+                lambda limit: negotiate(options, coordinator, self._clock, limit),
+                options.connect_timeout,
+            )
+        return Nobody()
+
+    def _socket(self, coordinator: Coordinator, proxy: Proxy | None) -> Socket:
+        options, context = self._options, None
+        if options.use_ssl:
+            from . import _tls  # noqa: PLC0415 - not each connection is encrypted
+
+            context = _tls.context(options)
+        host, port = coordinator.host, coordinator.port
+        if proxy is None:
+            socket = Socket(host, port, self._clock, context)
+        elif context is None:
+            socket = Socket(proxy.host, proxy.port, self._clock)
+        else:
+            socket = Tunnel(proxy, host, port, clock=self._clock, context=context)
+        socket.setTimeout(None if options.timeout is None else options.timeout * 1000)
+        return socket
+
+    def _target(self, coordinator: Coordinator, proxy: Proxy | None) -> Target:
+        options, scheme = self._options, self._scheme
+        whole = f"{scheme}://{coordinator}{self._path}"
+        usual = coordinator.port == _USUAL[scheme]
+        plain = proxy is not None and scheme == "http"
+        return Target(
+            url=f"{whole.partition('?')[0]} through {proxy}" if proxy else whole.partition("?")[0],
+            line=whole if plain else self._path,
+            host=str(coordinator).rpartition(":")[0] if usual else str(coordinator),
+            agent=options.user_agent,
+            more=options.get_user_custom_headers_func,
+            proxy_login=proxy.login if proxy and plain else "",
+        )

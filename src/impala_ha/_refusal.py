@@ -1,0 +1,95 @@
+"""
+What HTTP says in place of an answer: not here, not you, not now.
+
+impalad itself says 200 and 401; everything else comes from a gateway before it, whose page says
+nothing of the statement.  So the error tells the URL, and when to come back where that was said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
+from http.client import HTTPMessage
+from typing import Any
+
+from impala.error import HttpError
+
+_SECRET = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate"})  # may hold tokens
+_SERVER_ERROR = 500
+_PASSING = (429, 502, 503, 504)
+
+
+class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
+    """
+    An HTTP answer that is none of HiveServer2's.
+
+    Attributes:
+        code, message, body, http_headers: As impyla has them, the headers without cookies.
+        where: The URL that was asked.
+        retry_after: Seconds to stay away, as the server asked for; 0 if it did not.
+    """
+
+    def __init__(  # noqa: PLR0917 - impyla's four come first, and pickle calls with all of them
+        self,
+        code: int,
+        message: str,
+        body: bytes,
+        http_headers: Any,
+        where: str = "",
+        retry_after: float = 0.0,
+    ):
+        super().__init__(code, message, body, http_headers)
+        self.where = where
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        told = str(super().__str__())
+        if self.where:
+            told += f" from {self.where}"
+        if self.retry_after:
+            told += f", retry after {self.retry_after:g} s"
+        target = _plain(self.http_headers.get("Location", ""))
+        return f"{told} (leads to {target})" if target else told
+
+    @property
+    def clean(self) -> bool:
+        """Was the request turned away before anybody looked into it, or put off?"""
+        return bool(self.code < _SERVER_ERROR or self.retry_after)
+
+    @property
+    def passing(self) -> bool:
+        """Does it speak of a gateway that may be well again soon?"""
+        return self.code in _PASSING
+
+
+def told_headers(headers: Iterable[tuple[str, str]]) -> HTTPMessage:
+    """*headers* as impyla tells them in an error, without those that hold secrets."""
+    message = HTTPMessage()
+    for name, value in headers:
+        if name.lower() not in _SECRET:
+            message[name] = value
+    return message
+
+
+def seconds_until(text: str, now: float) -> float:
+    """
+    What a Retry-After header says, in seconds; 0 if that is nothing.
+
+    Args:
+        text: The header: seconds, or a date.
+        now: Seconds since 1970, to which a date is compared.
+    """
+    text = text.strip()
+    if re.fullmatch(r"\d{1,9}", text):
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+
+
+def _plain(url: str) -> str:
+    """*url* without what may be secret in it: user, query and fragment."""
+    bare = re.split(r"[?#]", url, maxsplit=1)[0]
+    return re.sub(r"//[^/@]*@", "//", bare)

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
-from ._attempts import Call
+from ._attempts import Call, Trail
 from ._faults import judge
 from ._home import GONE, Got, Home, Sent, printed_id
 from ._link import Link
 from ._mark import Mark
-from ._statement import Effect, Statement
+from ._polling import rows
+from ._statement import Effect, Statement, reads_what_it_writes
 
 _log = logging.getLogger("impala_ha")
 
@@ -49,21 +51,12 @@ class Execution(Home):
 
     _errand: Errand | None = None
 
-    def _course(self, operation: str, work: Callable[[], Got]) -> Got:
+    def _course(self, operation: str, work: Callable[[], Got], trail: Trail | None = None) -> Got:
         """Do *work* on the errand's operation; give it to a server first if none has it."""
         errand = self._errand
         if errand is None:
             raise errors.ProgrammingError(f"{operation}: nothing was executed")
-        repeatable = errand.statement.repeatable
-        finished = errand.begun or (errand.accepted and self._last_operation_finished)
-        call = Call(
-            operation,
-            repeatable=repeatable,
-            again=not errand.begun and (repeatable or not errand.accepted),
-            early=errand.statement.early,
-            finished=finished and (errand.begun or not repeatable),
-            proof=not errand.accepted,
-        )
+        call = self._call(operation, errand)
         anew = not errand.accepted
         if not anew and (self._home is None or not self._home.usable()):
             if not call.again:
@@ -78,11 +71,56 @@ class Execution(Home):
             return work()
 
         try:
-            return self._run(call, attempt, lambda: None if anew else self._home)
-        except BaseException:
-            if not errand.accepted:
-                self._errand = None  # or a fetch that follows would send it once more
-            raise
+            return self._run(call, attempt, lambda: None if anew else self._home, trail)
+        except BaseException as error:
+            if not (isinstance(error, errors.OutcomeUnknown) and self._harmless(errand, error)):
+                if not errand.accepted:
+                    self._errand = None  # or a fetch that follows would send it once more
+                raise
+        errand.statement = replace(errand.statement, effect=Effect.HARMLESS, replaces=False)
+        errand.accepted = False
+        return self._course(operation, work, self._trail)
+
+    def _call(self, operation: str, errand: Errand) -> Call:
+        """What the loop must know of a call on *errand*."""
+        repeatable = errand.statement.repeatable
+        finished = errand.begun or (errand.accepted and self._last_operation_finished)
+        return Call(
+            operation,
+            repeatable=repeatable,
+            again=not errand.begun and (repeatable or not errand.accepted),
+            early=errand.statement.early,
+            finished=finished and (errand.begun or not repeatable),
+            proof=not errand.accepted,
+        )
+
+    def _harmless(self, errand: Errand, unknown: errors.OutcomeUnknown) -> bool:
+        """
+        Would running the lost *errand* again do no harm?  Another coordinator looks at its plan.
+
+        What may still run at the old one is ended first.
+        """
+        if not errand.statement.replaces or errand.begun:
+            return False
+        lost, session, trail = unknown.attempts[-1].coordinator, self.session, self._trail
+        text = self._last_operation_string
+
+        def explain(link: Link) -> str:
+            self._settle(link)
+            found = rows(self.session, f"EXPLAIN {text}", self._failover.cluster.clock)
+            return "\n".join(str(line) for (line,) in found)
+
+        try:
+            plan = self._run(Call("explain"), explain)
+        except errors.Error:
+            return False
+        finally:
+            self._trail = trail
+        if reads_what_it_writes(plan):
+            return False
+        with suppress(Exception):
+            self._failover.driver.end_elsewhere(lost, self._wanted.user, session)
+        return True
 
     def _lost(self, call: Call) -> errors.Told:
         """The home was lost by an earlier call: say what that means for this one."""
@@ -150,4 +188,4 @@ def given(text: str, idempotent: bool | None) -> Statement:
     if idempotent is None:
         return statement
     effect = Effect.HARMLESS if idempotent else Effect.WRITE
-    return Statement(effect, statement.setting, early=statement.early)
+    return replace(statement, effect=effect, replaces=False)

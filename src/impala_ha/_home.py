@@ -65,9 +65,10 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         call: Call,
         work: Callable[[Link], Got],
         home: Callable[[], Link | None] = lambda: None,
+        trail: Trail | None = None,
     ) -> Got:
         """Do *work* through the loop; what it calls on this cursor goes straight through."""
-        self._trail = Trail()
+        self._trail = Trail() if trail is None else trail
 
         def at(link: Link) -> Got:
             try:

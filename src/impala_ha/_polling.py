@@ -32,6 +32,17 @@ def poll(operation: Any, clock: Clock) -> Any:
         clock.sleep(max(0.0, _interval(now - start) - (now - asked)))
 
 
+def rows(session: Any, text: str, clock: Clock) -> list[tuple[Any, ...]]:
+    """All rows of a small query of ours."""
+    operation = session.execute(text, run_async=True)
+    poll(operation, clock)
+    found: list[tuple[Any, ...]] = []
+    while len(batch := operation.fetch()):
+        found += batch.pop_many(len(batch))
+    operation.close()
+    return found
+
+
 def _interval(elapsed: float) -> float:
     """Seconds between two polls, as impyla has them."""
     for within, seconds in ((0.05, 0.01), (1.0, 0.05), (10.0, 0.1), (60.0, 0.5)):

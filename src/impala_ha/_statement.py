@@ -24,10 +24,11 @@ _WRITE = r"\b(insert|upsert|update|delete|create|merge|load|alter|drop)\b"
 
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
-_DEPENDS = frozenset(
-    {"from", "with", "uuid", "rand", "random", "now", "utc_timestamp", "unix_timestamp"}
+_SOURCES = frozenset({"from", "with"})
+_LOTS = frozenset(
+    {"uuid", "rand", "random", "tablesample", "now", "utc_timestamp", "unix_timestamp"}
     | {"current_timestamp", "current_date", "sysdate", "timeofday"}
-)  # ... on what is there, or on the moment
+)  # what gives other rows at another moment
 _REFRESHES = ("refresh", "invalidate metadata", "compute stats", "compute incremental stats")
 
 
@@ -49,11 +50,15 @@ class Statement:
         setting: ``(option, value)`` if it changes the session (``USE`` is ``use:database``).
         early: Whether part of it is done before admission: a ``CREATE TABLE AS SELECT`` that is
             turned away by the queue has already made its table.
+        replaces: Whether running it again would do no harm if it does not read what it writes:
+            an ``INSERT OVERWRITE`` or ``UPSERT`` of rows from tables or views, which only the
+            coordinator can look through (see `reads_what_it_writes`).
     """
 
     effect: Effect
     setting: tuple[str, str] | None = None
     early: bool = False
+    replaces: bool = False
 
     @property
     def repeatable(self) -> bool:
@@ -74,7 +79,9 @@ class Statement:
         if option := re.match(_SET, text):
             return cls(Effect.READ, (option[1], _unquoted(option[2])))
         words = re.findall(_WORD, head.lstrip("( \t\r\n"))
-        return cls(_effect(words, head), early=_creates_as_select(words))
+        effect = _effect(words, head)
+        replaces = effect is Effect.WRITE and _replaces(words) and _LOTS.isdisjoint(words)
+        return cls(effect, early=_creates_as_select(words), replaces=replaces)
 
 
 def _effect(words: list[str], text: str) -> Effect:
@@ -87,8 +94,8 @@ def _effect(words: list[str], text: str) -> Effect:
         return Effect.READ
     if " ".join(words[:3]).startswith(_REFRESHES):
         return Effect.HARMLESS
-    if _replaces(words):
-        return Effect.HARMLESS
+    if _replaces(words) and (_SOURCES | _LOTS).isdisjoint(words):
+        return Effect.HARMLESS  # the rows stand in the text
     if first in {"create", "drop"} and _guarded(words) and not _creates_as_select(words):
         return Effect.HARMLESS
     return Effect.WRITE
@@ -96,14 +103,12 @@ def _effect(words: list[str], text: str) -> Effect:
 
 def _replaces(words: list[str]) -> bool:
     """
-    ``INSERT OVERWRITE`` and ``UPSERT`` of rows that stand in the text.
+    ``INSERT OVERWRITE`` and ``UPSERT``: their rows take the place of others.
 
-    With a FROM they may read what they write, through a view if not by name, and twice would not
-    be the same as once.  A key that is drawn by lot is another one the second time.
+    A key or partition that is drawn by lot is another one the second time.
     """
-    if words[:2] != ["insert", "overwrite"] and words[:1] != ["upsert"]:
-        return False
-    return not _ROWS.isdisjoint(words) and _DEPENDS.isdisjoint(words)
+    over = words[:2] == ["insert", "overwrite"] or words[:1] == ["upsert"]
+    return over and not _ROWS.isdisjoint(words)
 
 
 def _guarded(words: list[str]) -> bool:
@@ -120,6 +125,22 @@ def _unquoted(value: str) -> str:
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value[1:-1]
     return value
+
+
+def reads_what_it_writes(plan: str) -> bool:
+    """
+    Does a write read the table that it writes?
+
+    Args:
+        plan: What EXPLAIN says of it: its sink names the table that is written, and each scan one
+            that is read, however many views are between.  In doubt it does.
+    """
+    written = re.findall(r"(?m)^\W*(?:WRITE TO|INSERT INTO|UPSERT INTO) \w+ \[([^\s,\]]+)", plan)
+    scans = re.findall(r"(?m)^\W*\d+:.*SCAN\b(.*)", plan)
+    read = [re.match(r"[\w ]* \[([^\s,\]]+)", scan) for scan in scans]
+    if len(written) != 1 or not all(read):
+        return True
+    return written[0].lower() in {found[1].lower() for found in read if found}
 
 
 def literals(sql: str) -> list[tuple[int, int]]:

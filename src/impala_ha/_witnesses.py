@@ -23,7 +23,7 @@ from . import errors
 from ._clock import Clock
 from ._driver import Driver
 from ._model import Coordinator
-from ._polling import poll
+from ._polling import rows
 from .errors import Outcome
 
 _STATES = {
@@ -121,9 +121,8 @@ def _seen(question: Question, address: str, seconds: float) -> Outcome:
     if shown is None:
         return Outcome.UNKNOWN
     ended = shown.get("completed_queries", [])
-    rows = [*shown.get("in_flight_queries", []), *ended]
     doubtful = False
-    for row in rows:
+    for row in [*shown.get("in_flight_queries", []), *ended]:
         it_is = _is_meant(question, row, address, seconds)
         if it_is:
             return _STATES.get(str(row.get("state")), Outcome.UNKNOWN)
@@ -187,23 +186,16 @@ def tables(
         link = driver.open(coordinator, question.user, {}, seconds)
         try:
             with link.within(seconds):
-                rows = _rows(link.session(question.user, {}), asked, clock)
+                found = rows(link.session(question.user, {}), asked, clock)
         finally:
             link.close()
     except errors.OperationalError:
         return None
     except errors.Error:  # it has no such tables, and neither have the others
         return Outcome.UNKNOWN
-    if len(rows) != 1:
+    if len(found) != 1:
         return Outcome.UNKNOWN
-    return _STATES.get(str(rows[0][0]), Outcome.UNKNOWN)
-
-
-def _rows(session: Any, asked: str, clock: Clock) -> list[tuple[Any, ...]]:
-    operation = session.execute(asked, run_async=True)
-    poll(operation, clock)
-    batch = operation.fetch()
-    return batch.pop_many(len(batch))  # type: ignore[no-any-return]  # impyla is not typed
+    return _STATES.get(str(found[0][0]), Outcome.UNKNOWN)
 
 
 _TABLES = (

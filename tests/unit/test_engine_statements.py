@@ -220,6 +220,44 @@ def test_explain_shows_a_plan(lab):
 
 
 @pytest.mark.parametrize(
+    ("sql", "lines"),
+    [
+        ("SELECT * FROM t", ["00:SCAN HDFS [default.t]"]),
+        ("SELECT 1", []),
+        ("WITH x AS (SELECT * FROM v) SELECT * FROM x", ["00:SCAN HDFS [default.t]"]),
+        (
+            "INSERT OVERWRITE u SELECT v.i FROM v, k",
+            [
+                "WRITE TO HDFS [default.u, OVERWRITE=true]",
+                "01:SCAN KUDU [default.k]",
+                "00:SCAN HDFS [default.t]",
+            ],
+        ),
+        (
+            "WITH x AS (SELECT 1 AS i) INSERT INTO t SELECT i FROM x",
+            ["WRITE TO HDFS [default.t, OVERWRITE=false]"],
+        ),
+        (
+            "UPSERT INTO k SELECT i FROM t",
+            ["UPSERT INTO KUDU [default.k]", "00:SCAN HDFS [default.t]"],
+        ),
+    ],
+)
+def test_explain_tells_what_is_read_and_written(lab, sql, lines):
+    for made in (
+        "CREATE TABLE t (i INT)",
+        "CREATE TABLE u (i INT)",
+        "CREATE TABLE k (i INT PRIMARY KEY) STORED AS KUDU",
+        "CREATE VIEW w AS SELECT * FROM t",
+        "CREATE VIEW v AS SELECT * FROM w",
+    ):
+        lab.run(made)
+    found = [line for (line,) in lab.rows(f"EXPLAIN {sql}")]
+
+    assert lines == [line for line in found if " [default." in line]
+
+
+@pytest.mark.parametrize(
     ("statement", "text"),
     [
         ("SELECT * FROM nope", "AnalysisException: Could not resolve table reference: 'nope'"),

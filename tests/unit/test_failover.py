@@ -170,6 +170,73 @@ def test_a_fetch_after_an_unknown_outcome_does_not_send_the_write_again(world, c
     assert world.statements() == {"a": ["insert into t values (1)"]}
 
 
+OVERWRITE = "insert overwrite t select * from v"
+HARMLESS_PLAN = ["WRITE TO HDFS [default.t, OVERWRITE=true]", "|", "00:SCAN HDFS [default.u]"]
+
+
+@pytest.mark.parametrize("rpc", ["ExecuteStatement", "GetOperationStatus"])
+def test_a_lost_write_that_replaces_rows_by_those_of_other_tables_is_run_again(world, cursor, rpc):
+    world["a"].script[rpc] = deque([lost()])
+    world["b"].rows = HARMLESS_PLAN
+
+    cursor.execute(OVERWRITE)
+
+    assert world["b"].statements() == [f"EXPLAIN {OVERWRITE}", OVERWRITE]
+    assert ["a", "b"] == [attempt.coordinator.host for attempt in cursor.attempts]
+    assert world.driver.ended == ["a"], "what may still run there must not overtake the second"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        [*HARMLESS_PLAN, "01:SCAN HDFS [default.t]"],
+        ["nothing that anybody knows"],
+    ],
+)
+def test_one_that_reads_what_it_writes_is_not(world, cursor, plan):
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+    world["b"].rows = plan
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        cursor.execute(OVERWRITE)
+
+    assert world["b"].statements() == [f"EXPLAIN {OVERWRITE}"]
+    assert ["a"] == [attempt.coordinator.host for attempt in caught.value.attempts]
+    assert world.driver.ended == []
+
+
+def test_nor_is_one_whose_plan_nobody_tells(world, cursor):
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+    world["b"].script["ExecuteStatement"] = deque(["AnalysisException: no such table"])
+
+    with pytest.raises(errors.OutcomeUnknown):
+        cursor.execute(OVERWRITE)
+
+    assert world["b"].statements() == [f"EXPLAIN {OVERWRITE}"]
+
+
+def test_who_says_that_it_is_not_harmless_is_believed(world, cursor):
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+
+    with pytest.raises(errors.OutcomeUnknown):
+        cursor.execute(OVERWRITE, idempotent=False)
+
+    assert world["b"].statements() == []
+
+
+def test_all_its_tries_count_together(world, cursor):
+    world["b"].rows = HARMLESS_PLAN
+    world["a"].script["ExecuteStatement"] = deque([lost()])
+    world["b"].script["ExecuteStatement"] = deque([None, lost()])
+    world["c"].script["ExecuteStatement"] = deque([lost()])
+
+    with pytest.raises(errors.CoordinatorLost) as caught:
+        cursor.execute(OVERWRITE)
+
+    assert not isinstance(caught.value, errors.OutcomeUnknown)
+    assert ["a", "b", "c"] == [attempt.coordinator.host for attempt in caught.value.attempts]
+
+
 def test_a_write_whose_bytes_never_left_goes_elsewhere(world, cursor):
     world["a"].script["ExecuteStatement"] = deque([Unsent(lost())])
 

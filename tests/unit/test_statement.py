@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha._statement import Effect, Statement, literals
+from impala_ha._statement import Effect, Statement, literals, reads_what_it_writes
 
 READS = [
     "select 1",
@@ -69,6 +69,8 @@ WRITES = [
     "upsert into t select * from u",
     "upsert into t values (uuid(), 1)",
     "upsert into t select now()",
+    "upsert into t select rand(), i from u",
+    "insert overwrite t select * from u tablesample system(10)",
     "insert overwrite t",
     "upsert into t",
     "update t set i = 1",
@@ -224,6 +226,66 @@ def test_comments_and_white_space_around_a_statement_change_nothing(sql, before,
 def test_comments_between_words_change_nothing(pieces):
     """Words stay words: a comment separates them, and never joins them."""
     assert Statement.parse("select " + " ".join(pieces)).effect is Effect.READ
+
+
+@pytest.mark.parametrize("sql", WRITES)
+def test_a_write_may_be_harmless_if_its_rows_replace_others_and_come_from_tables(sql):
+    """`in` a coordinator's plan it is then seen whether they come from elsewhere."""
+    over = sql.startswith(("insert overwrite", "upsert")) and " from " in sql
+    chance = "rand" in sql or "tablesample" in sql
+
+    assert Statement.parse(sql).replaces is (over and not chance)
+
+
+@pytest.mark.parametrize("sql", [*READS, *HARMLESS])
+def test_what_may_be_repeated_anyway_needs_no_plan(sql):
+    assert not Statement.parse(sql).replaces
+
+
+PLAN = """\
+Max Per-Host Resource Reservation: Memory=4.00MB Threads=3
+
+{sink}
+|  partitions=1
+|
+02:HASH JOIN [INNER JOIN, BROADCAST]
+|
+|--01:{scan}
+|     HDFS partitions=1/1 files=1 size=10B
+|
+00:SCAN HDFS [default.u a]
+   HDFS partitions=1/1 files=1 size=10B
+"""
+SINK = "WRITE TO HDFS [default.t, OVERWRITE=true]"
+
+
+@pytest.mark.parametrize(
+    ("sink", "scan"),
+    [
+        (SINK, "SCAN HDFS [default.s]"),
+        (SINK, "SCAN HDFS [default.tt, RANDOM]"),
+        ("UPSERT INTO KUDU [default.t]", "SCAN KUDU [default.s b]"),
+        ("WRITE TO HDFS [default.`a b`, OVERWRITE=true]", "SCAN ICEBERG [default.t]"),
+    ],
+)
+def test_a_plan_that_scans_other_tables_reads_not_what_it_writes(sink, scan):
+    assert not reads_what_it_writes(PLAN.format(sink=sink, scan=scan))
+
+
+@pytest.mark.parametrize(
+    ("sink", "scan"),
+    [
+        (SINK, "SCAN HDFS [default.t]"),
+        (SINK, "SCAN HDFS [DEFAULT.T x, RANDOM]"),
+        (SINK, "SCAN SOMETHING NEW"),
+        (SINK, "ICEBERG METADATA SCAN default.t.snapshots"),
+        ("UPSERT INTO KUDU [default.t]", "SCAN KUDU [default.t]"),
+        ("SOMETHING NEW", "SCAN HDFS [default.s]"),
+        (f"{SINK}\n{SINK}", "SCAN HDFS [default.s]"),
+    ],
+)
+def test_in_doubt_a_plan_reads_what_it_writes(sink, scan):
+    assert reads_what_it_writes(PLAN.format(sink=sink, scan=scan))
 
 
 WRITING = ["insert", "upsert", "update", "delete", "merge", "load", "alter", "truncate", "grant"]

@@ -93,7 +93,9 @@ class FakeCoordinator:
         return hs2.TCloseSessionResp(status=_OK)
 
     def _ExecuteStatement(self, request: Any) -> Any:  # noqa: N802
-        rows = request.statement.lstrip("( ").lower().startswith(("select", "with", "show"))
+        rows = (
+            request.statement.lstrip("( ").lower().startswith(("select", "with", "show", "explain"))
+        )
         return self._operation(rows)
 
     def _GetTables(self, _: Any) -> Any:  # noqa: N802

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from impala_ha.testing._impalad.contract import ImpalaError, Job
 from impala_ha.testing._impalad.sql import typenames
 from impala_ha.testing._impalad.sql.arithmetic import is_number, is_text
@@ -50,16 +52,10 @@ class Target:
 
 def plan_insert(reader: Reader, context: Context) -> Job:
     """Plan an INSERT, also one with a WITH clause before it."""
-    opening = reader.start
-    if reader.take("WITH"):
-        reader.seek("INSERT", "UPSERT")
-    cut = reader.start
-    target = _target(reader, context)
-    sql = reader.sql[:cut] + _blank(reader.sql[cut : reader.start]) + reader.sql[reader.start :]
-    start = opening if opening < cut else reader.start
+    target, tree = read_insert(reader, context)
     with context.planning() as lane:
         scope = context.scope(lane)
-        query = _filling(target, bind(parse(sql, start), scope, context.duck), scope)
+        query = _filling(target, bind(tree, scope, context.duck), scope)
         context.duck.describe(query)
     table = target.table
     if table.keys and not target.overwrite:
@@ -68,6 +64,17 @@ def plan_insert(reader: Reader, context: Context) -> Job:
             lambda lane: put(context, table, lane, query, target.names, over=target.upsert),
         )
     return WriteJob(lane, lambda lane: _write(context, target, query, lane))
+
+
+def read_insert(reader: Reader, context: Context) -> tuple[Target, exp.Expr]:
+    """Where rows go, and the query that makes them."""
+    opening = reader.start
+    if reader.take("WITH"):
+        reader.seek("INSERT", "UPSERT")
+    cut = reader.start
+    target = _target(reader, context)
+    sql = reader.sql[:cut] + _blank(reader.sql[cut : reader.start]) + reader.sql[reader.start :]
+    return target, parse(sql, opening if opening < cut else reader.start)
 
 
 def _blank(text: str) -> str:

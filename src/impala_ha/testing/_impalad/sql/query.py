@@ -192,6 +192,28 @@ def _find(node: exp.Table, scope: Scope) -> Table:
     return found
 
 
+def scanned(tree: exp.Expr, scope: Scope) -> list[Table]:
+    """The tables that *tree* reads, by itself or through views."""
+    found = []
+    for node in tree.find_all(exp.Table):
+        if find_cte(node) is not None:
+            continue
+        table = _find(node, scope)
+        if table.view is None:
+            found.append(table)
+        else:
+            around = replace(scope.around, database=table.database)
+            inner = Scope(scope.catalog, around, _deeper(table, scope))
+            found += scanned(parse(table.view), inner)
+    return found
+
+
+def _deeper(view: Table, scope: Scope) -> int:
+    if scope.depth > _VIEWS_DEEP:
+        raise ImpalaError(f"AnalysisException: Views are nested too deeply: {view.full_name}")
+    return scope.depth + 1
+
+
 def _resolve(node: exp.Table, scope: Scope) -> tuple[str, str]:
     table = _find(node, scope)
     source = view_sql(table, scope) if table.view is not None else _scan(table, scope)
@@ -209,12 +231,11 @@ def _scan(table: Table, scope: Scope) -> str:
 
 def view_sql(table: Table, scope: Scope) -> str:
     """The query of a view, in DuckDB's words."""
-    if scope.depth > _VIEWS_DEEP:
-        raise ImpalaError(f"AnalysisException: Views are nested too deeply: {table.full_name}")
     around = replace(scope.around, database=table.database)
+    deeper = _deeper(table, scope)
     tree = parse(table.view or "")
     labelled(tree)
-    inner = written(translate(tree, Scope(scope.catalog, around, scope.depth + 1)))
+    inner = written(translate(tree, Scope(scope.catalog, around, deeper)))
     names = ", ".join(typenames.quote(column.name) for column in table.columns)
     return f"SELECT * FROM ({inner}) AS v({names})"
 

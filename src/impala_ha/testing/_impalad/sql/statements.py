@@ -10,6 +10,7 @@ from impala_ha.testing._impalad.sql import (
     change,
     create,
     describe,
+    explain,
     insert,
     properties,
     refresh,
@@ -32,7 +33,7 @@ PLANNERS: dict[str, Planner] = {
     "SELECT": selects.plan_query,
     "VALUES": selects.plan_query,
     "(": selects.plan_query,
-    "EXPLAIN": selects.plan_explain,
+    "EXPLAIN": explain.plan_explain,
     "INSERT": insert.plan_insert,
     "UPSERT": insert.plan_insert,
     "UPDATE": change.plan_update,
@@ -58,7 +59,7 @@ PLANNERS: dict[str, Planner] = {
 _ONLY_LOOKING = frozenset(
     (
         selects.plan_query,
-        selects.plan_explain,
+        explain.plan_explain,
         settings.plan_use,
         settings.plan_set,
         show.plan_show,

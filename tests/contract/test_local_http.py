@@ -225,7 +225,7 @@ def test_a_cluster_without_http_says_so(cluster):
     assert cluster[0].http_port is None
     with pytest.raises(RuntimeError, match="without http=True"):
         assert cluster.http_hosts
-    with pytest.raises(ValueError, match="http"):
+    with pytest.raises(ValueError, match="without http=True"):
         cluster[0].answer_http(503)
 
 

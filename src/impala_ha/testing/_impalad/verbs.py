@@ -10,7 +10,7 @@ from impala_ha.testing._impalad.records import record_of
 from impala_ha.testing._impalad.workload import row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from impala_ha.testing._impalad.contract import Cells
     from impala_ha.testing._impalad.frontend import Frontend
@@ -29,7 +29,6 @@ def verbs(
         http: Its second port; None when it has none.
     """
     faults, registry = impalad.faults, impalad.registry
-    frontends = [frontend, http.frontend] if http is not None else [frontend]
 
     def lag(seconds: float) -> None:
         if isinstance(impalad.engine, SharedCatalog):
@@ -38,14 +37,10 @@ def verbs(
     def heal() -> None:
         faults.heal()
         lag(0)
+        frontend.wake()
         if http is not None:
             http.gateway.clear()
-        for each in frontends:
-            each.wake()
-
-    def saturate(on: bool) -> None:
-        for each in frontends:
-            each.saturate(on)
+            http.frontend.wake()
 
     def lose_sessions() -> None:
         for session in registry.sessions():
@@ -53,7 +48,6 @@ def verbs(
 
     return {
         "mute": faults.mute,
-        "saturate": saturate,
         "drain": faults.drain,
         "draining": lambda: faults.draining_since is not None,
         "delay": faults.delay,
@@ -62,18 +56,37 @@ def verbs(
         "fail_next": faults.fail_next,
         "heal": heal,
         "lose_sessions": lose_sessions,
-        "disconnect": lambda: sum(each.disconnect() for each in frontends),
         "cut_count": lambda: faults.cut_count,
-        "connections": lambda: sum(each.count() for each in frontends),
         "sessions": lambda: [str(session.handle) for session in registry.sessions()],
         "running": lambda: _running(impalad),
         "queries": lambda: [str(query.handle) for query in registry.queries()],
-        **(_http_verbs(http) if http is not None else {}),
+        **_port_verbs([frontend, http.frontend] if http is not None else [frontend]),
+        **_http_verbs(http),
     }
 
 
-def _http_verbs(http: HttpPort) -> dict[str, Callable[..., Any]]:
-    """What may be asked of a coordinator that speaks HTTP."""
+def _port_verbs(frontends: Sequence[Frontend]) -> dict[str, Callable[..., Any]]:
+    """What may be asked of all ports."""
+
+    def saturate(on: bool) -> None:
+        for each in frontends:
+            each.saturate(on)
+
+    return {
+        "saturate": saturate,
+        "disconnect": lambda: sum(each.disconnect() for each in frontends),
+        "connections": lambda: sum(each.count() for each in frontends),
+    }
+
+
+def _http_verbs(http: HttpPort | None) -> dict[str, Callable[..., Any]]:
+    """What may be asked of the HTTP port, where there is one."""
+    if http is None:
+
+        def refuse(**_: object) -> None:
+            raise ValueError("the cluster was started without http=True")
+
+        return dict.fromkeys(("answer_http", "forget_cookies", "http_connections"), refuse)
     return {
         "answer_http": http.gateway.order,
         "forget_cookies": http.cookies.forget,

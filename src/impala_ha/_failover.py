@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from . import errors
 from ._attempts import Call, Trail, spent, spoken
 from ._driver import Driver
-from ._faults import Fault, Phase, judge
+from ._faults import Fault, Phase, judge, words
 from ._link import Link
 from ._model import Attempt, Coordinator
 from ._place import First, Place
@@ -194,14 +194,7 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
         tried, cause = replace(tried, phase=error.phase), error.__cause__ or error
     phase = tried.phase or Phase.OPEN
     fault = judge(cause, phase, password=driver.sends_password, lagging=lagging)
-    text = _words(cause)
+    text = words(cause)
     hint = driver.hint(tried.coordinator, phase, text)
     later = getattr(cause, "retry_after", 0.0)
     return replace(tried, fault=fault, error=cause, text=text, hint=hint, retry_after=later)
-
-
-def _words(error: BaseException) -> str:
-    """What *error* says, and what thrift keeps beside it: "unexpected exception" says little."""
-    inner = getattr(error, "inner", None)
-    text = str(error) or type(error).__name__
-    return text if inner is None or str(inner) in text else f"{text}: {inner}"

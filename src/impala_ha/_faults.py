@@ -165,6 +165,14 @@ FAULTS: tuple[Row, ...] = (
         _ALWAYS,
         Fault.STALE,
     ),
+    Row(
+        (Error,),
+        r"is not authorized to delegate to|Unable to delegate using empty"
+        r"|Cannot set 'impala\.doas\.user'|Failed to validate proxy privilege",
+        _ALWAYS,
+        Fault.DENIED,
+    ),
+    Row((Error,), r"(?:^|\n)User is not authorized\.", _OPENING, Fault.DENIED),
     # What a gateway in front of hs2-http says.
     Row((HttpError,), r"HTTP code 40[137]", _ALWAYS, Fault.DENIED),
     Row((HttpError,), r"HTTP code 413", _GIVEN, Fault.QUERY),
@@ -182,6 +190,19 @@ FAULTS: tuple[Row, ...] = (
     Row(_ANY, r"GSS initiate failed", _LOGIN, Fault.MISNAMED),
     # What happens on the way.
     Row(_ANY, r"CERTIFICATE_VERIFY_FAILED|certificate verify failed", _UNSENT, Fault.UNTRUSTED),
+    Row(
+        _ANY,
+        r"ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)",
+        _OPENING,
+        Fault.DENIED,
+    ),
+    Row(
+        _ANY,
+        r"ALERT_(?!INTERNAL_ERROR|BAD_RECORD_MAC)|UNRECOGNIZED_NAME|UNSUPPORTED_PROTOCOL"
+        r"|NO_PROTOCOLS_AVAILABLE|KEY_TOO_SMALL",
+        _OPENING,
+        Fault.MISMATCH,
+    ),
     Row(
         _ANY,
         r"Bad status: [34]\b|Bad SASL result|Could not start SASL|Error validating the login",
@@ -218,13 +239,20 @@ def judge(
         return Fault.DENIED
     if password and phase is Phase.LOGIN and _is_end_of_file(error):
         return Fault.DENIED
-    text = str(error)
+    text = words(error)
     for row in FAULTS:
         if row.fault is Fault.STALE and not lagging:
             continue
         if phase in row.phases and isinstance(error, row.types) and re.search(row.pattern, text):
             return row.fault
     return Fault.UNKNOWN
+
+
+def words(error: BaseException) -> str:
+    """What *error* says, and what thrift keeps beside it: "unexpected exception" says little."""
+    inner = getattr(error, "inner", None)
+    text = str(error) or type(error).__name__
+    return text if inner is None or str(inner) in text else f"{text}: {inner}"
 
 
 def _is_end_of_file(error: BaseException) -> bool:

@@ -155,9 +155,38 @@ HINTS: tuple[Hint, ...] = (
         "the server does not offer this auth_mechanism",
     ),
     Hint(
+        r"certificate has expired",
+        lambda _: True,
+        "the coordinator's certificate has ended and is to be renewed there, unless the clock of "
+        "this machine is wrong",
+    ),
+    Hint(
+        r"certificate is not yet valid",
+        lambda _: True,
+        "the clock of this machine may be slow, or that where the certificate was made fast",
+    ),
+    Hint(
+        r"[Hh]ostname mismatch|IP address mismatch|certificate is not valid for",
+        lambda _: True,
+        "the certificate carries other names than the one that the coordinator is called by here: "
+        "call it by one of them (name or address), or have it made anew with this one",
+    ),
+    Hint(
+        r"self.signed|unable to get (?:local )?issuer",
+        lambda _: True,
+        "the certificate was signed by somebody who is not trusted: ca_cert=FILE names the CA, "
+        "verify_cert=True takes those of the system (the package ca-certificates)",
+    ),
+    Hint(
         r"CERTIFICATE_VERIFY_FAILED",
         lambda _: True,
         "check ca_cert, the date of the certificate, and that it carries the coordinator's name",
+    ),
+    Hint(
+        r"ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)",
+        lambda _: True,
+        "the server wants a certificate from this client that it trusts: check client_cert "
+        "(whether there is one, its date, who signed it) and client_key",
     ),
     Hint(
         r"WRONG_VERSION_NUMBER|UNEXPECTED_EOF|EOF occurred in violation|record layer failure",
@@ -165,9 +194,16 @@ HINTS: tuple[Hint, ...] = (
         "the server does not speak TLS on this port: use_ssl=False, or another port",
     ),
     Hint(
-        r"alert",
+        r"alert|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE",
         lambda f: f.options.use_ssl,
-        "the server refused the TLS handshake: version, cipher or client certificate",
+        "the server refused the TLS handshake: its version or ciphers may be too old (at least "
+        "TLS 1.2 is spoken here), or it wants a client certificate (client_cert)",
+    ),
+    Hint(
+        r"not authorized to delegate|User is not authorized|validate proxy privilege",
+        lambda _: True,
+        "each coordinator must allow the user to act for doas_user: authorized_proxy_user_config "
+        "or authorized_proxy_group_config, and the LDAP filters, which count for doas_user",
     ),
     Hint(
         r"No protocol version header|Bad version in readMessageBegin|Bad status: (?!3\b|4\b)\d+"

@@ -163,8 +163,11 @@ class Socket(_Connecting):
         self.written = True
         try:
             super().write(buffer)
-        except TTransportException as error:
-            raise self._last_words() or error from error.__cause__
+        except TTransportException:
+            told = self._last_words()
+            if told is None:
+                raise
+            raise told from told.inner
 
     def _last_words(self) -> TTransportException | None:
         """

@@ -11,7 +11,7 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._faults import FAULTS, Fault, Phase, judge
+from impala_ha._faults import FAULTS, Fault, Phase, judge, words
 from impala_ha._kerberos_errors import GSSError
 from impala_ha._refusal import Refused
 
@@ -143,7 +143,22 @@ SAID = [
         Phase.SENT,
         Fault.QUERY,
     ),
-    ("User 'a' is not authorized to delegate to 'b'.", Phase.OPEN, Fault.QUERY),
+    # Acting for somebody else.
+    ("User 'a' is not authorized to delegate to 'b'.", Phase.OPEN, Fault.DENIED),
+    (
+        "User 'a' is not authorized to delegate to 'b'. User/group delegation is disabled.",
+        Phase.OPEN,
+        Fault.DENIED,
+    ),
+    ("Unable to delegate using empty doAs username.", Phase.OPEN, Fault.DENIED),
+    (
+        "Cannot set 'impala.doas.user' configuration property when 'doAs' query parameter is set.",
+        Phase.OPEN,
+        Fault.DENIED,
+    ),
+    ("User is not authorized.", Phase.OPEN, Fault.DENIED),
+    ("User is not authorized.", Phase.SENT, Fault.QUERY),
+    ("Failed to validate proxy privilege of a for b", Phase.OPEN, Fault.DENIED),
     (POOL + "disabled by requests limit set to 0", Phase.RUNNING, Fault.QUERY),
     (POOL + "request memory needed 9 GB is greater than pool max mem", Phase.RUNNING, Fault.QUERY),
     ("Memory limit exceeded: Could not allocate 8.00 MB", Phase.RUNNING, Fault.QUERY),
@@ -167,6 +182,12 @@ def http(code, retry_after=0.0):
 
 def transport(kind, text):
     return TTransportException(kind, text)
+
+
+def alert(reason):
+    """As thrift tells it: the words are in what it keeps beside its own."""
+    inner = ssl.SSLError(1, f"[SSL: {reason}] {reason.lower()} (_ssl.c:2580)")
+    return TTransportException(message="unexpected exception", inner=inner)
 
 
 EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
@@ -229,6 +250,19 @@ HAPPENED = [
         Fault.MISMATCH,
     ),
     (UNTRUSTED, Phase.CONNECT, Fault.UNTRUSTED),
+    (alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"), Phase.OPEN, Fault.DENIED),
+    (alert("TLSV1_ALERT_UNKNOWN_CA"), Phase.LOGIN, Fault.DENIED),
+    (alert("SSLV3_ALERT_BAD_CERTIFICATE"), Phase.CONNECT, Fault.DENIED),
+    (alert("SSLV3_ALERT_CERTIFICATE_EXPIRED"), Phase.OPEN, Fault.DENIED),
+    (alert("TLSV1_ALERT_UNKNOWN_CA"), Phase.RUNNING, Fault.LOST),
+    (alert("TLSV1_ALERT_PROTOCOL_VERSION"), Phase.CONNECT, Fault.MISMATCH),
+    (alert("SSLV3_ALERT_HANDSHAKE_FAILURE"), Phase.CONNECT, Fault.MISMATCH),
+    (alert("UNSUPPORTED_PROTOCOL"), Phase.CONNECT, Fault.MISMATCH),
+    (alert("NO_PROTOCOLS_AVAILABLE"), Phase.CONNECT, Fault.MISMATCH),
+    (alert("TLSV1_UNRECOGNIZED_NAME"), Phase.CONNECT, Fault.MISMATCH),
+    (alert("DH_KEY_TOO_SMALL"), Phase.CONNECT, Fault.MISMATCH),
+    (alert("TLSV1_ALERT_INTERNAL_ERROR"), Phase.CONNECT, Fault.UNREACHABLE),
+    (alert("SSLV3_ALERT_BAD_RECORD_MAC"), Phase.SENT, Fault.LOST),
     (
         ssl.SSLCertVerificationError(1, "certificate verify failed: Hostname mismatch"),
         Phase.CONNECT,
@@ -368,7 +402,7 @@ def _row(error, phase):
         if (
             phase in row.phases
             and isinstance(error, row.types)
-            and re.search(row.pattern, str(error))
+            and re.search(row.pattern, words(error))
         ):
             return row
     return None
@@ -390,7 +424,7 @@ def test_every_text_that_is_looked_for_has_a_real_message(row, part):
     cases += [(error, phase) for error, phase, _ in HAPPENED]
 
     assert any(
-        phase in row.phases and isinstance(error, row.types) and re.search(part, str(error))
+        phase in row.phases and isinstance(error, row.types) and re.search(part, words(error))
         for error, phase in cases
     )
 

@@ -9,7 +9,9 @@ from impala_ha._options import Options
 
 EOF = "TSocket read 0 bytes"
 GSSAPI = {"auth_mechanism": "GSSAPI"}
-STRANGER = "Server krbtgt/TEST@LAB.TEST not found in Kerberos database (KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN)"
+STRANGER = (
+    "Server krbtgt/TEST@LAB.TEST not found in Kerberos database (KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN)"
+)
 CASES = [
     ({"auth_mechanism": "GSSAPI"}, "127.0.0.1", Phase.LOGIN, "x", "Kerberos needs names"),
     (GSSAPI, "127.0.0.1", Phase.TICKET, STRANGER, "Kerberos needs names"),
@@ -20,8 +22,10 @@ CASES = [
         {**GSSAPI, "krb_canonicalize": True},
         "127.0.0.9",
         Phase.TICKET,
-        "127.0.0.9 has no name ([Errno -2] Name or service not known), which krb_canonicalize "
-        "looked for",
+        (
+            "127.0.0.9 has no name ([Errno -2] Name or service not known), which krb_canonicalize "
+            "looked for"
+        ),
         "knows no name for this address",
     ),
     (
@@ -90,7 +94,82 @@ CASES = [
         "a",
         Phase.CONNECT,
         "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate",
-        "check ca_cert",
+        "ca_cert=FILE names the CA",
+    ),
+    (
+        {"use_ssl": True},
+        "a",
+        Phase.CONNECT,
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer "
+            "certificate (_ssl.c:1006)"
+        ),
+        "verify_cert=True takes those of the system",
+    ),
+    (
+        {"use_ssl": True},
+        "a",
+        Phase.CONNECT,
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired",
+        "is to be renewed there",
+    ),
+    (
+        {"use_ssl": True},
+        "a",
+        Phase.CONNECT,
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate is not yet valid",
+        "the clock of this machine may be slow",
+    ),
+    (
+        {"use_ssl": True},
+        "a",
+        Phase.CONNECT,
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch, "
+            "certificate is not valid for 'a'."
+        ),
+        "carries other names",
+    ),
+    (
+        {"use_ssl": True},
+        "127.0.0.1",
+        Phase.CONNECT,
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: IP address mismatch, "
+            "certificate is not valid for '127.0.0.1'."
+        ),
+        "carries other names",
+    ),
+    (
+        {"use_ssl": True},
+        "a",
+        Phase.CONNECT,
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: EE certificate key too weak",
+        "check ca_cert, the date",
+    ),
+    (
+        {"use_ssl": True},
+        "a",
+        Phase.OPEN,
+        (
+            "unexpected exception: [SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate "
+            "required (_ssl.c:2580)"
+        ),
+        "check client_cert",
+    ),
+    (
+        {"use_ssl": True},
+        "a",
+        Phase.CONNECT,
+        "[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol (_ssl.c:1006)",
+        "at least TLS 1.2 is spoken here",
+    ),
+    (
+        {"doas_user": "b"},
+        "a",
+        Phase.OPEN,
+        "User 'a' is not authorized to delegate to 'b'.",
+        "authorized_proxy_user_config",
     ),
     (
         {"use_ssl": True},

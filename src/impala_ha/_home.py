@@ -23,6 +23,7 @@ from ._failover import Failover
 from ._faults import Fault, judge
 from ._interrupts import interrupted
 from ._link import FAREWELL, Link
+from ._model import Coordinator
 from ._outcome import resolve
 from ._polling import poll
 from ._session import Session
@@ -103,17 +104,11 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if left is not None:
             left.forget(self.session)
         where = unknown.attempts[-1].coordinator
-        handle = self._last_operation.handle if self._last_operation is not None else None
-        question = Question(
-            text=self._sent.text,
-            tag=self._sent.tag,
-            coordinator=where,
-            user=self._wanted.user,
-            session=self.session,
-            operation=handle,
-            session_id=printed_id(self.session.handle.sessionId),
-            query_id=printed_id(handle.operationId) if handle is not None else None,
-            known=tuple(i for text, i in self._taken if text == self._last_operation_string),
+        question = _asked(
+            (where, self._wanted.user, self.session),
+            self._last_operation,
+            self._sent,
+            tuple(i for text, i in self._taken if text == self._last_operation_string),
         )
         cluster, driver = self._failover.cluster, self._failover.driver
         unknown.resolver = lambda timeout: resolve(question, cluster, driver, timeout)
@@ -194,6 +189,24 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if not self._closed and home is not None and home.client.broken is None:
             home.drop(self.session)
             self._closed = True
+
+
+def _asked(
+    at: tuple[Coordinator, str, Any], operation: Any, sent: Sent, known: tuple[str, ...]
+) -> Question:
+    """What to ask about the last statement of a session: coordinator, user and itself."""
+    handle = operation.handle if operation is not None else None
+    return Question(
+        text=sent.text,
+        tag=sent.tag,
+        coordinator=at[0],
+        user=at[1],
+        session=at[2],
+        operation=handle,
+        session_id=printed_id(at[2].handle.sessionId),
+        query_id=printed_id(handle.operationId) if handle is not None else None,
+        known=known,
+    )
 
 
 def printed_id(identifier: Any) -> str:

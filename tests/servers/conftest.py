@@ -1,10 +1,14 @@
-"""Real servers that the tests share: a realm, certificates, the jars of Spark."""
+"""Real servers that the tests share: a realm, certificates, and HiveServer2s that are not ours."""
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from impala_ha.testing.servers import Certificates, Realm, missing, spark_jars
+import impala_ha
+from impala_ha.testing.servers import Certificates, Realm, SparkServer, missing, spark_jars
 
 
 def need(*wanted):
@@ -37,3 +41,47 @@ def jars():
         return spark_jars()
     except OSError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def ticket(realm, monkeypatch):
+    """A ticket for etl, in the environment as after ``kinit``; the value is its cache."""
+    need("kerberos")
+    for name, value in realm.environment.items():
+        monkeypatch.setenv(name, value)
+    return realm.kinit("etl")
+
+
+@pytest.fixture(scope="session")
+def spark(jars):
+    """Start servers side by side and end them after the block: ``with spark(plan, plan) as ...``.
+
+    Each plan is a dict of the arguments of `SparkServer`.
+    """
+
+    @contextlib.contextmanager
+    def run(*plans, warm=True):
+        with contextlib.ExitStack() as stack:
+            servers = []
+            for plan in plans:
+                servers.append(SparkServer(**plan))
+                stack.callback(servers[-1].close)
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda server: server.start(warm=warm), servers))
+            yield servers
+
+    return run
+
+
+@pytest.fixture
+def connect():
+    """Open connections that are closed after the test: ``connect(server, server, option=...)``."""
+    with contextlib.ExitStack() as stack:
+
+        def open_(*servers, **options):
+            # A cluster of its own each time: what one test learns is no news to the next.
+            cluster = impala_ha.Cluster([server.coordinator for server in servers], policy="ordered")
+            arguments = {"timeout": 60, "connect_timeout": 60, **servers[0].options, **options}
+            return stack.enter_context(impala_ha.connect(cluster, **arguments))
+
+        yield open_

@@ -21,6 +21,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from impala_ha import Coordinator
 from impala_ha.testing.servers._daemon import Daemon
 from impala_ha.testing.servers._jars import spark_jars
 from impala_ha.testing.servers._loopback import ADDRESS, build_loopback
@@ -130,6 +131,12 @@ class SparkServer:
     def hosts(self) -> str:
         """What `impala_ha.connect` takes as its first argument; join several with a comma."""
         return self._plan.hosts
+
+    @property
+    def coordinator(self) -> Coordinator:
+        """The same as a value, for `impala_ha.Cluster`."""
+        identity = self._plan.identity
+        return Coordinator(self.host, self.port, krb_host=identity.host if identity else "")
 
     @property
     def options(self) -> dict[str, Any]:

@@ -110,6 +110,9 @@ def _hive(plan: Plan) -> dict[str, str]:
         "hive.server2.thrift.sasl.qop": plan.qop,
         # Its default of 5 s lets a client with a shorter read timeout fail.
         "hive.server2.long.polling.timeout": "200ms",
+        # The first session to close would set up a metastore, for seconds, that nobody needs; Hive
+        # notes that this one does not exist, and goes on.
+        "hive.metastore.rawstore.impl": "no.metastore",
         "hive.exec.scratchdir": f"{plan.directory}/{_SCRATCH}/hive",
         "hive.exec.local.scratchdir": f"{plan.directory}/{_SCRATCH}/local",
     }

@@ -1,0 +1,202 @@
+"""Every way of logging in, at a HiveServer2 that others wrote: Spark's Thrift Server."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import getpass
+import socket
+import threading
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import impala_ha
+from impala_ha.testing.servers import missing
+
+pytestmark = [
+    pytest.mark.servers,
+    # The first test fetches 318 MB on a machine that has none of it.
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(bool(missing("spark")), reason=missing("spark")),
+]
+
+MODES = {
+    "nosasl": {"auth": "NOSASL"},
+    "plain": {"auth": "PLAIN"},
+    "tls": {"auth": "NOSASL", "tls": True},
+    "kerberos": {"auth": "GSSAPI", "qop": "auth"},
+    "kerberos-integrity-tls": {"auth": "GSSAPI", "qop": "auth-int", "tls": True},
+    "kerberos-confidentiality": {"auth": "GSSAPI", "qop": "auth-conf"},
+    "https-plain": {"auth": "PLAIN", "http": True, "tls": True},
+    "spnego": {"auth": "GSSAPI", "http": True},
+}
+ROWS = 100_000
+
+
+@pytest.fixture(scope="module", params=MODES)
+def mode(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def server(mode, spark, request):
+    plan = dict(MODES[mode])
+    if plan.pop("tls", False):
+        # The second address is that of the wire tap below.
+        plan["tls"] = request.getfixturevalue("certificates").of("127.0.0.2", "127.0.0.1")
+    if plan["auth"] == "GSSAPI":
+        plan["realm"] = request.getfixturevalue("realm")
+    with spark(plan) as (server,):
+        yield server
+
+
+@pytest.fixture
+def options(mode, request):
+    """What a client says besides, in this mode."""
+    if MODES[mode]["auth"] == "GSSAPI":
+        request.getfixturevalue("ticket")
+    if MODES[mode].get("tls"):
+        return {"ca_cert": request.getfixturevalue("certificates").ca}
+    return {}
+
+
+@pytest.fixture
+def connection(server, options, connect):
+    return connect(server, **options)
+
+
+def rows(connection, statement):
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+def test_the_server_knows_who_asks(connection, server):
+    ((user,),) = rows(connection, "SELECT current_user()")
+
+    # Without SASL nobody says a name, and the server takes its own.
+    expected = getpass.getuser() if server.options["auth_mechanism"] == "NOSASL" else "etl"
+    assert user == expected
+
+
+def test_values_arrive_as_what_they_are(connection):
+    found = rows(
+        connection,
+        "SELECT 1, cast(2 as bigint), 'ö', cast(3.50 as decimal(5,2)), true, cast(null as string), "
+        "cast('2024-02-29 12:30:00' as timestamp)",
+    )
+
+    when = dt.datetime(2024, 2, 29, 12, 30)  # noqa: DTZ001  # as impyla gives it
+    assert found == [(1, 2, "ö", Decimal("3.50"), True, None, when)]
+
+
+def test_a_large_result_arrives_whole_and_in_order(connection):
+    found = rows(connection, f"SELECT id, concat('row ', id) FROM range({ROWS}) ORDER BY id")
+
+    assert len(found) == ROWS
+    assert all(row == (number, f"row {number}") for number, row in enumerate(found))
+
+
+def test_a_long_statement_and_a_long_cell_pass(connection):
+    text = "x" * 200_000
+
+    ((found,),) = rows(connection, f"SELECT repeat('{text}', 10)")
+
+    assert found == 10 * text
+
+
+def test_an_error_of_the_statement_is_the_servers_own_and_the_connection_goes_on(connection):
+    with pytest.raises(impala_ha.OperationalError, match="TABLE_OR_VIEW_NOT_FOUND"):
+        rows(connection, "SELECT * FROM nowhere")
+
+    assert rows(connection, "SELECT 1") == [(1,)]
+
+
+def test_a_write_is_done_once(connection):
+    rows_of = "SELECT count(*) FROM written"
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS written (n INT) USING parquet")
+        before = rows(connection, rows_of)[0][0]
+        cursor.execute("INSERT INTO written VALUES (1)")
+
+    assert rows(connection, rows_of) == [(before + 1,)]
+
+
+def test_a_closed_connection_leaves_no_connection_open(connection, server, until):
+    rows(connection, "SELECT 1")
+    assert links(server) > 0
+
+    connection.close()
+
+    until(lambda: links(server) == 0)
+
+
+def links(server):
+    """How many TCP connections to *server* are open, seen from the kernel."""
+    table = Path("/proc/net/tcp").read_text(encoding="ascii")
+    lines = [line.split() for line in table.splitlines()[1:]]
+    address = "".join(f"{byte:02X}" for byte in reversed(socket.inet_aton(server.host)))
+    return sum(line[2] == f"{address}:{server.port:04X}" and line[3] == "01" for line in lines)
+
+
+@contextlib.contextmanager
+def wire_tap(server):
+    """A relay on 127.0.0.1 that keeps every byte: yields its port and what it heard."""
+    heard = bytearray()
+    gate = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                heard.extend(data)
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = gate.accept()
+                stack.callback(client.close)
+                behind = stack.enter_context(socket.create_connection((server.host, server.port)))
+                for ends in ((client, behind), (behind, client)):
+                    threads.append(threading.Thread(target=pump, args=ends))
+                    threads[-1].start()
+
+    with contextlib.ExitStack() as stack:
+        threads = [threading.Thread(target=serve)]
+        threads[0].start()
+        try:
+            yield gate.getsockname()[1], heard
+        finally:
+            # A close alone does not wake who waits in accept().
+            gate.shutdown(socket.SHUT_RDWR)
+            gate.close()
+            for thread in threads:
+                thread.join(10)
+
+
+def test_who_listens_reads_only_what_was_meant_to_be_read(server, mode, options):
+    """Integrity signs and confidentiality hides; TLS hides everything."""
+    with wire_tap(server) as (port, heard):
+        tapped = replace(server.coordinator, host="127.0.0.1", port=port)
+        arguments = {**server.options, **options, "timeout": 60, "connect_timeout": 60}
+        with impala_ha.connect(impala_ha.Cluster([tapped]), **arguments) as connection:
+            found = rows(connection, "SELECT concat('salary', ' of ', 'ann') AS whispered")
+
+    hidden = MODES[mode].get("tls") or MODES[mode].get("qop") == "auth-conf"
+    assert found == [("salary of ann",)]
+    assert (b"whispered" in heard, b"salary of ann" in heard) == (not hidden, not hidden)
+
+
+def test_the_server_listens_on_loopback_only(server):
+    from impala_ha.testing.servers._ports import listening  # noqa: PLC0415  # nobody else asks
+
+    found = listening(server.pid)
+
+    assert (server.host, server.port) in found
+    assert all(host.startswith("127.") for host, _ in found)

@@ -33,6 +33,13 @@ class Order:
     required: int = 0
 
 
+def _header(word: str) -> dict[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise ValueError(f"{word!r} is not NAME=VALUE")
+    return {name: value}
+
+
 ORDERS = {
     order.usage.split()[0]: order
     for order in (
@@ -55,6 +62,8 @@ ORDERS = {
         Order("lag COORDINATOR SECONDS", "hear late of others' tables; 0 ends it", (float,), 1),
         Order("cut COORDINATOR PHASE [BYTE [HOW]]", "cut one connection", (str, int, str), 1),
         Order("fail-next COORDINATOR TEXT [AT]", "refuse the next call", (str, str), 1),
+        Order("forget-cookies COORDINATOR", "take no cookie of its HTTP clients"),
+        Order("answer-http COORDINATOR STATUS [HEADER]", "as a gateway: 503", (int, _header), 1),
     )
 }
 _WITHOUT_COORDINATOR = {"status", "heal"}

@@ -2,20 +2,23 @@
 A program is cut at every byte of both directions, and what it was told is compared with what ran.
 
 Nothing runs twice, nobody is told wrong, nothing hangs, nothing is left behind.  In the usual run
-the end of each message is cut, and some bytes in between.  The whole is
-``SOAK_EVERY=1 pytest <this file>`` (a fourth of the bytes with SASL or TLS, whose messages are the
-same), from another seed with ``SOAK_SEED=7``.
+the end of each message is cut, and some bytes in between.  The whole, a quarter of an hour for each
+kind of connection, is ``SOAK_EVERY=1 pytest <this file>``, from another seed with ``SOAK_SEED=7``.
+It says how far it is, stops soon after the first wrong, and goes on from there with ``SOAK_FROM``.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 from every_byte import Cut, Lab, Ours, judge, plan, table
 
 EVERY = int(os.environ.get("SOAK_EVERY", "0"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
+FROM = int(os.environ.get("SOAK_FROM", "0"))  # this cut of the series on
+PORTION = 500  # cuts between two looks at what they did
 
 pytestmark = [
     pytest.mark.servers,
@@ -31,24 +34,44 @@ SERIES = [
 ]
 
 
+@pytest.fixture
+def say(capsys, request):
+    """Tell it to who waits, and which test this is."""
+
+    def write(text):
+        with capsys.disabled():
+            sys.stdout.write(f"\n{request.node.name}\n{text}")
+            sys.stdout.flush()
+
+    return write
+
+
 @pytest.mark.parametrize(("security", "every", "each"), SERIES)
-def test_wherever_the_connection_breaks_every_promise_holds(
-    tmp_path, capsys, security, every, each
-):
+def test_wherever_the_connection_breaks_every_promise_holds(tmp_path, say, security, every, each):
     with Lab(**security, directory=tmp_path) as lab:
         client = lab.client(Ours)
-        step = EVERY * (4 if security else 1) or every
-        cuts = plan(lab.measure(client), step, SEED, each=8 if EVERY else each)
-        verdict = judge([lab.run(client, cut) for cut in cuts], lab.ledger)
+        cuts = plan(lab.measure(client), EVERY or every, SEED, each=8 if EVERY else each)
+        runs = _run(lab, client, cuts, say)
+        verdict = judge(runs, lab.ledger)
+        say(f"{table({Ours.name: verdict})}\n")
 
-    if EVERY:
-        with capsys.disabled():
-            print(f"\n{table({Ours.name: verdict})}")  # noqa: T201  # that is what a soak is for
     assert [] == verdict.wrong
-    assert verdict.counts["cuts"] > 0.9 * len(cuts), "most of the cuts came"
+    assert verdict.counts["cuts"] > 0.9 * len(runs), "most of the cuts came"
     if "sasl" not in security:  # an end of file after a password may mean that it is wrong
         needless = ("not connected", "reads failed", "told failed, ran not")
         assert [0, 0, 0] == [verdict.counts[name] for name in needless]
+
+
+def _run(lab, client, cuts, say):
+    """All of *cuts*, or those up to the first wrong; says how to come back to where it is."""
+    runs = []
+    for first in range(FROM, len(cuts), PORTION):
+        say(f"{first} of {len(cuts)} cuts: SOAK_SEED={SEED} SOAK_FROM={first} SOAK_EVERY={EVERY}")
+        portion = [lab.run(client, cut) for cut in cuts[first : first + PORTION]]
+        runs += portion
+        if judge(portion, lab.ledger).wrong:
+            break
+    return runs
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])

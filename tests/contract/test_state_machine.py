@@ -550,11 +550,13 @@ def _play(seed, score):
 def test_no_game_finds_a_lie_a_leak_or_a_wait_without_end(capsys):
     score, began = Score(), time.monotonic()
     with capsys.disabled():
-        for seed in itertools.count(SEED):
-            sys.stdout.write("\nstate machine, seed " if seed == SEED else ", ")
-            sys.stdout.write(str(seed))
-            sys.stdout.flush()
-            _play(seed, score)
-            if time.monotonic() - began > SECONDS:
-                break
-        sys.stdout.write(f"\n{score}")
+        try:
+            for seed in itertools.count(SEED):
+                sys.stdout.write("\nstate machine, SOAK_SEED=" if seed == SEED else ", ")
+                sys.stdout.write(str(seed))
+                sys.stdout.flush()
+                _play(seed, score)
+                if time.monotonic() - began > SECONDS:
+                    break
+        finally:  # what was played until then counts, and the last seed is the one to play again
+            sys.stdout.write(f"\n{score}")

@@ -68,6 +68,7 @@ def prepare(options: Options, coordinators: Iterable[Coordinator]) -> None:
             "TLS encrypts, but nobody verifies who answers at %s: use_ssl=True alone does not, as "
             "in impyla; give ca_cert=FILE, or verify_cert=True for the CAs of the system",
             ", ".join(sorted(cluster)),
+            extra={"notice": True},  # for people in front of a terminal too
         )
 
 

@@ -120,13 +120,20 @@ def test_a_file_is_read_whole_with_its_mark_left_out(tmp_path):
 
 
 def test_every_option_of_the_connection_reaches_connect(tmp_path):
-    ca = tmp_path / "ca.pem"
-    ca.write_text("-")
+    import trustme  # noqa: PLC0415  # its import costs more than most tests
+
+    ca, cert, key = (tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    authority = trustme.CA()
+    client = authority.issue_cert("ada")
+    authority.cert_pem.write_to_path(ca)
+    client.cert_chain_pems[0].write_to_path(cert)
+    client.private_key_pem.write_to_path(key)
 
     found = asked(
         "-i", "a,b", "-d", "sales", "-u", "ada", "-s", "hive", "-b", "lb.example.com", "--ssl",
         f"--ca_cert={ca}", "--verify_cert", "--policy", "random", "--connect_timeout", "2",
-        "--deadline", "30", "-e", "select 1",
+        "--deadline", "30", "--client_cert", str(cert), "--client_key", str(key),
+        "--doas_user", "bob", "-e", "select 1",
     )  # fmt: skip
 
     assert found.connect == {
@@ -138,10 +145,20 @@ def test_every_option_of_the_connection_reaches_connect(tmp_path):
         "use_ssl": True,
         "ca_cert": str(ca),
         "verify_cert": True,
+        "client_cert": str(cert),
+        "client_key": str(key),
+        "doas_user": "bob",
         "policy": "random",
         "connect_timeout": 2.0,
         "deadline": 30.0,
     }
+
+
+def test_a_file_that_is_no_certificate_is_told_before_a_password_is_asked_for(monkeypatch):
+    monkeypatch.setattr(_request, "secret", lambda *_: pytest.fail("asked"))
+
+    with pytest.raises(ConfigurationError, match="ca_cert must be a file with certificates"):
+        asked("-l", "--ssl", "--ca_cert", __file__, "-e", "select 1")
 
 
 def test_a_connect_timeout_may_be_in_milliseconds():
@@ -199,15 +216,37 @@ def test_ldap_takes_its_password_from_a_command_and_keeps_it_to_itself():
         "auth_mechanism": "LDAP",
         "use_ssl": True,
         "user": "ada",
-        "password": "geheim",
+        "password": found.connect["password"],
     }
+    assert found.connect["password"]() == "geheim"
     assert "geheim" not in repr(found)
+    assert "geheim" not in repr(found.connect)
+
+
+def test_a_command_runs_once_and_again_when_its_secret_was_refused(tmp_path):
+    """A token may end while a script runs."""
+    count = tmp_path / "count"
+    command = f"sh -c 'echo x >> {count}; wc -l < {count}'"
+    found = asked("-l", "--ssl", "--ldap_password_cmd", command, "-eselect 1").connect["password"]
+
+    assert [found().strip(), found().strip(), found().strip()] == ["1", "2", "3"]
+
+
+def test_a_command_that_fails_later_is_told_like_one_that_fails_at_once(tmp_path):
+    once = tmp_path / "once"
+    once.write_text("geheim")
+    command = f"sh -c 'cat {once} && rm {once}'"
+    found = asked("-l", "--ssl", "--ldap_password_cmd", command, "-eselect 1").connect["password"]
+    assert found() == "geheim"
+
+    with pytest.raises(BadInput, match="--ldap_password_cmd: the command ended with status 1"):
+        found()
 
 
 def test_a_token_comes_from_a_command():
     found = asked("-j", "--ssl", "--protocol=hs2-http", "--jwt_cmd", "echo a.b.c", "-e", "select 1")
 
-    assert (found.connect["auth_mechanism"], found.connect["jwt"]) == ("JWT", "a.b.c")
+    assert (found.connect["auth_mechanism"], found.connect["jwt"]()) == ("JWT", "a.b.c")
     assert "a.b.c" not in repr(found)
 
 
@@ -225,9 +264,9 @@ def test_a_password_in_the_clear_needs_consent_unless_the_environment_has_tls():
     with pytest.raises(BadInput, match="LDAP would send secrets in the clear"):
         asked(*consent)
 
-    assert asked(*consent, "--auth_creds_ok_in_clear").connect["password"] == "x"
+    assert asked(*consent, "--auth_creds_ok_in_clear").connect["password"]() == "x"
     os.environ["IMPALA_HA_USE_SSL"] = "true"
-    assert asked(*consent).connect["password"] == "x"
+    assert asked(*consent).connect["password"]() == "x"
 
 
 def test_a_mechanism_from_the_environment_sends_no_password_in_the_clear_either():
@@ -237,6 +276,27 @@ def test_a_mechanism_from_the_environment_sends_no_password_in_the_clear_either(
         asked("-e", "select 1")
 
     assert "geheim" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("how", ["PASSWORD", "PASSWORD_CMD"])
+def test_a_password_of_plain_is_not_sent_in_the_clear_either(how):
+    os.environ |= {"IMPALA_HA_AUTH_MECHANISM": "PLAIN"}
+    assert asked("-e", "select 1"), "servers that let everybody in are asked without one"
+
+    os.environ |= {f"IMPALA_HA_{how}": "geheim"}
+    with pytest.raises(BadInput, match="PLAIN would send secrets in the clear"):
+        asked("-e", "select 1")
+
+
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [(["-l"], "IMPALA_HA_PASSWORD_CMD"), (["-j", "--protocol=hs2-http"], "IMPALA_HA_JWT_CMD")],
+)
+def test_a_command_in_the_environment_is_left_to_the_library(words, variable, monkeypatch):
+    monkeypatch.setattr(_request, "secret", lambda *_: pytest.fail("asked"))
+    os.environ |= {variable: "printf geheim"}
+
+    assert {"password", "jwt"}.isdisjoint(asked(*words, "--ssl", "-e", "select 1").connect)
 
 
 def test_a_secret_in_the_environment_is_not_asked_for(monkeypatch):
@@ -255,7 +315,7 @@ def test_a_command_is_stronger_than_the_environment():
 
     found = asked("-l", "--ssl", "--ldap_password_cmd", "echo new", "-e", "select 1")
 
-    assert found.connect["password"] == "new"
+    assert found.connect["password"]() == "new"
 
 
 def test_a_user_of_the_environment_is_the_one_who_logs_in():
@@ -299,7 +359,8 @@ WRONG = [
     (["--ldap_password_cmd", "x"], "--ldap_password_cmd needs -l"),
     (["--jwt_cmd", "x"], "--jwt_cmd needs -j"),
     (["-j"], "-j needs --protocol hs2-http"),
-    (["--verify_cert"], "--ca_cert and --verify_cert need --ssl"),
+    *(([flag], "--ca_cert, --verify_cert, --client_cert and --client_key need --ssl")
+      for flag in ("--verify_cert", "--ca_cert=x", "--client_cert=x", "--client_key=x")),
     (["-t", "5", "--connect_timeout", "5"], "--connect_timeout and -t contradict each other"),
     (["--var", "x"], "--var: 'x' is not KEY=VALUE"),
     (["-Q", "x"], "--query_option: 'x' is not KEY=VALUE"),

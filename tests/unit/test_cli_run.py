@@ -352,6 +352,12 @@ def test_a_verbose_run_tells_each_attempt(notes, capsys):
     assert capsys.readouterr().err.count("Attempt: execute #") == 2
 
 
+def test_a_notice_is_for_people_too(notes, capsys):
+    logging.getLogger("impala_ha").warning("nobody verifies", extra={"notice": True})
+
+    assert capsys.readouterr().err == "impala-connect: nobody verifies\n"
+
+
 def test_another_line_of_the_log_is_not_repeated(notes, capsys):
     logging.getLogger("impala_ha").warning("the roster was read again")
 

@@ -10,15 +10,47 @@ from __future__ import annotations
 
 import getpass
 import os
-import shlex
-import subprocess
+
+from impala_ha._secrets import Secret, printed
 
 from ._bad_input import BadInput
 
 
-def secret(what: str, command: str | None, option: str) -> str:
+class Printed:
     """
-    Get a secret.
+    What a command prints, as a function of the library.
+
+    It has run once, before anything was opened; a second call, after a refusal, runs it again: a
+    token may end while a script runs.
+    """
+
+    def __init__(self, command: str, option: str) -> None:
+        """
+        Args:
+            command: What prints it.
+            option: The option that names the command, for errors.
+
+        Raises:
+            BadInput: The command fails or prints nothing.
+        """
+        self._command = command
+        self._option = option
+        self._first: Secret | None = self._run()
+
+    def __call__(self) -> str:
+        first, self._first = self._first, None
+        return self._run() if first is None else first
+
+    def _run(self) -> Secret:
+        found, wrong = printed(self._command, terminal=True)
+        if wrong:
+            raise BadInput(f"{self._option}: {wrong}")
+        return found
+
+
+def secret(what: str, command: str | None, option: str) -> str | Printed:
+    """
+    Get a secret, or what gets it.
 
     Args:
         what: Its name for the prompt.
@@ -29,7 +61,9 @@ def secret(what: str, command: str | None, option: str) -> str:
         BadInput: The command fails or prints nothing, or there is no terminal to ask on.
     """
     if command is not None:
-        return _printed_by(command, option)
+        if not command.strip():
+            raise BadInput(f"{option}: there is no command")
+        return Printed(command, option)
     if not has_terminal():
         raise BadInput(f"there is no terminal to ask for the {what} on; use {option}")
     try:
@@ -38,7 +72,7 @@ def secret(what: str, command: str | None, option: str) -> str:
         answer = ""
     if not answer:
         raise BadInput(f"no {what} was given")
-    return answer
+    return Secret(answer)
 
 
 def has_terminal() -> bool:
@@ -48,30 +82,6 @@ def has_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def _printed_by(command: str, option: str) -> str:
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise BadInput(f"{option}: {error} in the command") from None
-    if not words:
-        raise BadInput(f"{option}: there is no command")
-    try:
-        # No shell, as in impala-shell: the command is words, what is in them is not run.
-        done = subprocess.run(words, stdout=subprocess.PIPE, check=False)  # noqa: S603 - that is the option
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it cannot be run"
-        raise BadInput(f"{option}: {reason}") from None
-    if done.returncode:
-        raise BadInput(f"{option}: the command ended with status {done.returncode}")
-    try:
-        printed = done.stdout.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise BadInput(f"{option}: what the command prints is not UTF-8") from None
-    if not printed:
-        raise BadInput(f"{option}: the command printed nothing")
-    return printed
 
 
 def user_name(given: str | None) -> str:

@@ -74,6 +74,8 @@ class Notes(logging.Handler):
         """Take one record of the library's log."""
         attempt: Attempt | None = getattr(record, "attempt", None)
         if attempt is None:
+            if getattr(record, "notice", False):
+                self.warning(record.getMessage())
             return
         self.detail(f"Attempt: {attempt.operation} {attempt}")
         if attempt.number == 1:  # of another call

@@ -149,6 +149,17 @@ _SECURITY = _section(
         {"metavar": "FILE"},
     ),
     (("--verify_cert",), "Verify certificates by the CAs of the system (with --ssl).", _FLAG),
+    (
+        ("--client_cert",),
+        "Certificate to show to coordinators that ask for one (with --ssl).",
+        {"metavar": "FILE"},
+    ),
+    (
+        ("--client_key",),
+        "Its key, where that is not in the same file.",
+        {"metavar": "FILE"},
+    ),
+    (("--doas_user",), "User to act for, where the coordinators allow it.", {"metavar": "NAME"}),
 )
 _OUTPUT = _section(
     "Output",

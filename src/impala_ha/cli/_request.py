@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impala_ha import _kerberos
+from impala_ha import _kerberos, _tls
 from impala_ha._settings import Settings
 
 from ._bad_input import BadInput
-from ._credentials import secret, user_name
+from ._credentials import Printed, secret, user_name
 from ._destination import Destination
 from ._output import Delimited, Form, Table, Vertical, delimiter
 from ._script import Statement, assignments, decoded, statements
@@ -164,6 +164,9 @@ def _words(given: Mapping[str, Any]) -> dict[str, Any]:
         "use_ssl": given["ssl"] or None,
         "ca_cert": given["ca_cert"],
         "verify_cert": given["verify_cert"] or None,
+        "client_cert": given["client_cert"],
+        "client_key": given["client_key"],
+        "doas_user": given["doas_user"],
         "use_http_transport": http,
         "http_path": given["http_path"] or (_HTTP_PATH if http else None),
         "policy": given["policy"],
@@ -203,24 +206,46 @@ def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
     if words.get("use_http_transport"):
         # Weaker than any port that was said; as an argument it would contradict hosts with ports.
         os.environ.setdefault("IMPALA_HA_PORT", _HTTP_PORT)
-    pending = {"jwt": _PENDING} if given["jwt"] and not os.environ.get("IMPALA_HA_JWT") else {}
+    if _tls_flags(given) and not (given["ssl"] or os.environ.get("IMPALA_HA_USE_SSL")):
+        raise BadInput(_NO_TLS)
+    elsewhere = os.environ.get("IMPALA_HA_JWT") or os.environ.get("IMPALA_HA_JWT_CMD")
+    pending = {"jwt": _PENDING} if given["jwt"] and not elsewhere else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # connect() says them again
         options = Settings.read({**words, **pending}, os.environ).options
-    mechanism, in_clear = options.auth_mechanism, not options.use_ssl
-    if mechanism in {_LDAP, _JWT} and in_clear and not given["auth_creds_ok_in_clear"]:
+    if options.use_ssl:
+        _tls.context(options)
+    elif _tls_flags(given):
+        raise BadInput(_NO_TLS)
+    elif _sends_secret(options) and not given["auth_creds_ok_in_clear"]:
         consent = "give --ssl, or --auth_creds_ok_in_clear"
-        raise BadInput(f"{mechanism} would send secrets in the clear: {consent}")
-    if (given["ca_cert"] or given["verify_cert"]) and in_clear:
-        raise BadInput("--ca_cert and --verify_cert need --ssl: nothing would be encrypted")
-    if mechanism == _KERBEROS:
+        raise BadInput(f"{options.auth_mechanism} would send secrets in the clear: {consent}")
+    if options.auth_mechanism == _KERBEROS:
         _kerberos.check(options)
     return options
 
 
-def _secrets(given: Mapping[str, Any], options: Options) -> dict[str, str]:
+_NO_TLS = (
+    "--ca_cert, --verify_cert, --client_cert and --client_key need --ssl: "
+    "nothing would be encrypted"
+)
+
+
+def _tls_flags(given: Mapping[str, Any]) -> bool:
+    return any(given[name] for name in ("ca_cert", "verify_cert", "client_cert", "client_key"))
+
+
+def _sends_secret(options: Options) -> bool:
+    """PLAIN without a password is asked of servers that let everybody in."""
+    with_password = options.password is not None or options.password_cmd is not None
+    plain = options.auth_mechanism == "PLAIN" and with_password
+    return plain or options.auth_mechanism in {_LDAP, _JWT}
+
+
+def _secrets(given: Mapping[str, Any], options: Options) -> dict[str, str | Printed]:
     """What no option and no environment variable holds."""
-    if given["ldap"] and (given["ldap_password_cmd"] is not None or options.password is None):
+    held = options.password is not None or options.password_cmd is not None
+    if given["ldap"] and (given["ldap_password_cmd"] is not None or not held):
         user = user_name(options.user)
         what = f"LDAP password of {user}"
         password = secret(what, given["ldap_password_cmd"], "--ldap_password_cmd")

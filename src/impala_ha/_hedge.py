@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from thrift.transport.TTransport import TTransportException
@@ -18,6 +19,7 @@ from thrift.transport.TTransport import TTransportException
 from ._faults import Phase
 from ._link import Link
 from ._model import Coordinator
+from ._patience import is_at_home
 from ._wire import CallFailed
 
 
@@ -60,15 +62,18 @@ class Hedge:
         """
         Open a link to *first*, or to *second* as well if that takes more than *after* seconds.
 
+        The time that it takes to get a ticket does not count: every coordinator wants it.
+
         Returns:
             What ended, in order: failures, then the link if there is one.
         """
         try:
-            self._start(first)
-            try:
-                return [self._outcomes.get(timeout=after)]
-            except queue.Empty:
-                pass
+            thread = self._start(first)
+            while True:
+                with suppress(queue.Empty):
+                    return [self._outcomes.get(timeout=after)]
+                if not is_at_home(thread):
+                    break
             other = second()
             if other == first:
                 return [self._outcomes.get()]
@@ -90,10 +95,12 @@ class Hedge:
         )
         return [Outcome(first, CallFailed(Phase.OPEN, slow)), *ended]
 
-    def _start(self, coordinator: Coordinator) -> None:
-        threading.Thread(
+    def _start(self, coordinator: Coordinator) -> threading.Thread:
+        thread = threading.Thread(
             target=self._open, args=(coordinator,), name=f"open {coordinator}", daemon=True
-        ).start()
+        )
+        thread.start()
+        return thread
 
     def _open(self, coordinator: Coordinator) -> None:
         try:

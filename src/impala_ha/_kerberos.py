@@ -17,7 +17,6 @@ import base64
 import logging
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from thrift_sasl import TSaslClientTransport
@@ -29,9 +28,14 @@ from ._kerberos_errors import GSSError, late
 from ._kerberos_sasl import Sasl
 from ._model import Coordinator
 from ._options import Options
-from ._patience import in_time
+from ._patience import at_home, in_time
 
 _log = logging.getLogger("impala_ha")
+
+Who = tuple[str | None, str]  # a principal and its keytab
+
+_WHILE = 30.0  # seconds; libkrb5's own pause between tries to renew
+_HANGS: dict[Who, float] = {}  # until when the KDC is not asked to renew somebody's tickets
 
 
 class Begun(NamedTuple):
@@ -92,18 +96,19 @@ def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: floa
     """A token, within *limit* seconds."""
     start = clock.now()
 
-    def work() -> Begun:
-        wanted = Login(
-            options.kerberos_service_name,
-            names.host_of(options.krb_host, coordinator, _own_name(options, coordinator)),
-            options.principal,
-            options.keytab,
-        )
-        return Begun(*begin(wanted, options.kerberos_backend))
+    def work(renew: bool) -> Begun:
+        host = names.host_of(options.krb_host, coordinator, _own_name(options, coordinator))
+        who = (options.principal, options.keytab, renew)
+        return Begun(*begin(Login(options.kerberos_service_name, host, *who), backend))
 
-    asked = service(options, coordinator)
+    backend, asked = options.kerberos_backend, service(options, coordinator)
+    name = f"ticket for {asked}"
     try:
-        begun = _in_time(work, limit, f"ticket for {asked}", twice=options.keytab is not None)
+        with at_home():
+            if options.keytab is None:
+                begun = in_time(lambda: work(False), limit, name, "")
+            else:
+                begun = _by_keytab(work, (options.principal, options.keytab), clock, limit, name)
     except TimeoutError:
         raise late(limit, f"asking for {asked}") from None
     except GSSError as error:
@@ -112,18 +117,32 @@ def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: floa
     return begun
 
 
-def _in_time(work: Callable[[], Begun], limit: float, name: str, *, twice: bool) -> Begun:
+def _by_keytab(
+    work: Callable[[bool], Begun], who: Who, clock: Clock, limit: float, name: str
+) -> Begun:
     """
-    What *work* makes within *limit* seconds.
+    A token from tickets that are renewed when half of their life is over, if that is possible.
 
-    With a keytab it is asked twice: while libkrb5 renews tickets and the KDC hangs, it lets
-    others go on with the old ones.
+    A KDC that hangs just then costs half of the time; the tickets are good for as long again.
+    For a while they are then used as they are, as long as they are good for it.
     """
-    if twice:
-        limit /= 2
-        with suppress(TimeoutError):
-            return in_time(work, limit, name, "")
-    return in_time(work, limit, name, "")
+
+    def once(renew: bool) -> Begun | None:
+        try:
+            return in_time(lambda: work(renew), limit / 2, name, "")
+        except TimeoutError:
+            if renew:
+                _HANGS[who] = clock.now() + _WHILE
+        except GSSError:
+            if renew:
+                raise
+        return None
+
+    hangs = clock.now() < _HANGS.get(who, float("-inf"))
+    begun = once(not hangs) or once(hangs)
+    if begun is None:
+        raise TimeoutError
+    return begun
 
 
 def _explained(error: GSSError, options: Options) -> GSSError:

@@ -32,15 +32,20 @@ class Login:
         host: Second part.
         principal: Of the client; None: that of the credential cache.
         keytab: File with its key; None: tickets come from the credential cache.
+        renew: Whether the keytab is used, or only the tickets that were acquired with it.
     """
 
     service: str
     host: str
     principal: str | None = None
     keytab: str | None = None
+    renew: bool = True
 
     def __str__(self) -> str:
         return f"{self.service}/{self.host}"
+
+
+_HELD: dict[str, Any] = {}  # by the name of their cache, the tickets that were acquired last
 
 
 class Context(Protocol):
@@ -165,20 +170,27 @@ class ByGssapi:
         The client's tickets; None: those of the credential cache, whosever they are.
 
         With a keytab libkrb5 gets them when there are none, and new ones after half of their
-        life; the cache lives in this process and goes with it.
+        life; the cache lives in this process and goes with it.  What was acquired last is held,
+        for from then on libkrb5 asks the KDC each time that tickets are taken out of the cache.
         """
         login, lib = self._login, self._library
         if not (login.principal or login.keytab):
             return None
-        name = None
+        name = store = None
         if login.principal:
             name = lib.Name(login.principal, lib.NameType.kerberos_principal)
-        store = None
+        cache = f"MEMORY:impala-ha:{login.principal or ''}:{login.keytab}"
+        if login.keytab and not login.renew:
+            if cache in _HELD:
+                return _HELD[cache]
+            raise GSSError(f"no tickets were acquired with {login.keytab} yet")
         if login.keytab:
-            cache = f"MEMORY:impala-ha:{login.principal or ''}:{login.keytab}"
             store = {"client_keytab": f"FILE:{login.keytab}", "ccache": cache}
         mechanism = [lib.MechType.kerberos]
-        return lib.Credentials(name=name, usage="initiate", mechs=mechanism, store=store)
+        found = lib.Credentials(name=name, usage="initiate", mechs=mechanism, store=store)
+        if store:
+            _HELD[cache] = found
+        return found
 
     @property
     def complete(self) -> bool:

@@ -4,13 +4,17 @@ Waiting for a library that knows no limit.
 The system's resolver and the Kerberos library block for as long as they like (half a minute for
 a KDC that hangs), and neither can be told to stop.  So they work in a thread, which is left
 behind where it takes too long: it holds nothing that anybody waits for.
+
+Who waits for a ticket has not come as far as a coordinator, and it is no use to ask a second one
+meanwhile: such a thread is `at_home`.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Got = TypeVar("Got")
@@ -45,3 +49,22 @@ def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str
     if not well:
         raise got
     return got  # type: ignore[no-any-return]  # it comes out of a queue
+
+
+_AT_HOME: set[int] = set()
+
+
+@contextmanager
+def at_home() -> Iterator[None]:
+    """In here, this thread waits for somebody whom every coordinator would have it wait for."""
+    me = threading.get_ident()
+    _AT_HOME.add(me)
+    try:
+        yield
+    finally:
+        _AT_HOME.discard(me)
+
+
+def is_at_home(thread: threading.Thread) -> bool:
+    """Does *thread* wait `at_home`?"""
+    return thread.ident in _AT_HOME

@@ -9,6 +9,7 @@ from impala_ha._options import Options
 
 EOF = "TSocket read 0 bytes"
 GSSAPI = {"auth_mechanism": "GSSAPI"}
+HTTP = {"use_http_transport": True}
 STRANGER = (
     "Server krbtgt/TEST@LAB.TEST not found in Kerberos database (KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN)"
 )
@@ -186,6 +187,24 @@ CASES = [
         "refused the TLS handshake",
     ),
     ({}, "a", Phase.OPEN, "No protocol version header", "is not HiveServer2 in this form"),
+    (HTTP, "a", Phase.OPEN, EOF, "the port may be that of the binary protocol"),
+    (HTTP, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "auth_mechanism='LDAP'"),
+    (HTTP, "a", Phase.OPEN, "HTTP code 302: Found (leads to https://b/login)", "leads to a page"),
+    (HTTP, "a", Phase.OPEN, "HTTP code 404: Not Found from https://a:8443/x", "check http_path"),
+    (
+        HTTP,
+        "a",
+        Phase.CONNECT,
+        "HTTP code 407: Proxy Authentication Required from proxy p:3128 for a:21050",
+        "http://USER:PASSWORD@HOST:PORT",
+    ),
+    (
+        HTTP,
+        "a",
+        Phase.CONNECT,
+        "HTTP code 503: Service Unavailable from proxy p:3128 for a:21050",
+        "the environment variable no_proxy",
+    ),
     (
         {"auth_mechanism": "PLAIN"},
         "a",

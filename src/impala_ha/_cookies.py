@@ -3,13 +3,14 @@ The cookies of one coordinator.
 
 impalad signs its cookie with a key of its own, so there is a jar for each coordinator, which never
 leaves it.  Which cookies are kept, and for how long, is as in impyla: those that were named, or
-all; those whose path is ours; until their Max-Age is over.
+all; those whose path is ours; until their Max-Age is over.  Unlike Python's own, this jar keeps a
+cookie with the name of a user in it that is no ASCII.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any, NamedTuple
 
 from impala.util import cookie_matches_path
@@ -59,9 +60,13 @@ class Jar:
         """Take the cookies of the Set-Cookie *headers* of one answer."""
         kept = dict(self._cookies)
         for header in headers:
-            for name, morsel in _read(header).items():
-                if self._wanted(name) and cookie_matches_path(morsel, self._path):
-                    kept[name] = _Cookie(f"{name}={morsel.coded_value}", _end(morsel, now))
+            text, *rest = (part.strip() for part in header.split(";"))
+            name, _, value = text.partition("=")
+            said = {
+                n.strip().lower(): v.strip() for n, _, v in (part.partition("=") for part in rest)
+            }
+            if name and self._wanted(name) and cookie_matches_path(said, self._path):
+                kept[name] = _Cookie(f"{name}={value}", now + _age(said.get("max-age", "")))
         self._cookies = kept
 
     def clear(self) -> bool:
@@ -76,17 +81,6 @@ class Jar:
         return {name: cookie for name, cookie in self._cookies.items() if now < cookie.until}
 
 
-def _read(header: str) -> SimpleCookie:
-    cookies = SimpleCookie()
-    try:
-        cookies.load(header)
-    except CookieError:
-        return SimpleCookie()
-    return cookies
-
-
-def _end(morsel: Morsel[str], now: float) -> float:
-    try:
-        return now + int(morsel["max-age"])
-    except ValueError:  # there is none, or none that can be read
-        return float("inf")
+def _age(said: str) -> float:
+    """Seconds that a cookie lives: up to the end of the program, unless there is a number."""
+    return float(said) if re.fullmatch(r"-?\d{1,12}", said) else float("inf")

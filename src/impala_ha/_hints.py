@@ -66,6 +66,10 @@ def _password(failure: Failure) -> bool:
     return failure.options.auth_mechanism in ("PLAIN", "LDAP") and failure.phase is Phase.LOGIN
 
 
+def _http(failure: Failure) -> bool:
+    return failure.options.use_http_transport
+
+
 def _plain_socket(failure: Failure) -> bool:
     return failure.options.auth_mechanism == "NOSASL" and failure.phase is Phase.OPEN
 
@@ -142,6 +146,41 @@ HINTS: tuple[Hint, ...] = (
         _password,
         "the server closed the connection after the password: it, the user name or auth_mechanism "
         "may be wrong, or the server wants TLS (use_ssl=True)",
+    ),
+    Hint(
+        _EOF + r"|no HTTP answer",
+        lambda f: _http(f) and f.phase is Phase.OPEN,
+        "what answered does not speak HTTP: the port may be that of the binary protocol (21050; "
+        "HTTP is on 28000), or the server wants TLS (use_ssl=True)",
+    ),
+    Hint(
+        r"HTTP code 401",
+        lambda f: f.options.auth_mechanism == "NOSASL",
+        "the server wants to know who comes: auth_mechanism='LDAP', 'PLAIN', 'GSSAPI' or 'JWT'",
+    ),
+    Hint(
+        r"HTTP code 30\d|HTTP code 200",
+        _http,
+        "a gateway shows or leads to a page, of its login perhaps: check host, port and http_path, "
+        "and whether the gateway lets programs in with this auth_mechanism",
+    ),
+    Hint(
+        r"HTTP code 40[045]",
+        _http,
+        "check http_path: impalad takes any, Hive and Spark 'cliservice', a gateway its own; and "
+        "use_ssl",
+    ),
+    Hint(
+        r"HTTP code 407",
+        _http,
+        "the proxy of the environment wants to know who comes: http://USER:PASSWORD@HOST:PORT in "
+        "http_proxy or https_proxy; hosts in no_proxy are reached without it",
+    ),
+    Hint(
+        r"\bproxy \S+:\d+",
+        _http,
+        "hosts in the environment variable no_proxy are reached without the proxy that http_proxy "
+        "or https_proxy names",
     ),
     Hint(
         _EOF,

@@ -255,11 +255,14 @@ class Lab:
     Args:
         sasl: Whether clients must say who they are.
         tls: Whether the proxies speak TLS.
+        http: Whether all goes over HTTP.
         directory: For the file of the certificate.
     """
 
-    def __init__(self, *, sasl=False, tls=False, directory=None):
+    def __init__(self, *, sasl=False, tls=False, http=False, directory=None):
         self.security = {"auth_mechanism": "PLAIN" if sasl else "NOSASL"}
+        if http:
+            self.security |= {"use_http_transport": True, "http_path": "cliservice"}
         if sasl:
             self.security |= {"user": "etl", "password": "s3cret"}
         context = None
@@ -272,8 +275,9 @@ class Lab:
             self.security |= {"use_ssl": True, "ca_cert": path}
         self._context = context
         self._cluster = LocalCluster(
-            2, auth="PLAIN" if sasl else "NOSASL", _engine="ledger_engine:make_engine"
+            2, auth="PLAIN" if sasl else "NOSASL", http=http, _engine="ledger_engine:make_engine"
         )
+        self._http = http
         self._proxies = []
         self._numbers = itertools.count(1)
         self._stack = contextlib.ExitStack()
@@ -281,7 +285,8 @@ class Lab:
     def __enter__(self):
         self._stack.enter_context(self._cluster)
         for coordinator in self._cluster:
-            proxy = FaultProxy(coordinator.address, tls=self._context)
+            port = coordinator.http_port if self._http else coordinator.port
+            proxy = FaultProxy(f"{coordinator.host}:{port}", tls=self._context)
             self._proxies.append(self._stack.enter_context(proxy))
         self.ledger = Ledger(self._cluster.warehouse)
         return self

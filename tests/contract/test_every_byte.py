@@ -31,6 +31,8 @@ SERIES = [
     pytest.param({"sasl": True}, 200, 1, id="PLAIN"),
     pytest.param({"tls": True}, 200, 1, id="TLS"),
     pytest.param({"sasl": True, "tls": True}, 200, 1, id="TLS+PLAIN"),
+    pytest.param({"http": True}, 300, 1, id="HTTP"),
+    pytest.param({"http": True, "sasl": True, "tls": True}, 300, 1, id="HTTPS+Basic"),
 ]
 
 

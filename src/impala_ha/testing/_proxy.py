@@ -10,7 +10,8 @@ thread ends with the proxy.
 
 A place is a direction (``"to_server"``, ``"to_client"``), whose bytes are counted from the start of
 a connection, or a phase (``"ExecuteStatement:request"``, ``"FetchResults:response"`` and so on, any
-RPC; ``"SASL:request"`` in the negotiation), whose bytes are counted from the start of each message.
+RPC; ``"SASL:request"`` in the negotiation; ``"HTTP:response"`` for an answer of HTTP without one),
+whose bytes are counted from the start of each message, over HTTP from that of its head.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ _LAST_PORT = 65535
 class FaultProxy(Orders):
     """A TCP proxy before one coordinator, with faults to order.  A context manager.
 
-    Messages are recognised in the binary protocol, plain or with SASL PLAIN, and also under TLS if
-    the proxy ends it (*tls*).  TLS that goes through to the server and Kerberos with encryption
-    can only be broken by bytes; an order for a phase never happens there.
+    Messages are recognised over HTTP and in the binary protocol, plain or with SASL PLAIN, and also
+    under TLS if the proxy ends it (*tls*).  TLS that goes through to the server and Kerberos with
+    encryption can only be broken by bytes; an order for a phase never happens there.
 
     Args:
         upstream: Where the server is, ``"host:port"``.

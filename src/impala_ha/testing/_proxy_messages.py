@@ -3,7 +3,7 @@
 A proxy that is to cut "after 40 bytes of the answer to ExecuteStatement" must find that answer.
 Thrift's binary protocol has no lengths of messages, so each value is stepped over, as it comes.
 With SASL, the negotiation has messages of its own, and then the stream is divided into frames,
-which are no messages: one message may fill many.
+which are no messages: one message may fill many.  Over HTTP a message is a head and a body.
 
 What cannot be read is passed on and has no names: TLS that is not ended here, Kerberos with
 encryption, garbage.  Nothing here reads or writes a socket.
@@ -11,6 +11,7 @@ encryption, garbage.  Nothing here reads or writes a socket.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -18,15 +19,17 @@ from dataclasses import dataclass, replace
 _STRICT = 0x8001
 _KINDS = frozenset({1, 2, 3, 4})  # call, reply, exception, one-way
 _LONGEST_NAME = 256
+_BEFORE_NAME = 8
 _DEEPEST = 32
 
 _STOP = 0
 _SIZES = {2: 1, 3: 1, 4: 8, 6: 2, 8: 4, 10: 8}
 _STRING, _STRUCT, _MAP, _SET, _LIST = 11, 12, 13, 14, 15
 
-_SASL_FIRST, _THRIFT_FIRST = 0x01, 0x80
+_SASL_FIRST, _THRIFT_FIRST, _HTTP_FIRST = 0x01, 0x80, ord("P")
 _SASL_COMPLETE = 5
 _LONGEST_TOKEN = 1 << 20
+_LONGEST_HEAD = 1 << 16
 
 # How many bytes the parser wants next; below 0: at most so many, as they come; 0: whatever comes.
 _Parser = Generator[int, bytes, None]
@@ -168,6 +171,8 @@ class Reader(_Stream):
                     yield from self._message()
                 elif self._talk.first == _SASL_FIRST:
                     yield from self._negotiation()
+                elif self._talk.first == _HTTP_FIRST:
+                    yield from self._post()
                 else:
                     raise _Garbage  # noqa: TRY301  # the loop's only end
                 self._pieces[-1] = replace(self._pieces[-1], last=True)
@@ -188,15 +193,38 @@ class Reader(_Stream):
 
     def _message(self) -> _Parser:
         self._phase = None
-        version, kind, length = struct.unpack(">HHI", (yield from self._take(8)))
+        version, kind, length = struct.unpack(">HHI", (yield from self._take(_BEFORE_NAME)))
         if version != _STRICT or kind not in _KINDS or length > _LONGEST_NAME:
             raise _Garbage
-        name = yield from self._take(length)
+        self._name((yield from self._take(length)))
+        yield from self._take(4)
+        yield from self._struct(0)
+
+    def _name(self, name: bytes) -> None:
+        """Let go of the head, whose message is known by now."""
         self._phase = f"{name.decode('ascii', 'replace')}:{self._kind}"
         self._pieces += [replace(piece, phase=self._phase) for piece in self._head]
         self._head.clear()
-        yield from self._take(4)
-        yield from self._struct(0)
+
+    def _post(self) -> _Parser:
+        """A request or an answer of HTTP; what carries no message is called HTTP."""
+        self._phase = None
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += yield from self._take(1)
+            if len(head) > _LONGEST_HEAD:
+                raise _Garbage
+        found = re.search(rb"(?i)\r\ncontent-length:\s*(\d+)", head)
+        left = int(found[1]) if found else 0
+        name = b"HTTP"
+        if left > _BEFORE_NAME:
+            version, _, length = struct.unpack(">HHI", (yield from self._take(_BEFORE_NAME)))
+            left -= _BEFORE_NAME
+            if version == _STRICT and length <= min(left, _LONGEST_NAME):
+                name = yield from self._take(length)
+                left -= length
+        self._name(name)
+        yield from self._skip(left)
 
     def _struct(self, depth: int) -> _Parser:
         while True:

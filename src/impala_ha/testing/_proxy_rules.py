@@ -18,6 +18,7 @@ from impala_ha.testing._impalad.faults import RPCS
 TO_SERVER, TO_CLIENT = "to_server", "to_client"
 DIRECTIONS = (TO_SERVER, TO_CLIENT)
 _KINDS = {"request", "response"}
+_TALK = (*RPCS, "SASL", "HTTP")
 _ENDS = {"fin", "rst", "silence"}
 CORRUPT = "corrupt"
 _PORTIONS_A_SECOND = 20
@@ -158,9 +159,9 @@ def check_place(where: str, *others: str) -> None:
         ValueError: It is neither a phase nor one of *others*.
     """
     rpc, _, kind = where.partition(":")
-    if where in others or (rpc in {*RPCS, "SASL"} and kind in _KINDS):
+    if where in others or (rpc in _TALK and kind in _KINDS):
         return
-    phases = [f"{name}:{kind}" for name in (*RPCS, "SASL") for kind in sorted(_KINDS)]
+    phases = [f"{name}:{kind}" for name in _TALK for kind in sorted(_KINDS)]
     near = difflib.get_close_matches(where, [*others, *phases], n=3)
     names = [*others, "RPC:request", "RPC:response"]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""

@@ -18,7 +18,6 @@ from ._attempts import Call
 from ._binding import bind
 from ._execution import Errand, given
 from ._link import FAREWELL
-from ._mark import Mark
 from ._model import Attempt, Coordinator
 from ._results import Results
 from ._statement import Effect, Statement
@@ -107,7 +106,7 @@ class Cursor(Results):
         if self._failover.sync_ddl and statement.effect is not Effect.READ:
             overlay = {"SYNC_DDL": "true", **(overlay or {})}
         kind = "none" if statement.repeatable else self._failover.statement_tag
-        mark = Mark(comment=kind == "comment") if kind != "none" else None
+        mark = None if kind == "none" else _mark(comment=kind == "comment")
         self._errand = Errand(lambda me: me._send(text, overlay, mark), statement)  # noqa: SLF001
 
     def _remember(self) -> None:
@@ -178,3 +177,9 @@ class Cursor(Results):
                 self._last_operation.close()
         with suppress(Exception):
             home.end(self.session)
+
+
+def _mark(*, comment: bool) -> Any:
+    from ._mark import Mark  # noqa: PLC0415 - programs that only read do not pay for it
+
+    return Mark(comment)

@@ -21,7 +21,6 @@ from ._attempts import Call, Trail
 from ._faults import judge
 from ._home import GONE, Got, Home, Sent, printed_id
 from ._link import Link
-from ._mark import Mark
 from ._polling import rows
 from ._statement import Effect, Statement, reads_what_it_writes
 
@@ -139,7 +138,7 @@ class Execution(Home):
         self._last_operation_active = True
         errand.accepted = True
 
-    def _send(self, text: str, overlay: dict[str, Any] | None, mark: Mark | None) -> None:
+    def _send(self, text: str, overlay: dict[str, Any] | None, mark: Any) -> None:
         """Send a statement, and note what is needed to ask for it later."""
         self._last_operation_string = text
         if mark is not None:

@@ -15,7 +15,6 @@ from typing import Any
 
 from ._session import Session
 
-KINDS = ("client_identifier", "comment", "none")
 _OPTION = "CLIENT_IDENTIFIER"  # a query option since Impala 3.2
 
 

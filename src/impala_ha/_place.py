@@ -72,7 +72,7 @@ class Place:
             metadata_lag: Seconds after a change of our own in which another coordinator may not
                 have heard of it.
             sync_ddl: Whether changes wait until all coordinators have heard of them.
-            statement_tag: How writes are marked, one of `impala_ha._mark.KINDS`.
+            statement_tag: How writes are marked, one of `impala_ha._readings.TAGS`.
         """
         self.cluster = cluster
         self.driver = driver

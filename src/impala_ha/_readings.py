@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
-from ._mark import KINDS
 from ._secrets import masked
 from .policies import POLICIES
 
@@ -21,6 +20,8 @@ FOREVER = 2**31 / 1000  # seconds; the most milliseconds that poll(2) takes, 24 
 
 _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
 _FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
+
+TAGS = ("client_identifier", "comment", "none")  # how a write may be marked
 
 
 def text(value: Any) -> str:
@@ -139,8 +140,8 @@ def policy(value: Any) -> Any:
 def tag(value: Any) -> str:
     """A kind of mark."""
     word = text(value).strip().lower()
-    if word not in KINDS:
-        raise ValueError(f"must be one of {', '.join(KINDS)}")
+    if word not in TAGS:
+        raise ValueError(f"must be one of {', '.join(TAGS)}")
     return word
 
 

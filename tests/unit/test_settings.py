@@ -44,6 +44,8 @@ SAMPLES = {
     "client_cert": __file__,
     "client_key": __file__,
     "policy": "ordered",
+    "keytab": __file__,
+    "kerberos_backend": "gssapi",
     "statement_tag": "comment",
     "user": "etl",
 }

@@ -83,6 +83,19 @@ def test_a_token_may_be_signed_with_a_private_key_and_its_user_is_named_by_usern
     assert 'error="invalid_token"' in told[0][1]
 
 
+def test_a_key_that_verifies_nothing_is_told_at_the_start():
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    cluster = LocalCluster(1, auth="JWT", jwt_key=private.decode(), http=True)
+    with pytest.raises(RuntimeError, match="coordinator 0 did not start: ValueError") as caught:
+        cluster.start()
+
+    assert "PRIVATE" not in str(caught.value)
+
+
 def test_impyla_shows_a_token(tokens):
     with pytest.warns(Warning, match="without SSL/TLS"):
         connection = impala.dbapi.connect(

@@ -11,12 +11,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import cache_directory
+from impala_ha.testing.servers import Certificates, Realm, cache_directory, missing
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
@@ -157,6 +158,74 @@ def test_impala_shell_logs_in_with_a_password(impala_shell, guarded, password, s
     assert result.stdout == ("etl\n" if status == 0 else "")
 
 
+def over_http(command, coordinator):
+    """impala-shell, which takes the protocol that is named last."""
+    address = f"{coordinator.host}:{coordinator.http_port}"
+    return [*command, "--protocol=hs2-http", "--auth_creds_ok_in_clear", "-B", "-i", address]
+
+
+def test_impala_shell_speaks_http_on_one_connection_and_waits_for_a_gateway(impala_shell):
+    with LocalCluster(1, http=True) as cluster:
+        cluster[0].answer_http(503, {"Retry-After": "1"}, call="OpenSession")
+        result = run([*over_http(impala_shell, cluster[0]), "-q", f"{EXAMPLE}; PROFILE; SUMMARY"])
+
+        assert result.returncode == 0, result.stderr
+        assert "in OpenSession. Num remaining tries: 3, retry after 1 secs" in result.stderr
+        assert "2\t14.90\n" in result.stdout
+        assert cluster[0].http_connections() == 1
+        assert (cluster[0].sessions, cluster[0].queries) == ([], [])
+
+
+@pytest.mark.parametrize(("password", "status"), [("pw", 0), ("wrong", 1)])
+def test_impala_shell_logs_in_over_http_and_keeps_the_cookie(impala_shell, password, status):
+    with LocalCluster(1, auth="LDAP", users={"etl": "pw"}, http=True) as cluster:
+        login = ["-l", "-u", "etl", f"--ldap_password_cmd=printf {password}"]
+        command = [*over_http(impala_shell, cluster[0]), *login]
+        result = run([*command, "-q", "SELECT effective_user()"])
+
+    assert result.returncode == status
+    assert result.stdout == ("etl\n" if status == 0 else "")
+    told = "Preserving cookies: impala.auth" if status == 0 else "HTTP code 401: Unauthorized"
+    assert told in result.stderr
+
+
+def test_impala_shell_shows_a_token(impala_shell):
+    jwt = pytest.importorskip("jwt")
+    key = "a secret that is long enough for its algorithm"
+    token = jwt.encode({"username": "etl", "exp": time.time() + 60}, key, "HS256")
+    with LocalCluster(1, auth="JWT", jwt_key=key, http=True) as cluster:
+        command = [*over_http(impala_shell, cluster[0]), "-j", f"--jwt_cmd=printf {token}"]
+        result = run([*command, "-q", "SELECT effective_user()"])
+
+    assert (result.returncode, result.stdout) == (0, "etl\n"), result.stderr
+
+
+LACKS = missing("realm", "gssapi", "certificates")
+
+
+@pytest.mark.skipif(bool(LACKS), reason=LACKS)
+def test_impala_shell_shows_a_ticket_over_https(impala_shell, monkeypatch):
+    with Realm() as realm, Certificates() as certificates:
+        for name, value in realm.environment.items():
+            monkeypatch.setenv(name, value)
+        realm.kinit("etl")
+        with LocalCluster(
+            2,
+            auth="GSSAPI",
+            keytab=realm.server_keytab,
+            krb5_config=realm.config,
+            tls=[certificates.of(f"127.0.0.{number}") for number in (1, 2)],
+            http=True,
+        ) as cluster:
+            login = ["-k", "-b", "coord2.test", "--ssl", f"--ca_cert={certificates.ca}"]
+            command = [*over_http(impala_shell, cluster[1]), *login]
+            result = run([*command, "-q", "SELECT effective_user()"])
+            connections = cluster[1].http_connections()
+
+    assert (result.returncode, result.stdout) == (0, f"etl@{realm.name}\n"), result.stderr
+    assert connections == 1
+
+
 def statements(text):
     return [word for part in text.split(";") if part.strip() for word in ("-e", part.strip())]
 
@@ -196,3 +265,17 @@ def test_beeline_logs_in_with_a_password(beeline, guarded, password, status):
 
     assert result.returncode == status
     assert ("etl" in result.stdout.splitlines()) is (status == 0)
+
+
+@pytest.mark.parametrize(("password", "status"), [("pw", 0), ("wrong", 1)])
+def test_beeline_logs_in_over_http(beeline, password, status):
+    with LocalCluster(1, auth="LDAP", users={"etl": "pw"}, http=True) as cluster:
+        address = f"{cluster[0].host}:{cluster[0].http_port}"
+        url = f"jdbc:hive2://{address}/default;transportMode=http;httpPath=cliservice"
+        login = ["-n", "etl", "-p", password, "--outputformat=tsv2"]
+        result = run([*beeline, "-u", url, *login, "-e", "SELECT effective_user() AS who"])
+
+        assert (cluster[0].sessions, cluster[0].queries) == ([], [])
+    assert result.returncode == status
+    assert ("etl" in result.stdout.splitlines()) is (status == 0)
+    assert ("HTTP Response code: 401" in result.stderr) is (status == 1)

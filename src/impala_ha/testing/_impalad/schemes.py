@@ -102,6 +102,9 @@ class Bearer:
     Args:
         security: With what it is verified: a secret, or the pem of a public key.
         claim: Which claim names the user.
+
+    Raises:
+        ValueError: The pem is none, or not that of a public key.
     """
 
     word, earns_cookie = "Bearer", False
@@ -109,7 +112,12 @@ class Bearer:
     def __init__(self, security: Security, claim: str) -> None:
         self._jwt = need("jwt", "testing")
         self._key = security.jwt_key or ""
-        self._algorithms = list(_PUBLIC if self._key.startswith("-----BEGIN") else _SECRET)
+        is_pem = self._key.startswith("-----BEGIN")
+        self._algorithms = list(_PUBLIC if is_pem else _SECRET)
+        if is_pem:
+            # Now, and not when the first token comes.
+            serialization = need("cryptography.hazmat.primitives.serialization", "testing")
+            serialization.load_pem_public_key(self._key.encode())
         self._claim = claim
 
     def judge(self, proof: str) -> Verdict:
@@ -128,7 +136,7 @@ class Bearer:
         return Verdict(user)
 
     def _refuse(self, why: str) -> Verdict:
-        told = why.replace('"', "'")
+        told = " ".join(why.replace('"', "'").split())
         return Verdict(None, f'{self.word} error="invalid_token",error_description="{told}"')
 
 

@@ -103,7 +103,10 @@ class OverHttp:
                 known = secrets.password()
                 return usual if known is None else known
 
-            return Basic(options.user or user, password, secrets.renew)
+            def renew(refused: str) -> bool:
+                return secrets.password() is not None and secrets.renew(refused)
+
+            return Basic(options.user or user, password, renew)
         if options.auth_mechanism == "JWT":
             return Bearer(lambda: secrets.jwt() or "", secrets.renew)
         if options.auth_mechanism == "GSSAPI":

@@ -23,7 +23,7 @@ def _local():
 
 @pytest.fixture
 def local(_local, monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,127.0.0.2")
     yield _local
     for one in _local:
         one.resume()
@@ -125,7 +125,7 @@ def test_a_dead_coordinator_is_left_for_another(local, connect):
         local[0].kill()
 
         assert [(1,)] == rows(cursor, "SELECT 1")
-        assert local[1].http_port == cursor.coordinator.port
+        assert local[1].host == cursor.coordinator.host
     finally:
         local[0].restart()
 
@@ -158,7 +158,7 @@ def test_a_read_whose_answer_was_cut_runs_elsewhere(local, connect):
     local[0].cut("ExecuteStatement:response", 0, "fin")
 
     assert [("cut",)] == rows(cursor, "SELECT 'cut'")
-    assert local[1].http_port == cursor.coordinator.port
+    assert local[1].host == cursor.coordinator.host
 
 
 def test_a_write_survives_a_connection_that_breaks_while_it_runs(local, connect):
@@ -179,7 +179,7 @@ def test_a_coordinator_that_drains_gets_nothing_new(local, connect):
         local[0].drain()
 
         assert [(1,)] == rows(cursor, "SELECT 1")
-        assert local[1].http_port == cursor.coordinator.port
+        assert local[1].host == cursor.coordinator.host
     finally:
         local[0].restart()
 
@@ -250,7 +250,7 @@ def test_a_silent_coordinator_is_probed_and_left(local, connect):
     local[0].hang()
 
     assert [("hung",)] == rows(cursor, "SELECT 'hung'")
-    assert local[1].http_port == cursor.coordinator.port
+    assert local[1].host == cursor.coordinator.host
 
 
 def test_a_slow_coordinator_that_answers_probes_is_waited_for(local, connect):

@@ -28,7 +28,7 @@ from ._sockets import Socket
 _log = logging.getLogger("impala_ha")
 
 _LONGEST_PAGE = 2**16  # bytes of an error page that are read
-_OK, _NOT_OK, _WHO_ARE_YOU = 200, 300, 401
+_OK, _NOT_OK, _WHO_ARE_YOU, _CONFUSED = 200, 300, 401, 500
 
 
 class Login(Protocol):
@@ -140,8 +140,9 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
             self.written = False  # it was turned away, and nobody has looked into it
             answer = self._ask(body)
         self._jar.keep(answer.all("set-cookie"), self._clock.now())
-        page = answer.header("content-type").lower().startswith("text/")
-        if not _OK <= answer.status < _NOT_OK or page:
+        if answer.status == _CONFUSED:
+            self._jar.clear()  # HiveServer2 says so to a cookie that it signed in a former life
+        if not _answers(answer):
             raise self._refused(answer)
         self._answer = answer
 
@@ -198,12 +199,21 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
                 while len(body) < _LONGEST_PAGE and (more := answer.read(_LONGEST_PAGE)):
                     body += more
         self._answer = answer
-        reason = answer.reason
-        if answer.status < _NOT_OK:
-            reason = f"{reason}, with a page ({answer.header('content-type')[:40]})"
         wait = seconds_until(answer.header("retry-after"), time.time())
         headers = told_headers(answer.headers)
-        return Refused(answer.status, reason, body, headers, self._target.url, wait)
+        return Refused(answer.status, _reason(answer), body, headers, self._target.url, wait)
+
+
+def _answers(answer: Answer) -> bool:
+    """Is *answer* what HiveServer2 sends, and not the page of a gateway?"""
+    page = answer.header("content-type").lower().startswith("text/")
+    return _OK <= answer.status < _NOT_OK and not page
+
+
+def _reason(answer: Answer) -> str:
+    if answer.status >= _NOT_OK:
+        return answer.reason
+    return f"{answer.reason}, with a page ({answer.header('content-type')[:40]})"
 
 
 def _over(answer: Answer) -> bool:

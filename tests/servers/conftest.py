@@ -80,7 +80,9 @@ def connect():
 
         def open_(*servers, **options):
             # A cluster of its own each time: what one test learns is no news to the next.
-            cluster = impala_ha.Cluster([server.coordinator for server in servers], policy="ordered")
+            cluster = impala_ha.Cluster(
+                [server.coordinator for server in servers], policy="ordered"
+            )
             arguments = {"timeout": 60, "connect_timeout": 60, **servers[0].options, **options}
             return stack.enter_context(impala_ha.connect(cluster, **arguments))
 

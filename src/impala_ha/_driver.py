@@ -25,6 +25,7 @@ from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets
 from ._service import Service
+from ._steps import Step, passed
 from ._wire import CallFailed, Client
 from ._wire import Protocol as Wired
 
@@ -95,6 +96,7 @@ class ImpylaDriver:
             if isinstance(error, CallFailed) or interrupted(error):
                 raise
             raise CallFailed(Phase.OPEN, error) from error
+        passed(Step.SESSION, session)
         self._settle(client.wire, coordinator, user)
         service.revive = lambda limit: self._revive(client, coordinator, user, limit)
         if self._options.use_http_transport:
@@ -168,7 +170,9 @@ class ImpylaDriver:
         try:
             return self._carried(coordinator, user, limit)
         except CallFailed as error:
-            fault = judge(error.__cause__ or error, error.phase, password=self.sends_password)
+            if used is None or error.phase is not Phase.LOGIN:
+                raise
+            fault = judge(error.__cause__ or error, error.phase, password=True)
             if fault is not Fault.DENIED or not self._secrets.renew(used):
                 raise
         _log.warning("the password was refused by %s, and there is another: once more", coordinator)

@@ -54,21 +54,21 @@ class Secrets:
 
     def password(self) -> str | None:
         """
-        The password; None if there is none.
+        The password; None if there is none, or if this way of logging in has none.
 
         Raises:
             AuthenticationFailed: It cannot be had.
         """
-        return self._get("password")
+        return self._get("password") if self._needed == "password" else None
 
     def jwt(self) -> str | None:
         """
-        The JSON Web Token; None if there is none.
+        The JSON Web Token; None if there is none, or if this way of logging in has none.
 
         Raises:
             AuthenticationFailed: It cannot be had.
         """
-        return self._get("jwt")
+        return self._get("jwt") if self._needed == "jwt" else None
 
     def ready(self) -> None:
         """

@@ -20,6 +20,7 @@ from thrift.transport.TTransport import TTransportException
 from ._clock import Clock
 from ._interrupts import interrupted
 from ._patience import in_time
+from ._steps import Step, passed
 
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
@@ -54,6 +55,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
             text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
+        passed(Step.RESOLVED, addresses)
         last: OSError | None = None
         for position, (family, kind, _, _, address) in enumerate(addresses):
             handle = _unconnected(family, kind, self._context, self._name)
@@ -80,12 +82,15 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
     def _connect(self, handle: Any, address: Any, shares: int) -> None:
         patience = self._patience()
         handle.settimeout(None if patience is None else patience / shares)
+        passed(Step.TRYING, address)
         handle.connect(address)
+        passed(Step.CONNECTED, address)
         _keep_alive(handle)
         self._pass(handle)
         if self._context is not None:
             handle.settimeout(self._patience())
             handle.do_handshake()
+            passed(Step.SECURED, handle)
         self.handle = handle
 
     def _pass(self, handle: Any) -> None:
@@ -182,7 +187,7 @@ class Socket(_Connecting):
             self.handle.settimeout(0)
             self.handle.recv(1)
         except ssl.SSLError as error:
-            if "ALERT" in str(error.reason):
+            if "ALERT" in str(error):
                 return TTransportException(message="unexpected exception", inner=error)
         except OSError:
             pass
@@ -249,7 +254,8 @@ def _unconnected(family: int, kind: int, context: ssl.SSLContext | None, host: s
     handle = socket.socket(family, kind)
     if context is None:
         return handle
-    return context.wrap_socket(handle, server_hostname=host, do_handshake_on_connect=False)
+    name = host.rstrip(".")  # which keeps the resolver from adding a domain, and no certificate has
+    return context.wrap_socket(handle, server_hostname=name, do_handshake_on_connect=False)
 
 
 def _keep_alive(handle: socket.socket) -> None:

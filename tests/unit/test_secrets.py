@@ -62,14 +62,25 @@ def test_what_is_no_text_is_not_masked():
 
 
 def test_a_text_is_what_it_is():
-    secrets = Secrets(Options(password="s3cret", jwt="t0ken"))
+    password = Secrets(Options(password="s3cret", **PLAIN)).password()
+    jwt = Secrets(Options(jwt="t0ken", **JWT)).jwt()
 
-    assert ("s3cret", "t0ken") == (secrets.password(), secrets.jwt())
-    assert "***" == repr(secrets.password())
+    assert ("s3cret", "t0ken") == (password, jwt)
+    assert ("***", "***") == (repr(password), repr(jwt))
 
 
 def test_nothing_is_none():
-    assert (None, None) == (Secrets(Options()).password(), Secrets(Options()).jwt())
+    assert None is Secrets(Options(**PLAIN)).password()
+    assert None is Secrets(Options(**JWT)).jwt()
+
+
+@pytest.mark.parametrize("mechanism", ["NOSASL", "GSSAPI"])
+def test_what_the_mechanism_does_not_need_is_not_asked_for(mechanism):
+    vault = Vault("x")
+    secrets = Secrets(Options(auth_mechanism=mechanism, password=vault, jwt=vault))
+
+    assert (None, None) == (secrets.password(), secrets.jwt())
+    assert 0 == vault.asked
 
 
 def test_a_function_is_called_at_the_first_use_and_once():
@@ -83,9 +94,8 @@ def test_a_function_is_called_at_the_first_use_and_once():
 
 
 def test_a_command_prints_it():
-    secrets = Secrets(Options(password_cmd="printf 's3cret\\n'", jwt_cmd="echo a.b.c"))
-
-    assert ("s3cret", "a.b.c") == (secrets.password(), secrets.jwt())
+    assert "s3cret" == Secrets(Options(password_cmd="printf 's3cret\\n'", **PLAIN)).password()
+    assert "a.b.c" == Secrets(Options(jwt_cmd="echo a.b.c", **JWT)).jwt()
 
 
 @pytest.mark.parametrize(

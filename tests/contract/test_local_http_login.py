@@ -184,7 +184,7 @@ def test_cookies_can_be_forgotten(guarded):
 
 
 def test_a_cookie_grows_old(until):
-    flags = {"max_cookie_lifetime_s": 1}
+    flags = {"max_cookie_lifetime_s": 2}
     with LocalCluster(1, auth="PLAIN", http=True, flags=flags) as cluster:
         with Http(cluster[0], user="etl", password="any") as client:
             client.open()

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-#: What `pip` cannot bring: extras whose packages are built on the spot.
-_BUILT_WITH = {
-    "kerberos": (
-        "; its build needs `apt install gcc python3-dev libkrb5-dev`"
-        " or `dnf install gcc python3-devel krb5-devel`"
-    )
-}
+#: What `pip` cannot bring, for extras whose packages are built on the spot.
+_HEADERS = (
+    "; its build needs `apt install gcc python3-dev libkrb5-dev`"
+    " or `dnf install gcc python3-devel krb5-devel`"
+)
+_BUILT_WITH = {"kerberos": _HEADERS, "gssapi": _HEADERS}
 
 
 class MissingExtra(ImportError):

@@ -28,9 +28,10 @@ def test_a_module_that_is_not_there_is_told_in_one_line():
     )
 
 
-def test_kerberos_also_needs_packages_of_the_system():
+@pytest.mark.parametrize("package", ["kerberos", "gssapi"])
+def test_kerberos_also_needs_packages_of_the_system(package):
     with pytest.raises(MissingExtra) as refusal:
-        need("no_such_module", "kerberos")
+        need("no_such_module", package)
 
     assert "apt install gcc python3-dev libkrb5-dev" in str(refusal.value)
     assert "dnf install gcc python3-devel krb5-devel" in str(refusal.value)

@@ -154,6 +154,26 @@ def test_every_option_of_the_connection_reaches_connect(tmp_path):
     }
 
 
+def test_kerberos_may_log_in_with_a_keytab(tmp_path):
+    keytab = tmp_path / "etl.keytab"
+    keytab.touch()
+
+    found = asked("-k", "--principal", "etl", "--keytab", str(keytab), "-b_HOST.x", "-eselect 1")
+
+    assert found.connect == {
+        "auth_mechanism": "GSSAPI",
+        "principal": "etl",
+        "keytab": str(keytab),
+        "krb_host": "_HOST.x",
+    }
+
+
+@pytest.mark.parametrize("flag", ["--principal", "--keytab"])
+def test_the_options_of_kerberos_need_kerberos(flag):
+    with pytest.raises(BadInput, match=f"{flag} needs -k"):
+        asked(flag, "x", "-eselect 1")
+
+
 def test_a_file_that_is_no_certificate_is_told_before_a_password_is_asked_for(monkeypatch):
     monkeypatch.setattr(_request, "secret", lambda *_: pytest.fail("asked"))
 

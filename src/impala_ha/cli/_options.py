@@ -125,7 +125,13 @@ _CONNECTION = _section(
 )
 _SECURITY = _section(
     "Security",
-    (("-k", "--kerberos"), "Log in with the Kerberos ticket of the cache.", _FLAG),
+    (("-k", "--kerberos"), "Log in with Kerberos, by the ticket of the cache.", _FLAG),
+    (("--principal",), "Who logs in with -k, of the cache or of --keytab.", {"metavar": "NAME"}),
+    (
+        ("--keytab",),
+        "Get tickets with this file, for this run alone (with -k).",
+        {"metavar": "FILE"},
+    ),
     (
         ("-s", "--kerberos_service_name"),
         "First part of the service principal. Default: impala.",
@@ -133,7 +139,7 @@ _SECURITY = _section(
     ),
     (
         ("-b", "--kerberos_host_fqdn"),
-        "Host in the service principal, where it is not the coordinator's own.",
+        "Host in the service principal, if not the coordinator's own: NAME, _HOST.NAME or a=x,b=y.",
         {"metavar": "HOST"},
     ),
     (("-l", "--ldap"), "Log in with user and password; the password is asked for.", _FLAG),

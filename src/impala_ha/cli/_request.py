@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _HTTP_PORT, _HTTP_PATH = "28000", "cliservice"
 _KERBEROS, _LDAP, _JWT = "GSSAPI", "LDAP", "JWT"
+_NEED = {"ldap_password_cmd": "-l", "jwt_cmd": "-j", "principal": "-k", "keytab": "-k"}
 _PENDING = "not yet asked for"
 
 
@@ -161,6 +162,8 @@ def _words(given: Mapping[str, Any]) -> dict[str, Any]:
         "user": given["user"],
         "kerberos_service_name": given["kerberos_service_name"],
         "krb_host": given["kerberos_host_fqdn"],
+        "principal": given["principal"],
+        "keytab": given["keytab"],
         "use_ssl": given["ssl"] or None,
         "ca_cert": given["ca_cert"],
         "verify_cert": given["verify_cert"] or None,
@@ -183,7 +186,7 @@ def _mechanism(given: Mapping[str, Any]) -> str | None:
     said = [flag for flag, wanted in values.items() if wanted]
     if len(said) > 1:
         raise BadInput(f"{' and '.join(said)} contradict each other: give at most one")
-    for option, needed in (("ldap_password_cmd", "-l"), ("jwt_cmd", "-j")):
+    for option, needed in _NEED.items():
         if given[option] is not None and needed not in said:
             raise BadInput(f"--{option} needs {needed}")
     if said == ["-j"] and given["protocol"] != "hs2-http":

@@ -31,6 +31,7 @@ FLOORS = {
         "_refusal",
         "_cookies",
         "_http_answer",
+        "_steps",
     },
     "secrets": {"_secrets", "_tls"},
     "rules": {

@@ -29,6 +29,7 @@ from ._kerberos_sasl import Sasl
 from ._model import Coordinator
 from ._options import Options
 from ._patience import at_home, in_time
+from ._steps import Step, passed
 
 _log = logging.getLogger("impala_ha")
 
@@ -114,6 +115,7 @@ def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: floa
     except GSSError as error:
         raise _explained(error, options) from error.__cause__
     _log.debug("a token for %s after %.3f s", asked, clock.now() - start)
+    passed(Step.TICKET)
     return begun
 
 

@@ -14,6 +14,7 @@ from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets, scrub
 from ._sockets import Socket
+from ._steps import Step, passed
 from ._wire import CallFailed
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
@@ -55,6 +56,7 @@ def binary(
             transport = get_transport(wire, "", "", mechanism, name, secrets.password())
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport)
+            passed(Step.LOGGED_IN)
     except BaseException as error:
         if wire is not None:
             wire.close()

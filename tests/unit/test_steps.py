@@ -1,0 +1,51 @@
+"""Steps of opening a connection are told to who watches this thread, and to nobody else."""
+
+import socket
+import threading
+
+from impala_ha._clock import SystemClock
+from impala_ha._driver import ImpylaDriver
+from impala_ha._model import Coordinator
+from impala_ha._options import Options
+from impala_ha._steps import Step, passed, watched
+
+
+def test_a_watcher_hears_the_steps_of_its_block_with_what_comes_with_them():
+    heard = []
+    with watched(lambda step, what: heard.append((step, what))):
+        passed(Step.CONNECTED, "there")
+    passed(Step.SESSION)
+
+    assert [(Step.CONNECTED, "there")] == heard
+
+
+def test_the_inner_one_of_two_watchers_hears_and_then_the_outer_one_again():
+    heard = []
+    with watched(lambda step, _: heard.append(("outer", step))):
+        with watched(lambda step, _: heard.append(("inner", step))):
+            passed(Step.TRYING)
+        passed(Step.CONNECTED)
+
+    assert [("inner", Step.TRYING), ("outer", Step.CONNECTED)] == heard
+
+
+def test_another_thread_is_not_heard():
+    heard = []
+    with watched(lambda step, _: heard.append(step)):
+        thread = threading.Thread(target=passed, args=(Step.CONNECTED,))
+        thread.start()
+        thread.join()
+
+    assert [] == heard
+
+
+def test_a_connection_without_sasl_tells_addresses_and_tcp():
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+        driver = ImpylaDriver(Options(), SystemClock())
+        with watched(lambda step, what: heard.append((step, what))):
+            driver.connect(Coordinator(host, port), "etl", 5.0).client.wire.close()
+
+    assert [Step.RESOLVED, Step.TRYING, Step.CONNECTED] == [step for step, _ in heard]
+    assert (host, port) == heard[1][1] == heard[2][1]

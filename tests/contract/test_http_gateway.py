@@ -100,15 +100,15 @@ def test_a_read_that_is_put_off_runs_at_the_same_place(local, connect):
     assert local[0].host == cursor.coordinator.host
 
 
-@pytest.mark.parametrize(("status", "headers"), [(503, LATER), (503, {}), (502, {}), (504, {})])
+@pytest.mark.parametrize("answer", [(503, LATER), (503, {}), (502, {}), (504, {})])
 @pytest.mark.parametrize("ran", [False, True])
-def test_a_write_that_a_gateway_swallowed_may_have_run(local, connect, until, status, headers, ran):
+def test_a_write_that_a_gateway_swallowed_may_have_run(local, connect, until, answer, ran):
     cursor = connect().cursor()
     cursor.execute("CREATE TABLE IF NOT EXISTS swallowed (i INT)")
-    sql = f"INSERT INTO swallowed VALUES (1) -- {status} {headers} {ran}"
-    local[0].answer_http(status, headers, call="ExecuteStatement", ran=ran)
+    sql = f"INSERT INTO swallowed VALUES (1) -- {answer} {ran}"
+    local[0].answer_http(*answer, call="ExecuteStatement", ran=ran)
 
-    with pytest.raises(OutcomeUnknown, match=f"HTTP code {status}"):
+    with pytest.raises(OutcomeUnknown, match=f"HTTP code {answer[0]}"):
         cursor.execute(sql)
 
     until(lambda: local.executions(sql) == int(ran))

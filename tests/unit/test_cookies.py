@@ -1,0 +1,103 @@
+"""The cookies of one coordinator: which are kept, for how long, and how they are sent."""
+
+import pytest
+
+from impala_ha._cookies import EVERY, Jar
+
+SIGNED = "impala.auth=c2ln&u=etl&t=1&r=2&a=Basic;HttpOnly;Max-Age=86400;Secure"
+
+
+def jar(*headers, names=EVERY, path="/cliservice"):
+    made = Jar(names, path)
+    made.keep(headers, now=100.0)
+    return made
+
+
+def test_impalas_own_is_kept_as_it_came_and_stands_for_a_login():
+    kept = jar(SIGNED)
+
+    assert "impala.auth=c2ln&u=etl&t=1&r=2&a=Basic" == kept.header(100.0)
+    assert kept.logs_in(100.0)
+
+
+def test_an_empty_jar_sends_nothing():
+    assert ("", False) == (jar().header(0.0), jar().logs_in(0.0))
+
+
+def test_another_cookie_stands_for_nothing():
+    kept = jar("JSESSIONID=1; Path=/")
+
+    assert ("JSESSIONID=1", False) == (kept.header(100.0), kept.logs_in(100.0))
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        ("*", "a=1; b=2"),
+        (["*"], "a=1; b=2"),
+        ("a", "a=1"),
+        ("a, b", "a=1; b=2"),
+        (["b"], "b=2"),
+        ("", ""),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_those_are_kept_that_were_named(names, kept):
+    assert kept == jar("a=1", "b=2", names=names).header(100.0)
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [("/cliservice", True), ("/", True), ("cliservice", True), ("/other", False), ("", True)],
+)
+def test_those_are_kept_whose_path_is_ours(path, kept):
+    assert kept is bool(jar(f"a=1; Path={path}").header(100.0))
+
+
+def test_a_cookie_ends_with_its_age():
+    kept = jar(SIGNED)
+
+    assert kept.header(100.0 + 86399)
+    assert "" == kept.header(100.0 + 86400)
+    assert not kept.logs_in(100.0 + 86400)
+
+
+def test_a_cookie_is_taken_back_by_an_age_of_nothing():
+    kept = jar(SIGNED)
+    kept.keep(["impala.auth=;HttpOnly;Max-Age=0"], now=100.0)
+
+    assert "" == kept.header(100.0)
+
+
+@pytest.mark.parametrize("age", ["", "soon", "9" * 40])
+def test_an_age_that_cannot_be_read_is_none(age):
+    assert "a=1" == jar(f"a=1; Max-Age={age}").header(1e12)
+
+
+def test_a_name_that_is_no_ascii_is_kept():
+    assert "impala.auth=s&u=pÃ¤ul" == jar("impala.auth=s&u=pÃ¤ul;HttpOnly").header(100.0)
+
+
+def test_what_has_no_name_is_no_cookie():
+    assert "" == jar("=1", ";").header(100.0)
+
+
+def test_a_new_value_takes_the_place_of_the_old():
+    kept = jar("a=1")
+    kept.keep(["a=2"], now=101.0)
+
+    assert "a=2" == kept.header(101.0)
+
+
+def test_clearing_says_whether_there_was_anything():
+    kept = jar("a=1")
+
+    assert (True, False) == (kept.clear(), kept.clear())
+    assert "" == kept.header(100.0)
+
+
+def test_no_value_is_shown():
+    kept = jar("impala.auth=s3cret")
+
+    assert "s3cret" not in repr(vars(kept))

@@ -123,6 +123,16 @@ def test_an_open_connection_outlives_the_kdc(both, connect, realm, ticket):
         realm.start_kdc()
 
 
+def test_a_write_is_done_once(both, connect, ticket):
+    connection = connect(*both)
+    rows_of = "SELECT count(*) FROM written"
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE written (n INT) USING parquet")
+        cursor.execute("INSERT INTO written VALUES (1)")
+
+    assert rows(connection, rows_of) == [(1,)]
+
+
 def test_kill_9_of_one_opens_the_session_under_the_name_of_the_other(both, connect, ticket):
     """And the way back is under the first name again."""
     first, second = both

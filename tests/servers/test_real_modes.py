@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import getpass
-import socket
-import threading
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
+from wire_tap import WireTap, links
 
 import impala_ha
 from impala_ha.testing.servers import missing
@@ -115,16 +112,6 @@ def test_an_error_of_the_statement_is_the_servers_own_and_the_connection_goes_on
     assert rows(connection, "SELECT 1") == [(1,)]
 
 
-def test_a_write_is_done_once(connection):
-    rows_of = "SELECT count(*) FROM written"
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS written (n INT) USING parquet")
-        before = rows(connection, rows_of)[0][0]
-        cursor.execute("INSERT INTO written VALUES (1)")
-
-    assert rows(connection, rows_of) == [(before + 1,)]
-
-
 def test_a_closed_connection_leaves_no_connection_open(connection, server, until):
     rows(connection, "SELECT 1")
     assert links(server) > 0
@@ -134,63 +121,17 @@ def test_a_closed_connection_leaves_no_connection_open(connection, server, until
     until(lambda: links(server) == 0)
 
 
-def links(server):
-    """How many TCP connections to *server* are open, seen from the kernel."""
-    table = Path("/proc/net/tcp").read_text(encoding="ascii")
-    lines = [line.split() for line in table.splitlines()[1:]]
-    address = "".join(f"{byte:02X}" for byte in reversed(socket.inet_aton(server.host)))
-    return sum(line[2] == f"{address}:{server.port:04X}" and line[3] == "01" for line in lines)
-
-
-@contextlib.contextmanager
-def wire_tap(server):
-    """A relay on 127.0.0.1 that keeps every byte: yields its port and what it heard."""
-    heard = bytearray()
-    gate = socket.create_server(("127.0.0.1", 0))
-
-    def pump(source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                heard.extend(data)
-                target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = gate.accept()
-                stack.callback(client.close)
-                behind = stack.enter_context(socket.create_connection((server.host, server.port)))
-                for ends in ((client, behind), (behind, client)):
-                    threads.append(threading.Thread(target=pump, args=ends))
-                    threads[-1].start()
-
-    with contextlib.ExitStack() as stack:
-        threads = [threading.Thread(target=serve)]
-        threads[0].start()
-        try:
-            yield gate.getsockname()[1], heard
-        finally:
-            # A close alone does not wake who waits in accept().
-            gate.shutdown(socket.SHUT_RDWR)
-            gate.close()
-            for thread in threads:
-                thread.join(10)
-
-
 def test_who_listens_reads_only_what_was_meant_to_be_read(server, mode, options):
     """Integrity signs and confidentiality hides; TLS hides everything."""
-    with wire_tap(server) as (port, heard):
-        tapped = replace(server.coordinator, host="127.0.0.1", port=port)
+    with WireTap(server) as tap:
+        tapped = replace(server.coordinator, host=tap.host, port=tap.port)
         arguments = {**server.options, **options, "timeout": 60, "connect_timeout": 60}
         with impala_ha.connect(impala_ha.Cluster([tapped]), **arguments) as connection:
             found = rows(connection, "SELECT concat('salary', ' of ', 'ann') AS whispered")
 
     hidden = MODES[mode].get("tls") or MODES[mode].get("qop") == "auth-conf"
     assert found == [("salary of ann",)]
-    assert (b"whispered" in heard, b"salary of ann" in heard) == (not hidden, not hidden)
+    assert (b"whispered" in tap.heard, b"salary of ann" in tap.heard) == (not hidden, not hidden)
 
 
 def test_the_server_listens_on_loopback_only(server):

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Literal
 
-Wanted = Literal["realm", "certificates", "spark", "kerberos", "gssapi"]
+Wanted = Literal["realm", "certificates", "spark", "spark-http", "kerberos", "gssapi"]
 
+_JAVA = "apt install default-jre-headless"
 _PROGRAMS = {
     "realm": (
         ("krb5kdc", "kdb5_util", "kadmin.local", "kinit"),
         "apt install krb5-kdc krb5-admin-server krb5-user",
     ),
-    "spark": (("java",), "apt install default-jre-headless"),
+    "spark": (("java",), _JAVA),
+    "spark-http": (("java", "cc"), f"{_JAVA} gcc libc6-dev"),
 }
 _MODULES = {
     "realm": ("k5test", "testing"),
     "certificates": ("trustme", "testing"),
-    "spark": ("cryptography", "testing"),
     "kerberos": ("kerberos", "kerberos"),
     "gssapi": ("gssapi", "testing"),
 }
 # Debian keeps the KDC where ordinary users do not look.
 _PLACES = os.pathsep.join(filter(None, [os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+# Older ones lack options that Spark needs; newer ones lack what Hadoop calls to know its user.
+_JAVAS = range(11, 24)
 
 
 def missing(*wanted: Wanted) -> str:
@@ -34,7 +40,8 @@ def missing(*wanted: Wanted) -> str:
 
     Args:
         wanted: ``"realm"`` for `Realm`, ``"certificates"`` for `Certificates`, ``"spark"`` for
-            `SparkServer`, ``"kerberos"`` and ``"gssapi"`` for the modules of these names.
+            `SparkServer`, ``"spark-http"`` for one that speaks HTTP, and ``"kerberos"`` and
+            ``"gssapi"`` for the modules of these names.
 
     Returns:
         One line that says what is missing and what to type, or an empty string when all is there.
@@ -45,7 +52,22 @@ def missing(*wanted: Wanted) -> str:
         absent = [program for program in programs if not shutil.which(program, path=_PLACES)]
         if absent:
             lacks.append(f"{', '.join(absent)}: {remedy}")
-        module, extra = _MODULES[name]
+        elif "java" in programs and _java_version() not in _JAVAS:
+            lacks.append(f"Java 17 (found {_java_version()}): {_JAVA}")
+        module, extra = _MODULES.get(name, ("sys", ""))
         if find_spec(module) is None:
             lacks.append(f"{module}: pip install 'impala-ha[{extra}]'")
     return "; ".join(f"missing {lack}" for lack in dict.fromkeys(lacks))
+
+
+@lru_cache
+def _java_version() -> int:
+    """Return the major version of the Java on ``PATH``; 0 when it does not say."""
+    done = subprocess.run(
+        ["java", "-version"],  # noqa: S607  # the one that a server would use
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
+    return int(found[1]) if found else 0

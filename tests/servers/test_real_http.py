@@ -1,0 +1,87 @@
+"""HiveServer2 over HTTP with Kerberos (SPNEGO), as Spark's servlet of Jetty speaks it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from wire_tap import WireTap
+
+import impala_ha
+from impala_ha.testing.servers import missing
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(bool(missing("spark", "realm")), reason=missing("spark", "realm")),
+]
+
+COOKIE_SECONDS = 2
+_LOGIN = b"Authorization: Negotiate "
+_COOKIE = b"Cookie: hive.server2.auth="
+
+
+@pytest.fixture(scope="module")
+def server(spark, realm):
+    settings = {"hive.server2.thrift.http.cookie.max.age": f"{COOKIE_SECONDS}s"}
+    with spark({"auth": "GSSAPI", "http": True, "realm": realm, "settings": settings}) as (server,):
+        yield server
+
+
+@pytest.fixture
+def tap(server):
+    with WireTap(server) as tap:
+        yield tap
+
+
+@pytest.fixture
+def connection(server, tap, ticket):
+    tapped = impala_ha.Cluster([replace(server.coordinator, host=tap.host, port=tap.port)])
+    options = {**server.options, "timeout": 60, "connect_timeout": 60}
+    with impala_ha.connect(tapped, **options) as connection:
+        yield connection
+
+
+def rows(cursor, statement):
+    cursor.execute(statement)
+    return cursor.fetchall()
+
+
+def test_one_tcp_connection_serves_a_whole_connection(connection, tap):
+    with connection.cursor() as cursor:
+        for number in range(5):
+            assert rows(cursor, f"SELECT {number}") == [(number,)]
+
+    assert tap.connections == 1
+
+
+def test_a_cookie_stands_for_the_ticket_until_it_is_old(connection, tap, until):
+    """A login serves many requests; a new one, which nobody notices, follows the cookie's end."""
+
+    def said(text):
+        return tap.heard.count(text)
+
+    with connection.cursor() as cursor:
+        until(lambda: rows(cursor, "SELECT 1") == [(1,)] and said(_LOGIN) > 1)
+
+    assert said(_LOGIN) + said(_COOKIE) >= said(b"POST /cliservice")
+    assert said(_COOKIE) > said(_LOGIN)
+
+
+def test_a_session_outlives_its_tcp_connection(connection, tap):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY VIEW kept AS SELECT 42 AS answer")
+
+        tap.cut()
+
+        assert rows(cursor, "SELECT answer FROM kept") == [(42,)]
+    assert tap.connections == 2
+
+
+def test_a_wrong_path_is_told_with_the_url(server, ticket):
+    options = {**server.options, "http_path": "wrong", "deadline": 5}
+
+    with pytest.raises(impala_ha.Error) as told:
+        impala_ha.connect(impala_ha.Cluster([server.coordinator]), **options)
+
+    assert f"http://{server.host}:{server.port}/wrong" in str(told.value)

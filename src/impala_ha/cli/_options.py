@@ -53,7 +53,10 @@ class _Program(click.Command):
                 formatter.write_dl(records)
 
 
-def _section(title: str, *options: tuple[tuple[str, ...], str, dict[str, Any]]) -> list[_Sectioned]:
+def section(
+    title: str, *options: tuple[tuple[str, ...], str, dict[str, Any]]
+) -> list[click.Option]:
+    """Options that stand together in ``--help``: names, help text and what else click takes."""
     return [_Sectioned(title, names, help=text, **more) for names, text, more in options]
 
 
@@ -82,7 +85,7 @@ _VERSION: dict[str, Any] = {
     "callback": _print_version,
 }
 
-_STATEMENTS = _section(
+_STATEMENTS = section(
     "Statements",
     (("-e", "execute"), "SQL to run; several statements with semicolons.", {"metavar": "SQL"}),
     (("-q", "--query", "query"), "The same as -e.", {"metavar": "SQL"}),
@@ -91,7 +94,7 @@ _STATEMENTS = _section(
     (("-Q", "--query_option"), "Query option, such as MEM_LIMIT=2g.", _MANY),
     (("-c", "--ignore_query_failure"), "Go on after a failed statement (still exits 1).", _FLAG),
 )
-_CONNECTION = _section(
+_CONNECTION = section(
     "Connection",
     (
         ("-i", "--impalad"),
@@ -123,7 +126,7 @@ _CONNECTION = _section(
         {"type": click.IntRange(min=1), "default": 8192, "metavar": "ROWS"},
     ),
 )
-_SECURITY = _section(
+_SECURITY = section(
     "Security",
     (("-k", "--kerberos"), "Log in with Kerberos, by the ticket of the cache.", _FLAG),
     (("--principal",), "Who logs in with -k, of the cache or of --keytab.", {"metavar": "NAME"}),
@@ -167,7 +170,7 @@ _SECURITY = _section(
     ),
     (("--doas_user",), "User to act for, where the coordinators allow it.", {"metavar": "NAME"}),
 )
-_OUTPUT = _section(
+_OUTPUT = section(
     "Output",
     (
         ("-o", "--output_file"),
@@ -185,7 +188,13 @@ _OUTPUT = _section(
     (("--quiet",), "Nothing but errors on standard error.", _FLAG),
     (("-V", "--verbose"), "Also each statement, where it ran and each attempt.", _FLAG),
 )
-_OTHER = _section(_LAST, (("-v", "--version"), "Show the version and exit.", _VERSION))
+_OTHER = section(_LAST, (("-v", "--version"), "Show the version and exit.", _VERSION))
+
+
+def connecting() -> list[click.Option]:
+    """The options that say where to go and as whom, for other programs that do."""
+    elsewhere = {"database", "policy", "deadline", "fetch_size"}
+    return [each for each in (*_CONNECTION, *_SECURITY) if each.name not in elsewhere]
 
 
 def command(act: Callable[..., Any]) -> click.Command:
@@ -195,10 +204,10 @@ def command(act: Callable[..., Any]) -> click.Command:
     Args:
         act: Called with every option by name; what it returns, `click.Command.main` returns.
     """
-    return _Program(
+    return program(
         "impala-connect",
-        callback=act,
-        params=[
+        act,
+        [
             click.Argument(["stdin"], required=False, metavar="[-]"),
             *_STATEMENTS,
             *_CONNECTION,
@@ -206,8 +215,28 @@ def command(act: Callable[..., Any]) -> click.Command:
             *_OUTPUT,
             *_OTHER,
         ],
-        help="Run SQL on Apache Impala through any of several coordinators.",
-        epilog=_EPILOG,
+        ("Run SQL on Apache Impala through any of several coordinators.", _EPILOG),
+    )
+
+
+def program(
+    name: str, act: Callable[..., Any], params: list[click.Parameter], about: tuple[str, str]
+) -> click.Command:
+    """
+    A command with sections, which takes hyphens for underscores.
+
+    Args:
+        name: What it is called.
+        act: Called with every option by name.
+        params: Its options.
+        about: What ``--help`` says before and after them.
+    """
+    return _Program(
+        name,
+        callback=act,
+        params=params,
+        help=about[0],
+        epilog=about[1],
         context_settings={
             "help_option_names": ["-h", "--help"],
             "token_normalize_func": _with_underscores,

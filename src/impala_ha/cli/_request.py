@@ -93,10 +93,13 @@ def request(**given: Any) -> Request:
     script = statements(text, variables, origin)
     output = given["output_file"]
     destination = Destination(Path(output) if output not in {None, "-"} else None, file)
+    options = _checked(given, words)
+    if options.auth_mechanism == _KERBEROS:
+        _kerberos.check(options)
     return Request(
         script=script,
         origin=origin,
-        connect=words | _secrets(given, _checked(given, words)),
+        connect=words | _secrets(given, options),
         query_options=query_options,
         form=form,
         destination=destination,
@@ -104,6 +107,21 @@ def request(**given: Any) -> Request:
         keep_going=given["ignore_query_failure"],
         loudness=loudness,
     )
+
+
+def connecting(given: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    The arguments of connect() that say where to go and as whom, secrets among them.
+
+    Args:
+        given: The options of `_options.connecting`, by name.
+
+    Raises:
+        BadInput: The first mistake found.
+        impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
+    """
+    words = _words({"database": None, "policy": None, "deadline": None, **given})
+    return words | _secrets(given, _checked(given, words))
 
 
 def _form(given: Mapping[str, Any]) -> Callable[[Sequence[str]], Form]:
@@ -223,8 +241,6 @@ def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
     elif _sends_secret(options) and not given["auth_creds_ok_in_clear"]:
         consent = "give --ssl, or --auth_creds_ok_in_clear"
         raise BadInput(f"{options.auth_mechanism} would send secrets in the clear: {consent}")
-    if options.auth_mechanism == _KERBEROS:
-        _kerberos.check(options)
     return options
 
 

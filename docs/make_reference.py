@@ -28,6 +28,7 @@ from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
 from impala_ha.policies import POLICIES
 from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator
+from impala_ha.testing.servers import Certificates, Realm, SparkServer, missing
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.md"
@@ -95,6 +96,9 @@ def reference() -> str:
         *_class(LocalCoordinator),
         "\n## Fault proxy\n\n",
         *_class(FaultProxy),
+        "\n## Real servers\n\nIn `impala_ha.testing.servers`.\n",
+        *(line for kind in _SERVERS for line in (f"\n### {kind.__name__}\n\n", *_class(kind))),
+        f"\n### `missing(*wanted)`\n\n{_prose(missing)}",
         "\n## Programs\n\n",
         *_programs(),
     ]
@@ -130,6 +134,7 @@ _ERRORS = (
     impala_ha.ResultLost,
     impala_ha.NoCoordinatorLeft,
 )
+_SERVERS = (Realm, Certificates, SparkServer)
 _STATES = {
     State.HEALTHY: "gets its share of new connections.",
     State.ON_TRIAL: "its time of being left alone is over; one caller may try it.",

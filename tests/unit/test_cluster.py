@@ -147,6 +147,7 @@ def test_equal_hosts_and_rules_share_a_cluster(shared):
         ([A], "random", Breaker()),
         ([A, Coordinator("b", weight=2)], "random", Breaker()),
         ([A, Coordinator("b", zone="east")], "random", Breaker()),
+        ([A, Coordinator("b", krb_host="b.test")], "random", Breaker()),
         ([A, B], "ordered", Breaker()),
         ([A, B], "random", Breaker(ejection=1)),
     ],

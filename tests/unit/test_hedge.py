@@ -11,6 +11,7 @@ from impala_ha._attempts import Call
 from impala_ha._failover import Failover
 from impala_ha._faults import Fault, Phase
 from impala_ha._hedge import Hedge, Outcome
+from impala_ha._patience import at_home
 from impala_ha._wire import CallFailed
 from impala_ha.testing.fakes import FakeDriver
 
@@ -55,6 +56,28 @@ def test_who_answers_in_time_is_not_hedged(gated):
 
     assert outcome.got.coordinator == A
     assert gated.driver.opened == ["a"]
+
+
+def test_while_a_ticket_is_waited_for_no_second_one_is_asked(gated):
+    """The KDC hangs for everybody, so the first one's silence is none."""
+    looked = threading.Event()
+
+    class Waiting(threading.Event):
+        def wait(self, timeout=None):
+            with at_home():
+                return super().wait(timeout)
+
+    def second():
+        looked.set()
+        return B
+
+    gated.gates["a"] = Waiting()
+    threading.Timer(1.0, gated.gates["a"].set).start()
+
+    (outcome,) = gated.run(0.4, second)
+
+    assert outcome.got.coordinator == A
+    assert not looked.is_set()
 
 
 def test_the_second_wins_while_the_first_is_silent_and_the_loser_is_closed(gated):

@@ -51,6 +51,12 @@ GOOD = [
     ("client_cert", __file__, __file__),
     ("client_key", __file__, __file__),
     ("ca_cert", __file__, __file__),
+    ("krb_host", "_HOST.test", "_HOST.test"),
+    ("krb_host", {"A": "a.test"}, (("a", "a.test"),)),
+    ("krb_host", "a=a.test", (("a", "a.test"),)),
+    ("kerberos_backend", " GSSAPI", "gssapi"),
+    ("kerberos_backend", "Auto", "auto"),
+    ("keytab", __file__, __file__),
 ]
 
 
@@ -85,6 +91,9 @@ BAD = [
     ("password_cmd", " ", "must be a command"),
     ("jwt_cmd", 7, "must be a text"),
     ("client_cert", "/no/such/file", "must be a file that can be read"),
+    ("krb_host", "impala/_HOST@REALM", "must be the name of a host, a pattern with _HOST"),
+    ("kerberos_backend", "heimdal", "must be one of auto, kerberos, gssapi"),
+    ("keytab", "/no/such/file", "must be a file that can be read"),
 ]
 
 

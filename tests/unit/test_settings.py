@@ -178,6 +178,15 @@ JWT = {"auth_mechanism": "JWT", "jwt": "x", "use_http_transport": True}
     ("words", "told"),
     [
         ({"eject_for": 9, "eject_most": 8}, "eject_for must be at most eject_most (8), not 9"),
+        ({"principal": "etl"}, "principal needs auth_mechanism='GSSAPI'"),
+        ({"keytab": __file__}, "keytab needs auth_mechanism='GSSAPI'"),
+        (
+            {"keytab": __file__, "auth_mechanism": "GSSAPI", "kerberos_backend": "kerberos"},
+            (
+                "keytab needs kerberos_backend='gssapi' or 'auto': the package kerberos cannot "
+                "acquire tickets"
+            ),
+        ),
         ({"eject_for": 301}, "eject_for must be at most eject_most (300), not 301"),
         (
             {"jwt": "x"},

@@ -1,0 +1,200 @@
+"""The first token: for whom, in time, by which tickets, and what is told when there is none."""
+
+import base64
+import logging
+import socket
+import sys
+import threading
+
+import pytest
+from gss_packages import NO_TICKET, Realm, gssapi, kerberos
+
+from impala_ha import _kerberos, _kerberos_backends
+from impala_ha._clock import SystemClock
+from impala_ha._driver import ImpylaDriver
+from impala_ha._extras import MissingExtra
+from impala_ha._faults import Fault, Phase, judge
+from impala_ha._kerberos_errors import GSSError
+from impala_ha._model import Coordinator
+from impala_ha._options import Options
+from impala_ha._wire import CallFailed
+from impala_ha.testing.fakes import FakeClock
+
+A = Coordinator("a")
+ADDRESS = Coordinator("10.0.0.1")
+LIMIT = 30.0
+BY_KEYTAB = {"principal": "etl", "keytab": "/etl.keytab"}
+
+
+@pytest.fixture
+def realm(monkeypatch):
+    found = Realm()
+    found.keytabs["/etl.keytab"] = "etl"
+    monkeypatch.setitem(sys.modules, "kerberos", kerberos(found))
+    monkeypatch.setitem(sys.modules, "gssapi", gssapi(found))
+    monkeypatch.setattr(_kerberos_backends, "_HELD", {})
+    monkeypatch.setattr(_kerberos, "_HANGS", {})
+    return found
+
+
+def token(where=A, limit=LIMIT, clock=None, **options):
+    words = Options(auth_mechanism="GSSAPI", **options)
+    return base64.b64decode(_kerberos.negotiate(words, where, clock or FakeClock(), limit))
+
+
+@pytest.mark.usefixtures("realm")
+def test_a_token_is_for_one_coordinator(caplog):
+    caplog.set_level(logging.DEBUG, "impala_ha")
+
+    assert b"hello impala@a" == token()
+    assert b"hello hive@x.test" == token(krb_host="x.test", kerberos_service_name="hive")
+    assert "a token for impala/a after 0.000 s" in caplog.text
+
+
+@pytest.mark.usefixtures("realm")
+def test_sasl_begins_with_it():
+    sasl = _kerberos.login(Options(auth_mechanism="GSSAPI"), A, FakeClock(), LIMIT)
+    transport = _kerberos.transport(sasl, None)
+
+    assert (sasl, "GSSAPI") == (transport.sasl_client_factory(), transport.mechanism)
+    assert (True, "GSSAPI", b"hello impala@a") == sasl.start("GSSAPI")
+    assert "hive/a" == _kerberos.service(Options(kerberos_service_name="hive"), A)
+
+
+def test_no_ticket_is_told(realm):
+    realm.tickets.clear()
+
+    with pytest.raises(GSSError, match=r"\(KRB5_CC_NOTFOUND\), asking for impala/a"):
+        token()
+
+
+def test_a_package_that_is_not_there_is_told_before_anything_is_opened(realm, monkeypatch):
+    _kerberos.check(Options(auth_mechanism="GSSAPI"))
+    monkeypatch.setitem(sys.modules, "gssapi", None)
+
+    with pytest.raises(MissingExtra):
+        _kerberos.check(Options(auth_mechanism="GSSAPI", keytab="/etl.keytab"))
+
+
+# An address and its name.
+
+
+@pytest.fixture
+def names(monkeypatch):
+    found = {"10.0.0.1": "A.Test."}
+
+    def getnameinfo(address, flags):
+        assert flags == socket.NI_NAMEREQD
+        if address[0] not in found:
+            raise socket.gaierror(-2, "Name or service not known")
+        return found[address[0]], "0"
+
+    monkeypatch.setattr(socket, "getnameinfo", getnameinfo)
+    return found
+
+
+@pytest.mark.usefixtures("realm", "names")
+def test_an_address_is_looked_up_when_asked():
+    assert b"hello impala@10.0.0.1" == token(ADDRESS)
+    assert b"hello impala@a.test" == token(ADDRESS, krb_canonicalize=True)
+    assert b"hello impala@lb" == token(ADDRESS, krb_canonicalize=True, krb_host="lb")
+    assert b"hello impala@a" == token(A, krb_canonicalize=True)
+
+
+@pytest.mark.usefixtures("realm", "names")
+def test_an_address_without_a_name_is_told():
+    with pytest.raises(GSSError, match="10.0.0.9 has no name") as caught:
+        token(Coordinator("10.0.0.9"), krb_canonicalize=True)
+
+    assert Fault.MISNAMED is judge(caught.value, Phase.TICKET)
+
+
+# In time.
+
+
+@pytest.fixture
+def hanging(monkeypatch):
+    """Let the library hang when it is told to; the orders that it was given."""
+    orders, gate = [], threading.Event()
+    begin = _kerberos_backends.begin
+
+    def hang(login, backend):
+        orders.append(login)
+        if hang.hangs(login):
+            gate.wait(30)
+            raise GSSError("nobody waits for this any more")
+        return begin(login, backend)
+
+    monkeypatch.setattr(_kerberos, "begin", hang)
+    hang.hangs, hang.orders = (lambda _: True), orders
+    yield hang
+    gate.set()
+
+
+@pytest.mark.usefixtures("realm", "hanging")
+@pytest.mark.parametrize("options", [{}, BY_KEYTAB], ids=["cache", "keytab"])
+def test_a_library_that_hangs_is_left_behind(options):
+    with pytest.raises(GSSError, match=r"within 0.02 s \(KRB5_KDC_UNREACH\), asking for impala/a"):
+        token(limit=0.02, **options)
+
+
+@pytest.mark.usefixtures("realm")
+def test_tickets_that_cannot_be_renewed_are_used_as_they_are(hanging):
+    """And for a while nobody waits for the KDC first."""
+    clock = FakeClock()
+    hanging.hangs = lambda _: False
+    token(**BY_KEYTAB)
+    hanging.hangs = lambda login: login.renew
+
+    for _ in range(2):
+        assert b"hello impala@a" == token(limit=0.1, clock=clock, **BY_KEYTAB)
+    clock.time += 31
+    assert b"hello impala@a" == token(limit=0.1, clock=clock, **BY_KEYTAB)
+
+    assert [True, True, False, False, True, False] == [login.renew for login in hanging.orders]
+
+
+def test_tickets_that_are_no_good_any_more_are_renewed_after_all(realm, hanging, monkeypatch):
+    monkeypatch.setitem(_kerberos._HANGS, ("etl", "/etl.keytab"), 2000.0)
+    hanging.hangs = lambda _: False
+
+    assert b"hello impala@a" == token(**BY_KEYTAB)
+
+    assert [False, True] == [login.renew for login in hanging.orders]
+
+
+def test_what_the_kdc_says_to_a_keytab_is_told(realm):
+    realm.refusals.append(("Preauthentication failed", -1765328360))
+
+    with pytest.raises(GSSError, match="KRB5KDC_ERR_PREAUTH_FAILED"):
+        token(**BY_KEYTAB)
+
+
+@pytest.mark.parametrize(("principal", "told"), [("bob", "no key of bob in the keytab /etl.key")])
+def test_a_principal_without_a_key_is_told_as_that(realm, principal, told):
+    with pytest.raises(GSSError, match=told):
+        token(principal=principal, keytab="/etl.keytab")
+
+
+def test_an_empty_keytab_has_a_key_of_nobody(realm):
+    refusal = ("No credentials cache found", -1765328189)
+    realm.refusals += [refusal, refusal]
+
+    with pytest.raises(GSSError, match="no key of anybody in the keytab /etl.keytab"):
+        token(keytab="/etl.keytab")
+
+
+# What the driver makes of it.
+
+
+def test_a_ticket_that_cannot_be_had_is_no_matter_of_the_coordinator(realm):
+    realm.refusals.append(NO_TICKET)
+    driver = ImpylaDriver(Options(auth_mechanism="GSSAPI"), SystemClock())
+
+    with pytest.raises(CallFailed) as caught:
+        driver.open(Coordinator("no such host"), "etl", {}, LIMIT)
+
+    assert Phase.TICKET is caught.value.phase
+    assert Fault.DENIED is judge(caught.value.__cause__, Phase.TICKET)
+    realm.refusals.append(NO_TICKET)
+    assert "" == driver.probe(A, "etl"), "it is alive for all that we know"

@@ -1,0 +1,179 @@
+"""Two packages with one face: tokens, protection, and what they say when they refuse."""
+
+import sys
+
+import pytest
+from gss_packages import NO_TICKET, Realm, gssapi, kerberos
+
+from impala_ha import _kerberos_backends
+from impala_ha._extras import MissingExtra
+from impala_ha._kerberos_backends import ByGssapi, ByKerberos, Login, begin, choose
+from impala_ha._kerberos_errors import GSSError, told
+
+A = Login("impala", "a")
+KEYTAB = Login("impala", "a", "etl", "/etl.keytab")
+
+
+@pytest.fixture
+def realm(monkeypatch):
+    found = Realm()
+    found.keytabs["/etl.keytab"] = "etl"
+    monkeypatch.setitem(sys.modules, "kerberos", kerberos(found))
+    monkeypatch.setitem(sys.modules, "gssapi", gssapi(found))
+    monkeypatch.setattr(_kerberos_backends, "_HELD", {})
+    return found
+
+
+@pytest.fixture(params=["kerberos", "gssapi"])
+def package(request):
+    return request.param
+
+
+def without(monkeypatch, *packages):
+    for name in packages:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_a_context_is_established_in_two_steps(realm, package):
+    context, token = begin(A, package)
+
+    assert (b"hello impala@a", False) == (token, context.complete)
+    assert (b"", True) == (context.step(b"welcome"), context.complete)
+
+
+def test_what_is_wrapped_can_be_unwrapped(realm, package):
+    context, _ = begin(A, package)
+
+    assert (b"Scba", b"Ecba") == tuple(context.wrap(b"abc", encrypt=e) for e in (False, True))
+    assert [(b"abc", False), (b"abc", True)] == [context.unwrap(w) for w in (b"Scba", b"Ecba")]
+
+
+def test_a_wrong_token_is_told(realm, package):
+    context, _ = begin(A, package)
+
+    with pytest.raises(GSSError, match=r"Message stream modified \(minor status -1765328343\)"):
+        context.step(b"?")
+    with pytest.raises(GSSError, match="Token header is malformed"):
+        context.unwrap(b"?")
+
+
+def test_a_refusal_has_the_librarys_words_its_name_and_what_was_asked_for(realm, package):
+    realm.refusals.append(("Ticket abgelaufen", -1765328352))
+
+    with pytest.raises(GSSError) as caught:
+        begin(A, package)
+
+    assert "KRB5KRB_AP_ERR_TKT_EXPIRED" == caught.value.name
+    assert str(caught.value) == (
+        "Ticket abgelaufen (KRB5KRB_AP_ERR_TKT_EXPIRED), asking for impala/a"
+    )
+
+
+def test_a_principal_must_have_a_ticket(realm, package):
+    begin(Login("impala", "a", "etl"), package)
+
+    assert [("impala@a", "etl", None)] == realm.asked
+    with pytest.raises(GSSError, match="KRB5_CC_NOTFOUND"):
+        begin(Login("impala", "a", "bob"), package)
+
+
+def test_a_keytab_fills_a_cache_of_its_own(realm):
+    realm.tickets.clear()
+
+    begin(KEYTAB, "auto")
+    begin(Login("impala", "a", None, "/etl.keytab"), "gssapi")
+
+    assert realm.asked == [
+        ("impala@a", "etl", "MEMORY:impala-ha:etl:/etl.keytab"),
+        ("impala@a", None, "MEMORY:impala-ha::/etl.keytab"),
+    ]
+
+
+def test_tickets_of_a_keytab_can_be_used_without_it(realm):
+    old = Login("impala", "a", "etl", "/etl.keytab", renew=False)
+    with pytest.raises(GSSError, match="no tickets were acquired with /etl.keytab yet"):
+        begin(old, "auto")
+    begin(KEYTAB, "auto")
+    realm.keytabs.clear()
+
+    begin(old, "auto")
+
+    assert 2 == len(realm.asked)
+
+
+def test_a_cache_that_is_empty_for_a_moment_is_looked_at_once_more(realm):
+    """Another thread may just be renewing what is in it."""
+    realm.refusals.append(NO_TICKET)
+    assert b"hello impala@a" == begin(KEYTAB, "auto")[1]
+
+    realm.refusals += [NO_TICKET, NO_TICKET]
+    with pytest.raises(GSSError, match="KRB5_CC_NOTFOUND"):
+        begin(KEYTAB, "auto")
+
+
+@pytest.mark.parametrize("status", [NO_TICKET, ("Ticket expired", -1765328352)])
+def test_no_other_refusal_is_asked_for_twice(realm, package, status):
+    realm.refusals.append(status)
+    with pytest.raises(GSSError):
+        begin(A, package)
+
+    realm.refusals.append(("Ticket expired", -1765328352))
+    with pytest.raises(GSSError, match="TKT_EXPIRED"):
+        begin(KEYTAB, "auto")
+    assert [] == realm.asked
+
+
+@pytest.mark.usefixtures("realm")
+@pytest.mark.parametrize(
+    ("backend", "keytab", "gone", "kind"),
+    [
+        ("auto", False, (), ByKerberos),
+        ("auto", False, ("gssapi",), ByKerberos),
+        ("auto", False, ("kerberos",), ByGssapi),
+        ("auto", True, ("kerberos",), ByGssapi),
+        ("kerberos", False, ("gssapi",), ByKerberos),
+        ("gssapi", False, ("kerberos",), ByGssapi),
+    ],
+)
+def test_the_package_that_is_there_and_can_do_it_is_taken(monkeypatch, backend, keytab, gone, kind):
+    without(monkeypatch, *gone)
+
+    assert kind is choose(backend, keytab=keytab)
+
+
+@pytest.mark.usefixtures("realm")
+@pytest.mark.parametrize(
+    ("backend", "keytab", "gone", "extra"),
+    [
+        ("auto", False, ("kerberos", "gssapi"), "kerberos"),
+        ("auto", True, ("gssapi",), "gssapi"),
+        ("kerberos", False, ("kerberos",), "kerberos"),
+        ("gssapi", False, ("gssapi",), "gssapi"),
+    ],
+)
+def test_a_package_that_is_not_there_is_told_with_what_to_type(
+    monkeypatch, backend, keytab, gone, extra
+):
+    without(monkeypatch, *gone)
+
+    with pytest.raises(MissingExtra, match=rf"pip install 'impala-ha\[{extra}\]'.*libkrb5-dev"):
+        choose(backend, keytab=keytab)
+
+
+class Shapeless(Exception):
+    """A status in a form that nobody foresaw."""
+
+    maj_code, min_code = 11 << 16, 0
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (Exception("what?"), "what? (minor status 0), x"),
+        (Exception((1, 2), 3), "((1, 2), 3) (minor status 0), x"),
+        (Exception(("No cred", 7 << 16), ("", 0)), "No cred (GSS_S_NO_CRED), x"),
+        (Shapeless("expired"), "expired (GSS_S_CREDENTIALS_EXPIRED), x"),
+    ],
+)
+def test_what_has_another_form_is_told_all_the_same(error, text):
+    assert text == str(told(error, "x"))

@@ -1,0 +1,36 @@
+"""Waiting in time for what knows no limit."""
+
+import threading
+
+import pytest
+
+from impala_ha._patience import at_home, in_time, is_at_home
+
+
+@pytest.mark.parametrize("limit", [None, 30.0])
+def test_what_ends_in_time_is_returned(limit):
+    assert 7 == in_time(lambda: 7, limit, "work", "late")
+
+
+def test_what_fails_fails():
+    with pytest.raises(ZeroDivisionError):
+        in_time(lambda: 1 / 0, 30, "work", "late")
+
+
+def test_what_takes_longer_is_left_behind(until):
+    gate = threading.Event()
+    with pytest.raises(TimeoutError, match="late"):
+        in_time(gate.wait, 0.01, "a work of its own", "late")
+    (left,) = [thread for thread in threading.enumerate() if thread.name == "a work of its own"]
+
+    assert left.daemon, "no process waits for it"
+    gate.set()
+    until(lambda: not left.is_alive())
+
+
+def test_a_thread_is_at_home_until_it_has_what_it_waits_for():
+    me = threading.current_thread()
+    with at_home():
+        assert is_at_home(me)
+        assert not is_at_home(threading.Thread())
+    assert not is_at_home(me)

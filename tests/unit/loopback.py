@@ -5,6 +5,7 @@ A peer serves each client in a thread, and has ended all of them when its block 
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import struct
@@ -147,6 +148,30 @@ def hiveserver2(answers, processor=ImpalaHiveServer2Service.Processor, users=Non
         service = processor(answers)
         while True:
             service.process(protocol, protocol)
+
+    return talk
+
+
+def hiveserver2_over_http(answers):
+    """A `talk` over HTTP, on connections that are kept."""
+
+    def talk(connection):
+        while True:
+            data = b""
+            while b"\r\n\r\n" not in data:
+                more = connection.recv(65536)
+                if not more:
+                    raise EOFError
+                data += more
+            head, _, body = data.partition(b"\r\n\r\n")
+            (length,) = re.findall(rb"(?i)content-length: (\d+)", head)
+            body += exactly(connection, int(length) - len(body))
+            reply = TMemoryBuffer()
+            ImpalaHiveServer2Service.Processor(answers).process(
+                TBinaryProtocolAccelerated(TMemoryBuffer(body)), TBinaryProtocolAccelerated(reply)
+            )
+            told = reply.getvalue()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(told) + told)
 
     return talk
 

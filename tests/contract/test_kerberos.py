@@ -5,6 +5,8 @@ import logging
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -455,3 +457,38 @@ def test_neither_token_nor_key_is_told(two, realm, caplog, untouched, tmp_path):
         assert token_begins not in text
         assert repr(key)[2:-1] not in text
         assert key.hex() not in text
+
+
+# From the shell.
+
+
+def shell(hosts, *flags):
+    """What `impala-connect` says, and how it ends."""
+    program = "import sys; from impala_ha.cli.connect import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "-i", hosts, "-k", *flags]
+    command += ["-B", "--quiet", "-e", "SELECT effective_user()"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("IMPALA")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("etl")
+def test_the_shell_logs_in_with_the_ticket_of_the_cache(two, realm):
+    names_ = ",".join(f"{c.host}=coord{n}.test" for n, c in enumerate(two, 1))
+
+    assert (0, f"etl@{realm.name}\n") == shell(two.hosts, "-b", names_, "-s", "impala")
+    code, text = shell(two.hosts, "-b", "nope.test")
+    assert 1 == code
+    assert "impala/nope.test" in text
+
+
+@pytest.mark.usefixtures("nobody")
+def test_the_shell_logs_in_with_a_keytab(two, realm):
+    keytab = ("--principal", "etl", "--keytab", realm.keytab("etl"))
+
+    assert (0, f"etl@{realm.name}\n") == shell(two.kerberos_hosts, *keytab)
+    code, text = shell(two.kerberos_hosts)
+    assert 1 == code
+    assert "`kinit`" in text

@@ -59,6 +59,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._sent = Sent()
         self._taken: deque[tuple[str | None, str]] = deque(maxlen=_REMEMBERED)
         self._trail = Trail()
+        failover.cursors.add(self)
         self._run(Call("cursor", proof=True), self._settle)
 
     def _run(

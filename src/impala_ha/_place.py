@@ -12,7 +12,7 @@ import re
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import errors
 from ._driver import Driver
@@ -45,6 +45,7 @@ class Place:
         cluster: Who is there.
         driver: Opens links.
         link: Where new statements go; None while that is open.
+        cursors: Whose sessions may be on this link, or still on one that was left.
         closed: Whether the connection was closed.
         impala: Whether the last server was Impala; taken for granted before the first.
     """
@@ -78,6 +79,7 @@ class Place:
         self.driver = driver
         self.link: Link | None = None
         self._opened: weakref.WeakSet[Link] = weakref.WeakSet()
+        self.cursors: weakref.WeakSet[Any] = weakref.WeakSet()
         self.closed = False
         self.impala = True
         self._connect_timeout = connect_timeout
@@ -106,6 +108,12 @@ class Place:
         if self.link is link:
             self.link = None
             self.cluster.linked(link.coordinator, -1)
+
+    def sweep(self) -> None:
+        """Let cursors end what they left behind where the connection is no more."""
+        if self.link is not None and len(self._opened) > 1:
+            for cursor in list(self.cursors):
+                cursor.vacate()
 
     def close(self) -> None:
         """Close the connection for good; a second time does nothing."""

@@ -7,6 +7,7 @@ coordinator that ran the statement) and leaves the rest to `Execution`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
@@ -26,6 +27,24 @@ class Results(Execution):
         if self._closed:
             raise errors.InterfaceError("the cursor is closed")
         self._failover.check_usable()
+
+    def _course(self, operation: str, work: Any, trail: Any = None) -> Any:
+        """As below; then no cursor of the connection leaves a session where it is no more."""
+        got = super()._course(operation, work, trail)
+        self._failover.sweep()
+        return got
+
+    def vacate(self) -> None:
+        """
+        End the session if the connection is elsewhere and nothing is open in it any more.
+
+        It would hold up the shutdown of a coordinator that drains, by up to an hour.
+        """
+        home = self._home
+        if home in (None, self._failover.link) or self._last_operation_active:
+            return
+        with suppress(Exception):  # a coordinator that has gone has ended it
+            home.end(self.session)
 
     # What may be had again elsewhere while no row was handed out.
 

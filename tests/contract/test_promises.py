@@ -108,7 +108,12 @@ def test_a_write_is_repeated_for_who_says_that_it_is_harmless(trio, cursor, unti
 
 def test_a_long_write_survives_a_network_that_blinks(trio, ledger, cursor, until):
     sql = slow_insert(1500)
-    with Meanwhile(until, running(trio, sql), trio[0].disconnect):
+
+    def accepted():
+        """Its answer has come: before, nobody could tell whether it runs."""
+        return cursor._last_operation is not None and trio.executions(sql)
+
+    with Meanwhile(until, accepted, trio[0].disconnect):
         told = give(cursor, sql, write=True)
 
     assert DONE == told.how, told

@@ -170,7 +170,7 @@ def test_a_read_that_is_given_up_is_ended_before_it_runs_elsewhere(trio):
 # Drained.
 
 
-def test_an_open_result_is_read_to_its_end_where_it_drains(trio):
+def test_an_open_result_is_read_to_its_end_where_it_drains_and_then_nothing_stays(trio, until):
     with connect(trio) as connection:
         reader, writer = connection.cursor(), connection.cursor()
         reader.execute(numbers(5000))
@@ -182,18 +182,21 @@ def test_an_open_result_is_read_to_its_end_where_it_drains(trio):
         assert 1 == len(trio[0].sessions)
         rows += reader.fetchall()
         assert list(range(5000)) == [row[0] for row in rows]
+        until(lambda: not trio[0].sessions, SOON)
 
 
-def test_a_cursor_that_moves_leaves_no_session_where_it_drains(trio):
-    """An unclosed session holds up Impala's shutdown, by up to an hour."""
-    with connect(trio) as connection, connection.cursor() as cursor:
-        cursor.execute(numbers(5000))
-        cursor.fetchmany(10)
+def test_an_idle_cursor_holds_up_no_shutdown_once_its_connection_has_moved(trio, until):
+    with connect(trio) as connection:
+        idle, busy = connection.cursor(), connection.cursor()
+        idle.execute("SELECT 1")
+        idle.fetchall()
         trio[0].drain()
-        cursor.execute("SELECT 2")
+        busy.execute("SELECT 2")
 
-        assert [(2,)] == cursor.fetchall()
-        assert [] == trio[0].sessions == trio[0].queries
+        assert trio[1].host == busy.coordinator.host
+        until(lambda: not trio[0].sessions, SOON)
+        idle.execute("SELECT 3")
+        assert [(3,)] == idle.fetchall()
 
 
 # Turned away.

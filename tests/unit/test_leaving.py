@@ -1,0 +1,63 @@
+"""A connection that has moved leaves no session behind where nothing is open any more."""
+
+from collections import deque
+
+import pytest
+from test_failover import World, lost
+
+
+@pytest.fixture
+def world():
+    return World().connect()
+
+
+def draining(world):
+    world["a"].script["ExecuteStatement"] = deque(["Server is being shut down: grace 1s"])
+
+
+def test_a_result_that_was_read_to_its_end_leaves_no_session_where_it_drains(world):
+    reader, writer = world.cursor(), world.cursor()
+    reader.execute("select 1")
+    reader.fetchone()
+    draining(world)
+    writer.execute("insert into t values (1)")
+    assert len(world["a"].sessions) == 1
+
+    assert reader.fetchall() == [("two",)]
+
+    assert world["a"].sessions == {}
+    assert reader.fetchall() == []
+    assert reader.fetchone() is None
+
+
+def test_a_cursor_without_a_result_leaves_no_session_where_it_drains(world):
+    idle, busy = world.cursor(), world.cursor()
+    draining(world)
+
+    busy.execute("select 1")
+
+    assert world["a"].sessions == {}
+    idle.execute("select 2")
+    assert world.statements()["b"] == ["select 1", "select 2"]
+
+
+def test_a_statement_that_runs_keeps_its_session_where_it_drains(world):
+    runner, other = world.cursor(), world.cursor()
+    runner.execute_async("insert into t values (1)")
+    draining(world)
+
+    other.execute("select 1")
+
+    assert len(world["a"].sessions) == 1
+    assert not runner.is_executing()
+
+
+def test_a_session_that_cannot_be_ended_there_disturbs_nobody(world):
+    idle, busy = world.cursor(), world.cursor()
+    draining(world)
+    world["a"].script["CloseSession"] = deque([lost(), lost()])
+
+    busy.execute("select 1")
+
+    assert busy.fetchall() == [("one",), ("two",)]
+    idle.execute("select 2")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from . import errors
 from ._faults import Phase
 from ._interrupts import interrupted
+from ._secrets import masked
 from ._wire import CallFailed
 
 
@@ -75,7 +76,7 @@ class Bearer(Nobody):
         Raises:
             InterfaceError: It cannot be one.
         """
-        token = self._token().strip()
+        token = masked(self._token().strip())
         if not re.fullmatch(r"[!-~]+", token):
             raise errors.InterfaceError(
                 "the JSON Web Token is empty, or has white space or other than ASCII in it"

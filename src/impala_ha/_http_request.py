@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from . import errors
+from ._secrets import masked
 
 _AGENT = "Python/ImpylaHttpClient"  # servers' logs and rules know it
 _ANNOUNCED = 1024  # bytes from which a request is announced, as curl and impyla do
@@ -58,7 +59,8 @@ class Target:
         if size > _ANNOUNCED:
             found["Expect"] = "100-continue"
         _check("User-Agent", found["User-Agent"])
-        for name, value in (self.more() if self.more else None) or ():
+        more = [(n, masked(v)) for n, v in (self.more() if self.more else None) or ()]
+        for name, value in more:
             _check(name, value)
             found = {known: v for known, v in found.items() if known.lower() != name.lower()}
             found[name] = value

@@ -49,7 +49,7 @@ class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
             told += f" from {self.where}"
         if self.retry_after:
             told += f", retry after {self.retry_after:g} s"
-        target = _plain(self.http_headers.get("Location", ""))
+        target = self.http_headers.get("Location", "")
         return f"{told} (leads to {target})" if target else told
 
     @property
@@ -64,11 +64,11 @@ class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
 
 
 def told_headers(headers: Iterable[tuple[str, str]]) -> HTTPMessage:
-    """*headers* as impyla tells them in an error, without those that hold secrets."""
+    """*headers* as impyla tells them in an error, without what may be secret in them."""
     message = HTTPMessage()
     for name, value in headers:
         if name.lower() not in _SECRET:
-            message[name] = value
+            message[name] = _plain(value) if name.lower() == "location" else value
     return message
 
 

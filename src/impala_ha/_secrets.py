@@ -36,6 +36,16 @@ class Secret(str):
         return "***"
 
 
+class _Unreadable:
+    """Something that was given for a secret, and is none."""
+
+    def __init__(self, value: object) -> None:
+        self.kind = type(value).__name__
+
+    def __repr__(self) -> str:
+        return "***"
+
+
 class Secrets:
     """
     What one connection logs in with.
@@ -126,8 +136,10 @@ class Secrets:
 
 
 def masked(value: Any) -> Any:
-    """*value*, if it is a text as a `Secret`."""
-    return Secret(value) if isinstance(value, str) else value
+    """*value* in a form that is not shown; a function, and None, as they are."""
+    if value is None or callable(value):
+        return value
+    return Secret(value) if isinstance(value, str) else _Unreadable(value)
 
 
 def _returned(function: Callable[[], Any], name: str) -> Secret:

@@ -53,9 +53,12 @@ def test_a_secret_stays_one_in_a_pickle():
     assert ("s3cret", "***") == (again, repr(again))
 
 
-def test_what_is_no_text_is_not_masked():
-    assert (None, 7) == (masked(None), masked(7))
-    assert "***" == repr(masked("s3cret"))
+def test_whatever_is_given_for_a_secret_is_not_shown():
+    assert ["***"] * 3 == [repr(masked(given)) for given in ("s3cret", b"s3cret", ["s3cret"])]
+
+
+def test_nothing_and_functions_stay_as_they_are():
+    assert (None, masked) == (masked(None), masked(masked))
 
 
 # Where they come from.

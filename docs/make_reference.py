@@ -51,7 +51,7 @@ first, then the environment, then the default; `None` means "not said". Times ar
 |---|---|---|---|
 | `host` | `IMPALA_HA_HOSTS`, then `IMPALA_HOSTS`, then `IMPALA_HOST` | `'localhost'` | \
 Who is there: `"a,b:21051,[::1]:21050"`, a list of such, `Coordinator` values, or a `Cluster`. \
-Comma or white space separates. An item may carry `?weight=2&zone=east`. |
+Comma or white space separates. An item may carry `?weight=2&zone=east&krb_host=NAME`. |
 | `port` | `IMPALA_HA_PORT` | `21050` | For hosts that name none. |
 """
 _ABOUT_ERRORS = """\

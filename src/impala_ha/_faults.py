@@ -185,7 +185,7 @@ FAULTS: tuple[Row, ...] = (
     Row((HttpError,), r"HTTP code", _SENT, Fault.LOST),
     Row((Error,), r"", _ALWAYS, Fault.QUERY),
     # What Kerberos says, before the coordinator is spoken to and when it is.
-    Row(_ANY, r"S_PRINCIPAL_UNKNOWN|has no name", _TICKET, Fault.MISNAMED),
+    Row(_ANY, r"S_PRINCIPAL_UNKNOWN|KDC_ERR_SERVICE|has no name", _TICKET, Fault.MISNAMED),
     Row(_ANY, r"", _TICKET, Fault.DENIED),
     Row(_ANY, r"GSS initiate failed", _LOGIN, Fault.MISNAMED),
     # What happens on the way.

@@ -81,7 +81,7 @@ HINTS: tuple[Hint, ...] = (
         _NAMES,
     ),
     Hint(
-        r"S_PRINCIPAL_UNKNOWN",
+        r"S_PRINCIPAL_UNKNOWN|KDC_ERR_SERVICE",
         _ticket,
         "the KDC does not know the coordinator under this name, or not in this realm: `kvno` with "
         "the name asks for it once more, `klist` shows what was found, and `klist -k` on the "

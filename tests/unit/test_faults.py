@@ -326,6 +326,11 @@ HAPPENED = [
         Fault.MISNAMED,
     ),
     (
+        GSSError("Credentials for server have been revoked (KRB5KDC_ERR_SERVICE_REVOKED)"),
+        Phase.TICKET,
+        Fault.MISNAMED,
+    ),
+    (
         GSSError("10.0.0.1 has no name ([Errno -2] Name or service not known)"),
         Phase.TICKET,
         Fault.MISNAMED,

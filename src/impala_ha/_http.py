@@ -28,6 +28,7 @@ from ._sockets import Socket
 _log = logging.getLogger("impala_ha")
 
 _LONGEST_PAGE = 2**16  # bytes of an error page that are read
+_FRESH = 1.0  # seconds in which nobody ends a connection for being idle
 _OK, _NOT_OK, _WHO_ARE_YOU, _CONFUSED = 200, 300, 401, 500
 
 
@@ -80,6 +81,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         self._out: list[bytes] = []
         self._inbox = Inbox(socket.read)
         self._answer: Answer | None = None
+        self._heard = float("-inf")
 
     def limit(self, seconds: float) -> None:
         """Let all that happens from now on take *seconds* together, until `disarm`."""
@@ -90,7 +92,13 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         self._socket.disarm()
 
     def stale(self) -> str:
-        """Empty: a connection that ended is opened anew before the next request."""
+        """
+        Empty: a connection that ended is opened anew before the next request.
+
+        That it ended is found out here, where it is asked before each statement, and after a
+        while without requests; not before each of those that follow each other.
+        """
+        self._heard = float("-inf")
         return ""
 
     def isOpen(self) -> bool:  # noqa: N802 - thrift's name
@@ -164,7 +172,9 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
             if answer is None or answer.status < _NOT_OK:
                 raise
             return answer
-        return Answer(self._inbox)
+        answer = Answer(self._inbox)
+        self._heard = self._clock.now()
+        return answer
 
     def _ready(self) -> None:
         """Have a connection on which nothing is under way."""
@@ -172,7 +182,8 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         why = "" if answer is None or _over(answer) else "the answer was the last one there"
         if self._inbox.held:
             why = "something came that nobody waits for"
-        why = why or self._socket.stale()
+        if self._socket.handle is None or self._clock.now() - self._heard > _FRESH:
+            why = why or self._socket.stale()
         if not why:
             return
         _log.debug("connecting to %s anew: %s", self._target.url, why)

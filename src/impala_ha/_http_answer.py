@@ -65,6 +65,7 @@ class Answer:
 
     Attributes:
         status, reason: Of its first line.
+        headers: As they came, by name and value.
     """
 
     def __init__(self, inbox: Inbox):
@@ -81,25 +82,21 @@ class Answer:
             head = inbox.until(b"\r\n\r\n", _LONGEST_HEAD, b"HTTP/1.").decode("latin-1")
             first, *rest = head.split("\r\n")
             minor, self.status, self.reason = _first(first.encode("latin-1"))
-        self._headers = [(n.strip(), v.strip()) for n, _, v in (h.partition(":") for h in rest)]
+        pairs = (line.partition(":") for line in rest)
+        self.headers = [(name.strip(), value.strip()) for name, _, value in pairs]
+        self._last = {name.lower(): value for name, value in self.headers}
         words = self.header("connection").lower()
         self._kept_alive = "close" not in words and (minor > 0 or "keep-alive" in words)
         self._chunked = self.header("transfer-encoding").lower().endswith("chunked")
         self._left = self._length()
 
     def header(self, name: str) -> str:
-        """The value of the last header with that *name*, empty without one."""
-        values = list(self.all(name))
-        return values[-1] if values else ""
+        """The value of the last header with that *name*, in lower case; empty without one."""
+        return self._last.get(name, "")
 
     def all(self, name: str) -> Iterator[str]:
         """The values of the headers with that *name*, which is in lower case."""
-        return (value for known, value in self._headers if known.lower() == name)
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """All of them, as they came."""
-        return self._headers
+        return (value for known, value in self.headers if known.lower() == name)
 
     def read(self, most: int) -> bytes:
         """Up to *most* bytes of the body; none at its end."""

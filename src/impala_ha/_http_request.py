@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote
 
 from . import errors
@@ -54,11 +55,10 @@ class Target:
             "Accept-Encoding": "identity",
             "Content-Type": "application/x-thrift",
             "Content-Length": str(size),
-            "User-Agent": _agent(self.agent),
+            "User-Agent": _agent(self.agent, sys.argv[0] if sys.argv else ""),
         }
         if size > _ANNOUNCED:
             found["Expect"] = "100-continue"
-        _check("User-Agent", found["User-Agent"])
         more = [(n, masked(v)) for n, v in (self.more() if self.more else None) or ()]
         for name, value in more:
             _check(name, value)
@@ -68,9 +68,8 @@ class Target:
 
     def head(self, headers: dict[str, str], login: str, cookies: str) -> bytes:
         """The bytes before the body; *login* and *cookies* are left out where they are empty."""
-        own = {name.lower() for name in headers}
         lines = [f"POST {self.line} HTTP/1.1", *(f"{n}: {v}" for n, v in headers.items())]
-        if login and "authorization" not in own:
+        if login and not any(name.lower() == "authorization" for name in headers):
             lines.append(f"Authorization: {login}")
         if cookies:
             lines.append(f"Cookie: {cookies}")
@@ -93,7 +92,10 @@ def _check(name: str, value: str) -> None:
         )
 
 
-def _agent(told: str | None) -> str:
+@lru_cache(maxsize=16)
+def _agent(told: str | None, program: str) -> str:
     """The user agent and the program, as impyla tells them."""
-    script = os.path.basename(sys.argv[0]) if sys.argv else ""  # noqa: PTH119 - not worth pathlib
-    return f"{told or _AGENT} ({quote(script)})" if script else told or _AGENT
+    script = os.path.basename(program)  # noqa: PTH119 - not worth pathlib
+    agent = f"{told or _AGENT} ({quote(script)})" if script else told or _AGENT
+    _check("User-Agent", agent)
+    return agent

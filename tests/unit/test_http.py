@@ -148,9 +148,29 @@ def test_a_connection_that_ended_while_idle_is_opened_anew_without_a_word(until)
         peer._connections[0].shutdown(socket.SHUT_RDWR)
         until(wire._socket.stale)
 
+        assert "" == wire.stale(), "that is asked before each statement"
         assert b"second" == ask(wire)
         assert (2, 2) == (peer.accepted, len(server.requests))
         assert wire.deadline is None
+        wire.close()
+
+
+@pytest.mark.parametrize(("seconds", "anew"), [(0.5, False), (1.5, True)])
+def test_a_connection_is_looked_at_when_nobody_spoke_for_a_while(until, seconds, anew):
+    clock = FakeClock()
+    with Peer(Server(reply(b"answer"), reply(b"second"))) as peer:
+        wire = wire_to(peer, clock=clock)
+        ask(wire)
+        peer._connections[0].shutdown(socket.SHUT_RDWR)
+        until(wire._socket.stale)
+        clock.time += seconds
+        if anew:
+            assert b"second" == ask(wire)
+        else:
+            with pytest.raises(TTransportException):
+                ask(wire)
+
+        assert (2 if anew else 1) == peer.accepted
         wire.close()
 
 

@@ -3,11 +3,13 @@
 import base64
 import logging
 import socket
+import struct
 import sys
 import threading
 
 import pytest
 from gss_packages import NO_TICKET, Realm, gssapi, kerberos
+from loopback import Peer, exactly
 
 from impala_ha import _kerberos, _kerberos_backends
 from impala_ha._clock import SystemClock
@@ -198,3 +200,33 @@ def test_a_ticket_that_cannot_be_had_is_no_matter_of_the_coordinator(realm):
     assert Fault.DENIED is judge(caught.value.__cause__, Phase.TICKET)
     realm.refusals.append(NO_TICKET)
     assert "" == driver.probe(A, "etl"), "it is alive for all that we know"
+
+
+def message(connection):
+    """Status and payload of one message of SASL."""
+    status, size = struct.unpack(">BI", exactly(connection, 5))
+    return status, exactly(connection, size)
+
+
+def accepting(connection):
+    """A server that offers a login without protection."""
+    assert [(1, b"GSSAPI"), (2, b"hello impala@a")] == [message(connection), message(connection)]
+    connection.sendall(struct.pack(">BI", 2, 7) + b"welcome")
+    assert (2, b"") == message(connection)
+    connection.sendall(struct.pack(">BI", 2, 5) + b"S\0\0\0\1")
+    assert (2, b"S\xff\xff\xff\1") == message(connection)
+    connection.sendall(struct.pack(">BI", 5, 0))
+    exactly(connection, 1 << 30)
+
+
+@pytest.mark.usefixtures("realm")
+@pytest.mark.parametrize("package", ["kerberos", "gssapi"])
+def test_the_driver_logs_in_with_the_token_that_it_has(package):
+    driver = ImpylaDriver(
+        Options(auth_mechanism="GSSAPI", krb_host="a", kerberos_backend=package), SystemClock()
+    )
+    with Peer(accepting) as peer:
+        service = driver.connect(peer.coordinator, "etl", LIMIT)
+
+        assert 1 == peer.accepted
+        service.client.wire.close()

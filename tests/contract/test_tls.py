@@ -298,10 +298,11 @@ def test_a_wrong_one_is_tried_at_one_coordinator_and_once(secured, certificates,
         ({"password": lambda: 1 / 0}, "ZeroDivisionError: division by zero"),
     ],
 )
-def test_without_one_nothing_is_opened(form, password, told):
+@pytest.mark.parametrize("where", ["127.0.0.1:1", "127.0.0.1:1,127.0.0.2:1"])
+def test_without_one_nothing_is_opened(where, form, password, told):
     """Nobody listens there, so an attempt would be told as such."""
     with pytest.raises(errors.AuthenticationFailed, match="nothing was opened") as caught:
-        impala_ha.connect("127.0.0.1:1", auth_mechanism="LDAP", user="etl", **form, **password)
+        impala_ha.connect(where, auth_mechanism="LDAP", user="etl", **form, **password)
 
     assert told in str(caught.value)
     assert () == caught.value.attempts

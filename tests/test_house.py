@@ -293,6 +293,13 @@ def test_an_import_starts_no_thread_and_brings_no_extra():
     assert "1 []\n" == done.stdout
 
 
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """pytest takes two of one name for the same module, and runs neither."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+
+    assert [] == sorted({name for name in names if names.count(name) > 1})
+
+
 OURS = inspect.signature(impala_ha.connect).parameters
 IMPYLAS = list(inspect.signature(impala.dbapi.connect).parameters)
 

@@ -33,7 +33,8 @@ PAGES = [
     *sorted(DOCS.rglob("*.md")),
 ]
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "make_data.py")
-BLOCK = re.compile(r"(?:<!-- needs (\w+) -->\n)?```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# What a block needs is a module, or something that no module brings: `tests/servers` run those.
+BLOCK = re.compile(r"(?:<!-- needs ([\w-]+) -->\n)?```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HOSTS = "coord1,coord2,coord3"
 PANDAS = "ignore:pandas only supports SQLAlchemy"
 

@@ -3,7 +3,8 @@ What impyla does to its users, and what we do instead.
 
 Each test runs twice, through impyla and through us, and knows what either does.  So it documents
 the defect, and it fails on the day impyla mends it.  The numbers are those of a list of defects;
-B4 is about HTTP, B8 and B12 are about Kerberos, and B7 is the worst.
+B4 is about HTTP, as are parts of B6, B11 and B21, B8 and B12 are about Kerberos, and B7 is the
+worst.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pwd
 import socket
 import sys
 import threading
+from types import SimpleNamespace
 
 import impala.dbapi
 import impala.error
@@ -64,6 +66,26 @@ def guarded():
     """A coordinator that wants a user and a password."""
     with LocalCluster(1, auth="PLAIN") as cluster:
         yield cluster[0]
+
+
+@pytest.fixture(scope="module")
+def _over_http():
+    with LocalCluster(2, http=True) as cluster:
+        yield cluster
+
+
+HTTP = {"use_http_transport": True, "http_path": "cliservice"}
+
+
+@pytest.fixture
+def over_http(_over_http, monkeypatch):
+    """The first coordinator, and how to reach it over HTTP."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1,127.0.0.2")
+    one = _over_http[0]
+    yield SimpleNamespace(host=one.host, port=one.http_port, coordinator=one)
+    _over_http.heal()
+    for each in _over_http:
+        each.lose_sessions()
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +185,54 @@ def test_b3_a_sasl_transport_is_not_opened_twice(stack, guarded):
     )
 
 
+def test_b4_over_http_too_a_read_may_take_the_time_out_and_no_longer(stack, over_http, until):
+    """impyla waits for as long as the coordinator is silent."""
+    cursor = stack.connect(over_http, timeout=0.3, **HTTP).cursor()
+    over_http.coordinator.mute()
+    got = []
+    waiting = threading.Thread(target=lambda: got.append(outcome(cursor.execute, "SELECT 1")))
+    waiting.start()
+    if stack.name == "impyla":
+        waiting.join(1.5)
+        freed, told = not got, None
+        over_http.coordinator.unmute()
+    else:
+        until(lambda: got)
+        freed, told = False, got[0]
+    waiting.join(10)
+
+    assert stack.does(impyla=True, impala_ha=False) == freed
+    if stack.name != "impyla":
+        assert issubclass(told, impala_ha.CoordinatorLost | impala_ha.NoCoordinatorLeft)
+
+
+def test_b4_over_http_too_a_connection_is_a_coordinator_that_answered(stack, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        host, port = closed.getsockname()
+    nobody = SimpleNamespace(host=host, port=port)
+    brief = stack.does(impyla={}, impala_ha={"deadline": 0.5})
+    got = outcome(stack.connect, nobody, **HTTP, **brief)
+
+    if stack.name == "impyla":
+        assert not isinstance(got, type), "a connection to nobody"
+    else:
+        assert issubclass(got, impala_ha.NoCoordinatorLeft)
+
+
+def test_b4_over_http_all_calls_share_a_connection(stack, over_http):
+    before = over_http.coordinator.http_connections()
+    connection = stack.connect(over_http, **HTTP)
+    cursor = connection.cursor()
+    one(cursor)
+    cursor.close()
+    outcome(connection.close)
+    made = over_http.coordinator.http_connections() - before
+
+    assert stack.does(impyla=True, impala_ha=False) == (made > 5)
+    assert made == 1 or stack.name == "impyla"
+
+
 def test_b5_over_tls_the_true_error_is_told(stack, cluster, context):
     with TlsProxy(cluster[0], context) as proxy:
         brief = stack.does(impyla={}, impala_ha={"deadline": 1})
@@ -185,6 +255,14 @@ def test_b6_a_connection_over_tls_can_be_closed_twice(stack, cluster, context):
         connection.close()
 
         assert stack.does(impyla=AttributeError, impala_ha=None) == outcome(connection.close)
+
+
+def test_b6_so_can_one_over_http(stack, over_http):
+    connection = stack.connect(over_http, **HTTP)
+    one(connection.cursor())
+    connection.close()
+
+    assert stack.does(impyla=AttributeError, impala_ha=None) == outcome(connection.close)
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -235,6 +313,21 @@ def test_b11_whatever_fails_is_an_error_of_pep_249(stack, cluster):
 
     assert issubclass(got, TTransportException), "code that catches this goes on to work"
     assert stack.does(impyla=False, impala_ha=True) == issubclass(got, impala.error.Error)
+    assert stack.does(impyla=False, impala_ha=True) == issubclass(
+        got, impala.error.OperationalError
+    )
+
+
+def test_b11_and_so_it_is_over_http(stack, over_http):
+    brief = stack.does(impyla={}, impala_ha={"deadline": 0.5})
+    cursor = stack.connect(over_http, **HTTP, **brief).cursor()
+    over_http.coordinator.kill()
+    try:
+        got = outcome(cursor.execute, "SELECT 1")
+    finally:
+        over_http.coordinator.restart()
+
+    assert stack.does(impyla=ConnectionRefusedError, impala_ha=got) == got
     assert stack.does(impyla=False, impala_ha=True) == issubclass(
         got, impala.error.OperationalError
     )
@@ -364,6 +457,18 @@ def test_b21_a_ping_asks_whether_statements_can_be_given_not_whether_one_session
     cluster[0].lose_sessions()
 
     assert stack.does(impyla=False, impala_ha=True) == outcome(cursor.ping)
+
+
+def test_b21_a_ping_over_http_of_what_is_gone_says_no(stack, over_http):
+    brief = stack.does(impyla={}, impala_ha={"deadline": 0.5})
+    cursor = stack.connect(over_http, **HTTP, **brief).cursor()
+    over_http.coordinator.kill()
+    try:
+        got = outcome(cursor.ping)
+    finally:
+        over_http.coordinator.restart()
+
+    assert stack.does(impyla=ConnectionRefusedError, impala_ha=False) == got
 
 
 def test_b22_a_coordinator_that_shuts_down_is_left_for_another(stack, cluster):

@@ -31,7 +31,9 @@ class Options(Security):
     use_http_transport: bool = option(read.flag, False, "Speak HiveServer2 over HTTP.")
     http_path: str = option(read.text, "", "Path in the URL, with `use_http_transport`.")
     http_cookie_names: Any = option(
-        read.anything, "*", "Cookies to keep, with `use_http_transport`; '*': all."
+        read.anything,
+        "*",
+        "Cookies to keep, with `use_http_transport`: names in a list or with commas; '*': all.",
     )
     retries: int = option(
         read.count,

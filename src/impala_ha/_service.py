@@ -90,7 +90,7 @@ def _ask(ask: Callable[..., Any], service: Service, name: str, request: Any) -> 
     try:
         return ask(name, request)
     except CallFailed as error:
-        if _is_later(error):
+        if isinstance(error.__cause__, Refused):
             return _ask_later(ask, service, name, request, error)
         if not service.revived():
             raise

@@ -240,6 +240,19 @@ def test_where_nobody_knows_how_to_wait_it_is_lost(world):
     assert Coordinator("b") == cursor.coordinator
 
 
+@pytest.mark.parametrize("code", [401, 404, 500])
+def test_what_time_does_not_heal_is_not_asked_again(world, code):
+    cursor = world.connect().cursor()
+    pauses = patient(cursor)
+    world["a"].script["GetOperationStatus"] = deque([gateway(code)])
+
+    with pytest.raises(errors.OperationalError, match=f"HTTP code {code}"):
+        cursor.execute("insert into t values (1)")
+
+    assert [] == pauses
+    assert 1 == world["a"].count("GetOperationStatus")
+
+
 def test_another_error_after_a_wait_is_what_it_is(world):
     cursor = world.connect().cursor()
     patient(cursor)

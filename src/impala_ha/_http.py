@@ -150,9 +150,9 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         self._jar.keep(answer.all("set-cookie"), self._clock.now())
         if answer.status == _CONFUSED:
             self._jar.clear()  # HiveServer2 says so to a cookie that it signed in a former life
-        if not _answers(answer):
-            raise self._refused(answer)
         self._answer = answer
+        if not _answers(answer):
+            raise _refused(answer, self._target.url)
 
     def _may_come_again(self) -> bool:
         dropped = self._jar.clear()
@@ -203,16 +203,16 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         login = self._login.header(known=self._jar.logs_in(now))
         return self._target.head(headers, login, self._jar.header(now)) + body
 
-    def _refused(self, answer: Answer) -> Refused:
-        body = b""
-        if answer.bounded:
-            with suppress(Exception):  # the answer was no; the page is for those who look for it
-                while len(body) < _LONGEST_PAGE and (more := answer.read(_LONGEST_PAGE)):
-                    body += more
-        self._answer = answer
-        wait = seconds_until(answer.header("retry-after"), time.time())
-        headers = told_headers(answer.headers)
-        return Refused(answer.status, _reason(answer), body, headers, self._target.url, wait)
+
+def _refused(answer: Answer, url: str) -> Refused:
+    """The error for an *answer* that is none, with the beginning of its page."""
+    body = b""
+    if answer.bounded:
+        with suppress(Exception):  # the answer was no; the page is for those who look for it
+            while len(body) < _LONGEST_PAGE and (more := answer.read(_LONGEST_PAGE)):
+                body += more
+    wait = seconds_until(answer.header("retry-after"), time.time())
+    return Refused(answer.status, _reason(answer), body, told_headers(answer.headers), url, wait)
 
 
 def _answers(answer: Answer) -> bool:

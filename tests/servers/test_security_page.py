@@ -1,0 +1,101 @@
+"""docs/security.md, followed to the letter: coordinators with certificates, passwords and tokens."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pages import DOCS, ROOT, Reader, blocks
+
+from impala_ha.testing import LocalCluster
+from impala_ha.testing.servers import Certificates, _jars, missing
+
+PAGE = DOCS / "security.md"
+STEPS = [block for block in blocks(PAGE) if block.kind in {"python", "sh"}]
+LACKS = missing("certificates")
+pytestmark = [pytest.mark.servers, pytest.mark.skipif(bool(LACKS), reason=LACKS)]
+
+NAMES = ("coord1.example.com", "coord2.example.com")
+KEY = "what the coordinators verify tokens with"
+
+
+@pytest.fixture(scope="module")
+def certificates():
+    with Certificates() as certificates:
+        yield certificates
+
+
+@pytest.fixture(scope="module")
+def places(certificates):
+    """Where the names lead, by what a block needs."""
+    tls = {"tls": [certificates.of(name) for name in NAMES], "http": True}
+    ldap = {"auth": "LDAP", "users": {"etl": "s3cret"}}
+    plans = {
+        "ldap-cluster": {**ldap, "flags": {"authorized_proxy_user_config": "etl=ada"}},
+        "strict-cluster": {**ldap, "client_ca": certificates.ca},
+        "token-cluster": {"auth": "JWT", "jwt_key": KEY},
+    }
+    with ExitStack() as stack:
+        found = {}
+        for needs, plan in plans.items():
+            cluster = stack.enter_context(LocalCluster(2, **tls, **plan))
+            pairs = list(zip(NAMES, cluster, strict=True))
+            found[needs] = {f"{name}:21050": (c.host, c.port) for name, c in pairs}
+            found[needs] |= {f"{name}:28000": (c.host, c.http_port) for name, c in pairs}
+        yield found
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory, certificates, places):
+    """Ann, who has what she was given."""
+    jwt = pytest.importorskip("jwt")
+    bin_ = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ann = Reader(tmp_path_factory.mktemp("ann"), places, {}, {"PATH": bin_})
+    token = jwt.encode({"username": "etl", "exp": time.time() + 600}, KEY, "HS256")
+    for name, text in {
+        "example-ca.pem": Path(certificates.ca).read_text(),
+        "etl.pem": Path(certificates.client("etl")).read_text(),
+        ".impala.password": "s3cret",
+        ".impala.token": token,
+    }.items():
+        (ann.home / name).write_text(text)
+    return ann
+
+
+@pytest.mark.parametrize("block", STEPS, ids=lambda block: f"{block.heading}:{block.line}")
+def test_a_program_of_the_page_runs(reader, block):
+    reader.follow(block)
+
+
+def rows():
+    table = PAGE.read_text("utf-8").partition("| mode | server | test |")[2]
+    lines = [line.strip("|").split("|") for line in table.strip().splitlines()[1:]]
+    return [[cell.strip() for cell in line] for line in lines]
+
+
+def test_every_test_of_the_table_exists():
+    tests = {test.strip("`") for _, _, test in rows()}
+    files = sorted({test.partition("::")[0] for test in tests})
+    pytest_ = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+
+    done = subprocess.run(
+        [*pytest_, *files], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+
+    assert 0 == done.returncode, done.stdout[-2000:]
+    ids = done.stdout.splitlines()
+    assert [] == [test for test in tests if not any(id_.startswith(test) for id_ in ids)]
+
+
+def test_the_servers_of_the_table_are_those_of_the_tests():
+    spark = _jars._PYSPARK.replace("pyspark==", "Spark ")
+
+    assert {spark, "pocket Impala"} == {server for _, server, _ in rows()}
+    assert f"*{spark}*" in PAGE.read_text("utf-8")
+    for _, server, test in rows():
+        assert ("tests/servers/test_real_" in test) == (server == spark)

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 # Texts, not compiled: `re` compiles and keeps them at their first use, and not at each import.
 _PIECES = (
-    r"""(?s)(?P<quoted>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`)"""
-    r"""|(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<open>['"`]|/\*)"""
+    r"""(?s)(?P<quoted>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`\\]*`)"""
+    # Does a line end at a carriage return alone?  It is not worth being wrong about it.
+    r"""|(?P<open>--[^\r\n]*\r(?!\n))"""
+    r"""|(?P<comment>--[^\r\n]*|/\*.*?\*/)|(?P<unclosed>['"`]|/\*)"""
 )
 _WORD = r"(?i)[a-z_]+"
 _SET = r"(?is)set\s+([\w.:]+)\s*=\s*(.*?)[\s;]*$"
@@ -25,10 +27,34 @@ _WRITE = r"\b(insert|upsert|update|delete|create|merge|load|alter|drop)\b"
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
 _SOURCES = frozenset({"from", "with"})
-_LOTS = frozenset(
-    {"uuid", "rand", "random", "tablesample", "now", "utc_timestamp", "unix_timestamp"}
-    | {"current_timestamp", "current_date", "sysdate", "timeofday"}
-)  # what gives other rows at another moment
+_CHANCE = frozenset(
+    {"limit", "tablesample"} | {f"current_{n}" for n in ("date", "time", "timestamp")}
+)
+_CALL = r"([\w.?]+)\s*\("  # a quoted name is a question mark by then
+# What may stand before a bracket and gives the same wherever and whenever it is asked.  Others may
+# draw lots, look at the clock or at the session, or be functions of the user's.
+_SAME = frozenset(
+    """
+    values select from join on using where having by and or not in exists as then when else between
+    like ilike rlike union all except intersect distinct over partition interval
+    case cast coalesce decode greatest if ifnull isfalse isnotfalse isnottrue isnull istrue least
+    nonnullvalue nullif nullifzero nullvalue nvl nvl2 typeof zeroifnull
+    abs acos asin atan atan2 ceil ceiling conv cos cosh cot degrees e exp factorial floor fmod
+    fnv_hash hex is_inf is_nan ln log log10 log2 mod murmur_hash negative pi pmod positive pow power
+    precision quotient radians round scale sign sin sinh sqrt tan tanh trunc truncate unhex
+    bitand bitnot bitor bitxor countset getbit rotateleft rotateright setbit shiftleft shiftright
+    add_months adddate date_add date_part date_sub date_trunc datediff day dayname dayofmonth
+    dayofweek dayofyear days_add days_sub extract from_timestamp from_unixtime from_utc_timestamp
+    hour hours_add hours_sub last_day minute minutes_add minutes_sub month monthname months_add
+    months_between months_sub quarter second seconds_add seconds_sub subdate to_date to_timestamp
+    to_utc_timestamp week weekofyear weeks_add weeks_sub year years_add years_sub
+    ascii base64decode base64encode btrim bytes char_length character_length chr concat concat_ws
+    find_in_set initcap instr lcase left length locate lower lpad ltrim parse_url regexp_escape
+    regexp_extract regexp_like regexp_replace repeat replace reverse right rpad rtrim space
+    split_part strleft strright substr substring translate trim ucase upper
+    avg count dense_rank max min ndv rank stddev sum variance
+    """.split()  # noqa: SIM905 - nobody could read it with quotes around each word
+)
 _REFRESHES = ("refresh", "invalidate metadata", "compute stats", "compute incremental stats")
 
 
@@ -68,7 +94,7 @@ class Statement:
     @classmethod
     def parse(cls, sql: str) -> Statement:
         """Read *sql*; when in doubt it is a write."""
-        text = re.sub(_PIECES, lambda m: m["quoted"] or ("\0" if m["open"] else " "), sql)
+        text = re.sub(_PIECES, _kept, sql)
         text = text.lstrip("\ufeff").strip()
         bare = re.sub(_PIECES, " ? ", text).lower()
         head, _, more = bare.partition(";")
@@ -80,8 +106,13 @@ class Statement:
             return cls(Effect.READ, (option[1], _unquoted(option[2])))
         words = re.findall(_WORD, head.lstrip("( \t\r\n"))
         effect = _effect(words, head)
-        replaces = effect is Effect.WRITE and _replaces(words) and _LOTS.isdisjoint(words)
+        replaces = effect is Effect.WRITE and _replaces(words, head)
         return cls(effect, early=_creates_as_select(words), replaces=replaces)
+
+
+def _kept(piece: re.Match[str]) -> str:
+    """Quoted text as it is, nothing of a comment, and a mark for what is not sure."""
+    return piece["quoted"] or (" " if piece["comment"] else "\0")
 
 
 def _effect(words: list[str], text: str) -> Effect:
@@ -94,27 +125,30 @@ def _effect(words: list[str], text: str) -> Effect:
         return Effect.READ
     if " ".join(words[:3]).startswith(_REFRESHES):
         return Effect.HARMLESS
-    if _replaces(words) and (_SOURCES | _LOTS).isdisjoint(words):
+    if _replaces(words, text) and _SOURCES.isdisjoint(words):
         return Effect.HARMLESS  # the rows stand in the text
     if first in {"create", "drop"} and _guarded(words) and not _creates_as_select(words):
         return Effect.HARMLESS
     return Effect.WRITE
 
 
-def _replaces(words: list[str]) -> bool:
+def _replaces(words: list[str], text: str) -> bool:
     """
     ``INSERT OVERWRITE`` and ``UPSERT``: their rows take the place of others.
 
-    A key or partition that is drawn by lot is another one the second time.
+    If they are the same rows: a key or partition that was drawn by lot is another one next time.
     """
     over = words[:2] == ["insert", "overwrite"] or words[:1] == ["upsert"]
-    return over and not _ROWS.isdisjoint(words)
+    made = re.search(r"\b(?:select|values)\b.*", text, re.DOTALL)
+    if not over or made is None:
+        return False
+    return _SAME.issuperset(re.findall(_CALL, made[0])) and _CHANCE.isdisjoint(words)
 
 
 def _guarded(words: list[str]) -> bool:
     """``IF [NOT] EXISTS`` near the head, where it belongs."""
-    opening = " ".join(words[:6])
-    return "if exists" in opening or "if not exists" in opening
+    head = r"(?:create|drop) [a-z_]+ (?:[a-z_]+ )?if (?:not )?exists\b"
+    return re.match(head, " ".join(words)) is not None
 
 
 def _creates_as_select(words: list[str]) -> bool:

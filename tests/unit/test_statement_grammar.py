@@ -64,7 +64,9 @@ QUOTED = st.one_of(
     without("'", "\\").map(lambda text: f"'it''s {text}'"),
 )
 NAME = st.one_of(
-    st.sampled_from(["t", "db.t", "Inserted", "update_time", "is_select", "T_2"]),
+    st.sampled_from(
+        ["t", "db.t", "Inserted", "`if not exists`", "update_time", "is_select", "T_2"]
+    ),
     without("`", "\\").map(lambda text: f"`x{text}`"),
 )
 VALUE = st.one_of(

@@ -10,6 +10,8 @@ import pytest
 import impala_ha
 from impala_ha.testing.servers import Certificates, Realm, SparkServer, missing, spark_jars
 
+COOKIE_SECONDS = 2
+
 
 def need(*wanted):
     """Skip the test, and say why, when this machine lacks something."""
@@ -74,6 +76,45 @@ def spark(jars):
             yield servers
 
     return run
+
+
+def _two(realm, **more):
+    """Two servers, each a host of the realm."""
+    return [
+        {"host": f"127.0.0.{n + 1}", "name": f"coord{n}.test", "auth": "GSSAPI", "realm": realm}
+        | more
+        for n in (1, 2)
+    ]
+
+
+@pytest.fixture(scope="session")
+def _kerberized(spark, realm):
+    with spark(*_two(realm)) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def _spnego(spark, realm):
+    # A short life, so that a cookie ends in the middle of whatever a test does.
+    settings = {"hive.server2.thrift.http.cookie.max.age": f"{COOKIE_SECONDS}s"}
+    with spark(*_two(realm, http=True, settings=settings)) as servers:
+        yield servers
+
+
+@pytest.fixture
+def kerberized(_kerberized):
+    """Two kerberized servers that are alive."""
+    for server in _kerberized:
+        server.start()
+    return _kerberized
+
+
+@pytest.fixture
+def spnego(_spnego):
+    """Two kerberized servers that speak HTTP and are alive."""
+    for server in _spnego:
+        server.start()
+    return _spnego
 
 
 @pytest.fixture

@@ -21,17 +21,10 @@ pytestmark = [
     pytest.mark.skipif(bool(missing("spark", "realm")), reason=missing("spark", "realm")),
 ]
 
-TRANSPORTS = {"binary": False, "http": True}
 
-
-@pytest.fixture(scope="module", params=TRANSPORTS)
-def both(request, spark, realm):
-    plan = {"auth": "GSSAPI", "http": TRANSPORTS[request.param], "realm": realm}
-    with spark(
-        {**plan, "host": "127.0.0.2", "name": "coord1.test"},
-        {**plan, "host": "127.0.0.3", "name": "coord2.test"},
-    ) as servers:
-        yield servers
+@pytest.fixture(params=["kerberized", "spnego"])
+def both(request):
+    return request.getfixturevalue(request.param)
 
 
 def rows(connection, statement):
@@ -54,6 +47,16 @@ def test_a_connection_asks_for_the_ticket_of_its_own_server_only(both, connect, 
     assert rows(connection, "SELECT current_user()") == [("etl",)]
     assert connection.coordinator == both[0].coordinator
     assert tickets(ticket) == {both[0].principal}
+
+
+def test_a_keytab_is_as_good_as_a_ticket(both, connect, realm, monkeypatch):
+    if reason := missing("gssapi"):
+        pytest.skip(reason)
+    monkeypatch.setenv("KRB5_CONFIG", realm.config)
+    monkeypatch.setenv("KRB5CCNAME", "FILE:/nonexistent")
+    key = {"principal": "etl", "keytab": realm.keytab("etl")}
+
+    assert rows(connect(*both, **key), "SELECT current_user()") == [("etl",)]
 
 
 def test_names_may_come_from_a_mapping(both, ticket):
@@ -121,16 +124,6 @@ def test_an_open_connection_outlives_the_kdc(both, connect, realm, ticket):
         assert rows(connection, "SELECT current_user()") == [("etl",)]
     finally:
         realm.start_kdc()
-
-
-def test_a_write_is_done_once(both, connect, ticket):
-    connection = connect(*both)
-    rows_of = "SELECT count(*) FROM written"
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE written (n INT) USING parquet")
-        cursor.execute("INSERT INTO written VALUES (1)")
-
-    assert rows(connection, rows_of) == [(1,)]
 
 
 def test_kill_9_of_one_opens_the_session_under_the_name_of_the_other(both, connect, ticket):

@@ -16,16 +16,13 @@ pytestmark = [
     pytest.mark.skipif(bool(missing("spark", "realm")), reason=missing("spark", "realm")),
 ]
 
-COOKIE_SECONDS = 2
 _LOGIN = b"Authorization: Negotiate "
 _COOKIE = b"Cookie: hive.server2.auth="
 
 
-@pytest.fixture(scope="module")
-def server(spark, realm):
-    settings = {"hive.server2.thrift.http.cookie.max.age": f"{COOKIE_SECONDS}s"}
-    with spark({"auth": "GSSAPI", "http": True, "realm": realm, "settings": settings}) as (server,):
-        yield server
+@pytest.fixture
+def server(spnego):
+    return spnego[0]
 
 
 @pytest.fixture
@@ -71,6 +68,8 @@ def test_a_cookie_stands_for_the_ticket_until_it_is_old(connection, tap, until):
 def test_a_session_outlives_its_tcp_connection(connection, tap):
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY VIEW kept AS SELECT 42 AS answer")
+        # Or the next thing that is said were its end, in the cut connection.
+        cursor.close_operation()
 
         tap.cut()
 

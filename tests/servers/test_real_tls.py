@@ -36,14 +36,15 @@ def cluster(*servers):
 
 
 def options(three, certificates, **more):
-    return {**three[GOOD].options, "ca_cert": certificates.ca, "deadline": 5, **more}
+    limits = {"timeout": 60, "connect_timeout": 60, "deadline": 60}
+    return {**three[GOOD].options, "ca_cert": certificates.ca, **limits, **more}
 
 
 def test_each_bad_certificate_is_told_with_its_host(three, certificates):
     servers = [three[EXPIRED], three[MISNAMED]]
 
     with pytest.raises(impala_ha.NoCoordinatorLeft) as told:
-        impala_ha.connect(cluster(*servers), **options(three, certificates))
+        impala_ha.connect(cluster(*servers), **options(three, certificates, deadline=5))
 
     about = {
         server.port: next(
@@ -59,7 +60,7 @@ def test_an_unknown_authority_is_told(three, certificates):
     with Certificates() as others:
         with pytest.raises(impala_ha.NoCoordinatorLeft, match="unable to get local issuer"):
             impala_ha.connect(
-                cluster(three[GOOD]), **options(three, certificates, ca_cert=others.ca)
+                cluster(three[GOOD]), **options(three, certificates, ca_cert=others.ca, deadline=5)
             )
 
 
@@ -71,6 +72,15 @@ def test_the_one_with_a_good_certificate_is_found_and_none_is_ejected(three, cer
         assert connection.coordinator == three[GOOD].coordinator
 
     assert {found.state for found in known.snapshot()} == {impala_ha.State.HEALTHY}
+
+
+def test_a_session_over_tls_writes_and_reads(three, certificates):
+    with impala_ha.connect(cluster(three[GOOD]), **options(three, certificates)) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE written (n BIGINT) USING csv")
+            cursor.execute("INSERT INTO written SELECT id FROM range(10000)")
+            cursor.execute("SELECT count(*), sum(n) FROM written")
+            assert cursor.fetchall() == [(10_000, 49_995_000)]
 
 
 def test_without_an_authority_nothing_is_verified_as_with_impyla(three):

@@ -131,7 +131,7 @@ class Cursor(Results):
             self._settle(link)
             return work(self)
 
-        return self._run(Call(operation), settled)
+        return self._run(Call(operation), settled, lambda: self._stay)
 
     def ping(self) -> bool:
         """Does a coordinator answer that takes new statements?"""

@@ -70,7 +70,7 @@ class Execution(Home):
             return work()
 
         try:
-            return self._run(call, attempt, lambda: None if anew else self._home, trail)
+            return self._run(call, attempt, lambda: self._stay if anew else self._home, trail)
         except BaseException as error:
             if not (isinstance(error, errors.OutcomeUnknown) and self._harmless(errand, error)):
                 if not errand.accepted:
@@ -79,6 +79,12 @@ class Execution(Home):
         errand.statement = replace(errand.statement, effect=Effect.HARMLESS, replaces=False)
         errand.accepted = False
         return self._course(operation, work, self._trail)
+
+    @property
+    def _stay(self) -> Link | None:
+        """The home, where it takes no more sessions but goes on with ours; None elsewhere."""
+        home = self._home
+        return home if home is not None and home.full and home.usable() else None
 
     def _call(self, operation: str, errand: Errand) -> Call:
         """What the loop must know of a call on *errand*."""

@@ -175,7 +175,7 @@ class Failover(Place):
             self.cluster.report(attempt)
         leaves = attempt.fault is not None and attempt.fault.leaves
         if link is not None and (link.broken or leaves):
-            self.leave(link)
+            self.leave(link, full=attempt.fault is Fault.FULL)
 
 
 def _busy(trail: Trail) -> Coordinator | None:

@@ -29,6 +29,7 @@ class Link:
         coordinator: Where it leads.
         service: The HS2Service on it.
         impala: Whether the server is Impala (Hive and Spark speak the same protocol).
+        full: Whether it was left because it takes no more sessions: those on it go on.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Link:
         self.coordinator = coordinator
         self.service = service
         self.client = service.client
+        self.full = False
         self.impala = "http_addr" in (session.config or {})  # Impala tells it since 2.7
         self._spare: tuple[str, dict[str, str], Any] | None = (user, dict(configuration), session)
         self._open: dict[bytes, Any] = {}

@@ -103,8 +103,15 @@ class Place:
         if self._process != os.getpid():
             raise forked(self._process)
 
-    def leave(self, link: Link) -> None:
-        """Use *link* for nothing new; results open on it may still be read to their end."""
+    def leave(self, link: Link, *, full: bool = False) -> None:
+        """
+        Use *link* for nothing new; results open on it may still be read to their end.
+
+        Args:
+            link: To a coordinator that is lost, drains or is full.
+            full: Whether it only takes no more sessions, so that those who have one there stay.
+        """
+        link.full = full
         if self.link is link:
             self.link = None
             self.cluster.linked(link.coordinator, -1)

@@ -41,7 +41,7 @@ class Results(Execution):
         It would hold up the shutdown of a coordinator that drains, by up to an hour.
         """
         home = self._home
-        if home in (None, self._failover.link) or self._last_operation_active:
+        if home in (None, self._failover.link) or home.full or self._last_operation_active:
             return
         with suppress(Exception):  # a coordinator that has gone has ended it
             home.end(self.session)

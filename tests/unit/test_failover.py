@@ -855,3 +855,27 @@ def test_attempts_tell_what_the_last_call_tried(world, cursor):
     first, second = cursor.attempts
     assert (first.coordinator.host, first.fault, first.phase) == ("a", Fault.LOST, Phase.SENT)
     assert (second.coordinator.host, second.fault, second.operation) == ("b", None, "execute")
+
+
+FULL = "Number of sessions for user etl exceeds coordinator limit 1"
+
+
+def test_who_has_a_session_stays_where_another_one_found_no_room(world, cursor):
+    world["a"].script["OpenSession"] = deque([FULL])
+    other = world.cursor()
+
+    cursor.execute("select 1")
+    other.execute("select 2")
+
+    assert world.statements() == {"a": ["select 1"], "b": ["select 2"]}
+
+
+def test_and_leaves_it_like_any_other_when_it_is_lost_or_drains(world, cursor):
+    world["a"].script["OpenSession"] = deque([FULL])
+    other = world.cursor()
+    world["a"].script["ExecuteStatement"] = deque(["Server is being shut down: x."])
+
+    cursor.execute("select 1")
+
+    assert world["b"].statements() == ["select 1"]
+    assert (cursor.coordinator, other.coordinator) == (Coordinator("b"), Coordinator("b"))

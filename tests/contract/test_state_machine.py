@@ -40,7 +40,7 @@ import impala_ha
 from impala_ha import OutcomeUnknown, ResultLost
 from impala_ha.testing import LocalCluster
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "45"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 GAMES = 4  # in one round, on one cluster
 STEPS = 50

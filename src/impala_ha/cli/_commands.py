@@ -13,6 +13,10 @@ COMMANDS = {
         "impala_ha.cli.demo",
         "Kill a local coordinator, hang another, and watch the statements go on.",
     ),
+    "doctor": (
+        "impala_ha.cli.doctor",
+        "Examine each coordinator: which layer is wrong, and what to do.",
+    ),
     "explain": ("impala_ha.cli.explain", "Tell what happens in each fault."),
     "local": ("impala_ha.cli.local", "Run a local cluster of pocket Impalas."),
 }

@@ -1,0 +1,683 @@
+"""`impala-ha doctor` names the right layer in each fault that the test suite knows, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sysconfig
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from impala_ha.testing import LocalCluster
+from impala_ha.testing.servers import Certificates, Realm, missing
+
+needs_realm = pytest.mark.skipif(
+    bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
+)
+needs_certificates = pytest.mark.skipif(
+    bool(missing("certificates")), reason=missing("certificates")
+)
+pytestmark = pytest.mark.servers
+
+PROGRAM = str(Path(sysconfig.get_path("scripts"), "impala-ha"))
+LIMIT = 60
+BRIEF = "3"  # seconds for coordinators that say nothing
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("IMPALA_", "LC_", "KRB5"))
+} | {"no_proxy": "*"}
+SECRET = "s3cret-of-etl"
+KEY = "a secret of at least thirty-two bytes"
+
+
+def ran(*words, environment=None):
+    return subprocess.run(
+        [PROGRAM, "doctor", "--web_port", "0", *words],
+        env=ENVIRONMENT | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+
+def charts(*words, environment=None):
+    """What the doctor writes down, and its exit status."""
+    done = ran("--json", *words, environment=environment)
+    assert done.returncode in {0, 1}, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()], done.returncode
+
+
+def chart(*words, environment=None):
+    """Of one coordinator that is ill."""
+    (found,), status = charts(*words, environment=environment)
+    assert (False, 1) == (found["ok"], status)
+    assert found["problem"]
+    assert found["advice"]
+    ill = [step["layer"] for step in found["steps"] if step["condition"] == "ill"]
+    assert found["layer"] in ill
+    return found
+
+
+def step(found, layer):
+    (one,) = [each for each in found["steps"] if each["layer"] == layer]
+    return one
+
+
+# Servers.
+
+
+@pytest.fixture(scope="module")
+def plain():
+    with LocalCluster(2, http=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def ldap():
+    with LocalCluster(2, auth="LDAP", users={"etl": SECRET}, http=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def certificates():
+    with Certificates() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def tls(certificates):
+    with LocalCluster(1, tls=certificates.of("127.0.0.1")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def realm():
+    with Realm(hosts=("coord1.test", "coord2.test", "other.test")) as realm:
+        yield realm
+
+
+@pytest.fixture(scope="module")
+def kerberized(realm):
+    with LocalCluster(
+        1, auth="GSSAPI", keytab=realm.server_keytab, krb5_config=realm.config
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture(autouse=True)
+def _healed(request):
+    yield
+    for name in ("plain", "ldap", "tls", "kerberized"):
+        if name in request.fixturenames:
+            for one in request.getfixturevalue(name):
+                one.resume()
+                one.heal()
+                one.lose_sessions()
+    if "realm" in request.fixturenames:
+        request.getfixturevalue("realm").resume_kdc()
+        request.getfixturevalue("realm").start_kdc()
+
+
+@pytest.fixture
+def nobody(realm, tmp_path):
+    """The environment of somebody without a ticket, and where it would be."""
+    return {"KRB5_CONFIG": realm.config, "KRB5CCNAME": f"FILE:{tmp_path / 'cache'}"}
+
+
+@pytest.fixture
+def etl(realm, nobody):
+    """The environment of somebody with a ticket."""
+    realm.kinit("etl", nobody["KRB5CCNAME"].removeprefix("FILE:"))
+    return nobody
+
+
+@contextmanager
+def listening(answer=b"", *, backlog=8):
+    """A server that takes connections and says *answer*, at its own time."""
+    with socket.create_server(("127.0.0.1", 0), backlog=backlog) as listener:
+        yield "{}:{}".format(*listener.getsockname())
+
+
+# A cluster that is well.
+
+
+def test_all_is_well_and_told_in_the_order_of_the_list(plain):
+    found, status = charts("-i", plain.hosts)
+
+    assert 0 == status
+    assert plain.hosts.split(",") == [each["coordinator"] for each in found]
+    for each in found:
+        assert each["ok"]
+        assert [None] * 4 == [each[key] for key in ("layer", "fault", "problem", "advice")]
+        assert {"ok"} == {one["condition"] for one in each["steps"]}
+        assert "impalad version 4.5.0" in step(each, "version")["text"]
+        assert step(each, "state")["facts"]["quiescing"] is False
+        assert step(each, "session")["seconds"] > 0
+    assert [] == plain[0].sessions, "it closes what it opens"
+
+
+def test_a_cluster_that_is_well_fits_on_one_screen(plain):
+    done = ran("-i", plain.hosts)
+
+    assert 0 == done.returncode
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 3 * len(plain) + 1
+    assert "2 coordinators, all well" in lines[-1]
+    assert "\x1b" not in done.stdout, "no colours in a pipe"
+    assert "" == done.stderr
+
+
+def test_over_http_all_is_well(plain):
+    (found, _), status = charts(
+        "-i", plain.http_hosts, "--protocol", "hs2-http", "--http_path", "cliservice"
+    )
+
+    assert 0 == status
+    assert {"status": 200, "path": "/cliservice"} == step(found, "http")["facts"]
+
+
+def test_hosts_and_options_come_from_the_environment(plain):
+    found, status = charts(environment={"IMPALA_HA_HOSTS": plain.hosts})
+
+    assert (2, 0) == (len(found), status)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-i", "a:b"),
+        ("-i", "a", "--no_such_flag"),
+        ("-i", "a", "-k", "-l"),
+        ("-i", "a", "--ca_cert", "/dev/null"),
+        ("-i", "a", "--connect_timeout", "0"),
+    ],
+)
+def test_wrong_usage_is_two_and_says_why(words):
+    done = ran(*words)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert done.stderr.strip()
+
+
+@needs_certificates
+def test_a_certificate_is_told_with_its_names_and_its_days(certificates):
+    pem = certificates.of("127.0.0.1", "coord1.test")
+    with LocalCluster(1, tls=pem, auth="LDAP", users={"etl": SECRET}) as cluster:
+        words = ["-l", "-u", "etl", "--ldap_password_cmd", f"echo {SECRET}", "--ssl"]
+        (found,), status = charts("-i", cluster.hosts, *words, "--ca_cert", certificates.ca)
+        (believed,), _ = charts("-i", cluster.hosts, *words)
+
+    assert 0 == status
+    shown = step(found, "tls")["facts"]
+    assert {"127.0.0.1", "coord1.test"} == set(shown["names"])
+    assert shown["verified"]
+    assert shown["days_left"] > 1
+    assert shown["protocol"].startswith("TLSv1.")
+    assert ["LDAP", "ok"] == [step(found, "login")["text"], step(found, "login")["condition"]]
+    unverified = step(believed, "tls")
+    assert "warning" == unverified["condition"]
+    assert {**shown, "verified": False} == unverified["facts"] | {"days_left": shown["days_left"]}
+
+
+@needs_realm
+def test_a_ticket_is_told_with_its_life_and_the_service_with_its_name(realm, kerberized, etl):
+    (found,), status = charts("-k", "-i", kerberized.kerberos_hosts, environment=etl)
+
+    assert 0 == status
+    ticket = step(found, "ticket")["facts"]
+    assert f"etl@{realm.name}" == ticket["principal"]
+    assert 30_000 < ticket["seconds_left"] <= 36_000
+    assert "impala/coord1.test" == step(found, "principal")["text"]
+    assert "GSSAPI" == step(found, "login")["text"]
+
+
+@needs_realm
+def test_a_keytab_is_told_with_whose_tickets_it_gave(realm, kerberized, nobody):
+    words = ["-k", "--keytab", realm.keytab("etl"), "--principal", "etl"]
+    (found,), status = charts(*words, "-i", kerberized.kerberos_hosts, environment=nobody)
+
+    assert 0 == status
+    ticket = step(found, "ticket")["facts"]
+    assert realm.keytab("etl") == ticket["keytab"]
+    assert f"etl@{realm.name}" == ticket["principal"]
+    assert ticket["seconds_left"] > 30_000
+
+
+# All are examined.
+
+
+def test_one_that_hangs_keeps_nobody_from_being_examined(plain):
+    plain[0].hang()
+    with listening() as mute:
+        found, status = charts(
+            "-i", f"{plain.hosts},{mute},nope.invalid", "--connect_timeout", BRIEF
+        )
+
+    assert 1 == status
+    assert ["session", None, "session", "addresses"] == [each["layer"] for each in found]
+    assert max(each["seconds"] for each in found) < 2.5 * float(BRIEF)
+
+
+def test_a_wrong_password_is_given_to_one_coordinator_only(ldap):
+    words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", "echo wrong"]
+    found, status = charts("-i", ldap.hosts, *words)
+
+    assert 1 == status
+    assert ["login", "login"] == [each["layer"] for each in found]
+    tried = [step(each, "login")["condition"] for each in found]
+    assert ["ill", "untried"] == sorted(tried)
+    assert "ok" == step(found[1], "tcp")["condition"], "what needs no password is looked at"
+
+
+def test_what_is_ill_is_told_with_why_and_what_to_do(plain):
+    plain[1].drain()
+    done = ran("-i", plain.hosts)
+
+    assert 1 == done.returncode
+    assert f"ILL  {plain[1].address}: state" in done.stdout
+    assert "why  Server is being shut down" in done.stdout
+    assert "do   somebody shuts it down gracefully" in done.stdout
+    assert f"1 of 2 coordinators ill: {plain[1].address} (state)" in done.stdout
+
+
+# The layers of the network.
+
+
+def test_an_unknown_name():
+    found = chart("-i", "no-such-host.invalid")
+
+    assert "addresses" == found["layer"]
+    assert "check the spelling" in found["advice"]
+    assert "untried" == step(found, "tcp")["condition"]
+
+
+def test_a_refused_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        found = chart("-i", "{}:{}".format(*taken.getsockname()))
+
+    assert "tcp" == found["layer"]
+    assert "nothing listens on this port" in found["advice"]
+    assert ["127.0.0.1"] == step(found, "addresses")["facts"]["addresses"]
+
+
+def test_a_full_backlog_which_looks_like_a_firewall():
+    with listening(backlog=0) as address:
+        host, port = address.split(":")
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex((host, int(port)))
+        found = chart("-i", address, "--connect_timeout", BRIEF)
+        for filler in fillers:
+            filler.close()
+
+    assert "tcp" == found["layer"]
+    assert "no answer within 3 s" == found["problem"]
+    assert "firewall" in found["advice"]
+
+
+def test_a_server_that_takes_connections_and_says_nothing():
+    with listening() as address:
+        found = chart("-i", address, "--connect_timeout", BRIEF)
+
+    assert "session" == found["layer"]
+    assert "no answer within 3 s" == found["problem"]
+    assert "--fe_service_threads" in found["advice"]
+
+
+def test_the_web_page_in_place_of_hiveserver2(plain):
+    found = chart("-i", plain[0].web_address, "--connect_timeout", BRIEF)
+
+    assert "protocol" == found["layer"]
+    assert "web page" in found["advice"]
+    assert "21050" in found["advice"]
+
+
+def test_binary_to_the_port_of_http(plain):
+    found = chart("-i", plain.http_hosts.split(",")[0], "--connect_timeout", BRIEF)
+
+    assert "protocol" == found["layer"]
+    assert "speaks HTTP on this port" in found["problem"]
+    assert "--protocol hs2-http" in found["advice"]
+
+
+def test_http_to_the_binary_port(plain):
+    address = plain[0].address
+    found = chart("-i", address, "--protocol", "hs2-http", "--connect_timeout", BRIEF)
+
+    assert "protocol" == found["layer"]
+    assert "speaks the binary protocol" in found["problem"]
+
+
+# TLS.
+
+
+@needs_certificates
+def test_tls_to_a_server_that_speaks_none(plain):
+    found = chart("-i", plain[0].address, "--ssl", "--connect_timeout", BRIEF)
+
+    assert "tls" == found["layer"]
+    assert "--ssl" in found["advice"]
+
+
+@needs_certificates
+def test_no_tls_to_a_server_that_wants_it(tls):
+    found = chart("-i", tls.hosts, "--connect_timeout", BRIEF)
+
+    assert "tls" == found["layer"]
+    assert "spoken to in the clear" in found["problem"]
+    assert "--ssl" in found["advice"]
+
+
+@needs_certificates
+def test_a_certificate_of_another_authority(tls, certificates):
+    with Certificates() as others:
+        found = chart("-i", tls.hosts, "--ssl", "--ca_cert", others.ca)
+
+    assert ("tls", "UNTRUSTED") == (found["layer"], found["fault"])
+    assert "ca_cert" in found["advice"]
+    assert step(found, "tls")["facts"]["issuer"], "whose it is can be seen"
+
+
+@needs_certificates
+def test_a_certificate_of_another_name(certificates):
+    with LocalCluster(1, tls=certificates.of("coord9.test")) as cluster:
+        found = chart("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
+
+    assert "tls" == found["layer"]
+    assert "other names" in found["advice"]
+    assert ["coord9.test"] == step(found, "tls")["facts"]["names"]
+
+
+@needs_certificates
+def test_an_expired_certificate(certificates):
+    with LocalCluster(1, tls=certificates.of("127.0.0.1", expired=True)) as cluster:
+        found = chart("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
+
+    assert "tls" == found["layer"]
+    assert "expired" in found["problem"]
+    assert "renewed" in found["advice"]
+    assert step(found, "tls")["facts"]["days_left"] < 0
+
+
+@needs_certificates
+@pytest.mark.parametrize("minimum", ["TLSv1.2", "TLSv1.3"])
+def test_a_certificate_of_the_client_is_wanted(certificates, minimum):
+    pem = certificates.of("127.0.0.1")
+    with LocalCluster(1, tls=pem, client_ca=certificates.ca, tls_minimum=minimum) as cluster:
+        found = chart("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
+
+    assert "tls" == found["layer"]
+    assert "client_cert" in found["advice"]
+
+
+# Logging in.
+
+
+def test_no_login_where_one_is_wanted(ldap):
+    found = chart("-i", ldap[0].address, "--connect_timeout", BRIEF)
+
+    assert "login" == found["layer"]
+    assert "wants to know who comes" in found["problem"]
+    assert "-k" in found["advice"]
+
+
+def test_a_login_where_none_is_wanted(plain):
+    words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", f"echo {SECRET}"]
+    found = chart("-i", plain[0].address, *words, "--connect_timeout", BRIEF)
+
+    assert "login" == found["layer"]
+    assert "asks nobody" in found["problem"]
+
+
+@needs_realm
+def test_a_password_where_kerberos_is_wanted(kerberized):
+    words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", f"echo {SECRET}"]
+    found = chart("-i", kerberized.hosts, *words)
+
+    assert "login" == found["layer"]
+    assert "the server does not offer this auth_mechanism" == found["advice"]
+
+
+def test_a_wrong_password(ldap):
+    words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", "echo wrong"]
+    found = chart("-i", ldap[0].address, *words)
+
+    assert ("login", "DENIED") == (found["layer"], found["fault"])
+    assert "the server closed the connection after the password" in found["advice"]
+
+
+def test_a_command_for_the_password_that_fails(ldap):
+    environment = {
+        "IMPALA_HA_AUTH_MECHANISM": "LDAP",
+        "IMPALA_HA_PASSWORD_CMD": "false",
+    }
+    words = ["-i", ldap[0].address, "--auth_creds_ok_in_clear"]
+    found = chart(*words, environment=environment)
+
+    assert "secret" == found["layer"]
+    assert "ok" == step(found, "tcp")["condition"]
+
+
+# Kerberos.
+
+
+@needs_realm
+def test_no_ticket(kerberized, nobody):
+    found = chart("-k", "-i", kerberized.kerberos_hosts, environment=nobody)
+
+    assert "ticket" == found["layer"]
+    assert "`kinit`" in found["advice"]
+    assert "ok" == step(found, "tcp")["condition"], "what needs no ticket is looked at"
+
+
+@needs_realm
+def test_an_expired_ticket(kerberized, realm, nobody, until):
+    realm.kinit("etl", nobody["KRB5CCNAME"].removeprefix("FILE:"), lifetime=1)
+    over = time.monotonic() + 2
+    until(lambda: time.monotonic() > over)
+    found = chart("-k", "-i", kerberized.kerberos_hosts, environment=nobody)
+
+    assert "ticket" == found["layer"]
+    assert "ticket has ended" in found["advice"]
+
+
+@needs_realm
+def test_a_kdc_that_is_down(kerberized, realm, etl):
+    realm.stop_kdc()
+    found = chart("-k", "-i", kerberized.kerberos_hosts, environment=etl)
+
+    assert "ticket" == found["layer"]
+    assert "check the KDC" in found["advice"]
+
+
+@needs_realm
+def test_a_kdc_that_hangs(kerberized, realm, etl):
+    realm.hang_kdc()
+    words = ["-k", "-i", kerberized.kerberos_hosts, "--connect_timeout", BRIEF]
+    found = chart(*words, environment=etl)
+
+    assert "ticket" == found["layer"]
+    assert "check the KDC" in found["advice"]
+    assert found["seconds"] < 2 * float(BRIEF)
+
+
+@needs_realm
+def test_a_service_that_the_kdc_does_not_know(kerberized, etl):
+    found = chart("-k", "-i", kerberized.hosts, "-b", "nope.test", environment=etl)
+
+    assert ("principal", "MISNAMED") == (found["layer"], found["fault"])
+    assert "impala/nope.test" == step(found, "principal")["text"]
+    assert "`kvno`" in found["advice"]
+
+
+@needs_realm
+def test_a_ticket_for_the_key_of_another_server(kerberized, etl, realm):
+    with LocalCluster(
+        1,
+        auth="GSSAPI",
+        keytab=realm.server_keytab,
+        krb5_config=realm.config,
+        principals="impala/coord2.test",
+    ) as cluster:
+        words = ["-k", "-i", cluster.hosts, "-b", "coord1.test"]
+        found = chart(*words, environment=etl)
+
+    assert "principal" == found["layer"]
+    assert "krb_host" in found["advice"]
+
+
+@needs_realm
+def test_kerberos_to_a_server_with_passwords(ldap, etl):
+    words = ["-k", "-i", ldap[0].address, "-b", "coord1.test"]
+    found = chart(*words, environment=etl)
+
+    assert "login" == found["layer"]
+    assert "the server does not offer this auth_mechanism" == found["advice"]
+
+
+@needs_realm
+def test_kerberos_to_a_server_that_asks_nobody(plain, etl):
+    words = ["-k", "-i", plain[0].address, "-b", "coord1.test", "--connect_timeout", BRIEF]
+    found = chart(*words, environment=etl)
+
+    assert "login" == found["layer"]
+    assert "asks nobody" in found["problem"]
+
+
+@needs_realm
+def test_a_missing_package(kerberized, etl, tmp_path):
+    for name in ("kerberos", "gssapi"):
+        broken = tmp_path / f"{name}.py"
+        broken.write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')\n")
+    words = ["-k", "-i", kerberized.kerberos_hosts]
+    found = chart(*words, environment={**etl, "PYTHONPATH": str(tmp_path)})
+
+    assert "ticket" == found["layer"]
+    assert "pip install 'impala-ha[kerberos]'" in found["problem"]
+
+
+# Coordinators that do not take work.
+
+
+def test_a_coordinator_that_is_being_shut_down(plain):
+    plain[0].drain()
+    found = chart("-i", plain[0].address)
+
+    assert ("state", "DRAINING") == (found["layer"], found["fault"])
+    assert "shutdown grace period left" in found["problem"]
+
+
+def test_a_coordinator_without_a_service_thread(plain):
+    plain[0].saturate()
+    found = chart("-i", plain[0].address, "--connect_timeout", BRIEF)
+
+    assert "session" == found["layer"]
+    assert "--fe_service_threads" in found["advice"]
+
+
+def test_the_web_page_of_a_mute_one_is_looked_at(plain):
+    plain[0].saturate()
+    port = plain[0].web_address.rpartition(":")[2]
+    found = chart("-i", plain[0].address, "--connect_timeout", BRIEF, "--web_port", port)
+
+    assert "session" == found["layer"]
+    assert f"its web page ({plain[0].web_address}) answers, so the process lives" in found["advice"]
+
+
+def test_a_limit_of_sessions():
+    with LocalCluster(1, flags={"max_hs2_sessions_per_user": 1}) as cluster:
+        import impala_ha  # noqa: PLC0415
+
+        with impala_ha.connect(cluster.hosts, user="etl"):
+            found = chart("-i", cluster.hosts, "-u", "etl")
+
+    assert ("session", "FULL") == (found["layer"], found["fault"])
+    assert "--max_hs2_sessions_per_user" in found["advice"]
+
+
+def test_a_coordinator_that_hangs_after_the_login(ldap):
+    ldap[0].delay(30, rpc="OpenSession")
+    words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", f"echo {SECRET}"]
+    found = chart("-i", ldap[0].address, *words, "--connect_timeout", BRIEF)
+
+    assert "session" == found["layer"]
+    assert "ok" == step(found, "login")["condition"]
+    assert "no answer within 3 s" == found["problem"]
+
+
+def test_a_ping_that_is_not_answered(plain):
+    plain[0].delay(30, rpc="GetInfo")
+    found = chart("-i", plain[0].address, "--connect_timeout", BRIEF)
+
+    assert "ping" == found["layer"]
+    assert "ok" == step(found, "session")["condition"]
+
+
+def test_somebody_who_may_not_be_acted_for(plain):
+    found = chart("-i", plain[0].address, "-u", "etl", "--doas_user", "ada")
+
+    assert ("session", "DENIED") == (found["layer"], found["fault"])
+    assert "authorized_proxy_user_config" in found["advice"]
+
+
+# HTTP.
+
+
+@pytest.mark.parametrize(
+    ("status", "layer"),
+    [(404, "http"), (302, "http"), (502, "http"), (503, "http"), (504, "http"), (401, "login")],
+)
+def test_a_gateway_that_answers_in_its_place(plain, status, layer):
+    plain[0].answer_http(status, times=20)
+    address = plain.http_hosts.split(",")[0]
+    found = chart("-i", address, "--protocol", "hs2-http", "--http_path", "gateway/x")
+
+    assert layer == found["layer"]
+    assert status == step(found, layer)["facts"]["status"]
+    assert f"HTTP code {status}" in found["problem"]
+
+
+def test_a_wrong_password_over_http(ldap):
+    words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", "echo wrong"]
+    found = chart("-i", ldap.http_hosts.split(",")[0], "--protocol", "hs2-http", *words)
+
+    assert ("login", "DENIED") == (found["layer"], found["fault"])
+
+
+def test_an_expired_token():
+    jwt = pytest.importorskip("jwt")
+    with LocalCluster(1, auth="JWT", http=True, jwt_key=KEY) as cluster:
+        words = ["-i", cluster.http_hosts, "--protocol", "hs2-http", "-j"]
+        words.append("--auth_creds_ok_in_clear")
+        found = {}
+        for name, ends in (("good", 600), ("expired", -600)):
+            claims = {"username": "etl", "exp": int(time.time()) + ends}
+            token = jwt.encode(claims, KEY, algorithm="HS256")
+            found[name] = charts(*words, environment={"IMPALA_HA_JWT": token})[0][0]
+            assert token not in json.dumps(found[name])
+
+    assert found["good"]["ok"]
+    assert ("login", "DENIED") == (found["expired"]["layer"], found["expired"]["fault"])
+    assert 401 == step(found["expired"], "login")["facts"]["status"]
+
+
+# Nothing secret.
+
+
+def test_neither_output_has_the_password_in_it(ldap):
+    words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "-i", ldap.hosts, "-V"]
+    done = ran(*words, environment={"IMPALA_HA_PASSWORD": SECRET})
+
+    assert 0 == done.returncode, done.stdout
+    assert SECRET not in done.stdout + done.stderr

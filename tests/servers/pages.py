@@ -100,13 +100,13 @@ class Reader:
         }
 
     def follow(self, block):
-        """Do what *block* says.
+        """Do what *block* says; what that printed.
 
         Raises:
             AssertionError: It does not work, or does not show what the page shows.
         """
         act = {"console": self._compared, "crontab": self._crontab, "python": self._program}
-        act.get(block.kind, lambda b: self.shell(b.text, b.needs))(block)
+        return act.get(block.kind, lambda b: self.shell(b.text, b.needs))(block) or ""
 
     def shell(self, text, needs=""):
         """Run *text* where the last one ended; what it printed."""

@@ -137,13 +137,15 @@ def steps():
 
 
 def test_the_page_leads_to_a_connection_word_by_word(reader):
+    printed = ""
     for block in steps():
         if block.needs != "root":
             try:
-                reader.follow(block)
+                printed += reader.follow(block)
             except AssertionError as error:
                 pytest.fail(f"{PAGE.name}:{block.line}: {block.text}\n{error}")
 
+    assert "Getting credentials ann@EXAMPLE.COM -> impala/coord1.example.com" in printed
     assert "etl@EXAMPLE.COM" in (reader.home / "nightly.tsv").read_text()
 
 
@@ -173,13 +175,13 @@ class Trouble:
         self.environment = {**os.environ, **realm.environment, "KRB5CCNAME": f"FILE:{cache}"}
         realm.kinit("etl", str(cache))
 
-    def told(self, host="coord1.example.com", before="", **options):
+    def told(self, host="coord1.example.com", before="", needs="", **options):
         """Connect in a process of its own: the error, in the words of the page."""
         words = {"auth_mechanism": "GSSAPI", "deadline": 0.01, **options}
         program = f"import impala_ha, sys\n{before}\nimpala_ha.connect({host!r}, **{words!r})"
         done = subprocess.run(
             [sys.executable, "-c", program],
-            env={**self.environment, **self.reader.names()},
+            env={**self.environment, **self.reader.names(needs)},
             capture_output=True,
             text=True,
             timeout=60,
@@ -269,14 +271,23 @@ def trouble(realm, reader, tmp_path):
     realm.start_kdc()
 
 
+def shown_under(heading):
+    (shown,) = [b.text for b in blocks(PAGE) if b.kind == "text" and b.heading == heading]
+    return shown.splitlines()
+
+
 @pytest.mark.parametrize("heading", TROUBLES)
 def test_an_error_of_the_page_is_told_in_these_words(trouble, heading):
-    (shown,) = [b.text for b in blocks(PAGE) if b.kind == "text" and b.heading == heading]
-
     told = alike(TROUBLES[heading](trouble))
 
-    for line in shown.splitlines():
+    for line in shown_under(heading):
         assert alike(line) in told
+
+
+def test_who_forgets_tls_is_hung_up_on(trouble):
+    _, advice = shown_under("The coordinator hangs up")
+
+    assert alike(advice) in alike(trouble.told(needs="a-realm-with-tls"))
 
 
 def test_every_error_of_the_page_is_provoked():

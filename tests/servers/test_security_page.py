@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -73,13 +74,19 @@ def test_a_program_of_the_page_runs(reader, block):
 
 
 def rows():
+    """Mode, server and test, the latter as pytest calls it: the names of tests are sentences."""
     table = PAGE.read_text("utf-8").partition("| mode | server | test |")[2]
-    lines = [line.strip("|").split("|") for line in table.strip().splitlines()[1:]]
-    return [[cell.strip() for cell in line] for line in lines]
+    for line in table.strip().splitlines()[1:]:
+        mode, server, test = (cell.strip() for cell in line.strip("|").split("|"))
+        file, words, case = re.fullmatch(
+            r"`(\S+)`(?:: ([\w -]+?))?(?: `(\[\S+\])`)?", test
+        ).groups()
+        name = f"::test_{words.replace(' ', '_')}" if words else ""
+        yield mode, server, f"{file}{name}{case or ''}"
 
 
 def test_every_test_of_the_table_exists():
-    tests = {test.strip("`") for _, _, test in rows()}
+    tests = [test for _, _, test in rows()]
     files = sorted({test.partition("::")[0] for test in tests})
     pytest_ = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
 
@@ -88,8 +95,9 @@ def test_every_test_of_the_table_exists():
     )
 
     assert 0 == done.returncode, done.stdout[-2000:]
-    ids = done.stdout.splitlines()
-    assert [] == [test for test in tests if not any(id_.startswith(test) for id_ in ids)]
+    names = [name for line in done.stdout.splitlines() for name in (line, line.partition("[")[0])]
+    names += files
+    assert [] == [test for test in tests if test not in names]
 
 
 def test_the_servers_of_the_table_are_those_of_the_tests():

@@ -88,33 +88,19 @@ def _two(realm, **more):
 
 
 @pytest.fixture(scope="session")
-def _kerberized(spark, realm):
+def kerberized(spark, realm):
+    """Two kerberized servers; who wants one alive calls its ``start``."""
     with spark(*_two(realm)) as servers:
         yield servers
 
 
 @pytest.fixture(scope="session")
-def _spnego(spark, realm):
+def spnego(spark, realm):
+    """Two kerberized servers that speak HTTP; who wants one alive calls its ``start``."""
     # A short life, so that a cookie ends in the middle of whatever a test does.
     settings = {"hive.server2.thrift.http.cookie.max.age": f"{COOKIE_SECONDS}s"}
     with spark(*_two(realm, http=True, settings=settings)) as servers:
         yield servers
-
-
-@pytest.fixture
-def kerberized(_kerberized):
-    """Two kerberized servers that are alive."""
-    for server in _kerberized:
-        server.start()
-    return _kerberized
-
-
-@pytest.fixture
-def spnego(_spnego):
-    """Two kerberized servers that speak HTTP and are alive."""
-    for server in _spnego:
-        server.start()
-    return _spnego
 
 
 @pytest.fixture

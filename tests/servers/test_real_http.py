@@ -22,6 +22,7 @@ _COOKIE = b"Cookie: hive.server2.auth="
 
 @pytest.fixture
 def server(spnego):
+    spnego[0].start()
     return spnego[0]
 
 

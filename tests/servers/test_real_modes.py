@@ -60,7 +60,9 @@ def _own(mode, spark, request):
 
 @pytest.fixture
 def server(mode, _own, request):
-    return _own or request.getfixturevalue(SHARED[mode])[0]
+    server = _own or request.getfixturevalue(SHARED[mode])[0]
+    server.start()
+    return server
 
 
 @pytest.fixture

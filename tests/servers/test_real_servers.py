@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,24 @@ def test_a_daemon_can_be_started_again(daemon, end):
     daemon.start()
 
     assert daemon.pid not in {None, first}
+
+
+def status(pid, name):
+    """A line of the kernel about process *pid*."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines)[name].strip()
+
+
+def test_who_watches_over_a_daemon_goes_to_sleep_again_after_it_hung(daemon, until):
+    """A process that never waits for anything gives its processor up only when it must."""
+    daemon.start()
+    watcher = int(status(daemon.pid, "PPid"))
+    before = int(status(watcher, "voluntary_ctxt_switches"))
+
+    daemon.signal(signal.SIGSTOP)
+
+    until(lambda: status(daemon.pid, "State").startswith("T"))
+    until(lambda: int(status(watcher, "voluntary_ctxt_switches")) > before)
 
 
 def test_a_daemon_that_ends_at_once_is_told_with_its_last_words(tmp_path):

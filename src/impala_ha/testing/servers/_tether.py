@@ -40,7 +40,10 @@ server = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=sys.std
                           preexec_fn=follow)
 os.write(1, b"%d\\n" % server.pid)
 while server.poll() is None:
-    if sys.stdin.fileno() in select.select([reading, sys.stdin.fileno()], [], [])[0]:
+    ready = select.select([reading, sys.stdin.fileno()], [], [])[0]
+    if reading in ready:
+        os.read(reading, 4096)  # a server that was stopped or went on says so in this way, too
+    if sys.stdin.fileno() in ready:
         wanted = os.read(sys.stdin.fileno(), 1)
         server.kill()
         server.wait()

@@ -77,10 +77,12 @@ class Reader:
         places: Where the names lead, by what a block needs: addresses by ``"name:port"``, and
             names by address.
         words: What stands on the page, and what is to stand in its place.
-        environment: What is set on this machine besides.
+
+    Attributes:
+        environment: What is set when they begin.
     """
 
-    def __init__(self, directory, places, words, environment):
+    def __init__(self, directory, places, words):
         self.home = directory / "home"
         self.home.mkdir()
         self.cache = directory / "cache"
@@ -90,13 +92,12 @@ class Reader:
         names = directory / "names"
         names.mkdir()
         (names / "sitecustomize.py").write_text(_NAMES)
-        self._env = {
+        self.environment = {
             # The interpreter of the test run, and Debian's places.
             "PATH": f"{Path(sys.base_prefix) / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(self.home),
             "KRB5CCNAME": f"FILE:{self.cache}",
             **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
-            **environment,
         }
 
     def follow(self, block):
@@ -117,7 +118,7 @@ class Reader:
             f'{{ export -p | grep -v PAGE_NAMES; echo cd "$PWD"; }} > {state}\n'
         )
         # What was unset in one block is not set in the next.
-        kept = {} if state.exists() else self._env
+        kept = {} if state.exists() else self.environment
         return self._run(["/bin/bash", str(script)], {**kept, **self.names(needs)})
 
     def names(self, needs=""):

@@ -92,10 +92,10 @@ def places(clusters):
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory, realm, certificates, places, this_version):
+def reader(tmp_path_factory, realm, certificates, places):
     """Ann, on a machine where Debian's packages are and nothing else."""
     words = {"kdc.example.com": f"127.0.0.1:{realm.port}"}
-    ann = Reader(tmp_path_factory.mktemp("ann"), places, words, this_version)
+    ann = Reader(tmp_path_factory.mktemp("ann"), places, words)
     # What the administrators sent her.
     (ann.home / "Downloads").mkdir()
     shutil.copy(realm.keytab("etl"), ann.home / "Downloads" / "etl.keytab")
@@ -136,7 +136,8 @@ def steps():
     return [block for block in found if block.line < min(trouble)]
 
 
-def test_the_page_leads_to_a_connection_word_by_word(reader):
+def test_the_page_leads_to_a_connection_word_by_word(reader, this_version):
+    reader.environment |= this_version
     printed = ""
     for block in steps():
         if block.needs != "root":

@@ -55,8 +55,8 @@ def places(certificates):
 def reader(tmp_path_factory, certificates, places):
     """Ann, who has what she was given."""
     jwt = pytest.importorskip("jwt")
-    bin_ = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    ann = Reader(tmp_path_factory.mktemp("ann"), places, {}, {"PATH": bin_})
+    ann = Reader(tmp_path_factory.mktemp("ann"), places, {})
+    ann.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     token = jwt.encode({"username": "etl", "exp": time.time() + 600}, KEY, "HS256")
     for name, text in {
         "example-ca.pem": Path(certificates.ca).read_text(),

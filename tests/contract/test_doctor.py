@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import impala_ha
 from impala_ha.testing import LocalCluster
 from impala_ha.testing.servers import Certificates, Realm, missing
 
@@ -191,6 +192,13 @@ def test_hosts_and_options_come_from_the_environment(plain):
     assert (2, 0) == (len(found), status)
 
 
+def test_a_variable_that_means_nothing_is_warned_of(plain):
+    done = ran("-i", plain.hosts, environment={"IMPALA_HA_USESSL": "1"})
+
+    assert 0 == done.returncode
+    assert "did you mean IMPALA_HA_USE_SSL" in done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -340,6 +348,16 @@ def test_the_web_page_in_place_of_hiveserver2(plain):
 
     assert "protocol" == found["layer"]
     assert "web page" in found["advice"]
+    assert "21050" in found["advice"]
+
+
+@pytest.mark.parametrize(("port", "told"), [(21000, "Beeswax"), (25000, "web page")])
+def test_a_port_that_is_known_for_something_else(port, told):
+    with socket.create_server(("127.0.0.87", port)):
+        found = chart("-i", f"127.0.0.87:{port}", "--connect_timeout", BRIEF)
+
+    assert "protocol" == found["layer"]
+    assert told in found["advice"]
     assert "21050" in found["advice"]
 
 
@@ -518,6 +536,7 @@ def test_a_service_that_the_kdc_does_not_know(kerberized, etl):
 
     assert ("principal", "MISNAMED") == (found["layer"], found["fault"])
     assert "impala/nope.test" == step(found, "principal")["text"]
+    assert ["ok", "ok"] == [step(found, layer)["condition"] for layer in ("ticket", "tcp")]
     assert "`kvno`" in found["advice"]
 
 
@@ -597,8 +616,6 @@ def test_the_web_page_of_a_mute_one_is_looked_at(plain):
 
 def test_a_limit_of_sessions():
     with LocalCluster(1, flags={"max_hs2_sessions_per_user": 1}) as cluster:
-        import impala_ha  # noqa: PLC0415
-
         with impala_ha.connect(cluster.hosts, user="etl"):
             found = chart("-i", cluster.hosts, "-u", "etl")
 

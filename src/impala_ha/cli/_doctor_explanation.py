@@ -59,6 +59,8 @@ class Explanation:
         if isinstance(failure.error, Refused):
             facts["status"] = failure.error.code
         if found.layer is Layer.PRINCIPAL:
+            if failure.phase is Phase.TICKET:  # it is one for other services
+                self._chart.put(Layer.TICKET, "a ticket is there")
             facts["principal"] = text = _kerberos.service(self._options, self._coordinator)
         self._chart.put(found.layer, text, took, condition=Condition.ILL, facts=facts)
         self._chart.diagnosis = self._with_page(found, failure)

@@ -8,24 +8,17 @@ one that is answered is the explanation.  Nothing but OpenSession, without a log
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from thrift_sasl import TSaslClientTransport
-
-from impala_ha import errors
 from impala_ha._clock import Clock
-from impala_ha._driver import ImpylaDriver
 from impala_ha._faults import Phase
-from impala_ha._model import Coordinator
 from impala_ha._options import Options
 from impala_ha._refusal import Refused
-from impala_ha._service import Service
-from impala_ha._wire import CallFailed
 
 from ._doctor_chart import Diagnosis, Layer
+from ._doctor_spoken import Spoken, speaks_http
 from ._doctor_verdict import Failure
 
 _NO_LOGIN: dict[str, Any] = {
@@ -45,7 +38,6 @@ _NO_TLS: dict[str, Any] = {
     "client_cert": None,
     "client_key": None,
 }
-_NOBODY = "doctor"
 _WEB_PORT = 25000
 
 
@@ -57,14 +49,6 @@ def without_login(options: Options, **more: Any) -> Options:
 def unverified(options: Options) -> Options:
     """The same way to the server, and whoever answers is believed."""
     return without_login(options, ca_cert=None, verify_cert=False)
-
-
-class _Stranger:
-    """A client of SASL with a mechanism that no server has: who knows SASL refuses it in words."""
-
-    def start(self, _: str) -> tuple[bool, str, bytes]:
-        """Begin."""
-        return True, "DOCTOR", b""
 
 
 class Looks:
@@ -79,10 +63,8 @@ class Looks:
 
     def __init__(self, failure: Failure, clock: Clock, seconds: float):
         self._failure = failure
-        self._coordinator: Coordinator = failure.coordinator
         self._options = failure.options
-        self._clock = clock
-        self._seconds = seconds
+        self._spoken = Spoken(failure.coordinator, clock, seconds)
 
     def found(self) -> Diagnosis | None:
         """The explanation; None if there is none."""
@@ -112,7 +94,7 @@ class Looks:
             yield self._no_sasl
 
     def _tls(self) -> tuple[Layer, str, str] | None:
-        if not self._connects(without_login(self._options, use_ssl=True)):
+        if not self._spoken.connects(without_login(self._options, use_ssl=True)):
             return None
         return (
             Layer.TLS,
@@ -122,7 +104,11 @@ class Looks:
 
     def _no_tls(self) -> tuple[Layer, str, str] | None:
         options = without_login(self._options, **_NO_TLS)
-        if not (self._knows_sasl(options) or self._opens(options)):
+        if options.use_http_transport:
+            spoken = speaks_http(self._spoken.refusal(options))
+        else:
+            spoken = self._spoken.knows_sasl(options) or self._spoken.opens(options)
+        if not spoken:
             return None
         return (
             Layer.TLS,
@@ -132,7 +118,7 @@ class Looks:
 
     def _binary(self) -> tuple[Layer, str, str] | None:
         options = without_login(self._options, use_http_transport=False)
-        if not (self._knows_sasl(options) or self._opens(options)):
+        if not (self._spoken.knows_sasl(options) or self._spoken.opens(options)):
             return None
         return (
             Layer.PROTOCOL,
@@ -143,8 +129,8 @@ class Looks:
     def _http(self) -> tuple[Layer, str, str] | None:
         path = self._options.http_path or "cliservice"
         options = without_login(self._options, use_http_transport=True, http_path=path)
-        why = self._refusal(options)
-        if not (why is None or isinstance(why, Refused)):
+        why = self._spoken.refusal(options)
+        if not speaks_http(why):
             return None
         what = "the server speaks HTTP on this port, and no binary HiveServer2"
         if isinstance(why, Refused) and why.code not in {200, 401}:
@@ -157,7 +143,7 @@ class Looks:
         return Layer.PROTOCOL, what, advice
 
     def _sasl(self) -> tuple[Layer, str, str] | None:
-        if not self._knows_sasl(without_login(self._options)):
+        if not self._spoken.knows_sasl(without_login(self._options)):
             return None
         return (
             Layer.LOGIN,
@@ -166,59 +152,10 @@ class Looks:
         )
 
     def _no_sasl(self) -> tuple[Layer, str, str] | None:
-        if not self._opens(without_login(self._options)):
+        if not self._spoken.opens(without_login(self._options)):
             return None
         return (
             Layer.LOGIN,
             f"the server asks nobody who he is, and {self._options.auth_mechanism} was spoken",
             "auth_mechanism='NOSASL' (leave out -k and -l), or turn authentication on there",
         )
-
-    def _connects(self, options: Options) -> bool:
-        try:
-            self._service(options).client.wire.close()
-        except errors.Error:
-            return False
-        return True
-
-    def _opens(self, options: Options) -> bool:
-        return self._refusal(options) is None
-
-    def _refusal(self, options: Options) -> BaseException | None:
-        """Why no session is opened that way; None if one was, and is closed again."""
-        try:
-            service = self._service(options)
-        except errors.Error as error:
-            return _cause(error)
-        wire = service.client.wire
-        try:
-            service.open_session(_NOBODY, {}).close()
-        except errors.Error as error:
-            # Whoever refuses a session in words speaks the language.
-            spoken = not isinstance(error, CallFailed)
-            return None if spoken else _cause(error)
-        finally:
-            wire.close()
-        return None
-
-    def _knows_sasl(self, options: Options) -> bool:
-        try:
-            wire = self._service(options).client.wire
-        except errors.Error:
-            return False
-        try:
-            TSaslClientTransport(_Stranger, "DOCTOR", wire).open()
-        except Exception as error:  # noqa: BLE001 - whatever it makes of these bytes
-            return bool(re.search(r"Bad status: [34]\b", str(error)))
-        finally:
-            wire.close()
-        return False
-
-    def _service(self, options: Options) -> Service:
-        """Connected that way, with a deadline on all that follows."""
-        driver = ImpylaDriver(options, self._clock)
-        return driver.connect(self._coordinator, _NOBODY, self._seconds)
-
-
-def _cause(error: BaseException) -> BaseException:
-    return error.__cause__ or error

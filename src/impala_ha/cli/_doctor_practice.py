@@ -12,11 +12,14 @@ from impala_ha._faults import Fault, Phase, judge, words
 from impala_ha._link import Link
 from impala_ha._model import Coordinator
 from impala_ha._options import Options
+from impala_ha._patience import in_time
 from impala_ha._wire import CallFailed
 
 from ._doctor_chart import Layer
 from ._doctor_facts import ticket
 from ._doctor_verdict import Failure
+
+_TICKET = 2.0  # seconds for looking at a ticket, which is on this machine
 
 
 class Refuser(NamedTuple):
@@ -47,7 +50,11 @@ class Practice:
         self.web_port = web_port
         self.driver = ImpylaDriver(options, clock)
         self.user = options.user or system_user()
-        self.configuration = {"impala.doas.user": options.doas_user} if options.doas_user else {}
+        self.configuration = {}
+        if options.database:
+            self.configuration["use:database"] = options.database.strip("`")
+        if options.doas_user:
+            self.configuration["impala.doas.user"] = options.doas_user
         self._one_at_a_time = threading.Lock()
         self._accepted = not self.driver.sends_password
         self._refuser: Refuser | None = None
@@ -55,7 +62,10 @@ class Practice:
     @cached_property
     def ticket(self) -> dict[str, Any]:
         """Whose ticket it is, which is the same for all."""
-        return ticket(self.options)
+        try:
+            return in_time(lambda: ticket(self.options), _TICKET, "whose ticket", "")
+        except TimeoutError:  # a client's keytab of the environment, and a KDC that hangs
+            return {}
 
     def open(self, coordinator: Coordinator) -> Link | Refuser:
         """

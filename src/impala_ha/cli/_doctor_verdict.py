@@ -29,6 +29,8 @@ _WRAPPING = re.compile(
 )
 _BARE_END = re.compile(r"TSocket read 0 bytes|EOF occurred in violation of protocol")
 _BARE_SILENCE = re.compile(r"(?:(?:read timeout|timed out|The read operation timed out)[:. ]*)+")
+_NO_SUCH_CALL = re.compile(r"[Ii]nvalid method name")  # as Beeswax has it
+_OTHER_PORTS = frozenset({21000, 25000})  # of Beeswax and of the web page
 _WHO_ARE_YOU = (401, 403, 407)
 
 
@@ -65,6 +67,12 @@ class Failure(NamedTuple):
         return bool(_END.search(self.text))
 
     @property
+    def said_nothing(self) -> bool:
+        """Was there nothing that HiveServer2 would say?"""
+        no_such_call = bool(_NO_SUCH_CALL.search(self.text))
+        return self.silent or self.ended or no_such_call or self.fault is Fault.MISMATCH
+
+    @property
     def plain(self) -> str:
         """The words without what Thrift and the system wrap around them."""
         lines = _WRAPPING.sub("", self.text).strip().splitlines()
@@ -83,8 +91,15 @@ def layer_of(failure: Failure) -> Layer:
         return Layer.PRINCIPAL if failure.fault is Fault.MISNAMED else Layer.TICKET
     if failure.phase is Phase.CONNECT:
         return Layer.HTTP if isinstance(failure.error, Refused) else failure.at
+    return _of_talk(failure)
+
+
+def _of_talk(failure: Failure) -> Layer:
+    """There is a connection, and somebody who answers or does not."""
     if failure.options.use_ssl and _ALERT.search(failure.text):
         return Layer.TLS  # TLS 1.3 refuses a client's certificate at the first read
+    if failure.coordinator.port in _OTHER_PORTS and failure.said_nothing:
+        return Layer.PROTOCOL
     if failure.phase is Phase.LOGIN:
         return _of_login(failure)
     return _of_session(failure)
@@ -102,6 +117,8 @@ def _of_session(failure: Failure) -> Layer:
         return Layer.LOGIN if failure.error.code in _WHO_ARE_YOU else Layer.HTTP
     if failure.fault in {Fault.DRAINING, Fault.NOT_READY}:
         return Layer.STATE
+    if _NO_SUCH_CALL.search(failure.text):
+        return Layer.PROTOCOL
     if failure.fault is Fault.MISMATCH or (failure.options.use_http_transport and failure.ended):
         return Layer.PROTOCOL
     return Layer.SESSION

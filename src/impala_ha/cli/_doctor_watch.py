@@ -7,6 +7,7 @@ from typing import Any
 
 from impala_ha import _kerberos
 from impala_ha._clock import Clock
+from impala_ha._http_proxy import proxy_for
 from impala_ha._options import Options
 from impala_ha._steps import Step
 
@@ -14,6 +15,7 @@ from ._doctor_chart import Chart, Condition, Layer
 from ._doctor_facts import certificate, days
 
 _NAMES = 3  # of a certificate that are shown
+_WASTE = 0.1  # seconds with addresses that failed which are worth a word
 _SOON = 14  # days before its end at which a certificate is worth a word
 
 
@@ -30,6 +32,8 @@ class Watch:
         self._options = options
         self._clock = clock
         self._since = clock.now()
+        self._tried: list[str] = []
+        self._lost = 0.0
         self.at = Layer.ADDRESSES
 
     def __call__(self, step: Step, what: Any) -> None:
@@ -41,7 +45,7 @@ class Watch:
         elif step is Step.RESOLVED:
             self._addresses(took, what)
         elif step is Step.TRYING:
-            self._trying()
+            self._trying(took, what)
         elif step is Step.CONNECTED:
             self._connected(took, what)
         elif step is Step.SECURED:
@@ -64,17 +68,35 @@ class Watch:
         addresses = list(dict.fromkeys(each[4][0] for each in found))
         self._chart.put(Layer.ADDRESSES, ", ".join(addresses), took, facts={"addresses": addresses})
         self.at = Layer.TCP
+        self._tried, self._lost = [], 0.0
 
-    def _trying(self) -> None:
+    def _trying(self, took: float, address: Any) -> None:
         self.at = Layer.TCP
+        if self._tried:
+            self._lost += took
+        self._tried.append(_shown(address))
         self._chart.rows.pop(Layer.TLS, None)  # of an address that failed
 
     def _connected(self, took: float, address: Any) -> None:
-        host, port = address[:2]
-        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._chart.put(Layer.TCP, shown, took, facts={"address": shown})
+        shown = text = _shown(address)
+        condition = Condition.WELL
+        if failed := self._tried[:-1]:
+            text += f", after {', '.join(failed)} failed"
+            condition = Condition.DOUBTFUL if self._lost > _WASTE else condition
+        if proxy := self._proxy():
+            text += f" ({proxy})"
+        facts = {"address": shown}
+        self._chart.put(Layer.TCP, text, took, condition=condition, facts=facts)
         if self._options.use_ssl:
             self.at = Layer.TLS
+
+    def _proxy(self) -> str:
+        """Who stands between, by the environment."""
+        options, where = self._options, self._chart.coordinator
+        if not options.use_http_transport:
+            return ""
+        proxy = proxy_for("https" if options.use_ssl else "http", where.host, where.port)
+        return str(proxy or "")
 
     def _secured(self, took: float, handle: ssl.SSLSocket) -> None:
         facts = certificate(handle)
@@ -104,3 +126,8 @@ class Watch:
             path = "/" + self._options.http_path.lstrip("/").partition("?")[0]
             self._chart.put(Layer.HTTP, f"POST {path}: 200", facts={"status": 200, "path": path})
         self._chart.put(Layer.SESSION, "OpenSession", took)
+
+
+def _shown(address: Any) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from impala_ha._clock import SystemClock
-from impala_ha._extras import need
+from impala_ha._extras import MissingExtra, need
 from impala_ha._model import Coordinator
 from impala_ha._settings import Settings
 from impala_ha.errors import InterfaceError
@@ -50,7 +50,6 @@ Exit status:
 
 def _examine(**given: Any) -> None:
     """Examine all of them."""
-    need("rich", "cli")
     as_json, whole, web_port = given.pop("json"), given.pop("verbose"), given.pop("web_port")
     logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the charts say it all
     settings = _settings(given)
@@ -68,12 +67,16 @@ def _examine(**given: Any) -> None:
 
 def _settings(given: dict[str, Any]) -> Settings:
     try:
+        need("rich", "cli")
         said = words_of(given)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said once already
-            return Settings.read(said, os.environ)
-    except (BadInput, InterfaceError) as error:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            settings = Settings.read(said, os.environ)
+    except (BadInput, InterfaceError, MissingExtra) as error:
         raise click.UsageError(str(error)) from None
+    for warning in heard:
+        click.echo(f"impala-ha: warning: {warning.message}", err=True)
+    return settings
 
 
 def _charts(practice: Practice, coordinators: Sequence[Coordinator]) -> Iterator[Chart]:

@@ -15,7 +15,7 @@ from hs2 import hs2
 from impala.error import HiveServer2Error
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.testing import LocalCluster
+from impala_ha.testing import LocalCluster, _local_process
 
 pytestmark = pytest.mark.servers
 
@@ -218,6 +218,13 @@ def test_a_coordinator_that_cannot_start_is_told_with_the_reason():
         LocalCluster(1, _engine="no_such_engine:make").start()
     with pytest.raises(RuntimeError, match="coordinator 0 did not start: .*no_such_maker"):
         LocalCluster(1, _engine="json:no_such_maker").start()
+
+
+def test_a_keeper_that_ends_at_once_is_told_with_its_last_words(monkeypatch):
+    monkeypatch.setattr(_local_process, "_KEEPER", "raise SystemExit('no room')")
+
+    with pytest.raises(RuntimeError, match="ended as it started; it said:\nno room"):
+        LocalCluster(1).start()
 
 
 def test_passwords_are_in_no_repr():

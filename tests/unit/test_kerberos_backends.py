@@ -173,6 +173,10 @@ class Shapeless(Exception):
         (Exception((1, 2), 3), "((1, 2), 3) (minor status 0), x"),
         (Exception(("No cred", 7 << 16), ("", 0)), "No cred (GSS_S_NO_CRED), x"),
         (Shapeless("expired"), "expired (GSS_S_CREDENTIALS_EXPIRED), x"),
+        (
+            Exception(("Ticket expired", 11 << 16), ("Success", 100001)),
+            "Ticket expired (GSS_S_CREDENTIALS_EXPIRED), x",
+        ),
     ],
 )
 def test_what_has_another_form_is_told_all_the_same(error, text):

@@ -1,4 +1,4 @@
-"""Asking whether a statement has ended: as often as impyla asks, on a clock that stands still."""
+"""Asking whether a statement has ended: as often as impyla asks, sooner at first."""
 
 from types import SimpleNamespace
 
@@ -54,6 +54,16 @@ def test_it_asks_more_seldom_the_longer_it_takes(lasts, interval):
 
     assert interval == pytest.approx(clock.slept[-1])
     assert sorted(clock.slept) == pytest.approx(clock.slept)
+
+
+def test_a_statement_that_is_soon_over_is_soon_asked_for():
+    clock = FakeClock()
+    operation = Operation(clock, lasts=0.002)
+
+    poll(operation, clock)
+
+    assert sum(clock.slept) < 0.004
+    assert 4 >= operation.asked
 
 
 def test_where_the_server_waits_with_its_answer_there_is_nothing_to_sleep():

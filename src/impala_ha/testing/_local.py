@@ -164,7 +164,7 @@ class LocalCluster(Coordinators):
             Path(warehouse).mkdir(parents=True, exist_ok=True)
             self._plan.within(directory, warehouse).write()
             self._process = start_keeper(directory)
-            wait_ready(self._process)
+            wait_ready(self._process, directory)
             self._layout = read_layout(directory)
         except BaseException:
             self._end_keeper()

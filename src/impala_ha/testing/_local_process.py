@@ -11,6 +11,7 @@ from pathlib import Path
 
 # Unix sockets have short names: what the system allows, less the longest file in the directory.
 _LONGEST_DIRECTORY = 85
+_LAST_WORDS = 2000  # characters of its log
 _START_WITHIN = 60.0
 _END_WITHIN = 10.0
 _KEEPER = (
@@ -45,8 +46,8 @@ def start_keeper(directory: str) -> subprocess.Popen[str]:
         )
 
 
-def wait_ready(process: subprocess.Popen[str]) -> None:
-    """Wait until all coordinators can be called.
+def wait_ready(process: subprocess.Popen[str], directory: str) -> None:
+    """Wait until all coordinators of the cluster in *directory* can be called.
 
     Raises:
         OSError: An address is taken.
@@ -56,9 +57,12 @@ def wait_ready(process: subprocess.Popen[str]) -> None:
     # Not select(): the caller may have more than 1024 files open.
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        line = process.stdout.readline() if selector.select(_START_WITHIN) else ""
+        answered = bool(selector.select(_START_WITHIN))
+        line = process.stdout.readline() if answered else ""
     if not line:
-        raise RuntimeError(f"the local cluster did not start within {_START_WITHIN:.0f} s")
+        when = "ended as it started" if answered else f"did not start within {_START_WITHIN:.0f} s"
+        log = Path(directory, "log.txt").read_text("utf-8", "replace")[-_LAST_WORDS:]
+        raise RuntimeError(f"the local cluster {when}; it said:\n{log}")
     news = json.loads(line)
     if "error" in news:
         kind = OSError if news["kind"] == "OSError" else RuntimeError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sysconfig
@@ -295,6 +296,17 @@ def test_what_is_ill_is_told_with_why_and_what_to_do(plain):
     assert "why  Server is being shut down" in done.stdout
     assert "do   somebody shuts it down gracefully" in done.stdout
     assert f"1 of 2 coordinators ill: {plain[1].address} (state)" in done.stdout
+
+
+def test_ctrl_c_does_not_wait_for_one_that_hangs():
+    with listening() as mute:
+        words = ["--connect_timeout", "50", "--web_port", "0", "-i", f"no-such-host.invalid,{mute}"]
+        with subprocess.Popen(
+            [PROGRAM, "doctor", *words], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert "ILL  no-such-host.invalid" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert 130 == process.wait(LIMIT / 4)
 
 
 # The layers of the network.

@@ -34,6 +34,7 @@ from ._options import connecting, program, section
 from ._request import connecting as words_of
 
 _WEB_PORT = 25000
+_BY_CTRL_C = 130
 _ABOUT = """\
 Examine each coordinator, layer by layer, and tell which one is wrong and what to do.
 
@@ -45,11 +46,21 @@ Exit status:
     0  every coordinator is well
     1  at least one is not
     2  wrong usage; nothing was opened
+  130  interrupted with Ctrl-C
 """
 
 
 def _examine(**given: Any) -> None:
-    """Examine all of them."""
+    """Examine all of them, and end."""
+    try:
+        well = _all_well(given)
+    except KeyboardInterrupt:
+        sys.exit(_BY_CTRL_C)
+    sys.exit(0 if well else 1)
+
+
+def _all_well(given: dict[str, Any]) -> bool:
+    """Are they?  Each is told."""
     as_json, whole, web_port = given.pop("json"), given.pop("verbose"), given.pop("web_port")
     logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the charts say it all
     settings = _settings(given)
@@ -62,7 +73,7 @@ def _examine(**given: Any) -> None:
             click.echo(json.dumps(chart.as_data()))
     else:
         charts = _shown(_charts(practice, settings.coordinators), start, whole=whole)
-    sys.exit(0 if all(chart.well for chart in charts) else 1)
+    return all(chart.well for chart in charts)
 
 
 def _settings(given: dict[str, Any]) -> Settings:

@@ -74,7 +74,10 @@ BAD = [
     ("a?weight=0", ["weight of a must be a whole number at least 1, not '0'"]),
     ("a?weight=", ["weight of a must be a whole number at least 1, not ''"]),
     ("a?weight=x", ["weight of a must be a whole number at least 1, not 'x'"]),
-    ("a?wieght=2", ["host 'a?wieght=2' has an unknown option 'wieght'; known are weight, zone, krb_host"]),
+    (
+        "a?wieght=2",
+        ["host 'a?wieght=2' has an unknown option 'wieght'; known are weight, zone, krb_host"],
+    ),
     (
         "a?krb_host=impala/b",
         ["krb_host of a must be the name of a host, without service and realm, not 'impala/b'"],

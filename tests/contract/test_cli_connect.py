@@ -268,11 +268,13 @@ def test_a_file_is_kept_when_the_first_statement_is_wrong(cluster, tmp_path):
     assert (done.returncode, out.read_text()) == (1, "of yesterday")
 
 
-def test_a_full_disk_is_told_and_ends_the_run(cluster):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_told_and_ends_the_run(cluster, unbuffered):
+    environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [PROGRAM, "-i", cluster.hosts, "-e", "select 1; select 2"],
-            stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, timeout=LIMIT, check=False,
+            stdout=full, stderr=subprocess.PIPE, text=True, env=environment, timeout=LIMIT, check=False,
         )  # fmt: skip
 
     assert done.returncode == 1

@@ -62,7 +62,9 @@ def program(arguments: Sequence[str]) -> int:
             return asked
         prepare_stdout()
         notes.loudness = asked.loudness
-        return run(asked, connect, notes)
+        status = run(asked, connect, notes)
+        _drop_what_is_left()
+        return status  # noqa: TRY300 - an else would come after all kinds of ends
     except click.UsageError as error:
         notes.error(f"{error.format_message().splitlines()[0]} (see impala-connect --help)")
         return MISUSE
@@ -86,6 +88,17 @@ def _read(arguments: Sequence[str]) -> Request | int:
 
 def _end(number: int, _frame: FrameType | None) -> None:
     raise _Ended(number)
+
+
+def _drop_what_is_left() -> None:
+    """What could not be written was told; Python would try once more at its end, and say 120."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        _forget_stdout()
 
 
 def _forget_stdout() -> None:

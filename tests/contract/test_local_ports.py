@@ -44,12 +44,23 @@ def test_where_there_is_one_address_each_has_a_port(reserve):
 
 @pytest.mark.usefixtures("only_one_address")
 def test_ports_on_one_address_follow_each_other(reserve):
-    with socket.socket() as thief:
-        thief.bind(("127.0.0.1", 0))
-        thief.listen()
+    with thief_above_a_free_port() as thief:
         taken = thief.getsockname()[1]
         with pytest.raises(OSError, match=rf"cannot use 127\.0\.0\.1:{taken}"):
             reserve(2, taken - 1)
+
+
+def thief_above_a_free_port():
+    """A socket that listens; other programs of the machine may have the port below."""
+    for _ in range(50):
+        thief = socket.socket()
+        thief.bind(("127.0.0.1", 0))
+        thief.listen()
+        with socket.socket() as below, contextlib.suppress(OSError):
+            below.bind(("127.0.0.1", thief.getsockname()[1] - 1))
+            return thief
+        thief.close()
+    raise AssertionError("no port has a free one below")
 
 
 @pytest.mark.usefixtures("only_one_address")

@@ -18,7 +18,6 @@ from impala._thrift_gen.TCLIService.ttypes import TCloseSessionReq
 from . import _transports, errors
 from ._clock import Clock
 from ._faults import Fault, Phase, judge
-from ._hints import Failure, hint
 from ._interrupts import interrupted
 from ._link import FAREWELL, Link
 from ._model import Coordinator
@@ -156,6 +155,8 @@ class ImpylaDriver:
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
+        from ._hints import Failure, hint  # noqa: PLC0415 - where all goes well nobody needs it
+
         return hint(Failure(coordinator, self._options, phase, text))
 
     def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:

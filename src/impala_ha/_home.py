@@ -24,10 +24,8 @@ from ._faults import Fault, judge
 from ._interrupts import interrupted
 from ._link import FAREWELL, Link
 from ._model import Coordinator
-from ._outcome import resolve
 from ._polling import poll
 from ._session import Session
-from ._witnesses import Question
 
 Got = TypeVar("Got")
 
@@ -111,6 +109,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._sent,
             tuple(i for text, i in self._taken if text == self._last_operation_string),
         )
+        from ._outcome import resolve  # noqa: PLC0415 - hardly ever needed
+
         cluster, driver = self._failover.cluster, self._failover.driver
         unknown.resolver = lambda timeout: resolve(question, cluster, driver, timeout)
         unknown.identify(question.session_id, question.query_id, question.tag)
@@ -194,9 +194,11 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
 def _asked(
     at: tuple[Coordinator, str, Any], operation: Any, sent: Sent, known: tuple[str, ...]
-) -> Question:
+) -> Any:
     """What to ask about the last statement of a session: coordinator, user and itself."""
     handle = operation.handle if operation is not None else None
+    from ._witnesses import Question  # noqa: PLC0415 - hardly ever needed
+
     return Question(
         text=sent.text,
         tag=sent.tag,

@@ -50,7 +50,7 @@ def _interval(elapsed: float) -> float:
     A statement that takes 2 ms need not be waited for 10, which is more than all of its calls.
     """
     if elapsed < 0.02:  # noqa: PLR2004 - seconds
-        return max(0.001, elapsed / 2)
+        return max(0.0005, elapsed / 2)
     for within, seconds in ((0.05, 0.01), (1.0, 0.05), (10.0, 0.1), (60.0, 0.5)):
         if elapsed < within:
             return seconds

@@ -465,7 +465,7 @@ def test_a_polled_statement_sleeps_on_the_clusters_clock(world, cursor):
 
     cursor.execute("select 1")
 
-    assert [0.001, 0.001, 0.001] == world.clock.slept
+    assert [0.0005, 0.0005, 0.0005] == world.clock.slept
 
 
 # What a connection changed itself.

@@ -31,7 +31,7 @@ def page():
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             if self.path == "/queries?json":
-                body = json.dumps(shown.get("instead", shown)).encode()
+                body = shown.get("raw") or json.dumps(shown.get("instead", shown)).encode()
             else:
                 body = shown["profiles"][self.path.rpartition("=")[2]].encode()
             self.send_response(200)
@@ -226,6 +226,14 @@ def test_a_full_page_may_have_lost_it(world, page):
 def test_a_page_of_another_kind_is_none(world, page, instead):
     error = unknown(world, address=page["address"])
     page["instead"] = instead
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
+def test_a_page_of_a_login_is_none(world, page):
+    error = unknown(world, address=page["address"])
+    page["raw"] = b"<html>Who are you?</html>"
     no_tables(world)
 
     assert error.resolve() is Outcome.UNKNOWN

@@ -46,10 +46,9 @@ def _hear(question: Question, cluster: Cluster, driver: Driver, end: float) -> O
     """The first witness who knows."""
     clock = cluster.clock
     for witness in (_witnesses.handle, _witnesses.page):
-        left = end - clock.now()
-        if left <= 0:
+        if clock.now() >= end:
             return Outcome.UNKNOWN
-        heard = witness(question, driver, left)
+        heard = witness(question, driver, _witnesses.until(clock, end))
         if heard is not Outcome.UNKNOWN:
             return heard
     tried: list[Coordinator] = []

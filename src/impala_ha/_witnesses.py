@@ -7,6 +7,7 @@ the time before, and a page of queries has no sessions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,15 @@ _STATES = {
 }
 
 
+_OVER = 0.001  # seconds; what is left when nothing is, for time-outs must be more than 0
+Left = Callable[[], float]  # seconds that are left, at least `_OVER`
+
+
+def until(clock: Clock, end: float) -> Left:
+    """What is left until *end*, for a witness who is asked in several steps."""
+    return lambda: max(_OVER, end - clock.now())
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """
@@ -66,19 +76,19 @@ class Question:
     known: tuple[str, ...] = ()
 
 
-def handle(question: Question, driver: Driver, seconds: float) -> Outcome:
+def handle(question: Question, driver: Driver, left: Left) -> Outcome:
     """Ask for the operation itself, through a new connection to its coordinator."""
     if question.operation is None:
         return Outcome.UNKNOWN
     request = TGetOperationStatusReq(operationHandle=question.operation)
-    answer = _ask(question, driver, seconds, "GetOperationStatus", request)
+    answer = _ask(question, driver, left, "GetOperationStatus", request)
     if answer is None:
         return Outcome.UNKNOWN
     state = TOperationState._VALUES_TO_NAMES[answer.operationState]  # noqa: SLF001 - thrift's own
     return _STATES.get(state.removesuffix("_STATE"), Outcome.UNKNOWN)
 
 
-def page(question: Question, driver: Driver, seconds: float) -> Outcome:
+def page(question: Question, driver: Driver, left: Left) -> Outcome:
     """
     Look at the coordinator's page of queries, if it has been there all the time.
 
@@ -91,21 +101,21 @@ def page(question: Question, driver: Driver, seconds: float) -> Outcome:
     about = TGetInfoReq(
         sessionHandle=question.session.handle, infoType=TGetInfoType.CLI_SERVER_NAME
     )
-    if not address or _ask(question, driver, seconds, "GetInfo", about) is None:
+    if not address or _ask(question, driver, left, "GetInfo", about) is None:
         return Outcome.UNKNOWN
-    seen = _seen(question, address, seconds)
+    seen = _seen(question, address, left)
     if seen is not Outcome.NEVER_SEEN:
         return seen
     closing = TCloseSessionReq(sessionHandle=question.session.handle)
-    if _ask(question, driver, seconds, "CloseSession", closing) is None:
+    if _ask(question, driver, left, "CloseSession", closing) is None:
         return Outcome.UNKNOWN
-    return _seen(question, address, seconds)
+    return _seen(question, address, left)
 
 
-def _ask(question: Question, driver: Driver, seconds: float, name: str, request: Any) -> Any:
+def _ask(question: Question, driver: Driver, left: Left, name: str, request: Any) -> Any:
     """The coordinator's answer, None if it gives none or does not know what is meant."""
     try:
-        service = driver.connect(question.coordinator, question.user, seconds)
+        service = driver.connect(question.coordinator, question.user, left())
         try:
             answer = getattr(service.client, name)(request)
             err_if_rpc_not_ok(answer)
@@ -116,14 +126,16 @@ def _ask(question: Question, driver: Driver, seconds: float, name: str, request:
     return answer
 
 
-def _seen(question: Question, address: str, seconds: float) -> Outcome:
-    shown = _page(address, seconds)
+def _seen(question: Question, address: str, left: Left) -> Outcome:
+    shown = _page(address, left)
     if shown is None:
         return Outcome.UNKNOWN
     ended = shown.get("completed_queries", [])
     doubtful = False
     for row in [*shown.get("in_flight_queries", []), *ended]:
-        it_is = _is_meant(question, row, address, seconds)
+        if left() <= _OVER:
+            return Outcome.UNKNOWN  # a page may show two hundred, each with a profile to look at
+        it_is = _is_meant(question, row, address, left)
         if it_is:
             return _STATES.get(str(row.get("state")), Outcome.UNKNOWN)
         doubtful |= it_is is None
@@ -131,7 +143,7 @@ def _seen(question: Question, address: str, seconds: float) -> Outcome:
     return Outcome.NEVER_SEEN if whole and not doubtful else Outcome.UNKNOWN
 
 
-def _is_meant(question: Question, row: dict[str, Any], address: str, seconds: float) -> bool | None:
+def _is_meant(question: Question, row: dict[str, Any], address: str, left: Left) -> bool | None:
     """Is *row* of the page our statement?  None where that cannot be told."""
     if question.query_id is not None:
         return row.get("query_id") == question.query_id
@@ -139,7 +151,7 @@ def _is_meant(question: Question, row: dict[str, Any], address: str, seconds: fl
         return False
     if question.tag is None:
         return None
-    profile = _get(f"{address}/query_profile_plain_text?query_id={row.get('query_id')}", seconds)
+    profile = _get(f"{address}/query_profile_plain_text?query_id={row.get('query_id')}", left)
     if profile is None or b"Sql Statement" not in profile:
         return None
     return question.tag.encode() in profile
@@ -150,10 +162,10 @@ def _may_be(text: str, shown: str) -> bool:
     return shown == text or (shown.endswith("...") and text.startswith(shown[:-3]))
 
 
-def _page(address: str, seconds: float) -> dict[str, Any] | None:
+def _page(address: str, left: Left) -> dict[str, Any] | None:
     import json  # noqa: PLC0415 - hardly ever needed
 
-    found = _get(f"{address}/queries?json", seconds)
+    found = _get(f"{address}/queries?json", left)
     try:
         shown = None if found is None else json.loads(found)
     except ValueError:
@@ -161,12 +173,12 @@ def _page(address: str, seconds: float) -> dict[str, Any] | None:
     return shown if isinstance(shown, dict) else None
 
 
-def _get(page: str, seconds: float) -> bytes | None:
+def _get(page: str, left: Left) -> bytes | None:
     from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415 - hardly ever needed
 
     opener = build_opener(ProxyHandler({}))
     try:
-        with opener.open(f"http://{page}", timeout=seconds) as answer:
+        with opener.open(f"http://{page}", timeout=left()) as answer:
             return answer.read()  # type: ignore[no-any-return]  # urllib says Any
     except (OSError, ValueError):
         return None

@@ -302,6 +302,23 @@ def test_the_log_is_asked_for_the_mark(world):
     assert f"query_opts_config LIKE '%{error.statement_tag}%'" in world["b"].statements()[0]
 
 
+def test_a_page_full_of_the_same_text_takes_no_longer_than_there_is_time(world, page):
+    class Slow(dict):
+        asked = 0
+
+        def __getitem__(self, _):
+            self.asked += 1
+            world.clock.time += 1
+            return profile("somebody")
+
+    error = marked(world, page["address"])
+    page["completed_queries"] += [row("FINISHED", query_id=f"1:{n}") for n in range(100)]
+    page["profiles"] = Slow()
+
+    assert error.resolve(timeout=5) is Outcome.UNKNOWN
+    assert page["profiles"].asked <= 5
+
+
 # The tables.
 
 

@@ -19,6 +19,7 @@ ROOMS = {path.stem: path for path in HOUSE.glob("*.py")}
 
 #: From the ground up.  A room knows rooms of lower floors only.
 FLOORS = {
+    "scanner": {"_scanner"},
     "ground": {
         "errors",
         "_clock",
@@ -86,6 +87,7 @@ PURE = {
     "_retry",
     "_roster",
     "_session",
+    "_scanner",
     "_settings",
     "_statement",
     "_verdicts",

@@ -1,0 +1,71 @@
+"""One scanner for classification, parameters and scripts: where quoted text and comments stand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impala_ha._scanner import Token, scan
+
+C, S, N, K, U = Token.CODE, Token.STRING, Token.NAME, Token.COMMENT, Token.UNCLOSED
+
+
+def pieces(sql):
+    return [(p.token, sql[p.start : p.end]) for p in scan(sql)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("", []),
+        ("select 1", [(C, "select 1")]),
+        ("'a' b", [(S, "'a'"), (C, " b")]),
+        (r"'it\'s' x", [(S, r"'it\'s'"), (C, " x")]),
+        ("'it''s'", [(S, "'it'"), (S, "'s'")]),
+        (r"'a\\'--b", [(S, r"'a\\'"), (K, "--b")]),
+        ('"--"', [(S, '"--"')]),
+        ("`a;b`", [(N, "`a;b`")]),
+        (r"`a\`b`", [(N, r"`a\`b`")]),
+        ("1--a\n2", [(C, "1"), (K, "--a"), (C, "\n2")]),
+        ("1--a\r\n2", [(C, "1"), (K, "--a"), (C, "\r\n2")]),
+        ("/*'*/'*/'", [(K, "/*'*/"), (S, "'*/'")]),
+        ("/*/**/*/", [(K, "/*/**/"), (C, "*/")]),
+        ("/*/ x", [(U, "/*/ x")]),
+        ("- - / *", [(C, "- - / *")]),
+        ("'open -- x", [(U, "'open -- x")]),
+        ("'open\\", [(U, "'open\\")]),
+        (r"'open\'", [(U, r"'open\'")]),
+        ('a "b', [(C, "a "), (U, '"b')]),
+    ],
+)
+def test_pieces_are_told_as_impala_tells_them(sql, expected):
+    assert expected == pieces(sql)
+
+
+@given(st.text(alphabet="'\"`-/*\\\r\n ax;", max_size=60))
+def test_every_character_belongs_to_one_piece(sql):
+    """In order, without gap or overlap, and only the last one can be open."""
+    found = list(scan(sql))
+
+    assert sql == "".join(sql[p.start : p.end] for p in found)
+    assert all(p.start < p.end for p in found)
+    assert all(p.token is not U for p in found[:-1])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select '" + "\\'" * 1_000_000,
+        "select '" + "\\'" * 1_000_000 + "'",
+        "'" + "x" * 5_000_000,
+        "/*" * 1_000_000,
+        "/* " + "*" * 2_000_000,
+        "'a'," * 200_000,
+        "-" * 1_000_001,
+        "`" * 1_000_001,
+    ],
+    ids=["escapes-open", "escapes", "long-open", "comments", "stars", "many", "dashes", "names"],
+)
+@pytest.mark.timeout(20)
+def test_no_text_takes_more_than_linear_time(sql):
+    """Quadratic time would be minutes here, which the time limit of the test would end."""
+    assert len(sql) == sum(p.end - p.start for p in scan(sql))

@@ -19,22 +19,22 @@ ROOMS = {path.stem: path for path in HOUSE.glob("*.py")}
 
 #: From the ground up.  A room knows rooms of lower floors only.
 FLOORS = {
-    "scanner": {"_scanner"},
+    "values": {"_scanner", "_faults", "_interrupts"},
     "ground": {
         "errors",
         "_clock",
-        "_faults",
+        "_impala_rules",
         "_statement",
         "_extras",
-        "_interrupts",
         "_kerberos_errors",
+        "_logs",
         "_patience",
         "_refusal",
         "_cookies",
         "_http_answer",
         "_steps",
     },
-    "secrets": {"_secrets", "_tls"},
+    "secrets": {"_secrets", "_tls", "_fault_rules"},
     "rules": {
         "_model",
         "_health",
@@ -55,6 +55,7 @@ FLOORS = {
     "words and lists": {"_options", "_roster", "_hedge", "_verdicts"},
     "tickets": {"_kerberos"},
     "edges": {"_settings", "_hints", "_transports", "_over_http", "cluster"},
+    "fence": {"_fence"},
     "driver": {"_driver"},
     "witnesses": {"_witnesses"},
     "outcome": {"_outcome"},
@@ -77,11 +78,13 @@ PURE = {
     "_attempts",
     "_binding",
     "_cookies",
+    "_fault_rules",
     "_faults",
     "_health",
     "_hints",
     "_hosts",
     "_http_answer",
+    "_impala_rules",
     "_refusal",
     "_model",
     "_retry",
@@ -193,8 +196,8 @@ def test_a_file_starts_with_the_story_of_the_room(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
-def test_a_file_has_at_most_300_lines(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+def test_a_file_has_at_most_400_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def lines(node):
@@ -207,10 +210,10 @@ def lines(node):
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
-def test_a_class_has_at_most_150_lines(path):
+def test_a_class_has_at_most_250_lines(path):
     classes = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
 
-    assert [] == [node.name for node in classes if lines(node) > 150]
+    assert [] == [node.name for node in classes if lines(node) > 250]
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)

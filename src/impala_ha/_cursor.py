@@ -102,12 +102,13 @@ class Cursor(Results):
     ) -> None:
         self._check_open()
         text, overlay = bind(operation, parameters, configuration)
-        statement = given(text, idempotent)
-        if self._failover.sync_ddl and statement.effect is not Effect.READ:
+        errand = given(lambda me: me._send(text, overlay, mark), text, idempotent)  # noqa: SLF001
+        reads = errand.statement.effect is Effect.READ
+        if self._failover.sync_ddl and not reads:
             overlay = {"SYNC_DDL": "true", **(overlay or {})}
-        kind = "none" if statement.repeatable else self._failover.statement_tag
+        kind = "none" if reads else self._failover.statement_tag
         mark = None if kind == "none" else _mark(comment=kind == "comment")
-        self._errand = Errand(lambda me: me._send(text, overlay, mark), statement)  # noqa: SLF001
+        self._errand = errand
 
     def _remember(self) -> None:
         """What a statement that went well means for those that follow."""
@@ -119,7 +120,7 @@ class Cursor(Results):
     def _execute_async(self, operation_fn: Any) -> None:
         """Impyla's way to send a metadata call; *operation_fn* notes its operation on us."""
         self._check_open()
-        self._errand = Errand(lambda _: operation_fn(), _METADATA)
+        self._errand = Errand(lambda _: operation_fn(), _METADATA, freely=True)
         self._course("metadata", lambda: None)
 
     # What needs a session only.

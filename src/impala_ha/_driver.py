@@ -7,19 +7,17 @@ Opening connections with impyla's parts: coordinator in, `Link` out.
 from __future__ import annotations
 
 import getpass
-import logging
 import os
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from impala._thrift_gen.TCLIService.ttypes import TCloseSessionReq
-
-from . import _transports, errors
+from . import _fence, _logs, _transports, errors
 from ._clock import Clock
-from ._faults import Fault, Phase, judge
+from ._fault_rules import classify
+from ._faults import Fault, Phase
 from ._interrupts import interrupted
-from ._link import FAREWELL, Link
+from ._link import Link
 from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets
@@ -30,8 +28,6 @@ from ._wire import Protocol as Wired
 
 if TYPE_CHECKING:
     from ._over_http import OverHttp
-
-_log = logging.getLogger("impala_ha")
 
 
 class Driver(Protocol):
@@ -58,8 +54,13 @@ class Driver(Protocol):
     def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
         """Connect and authenticate, without a session, for what takes *limit* seconds in all."""
 
-    def end_elsewhere(self, coordinator: Coordinator, user: str, session: Any) -> None:
-        """Close *user*'s *session*, and what runs in it, through a new connection."""
+    def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:
+        """
+        Close *user*'s *session* on a new connection to where *link* led, within *limit* seconds.
+
+        Returns:
+            Whether what ran in it is certainly over.
+        """
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
@@ -119,7 +120,7 @@ class ImpylaDriver:
             return False
         self._settle(wire, coordinator, user)
         client.adopt(protocol, wire)
-        _log.warning("the connection to %s broke (%s) and was made anew", coordinator, str(why))
+        _logs.warning("the connection to %s broke (%s) and was made anew", coordinator, str(why))
         return True
 
     def probe(self, coordinator: Coordinator, user: str) -> str:
@@ -139,45 +140,67 @@ class ImpylaDriver:
             finally:
                 service.client.wire.close()
         except CallFailed as error:
-            gone = judge(error.__cause__ or error, error.phase) is Fault.UNREACHABLE
+            gone = classify(error.__cause__ or error, error.phase) is Fault.UNREACHABLE
             return str(error) if gone or error.phase.sent else ""
         except errors.Error:
             return ""
         return ""
 
-    def end_elsewhere(self, coordinator: Coordinator, user: str, session: Any) -> None:
-        """Close *user*'s *session*, and what runs in it, through a new connection."""
-        service = self.connect(coordinator, user, FAREWELL / 2)
-        try:
-            service.client.CloseSession(TCloseSessionReq(sessionHandle=session.handle))
-        finally:
-            service.client.wire.close()
+    def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:
+        """
+        Close *user*'s *session* on a new connection to where *link* led, within *limit* seconds.
+
+        Returns:
+            Whether what ran in it is certainly over.
+        """
+        # A name may lead to several coordinators: the same address is asked.
+        peer, http = link.client.wire.peer, self._options.use_http_transport
+        return _fence.ends(
+            lambda left: self._service(link.coordinator, user, left, peer),
+            session,
+            self._clock,
+            limit,
+            several=http,
+            gateway=http and not self._over_http.is_direct(link.coordinator),
+        )
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
-        from ._hints import Failure, hint  # noqa: PLC0415 - where all goes well nobody needs it
-
+        try:
+            from ._hints import Failure, hint  # noqa: PLC0415 - where all goes well nobody needs it
+        except (
+            ImportError,
+            OSError,
+        ):  # no file can be opened any more, or the package was replaced
+            return ""
         return hint(Failure(coordinator, self._options, phase, text))
 
     def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
         """Connect and authenticate, without a session, for what takes *limit* seconds in all."""
-        return Service(Client(*self._transport(coordinator, user, limit)))
+        return self._service(coordinator, user, limit, None)
 
-    def _transport(self, coordinator: Coordinator, user: str, limit: float) -> tuple[Wired, Any]:
+    def _service(self, coordinator: Coordinator, user: str, limit: float, pinned: Any) -> Service:
+        return Service(Client(*self._transport(coordinator, user, limit, pinned)))
+
+    def _transport(
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
+    ) -> tuple[Wired, Any]:
         """Connect and authenticate; a refused password is tried again only if there is another."""
         self._secrets.ready()
         used = self._secrets.password()
         end = self._clock.now() + limit
         try:
-            return self._carried(coordinator, user, limit)
+            return self._carried(coordinator, user, limit, pinned)
         except CallFailed as error:
             if used is None or error.phase is not Phase.LOGIN:
                 raise
-            fault = judge(error.__cause__ or error, error.phase, password=True)
+            fault = classify(error.__cause__ or error, error.phase, password=True)
             if fault is not Fault.DENIED or not self._secrets.renew(used):
                 raise
-        _log.warning("the password was refused by %s, and there is another: once more", coordinator)
-        return self._carried(coordinator, user, max(0.001, end - self._clock.now()))
+        _logs.warning(
+            "the password was refused by %s, and there is another: once more", coordinator
+        )
+        return self._carried(coordinator, user, max(0.001, end - self._clock.now()), pinned)
 
     @cached_property
     def _over_http(self) -> OverHttp:
@@ -185,12 +208,20 @@ class ImpylaDriver:
 
         return OverHttp(self._options, self._secrets, self._clock)
 
-    def _carried(self, coordinator: Coordinator, user: str, limit: float) -> tuple[Wired, Any]:
+    def _carried(
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Any
+    ) -> tuple[Wired, Any]:
         if self._options.use_http_transport:
-            transport, wire = self._over_http.open(coordinator, user, limit)
+            transport, wire = self._over_http.open(coordinator, user, limit, pinned)
         else:
             transport, wire = _transports.binary(
-                self._options, self._secrets, coordinator, user, clock=self._clock, limit=limit
+                self._options,
+                self._secrets,
+                coordinator,
+                user,
+                clock=self._clock,
+                limit=limit,
+                pinned=pinned,
             )
         return Wired(transport), wire
 

@@ -8,23 +8,20 @@ closing spoils nothing (`_close_finished_operation`).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from impala.hiveserver2 import HiveServer2Cursor
 
-from . import errors
-from ._attempts import Call, Trail
-from ._faults import judge
-from ._home import GONE, Got, Home, Sent, printed_id
+from . import _logs, errors
+from ._attempts import Call, doubtful_faults
+from ._fault_rules import classify
+from ._faults import Fault
+from ._home import Got, Home, Sent, printed_id
 from ._link import Link
 from ._polling import rows
 from ._statement import Effect, Statement, reads_what_it_writes
-
-_log = logging.getLogger("impala_ha")
 
 
 @dataclass(slots=True)
@@ -35,14 +32,19 @@ class Errand:
     Attributes:
         submit: Sends it in the session of the cursor it is handed and notes the operation there.
         statement: What it does.
+        freely: Whether it may be done again although it may still be under way: it reads, or the
+            caller said that it is idempotent.
         accepted: Whether a server took it.
         begun: Whether rows of its result were handed out.
+        questions: What to ask about each try in which it may have run.
     """
 
     submit: Callable[[Execution], None]
     statement: Statement
+    freely: bool = False
     accepted: bool = False
     begun: bool = False
+    questions: list[Any] = field(default_factory=list)
 
 
 class Execution(Home):
@@ -50,7 +52,7 @@ class Execution(Home):
 
     _errand: Errand | None = None
 
-    def _course(self, operation: str, work: Callable[[], Got], trail: Trail | None = None) -> Got:
+    def _course(self, operation: str, work: Callable[[], Got]) -> Got:
         """Do *work* on the errand's operation; give it to a server first if none has it."""
         errand = self._errand
         if errand is None:
@@ -58,8 +60,8 @@ class Execution(Home):
         call = self._call(operation, errand)
         anew = not errand.accepted
         if not anew and (self._home is None or not self._home.usable()):
-            if not call.again:
-                raise self._lost(call)
+            if not errand.freely or not call.again:
+                raise self._lost(call, errand)
             anew = True
 
         def attempt(link: Link) -> Got:
@@ -70,15 +72,13 @@ class Execution(Home):
             return work()
 
         try:
-            return self._run(call, attempt, lambda: self._stay if anew else self._home, trail)
+            return self._run(call, attempt, lambda: self._stay if anew else self._home)
         except BaseException as error:
-            if not (isinstance(error, errors.OutcomeUnknown) and self._harmless(errand, error)):
-                if not errand.accepted:
-                    self._errand = None  # or a fetch that follows would send it once more
-                raise
-        errand.statement = replace(errand.statement, effect=Effect.HARMLESS, replaces=False)
-        errand.accepted = False
-        return self._course(operation, work, self._trail)
+            if isinstance(error, errors.OutcomeUnknown):
+                self._leave_alone(errand, error)
+            if not errand.accepted:
+                self._errand = None  # or a fetch that follows would send it once more
+            raise
 
     @property
     def _stay(self) -> Link | None:
@@ -88,27 +88,50 @@ class Execution(Home):
 
     def _call(self, operation: str, errand: Errand) -> Call:
         """What the loop must know of a call on *errand*."""
-        repeatable = errand.statement.repeatable
+        statement = errand.statement
+        writes = statement.effect is not Effect.READ
         finished = errand.begun or (errand.accepted and self._last_operation_finished)
         return Call(
             operation,
-            repeatable=repeatable,
-            again=not errand.begun and (repeatable or not errand.accepted),
-            early=errand.statement.early,
-            finished=finished and (errand.begun or not repeatable),
+            repeatable=errand.freely,
+            again=not (errand.begun or (finished and writes)),
+            writes=writes,
+            doubtful=doubtful_faults(statement.kind),
+            finished=finished and (errand.begun or writes),
             proof=not errand.accepted,
+            fence=(lambda link, again: self._fence(errand, link, again)) if writes else None,
         )
 
-    def _harmless(self, errand: Errand, unknown: errors.OutcomeUnknown) -> bool:
+    def _fence(self, errand: Errand, link: Link, again: bool) -> bool:
         """
-        Would running the lost *errand* again do no harm?  Another coordinator looks at its plan.
+        After a try in which *errand*, a write, may have run: is it over, and harmless once more?
 
-        What may still run at the old one is ended first.
+        What still runs is ended only where it would be harmless to run it again.
+
+        Args:
+            errand: What was lost.
+            link: Where.
+            again: Whether another try could follow.
         """
-        if not errand.statement.replaces or errand.begun:
+        session = self.session
+        errand.questions.append(self._question(link))
+        if errand.freely:
+            return False  # it is repeated in any case, and what it left behind ended then
+        if self._home is link:
+            self._home = None  # the next session is not to end this one
+        if again and self._is_harmless(errand) and self._is_over(link, session):
+            errand.accepted = False
+            return True
+        link.forget(session)
+        return False
+
+    def _is_harmless(self, errand: Errand) -> bool:
+        """Would running *errand* once more change nothing?  Another coordinator's plan tells."""
+        if errand.statement.effect is Effect.HARMLESS:
+            return True
+        if not errand.statement.replaces:
             return False
-        lost, session, trail = unknown.attempts[-1].coordinator, self.session, self._trail
-        text = self._last_operation_string
+        text, trail = self._last_operation_string, self._trail
 
         def explain(link: Link) -> str:
             self._settle(link)
@@ -123,16 +146,37 @@ class Execution(Home):
             self._trail = trail
         if reads_what_it_writes(plan):
             return False
-        with suppress(Exception):
-            self._failover.driver.end_elsewhere(lost, self._wanted.user, session)
+        errand.statement = replace(errand.statement, effect=Effect.HARMLESS, replaces=False)
         return True
 
-    def _lost(self, call: Call) -> errors.Told:
+    def _leave_alone(self, errand: Errand, unknown: errors.OutcomeUnknown) -> None:
+        """Let *unknown* be resolved, and keep out of the session: ending it would end that."""
+        left, self._home = self._home, None
+        if left is not None:
+            left.forget(self.session)
+        questions = tuple(errand.questions)
+        if not questions:
+            return
+        cluster, driver = self._failover.cluster, self._failover.driver
+
+        def resolver(timeout: float) -> errors.Outcome:
+            from ._outcome import resolve  # noqa: PLC0415 - hardly ever needed
+
+            return resolve(questions[-1], cluster, driver, timeout)
+
+        unknown.resolver = resolver
+        last = questions[-1]
+        unknown.identify(last.session_id, last.query_id, last.tag)
+
+    def _lost(self, call: Call, errand: Errand | None) -> errors.Told:
         """The home was lost by an earlier call: say what that means for this one."""
         why = self._home.client.broken if self._home else None
         where = f"coordinator {self._home.coordinator}" if self._home else "the session"
         kind = errors.ResultLost if call.finished else errors.OutcomeUnknown
-        return errors.tell(kind, f"{call.operation} failed: {where} was lost before: {why}", why)
+        told = errors.tell(kind, f"{call.operation} failed: {where} was lost before: {why}", why)
+        if errand is not None and isinstance(told, errors.OutcomeUnknown):
+            self._leave_alone(errand, told)
+        return told
 
     def _submit(self, link: Link, errand: Errand) -> None:
         self._discard()
@@ -164,18 +208,22 @@ class Execution(Home):
         """
         Close a statement that ran to its end.
 
-        The statement is done and its rows are here, so a coordinator that fails now costs only
-        the log and the count of rows.
+        The statement is done and its rows are here, so a coordinator that fails now costs only the
+        log and the count of rows.
         """
         try:
             HiveServer2Cursor._close_finished_operation(self)  # noqa: SLF001
+        except errors.InterfaceError:
+            raise
         except errors.Error as error:
             self._last_operation_active = False
             home = self._home
-            if home is None or not (home.broken or judge(error, home.phase) in GONE):
+            if home is None:
+                raise
+            if not home.broken and classify(error, home.phase) is Fault.QUERY:
                 raise
             why = str(error)  # a record may be kept: a traceback in it would keep sockets open
-            _log.warning("%s was lost after the statement was done: %s", home.coordinator, why)
+            _logs.warning("%s was lost after the statement was done: %s", home.coordinator, why)
 
     def _wait_to_finish(self) -> None:
         if self._last_operation_finished:
@@ -187,10 +235,9 @@ class Execution(Home):
         self._last_operation_finished = True
 
 
-def given(text: str, idempotent: bool | None) -> Statement:
-    """What *text* does, where the caller may know better."""
+def given(submit: Callable[[Execution], None], text: str, idempotent: bool | None) -> Errand:
+    """What to do with *text*, whose effect the caller may know better."""
     statement = Statement.parse(text)
-    if idempotent is None:
-        return statement
-    effect = Effect.HARMLESS if idempotent else Effect.WRITE
-    return replace(statement, effect=effect, replaces=False)
+    if idempotent is False:
+        statement = replace(statement, effect=Effect.WRITE, replaces=False)
+    return Errand(submit, statement, freely=idempotent or statement.effect is Effect.READ)

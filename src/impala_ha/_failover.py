@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from . import errors
-from ._attempts import Call, Trail, spent, spoken
+from ._attempts import Call, Trail, deadline_error, final_error, interrupted_error
 from ._driver import Driver
-from ._faults import Fault, Phase, judge, words
+from ._fault_rules import classify, error_text
+from ._faults import Fault, Phase
+from ._interrupts import from_handler
 from ._link import Link
 from ._model import Attempt, Coordinator
 from ._place import First, Place
@@ -78,8 +80,8 @@ class Failover(Place):
         trail = Trail() if trail is None else trail
         turns = self.retry.turns(
             self.cluster.clock,
-            again=lambda: self._again(call, trail),
-            wait=lambda: self._wait(trail),
+            again=lambda error: error is trail.error and self._again(call, trail),
+            wait=lambda: self._wait(trail, home() or self.link),
             deadline=lambda: trail.deadline,
         )
         try:
@@ -87,25 +89,29 @@ class Failover(Place):
                 with turn:
                     return self._try(call, work, (home() or self.link, first), trail)
         except Spent:
-            raise spent(call, trail) from trail.attempts[-1].error
+            raise deadline_error(call, trail) from trail.attempts[-1].error
+        except Exception as error:
+            if error is trail.error or from_handler(error):
+                raise
+            if not (call.writes and trail.may_have_run):
+                raise
+            raise interrupted_error(call, trail, error) from error
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
 
     def _again(self, call: Call, trail: Trail) -> bool:
-        if trail.over or not call.may_follow(trail.attempts[-1]):
+        if not call.may_follow(trail.attempts[-1]):
             return False
         if all(a.fault and a.fault.lasting for a in trail.attempts):
             return self.cluster.rounds(trail.tried) < 1
-        return trail.runs < self.retry.runs
+        return trail.counted < self.retry.runs
 
-    def _wait(self, trail: Trail) -> float:
+    def _wait(self, trail: Trail, link: Link | None) -> float:
         """Nothing while somebody has not been asked yet; the same coordinator is given time."""
-        rounds, stay_away = len(trail.attempts), 0.0
+        rounds, stay_away = self.cluster.rounds(trail.tried), 0.0
         if _busy(trail):
-            stay_away = trail.attempts[-1].retry_after
-        elif self.link is None:
-            rounds = self.cluster.rounds(trail.tried)
-        elif trail.attempts[-1].fault in (Fault.SESSION_GONE, Fault.RESULT_GONE):
-            rounds -= 1  # a new session can be had at once
+            rounds, stay_away = len(trail.attempts), trail.attempts[-1].retry_after
+        elif link is not None:
+            rounds = trail.tried.count(link.coordinator)
         return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
 
     def _try(
@@ -116,6 +122,7 @@ class Failover(Place):
         trail: Trail,
     ) -> Got:
         (link, first), start = on, self.cluster.clock.now()
+        leased = link is None
         where = link.coordinator if link else _busy(trail) or self._pick(trail.tried)
         try:
             if link is None:
@@ -126,15 +133,15 @@ class Failover(Place):
             got = work(link)
         except (CallFailed, errors.Error) as error:
             if isinstance(error, _NOT_OURS_TO_JUDGE):
-                trail.over = True
                 raise
-            self._note(error, call, (where, link, start), trail)
-            told = spoken(call, trail)
-            if told is error:
+            self._note(error, call, (where, link, start), trail, leased=leased)
+            trail.error = final_error(call, trail)
+            if trail.error is error:
                 raise
-            raise told from told.__cause__
+            raise trail.error from trail.error.__cause__
         except BaseException:
-            trail.over = True
+            if leased:
+                self.cluster.release(where)
             if link is not None and link.broken:
                 self.leave(link)
             raise
@@ -162,6 +169,8 @@ class Failover(Place):
         call: Call,
         at: tuple[Coordinator, Link | None, float],
         trail: Trail,
+        *,
+        leased: bool = True,
     ) -> None:
         """Put the failed attempt on the trail, tell the cluster, let go of a link that is lost."""
         where, link, start = at
@@ -169,13 +178,17 @@ class Failover(Place):
         phase = link.phase if link else Phase.OPEN
         tried = Attempt(call.operation, len(trail.attempts) + 1, where, now - start, phase=phase)
         attempt = _judged(tried, error, self.driver, lagging=self.lagging(where, str(error)))
-        trail.attempts.append(attempt)
+        attempt = replace(attempt, doubtful=attempt.fault in call.doubtful)
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
         if attempt.fault is not Fault.QUERY:
-            self.cluster.report(attempt)
+            self.cluster.report(attempt, leased=leased)
         leaves = attempt.fault is not None and attempt.fault.leaves
         if link is not None and (link.broken or leaves):
             self.leave(link, full=attempt.fault is Fault.FULL)
+        if link and call.fence and attempt.fault and attempt.may_have_run:
+            again = attempt.fault.retry and call.again and trail.counted + 1 < self.retry.runs
+            attempt = replace(attempt, ended=call.fence(link, again))
+        trail.attempts.append(attempt)
 
 
 def _busy(trail: Trail) -> Coordinator | None:
@@ -193,8 +206,8 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
     if isinstance(error, CallFailed):
         tried, cause = replace(tried, phase=error.phase), error.__cause__ or error
     phase = tried.phase or Phase.OPEN
-    fault = judge(cause, phase, password=driver.sends_password, lagging=lagging)
-    text = words(cause)
+    fault = classify(cause, phase, password=driver.sends_password, lagging=lagging)
+    text = error_text(cause)
     hint = driver.hint(tried.coordinator, phase, text)
     later = getattr(cause, "retry_after", 0.0)
     return replace(tried, fault=fault, error=cause, text=text, hint=hint, retry_after=later)

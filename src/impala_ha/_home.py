@@ -20,16 +20,17 @@ from impala.hiveserver2 import HiveServer2Cursor
 from . import errors
 from ._attempts import Call, Trail
 from ._failover import Failover
-from ._faults import Fault, judge
-from ._interrupts import interrupted
+from ._fault_rules import classify
+from ._faults import Fault
+from ._interrupts import from_handler, interrupted
 from ._link import FAREWELL, Link
-from ._model import Coordinator
 from ._polling import poll
 from ._session import Session
 
 Got = TypeVar("Got")
 
 _GUID = struct.Struct("<QQ")
+_FENCE = 5.0  # seconds for finding out whether a lost statement is certainly over
 _REMEMBERED = 1000  # statements of a session, to tell one of unknown outcome from those before it
 GONE = frozenset({Fault.SESSION_GONE, Fault.RESULT_GONE})
 
@@ -54,6 +55,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._wanted = session
         self._home: Link | None = None
         self._inside = False
+        self._rows_failed: int | None = None
         self._sent = Sent()
         self._taken: deque[tuple[str | None, str]] = deque(maxlen=_REMEMBERED)
         self._trail = Trail()
@@ -74,19 +76,16 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             try:
                 return work(link)
             except errors.Error as error:
-                if self._home is link and judge(error, link.phase) in GONE:
+                if self._home is link and classify(error, link.phase) in GONE:
                     self._home = None  # only this session; the link may carry others
                 raise
 
-        self._inside = True
+        inside, self._inside = self._inside, True
         try:
             failover, wanted = self._failover, self._wanted
             configuration = wanted.whole() if failover.impala else wanted.configuration
             first = (wanted.user, configuration)
             return failover.run(call, at, home=home, first=first, trail=self._trail)
-        except errors.OutcomeUnknown as unknown:
-            self._leave_alone(unknown)
-            raise
         except errors.Error:
             raise
         except BaseException as error:
@@ -95,25 +94,39 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
                     self._abandon()
             raise
         finally:
-            self._inside = False
+            self._inside = inside
 
-    def _leave_alone(self, unknown: errors.OutcomeUnknown) -> None:
-        """Keep out of the session of a statement that may still run: ending it would end that."""
-        left, self._home = self._home, None
-        if left is not None:
-            left.forget(self.session)
-        where = unknown.attempts[-1].coordinator
-        question = _asked(
-            (where, self._wanted.user, self.session),
-            self._last_operation,
-            self._sent,
-            tuple(i for text, i in self._taken if text == self._last_operation_string),
+    def _is_over(self, link: Link, session: Any) -> bool:
+        """End *session*, which was opened on *link*; is what ran in it certainly over?"""
+        if link.client.forked:
+            return False
+        if not link.broken and link.is_over(session):
+            return True
+        limit = min(_FENCE, self._failover.connect_timeout)
+        try:
+            return self._failover.driver.end_session(link, self._wanted.user, session, limit)
+        except Exception as error:
+            if from_handler(error):
+                raise
+            return False  # of the caller's functions, perhaps: what was lost is to be told
+
+    def _question(self, link: Link) -> Any:
+        """What to ask about the statement that was sent last, in the session on *link*."""
+        from ._witnesses import Question  # noqa: PLC0415 - hardly ever needed
+
+        session, operation = self.session, self._last_operation
+        text, handle = self._last_operation_string, operation.handle if operation else None
+        return Question(
+            text=self._sent.text,
+            tag=self._sent.tag,
+            coordinator=link.coordinator,
+            user=self._wanted.user,
+            session=session,
+            operation=handle,
+            session_id=printed_id(session.handle.sessionId),
+            query_id=printed_id(handle.operationId) if handle is not None else None,
+            known=tuple(known for earlier, known in self._taken if earlier == text),
         )
-        from ._outcome import resolve  # noqa: PLC0415 - hardly ever needed
-
-        cluster, driver = self._failover.cluster, self._failover.driver
-        unknown.resolver = lambda timeout: resolve(question, cluster, driver, timeout)
-        unknown.identify(question.session_id, question.query_id, question.tag)
 
     def _settle(self, link: Link) -> None:
         """Open the session on *link* unless it is there already."""
@@ -141,7 +154,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if not old.broken:
             old.end(session)
         elif old.impala and not old.client.forked:
-            self._failover.driver.end_elsewhere(old.coordinator, self._wanted.user, session)
+            user = self._wanted.user
+            self._failover.driver.end_session(old, user, session, FAREWELL / 2)
 
     def _replay(self, text: str) -> None:
         operation = self.session.execute(text, run_async=True)
@@ -166,6 +180,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         """Close what the cursor holds of an earlier statement."""
         if self._home is None or self._home.broken or self._failover.closed:
             self._last_operation_active = False
+        self._rows_failed = None
         with suppress(Exception):  # it is over either way, and a broken link is met soon
             HiveServer2Cursor._reset_state(self)  # noqa: SLF001
         HiveServer2Cursor._reset_state(self)  # noqa: SLF001 - the rest, if closing failed
@@ -177,7 +192,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             return
         if home.broken:  # in mid-answer: only another connection can say it
             self._home = None
-            self._failover.driver.end_elsewhere(home.coordinator, self._wanted.user, session)
+            user = self._wanted.user
+            self._failover.driver.end_session(home, user, session, FAREWELL / 2)
         elif self._last_operation_active:
             self._last_operation_active = False
             with home.within(FAREWELL / 2):
@@ -190,26 +206,6 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if not self._closed and home is not None and home.client.broken is None:
             home.drop(self.session)
             self._closed = True
-
-
-def _asked(
-    at: tuple[Coordinator, str, Any], operation: Any, sent: Sent, known: tuple[str, ...]
-) -> Any:
-    """What to ask about the last statement of a session: coordinator, user and itself."""
-    handle = operation.handle if operation is not None else None
-    from ._witnesses import Question  # noqa: PLC0415 - hardly ever needed
-
-    return Question(
-        text=sent.text,
-        tag=sent.tag,
-        coordinator=at[0],
-        user=at[1],
-        session=at[2],
-        operation=handle,
-        session_id=printed_id(at[2].handle.sessionId),
-        query_id=printed_id(handle.operationId) if handle is not None else None,
-        known=known,
-    )
 
 
 def printed_id(identifier: Any) -> str:

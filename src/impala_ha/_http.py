@@ -9,7 +9,6 @@ which gets one more request, with another login where there is one.
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import suppress
 from typing import Protocol
@@ -17,6 +16,7 @@ from typing import Protocol
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportBase, TTransportException
 
+from . import _logs
 from ._clock import Clock
 from ._cookies import Jar
 from ._http_answer import Answer, Inbox
@@ -24,8 +24,6 @@ from ._http_request import Target
 from ._interrupts import interrupted
 from ._refusal import Refused, seconds_until, told_headers
 from ._sockets import Socket
-
-_log = logging.getLogger("impala_ha")
 
 _LONGEST_PAGE = 2**16  # bytes of an error page that are read
 _FRESH = 1.0  # seconds in which nobody ends a connection for being idle
@@ -61,6 +59,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
     written = _of_the_socket("written")
     watch = _of_the_socket("watch")
     silence = _of_the_socket("silence")
+    peer = _of_the_socket("peer")
 
     def __init__(
         self, socket: Socket, target: Target, who: tuple[Login, Jar], clock: Clock, patience: float
@@ -114,6 +113,10 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
     def close(self) -> None:
         """Close without a word."""
         self._socket.close()
+
+    def abort(self) -> None:
+        """Close with a reset."""
+        self._socket.abort()
 
     def write(self, buffer: bytes) -> None:
         """Keep *buffer* for the request."""
@@ -186,7 +189,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
             why = why or self._socket.stale()
         if not why:
             return
-        _log.debug("connecting to %s anew: %s", self._target.url, why)
+        _logs.debug("connecting to %s anew: %s", self._target.url, why)
         self._socket.close()
         if self.deadline is not None:
             self.open()

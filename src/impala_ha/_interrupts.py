@@ -40,10 +40,10 @@ def interrupted(error: BaseException) -> bool:
     origin = getattr(error, "inner", None) or error
     if not isinstance(origin, _FAILURES) and type(origin).__name__ != "GSSError":
         return True
-    return _from_handler(origin)
+    return from_handler(origin)
 
 
-def _from_handler(error: BaseException) -> bool:
+def from_handler(error: BaseException) -> bool:
     """Does the way of *error* lead through a signal handler written in Python?"""
     codes = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
     step = error.__traceback__

@@ -14,7 +14,6 @@ half of their life is over.  An open connection needs none: it goes on when they
 from __future__ import annotations
 
 import base64
-import logging
 import socket
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 from thrift_sasl import TSaslClientTransport
 
 from . import _kerberos_names as names
+from . import _logs
 from ._clock import Clock
 from ._kerberos_backends import Context, Login, begin, choose
 from ._kerberos_errors import GSSError, late
@@ -30,8 +30,6 @@ from ._model import Coordinator
 from ._options import Options
 from ._patience import at_home, in_time
 from ._steps import Step, passed
-
-_log = logging.getLogger("impala_ha")
 
 Who = tuple[str | None, str]  # a principal and its keytab
 
@@ -114,7 +112,7 @@ def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: floa
         raise late(limit, f"asking for {asked}") from None
     except GSSError as error:
         raise _explained(error, options) from error.__cause__
-    _log.debug("a token for %s after %.3f s", asked, clock.now() - start)
+    _logs.debug("a token for %s after %.3f s", asked, clock.now() - start)
     passed(Step.TICKET)
     return begun
 

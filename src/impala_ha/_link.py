@@ -14,7 +14,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ._faults import Phase
+from . import errors
+from ._fault_rules import classify
+from ._faults import Fault, Phase
 from ._model import Coordinator
 from ._wire import CallFailed, Closed
 
@@ -103,6 +105,16 @@ class Link:
             with self.within(FAREWELL):
                 session.close()
             self._open.pop(guid, None)
+
+    def is_over(self, session: Any) -> bool:
+        """Close *session*; did the coordinator say that what ran in it is over?"""
+        self._open.pop(session.handle.sessionId.guid, None)
+        try:
+            with self.within(FAREWELL):
+                session.close()
+        except errors.Error as error:
+            return classify(error, Phase.SENT) is Fault.SESSION_GONE
+        return True
 
     def drop(self, session: Any) -> None:
         """Close *session* at the next opportunity; does no I/O, so garbage collection may call."""

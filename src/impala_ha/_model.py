@@ -81,6 +81,10 @@ class Attempt:
         text: The words of *error*; what is left of it in a pickle.
         hint: What to look at, where these words do not say it.
         retry_after: Seconds to stay away, as the server asked for; 0 if it did not.
+        doubtful: Whether a statement of this kind may have run although *fault* says of others
+            that they have not.
+        ended: Whether the coordinator certainly runs it no more: its session was closed, or its
+            process is gone.
     """
 
     operation: str
@@ -93,6 +97,8 @@ class Attempt:
     text: str = ""
     hint: str = ""
     retry_after: float = 0.0
+    doubtful: bool = False
+    ended: bool = False
 
     def __str__(self) -> str:
         line = f"#{self.number} {self.coordinator} ({self.elapsed:.2f} s) "
@@ -103,7 +109,9 @@ class Attempt:
     @property
     def may_have_run(self) -> bool:
         """Whether the statement may have run in this try, although it failed."""
-        return bool(self.fault and self.phase and self.fault.ran and self.phase.sent)
+        if self.fault is None or self.phase is None or not self.phase.sent:
+            return False
+        return self.fault.ran or self.doubtful
 
     def portable(self) -> Attempt:
         """The same without the exception object, which pickle may not be able to carry."""

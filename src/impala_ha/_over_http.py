@@ -42,9 +42,21 @@ class OverHttp:
         self._jars: dict[tuple[Coordinator, str], Jar] = {}
         self._path = "/" + quote(options.http_path.lstrip("/"), safe="/?&=%:+,;@~!$'()*[]")
 
-    def open(self, coordinator: Coordinator, user: str, limit: float) -> tuple[Any, Http]:
+    def is_direct(self, coordinator: Coordinator) -> bool:
+        """Is *coordinator* connected to without a proxy of the environment?"""
+        return proxy_for(self._scheme, coordinator.host, coordinator.port) is None
+
+    def open(
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
+    ) -> tuple[Any, Http]:
         """
         A connected transport, and its wire, whose deadline is *limit* seconds from now.
+
+        Args:
+            coordinator: Where.
+            user: Who.
+            limit: Seconds.
+            pinned: The only address that may be asked, see `Socket`.
 
         Raises:
             CallFailed: With how far it came.
@@ -59,6 +71,7 @@ class OverHttp:
         wire = None
         try:
             socket = self._socket(coordinator, proxy)
+            socket.pinned = pinned
             target = self._target(coordinator, proxy)
             wire = Http(socket, target, (login, jar), self._clock, options.connect_timeout)
             wire.limit(max(0.001, end - self._clock.now()))

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from . import errors
 from ._driver import Driver
-from ._faults import Phase, judge
+from ._fault_rules import classify
+from ._faults import Phase
 from ._hedge import Hedge, Outcome
 from ._link import Link
 from ._model import Attempt, Coordinator
@@ -47,6 +48,7 @@ class Place:
         link: Where new statements go; None while that is open.
         cursors: Whose sessions may be on this link, or still on one that was left.
         closed: Whether the connection was closed.
+        connect_timeout: Seconds for opening one link.
         impala: Whether the last server was Impala; taken for granted before the first.
     """
 
@@ -82,7 +84,7 @@ class Place:
         self.cursors: weakref.WeakSet[Any] = weakref.WeakSet()
         self.closed = False
         self.impala = True
-        self._connect_timeout = connect_timeout
+        self.connect_timeout = connect_timeout
         self._hedge_after = hedge_after
         self._zone = zone
         self._process = os.getpid()
@@ -152,7 +154,7 @@ class Place:
         Returns:
             How it ended, in order: failures, then the link if there is one.
         """
-        limit = max(0.001, min(self._connect_timeout, left))
+        limit = max(0.001, min(self.connect_timeout, left))
 
         def open_link(coordinator: Coordinator) -> Link:
             return self.driver.open(coordinator, *first, limit)
@@ -189,7 +191,7 @@ class Place:
         got, fault, phase = outcome.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
-            fault = judge(got.__cause__ or got, phase)
+            fault = classify(got.__cause__ or got, phase)
         text = str(got) if fault else ""
         where = outcome.coordinator
         self.cluster.report(Attempt("hedged connect", 1, where, 0.0, fault, phase, text=text))

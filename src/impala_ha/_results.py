@@ -28,9 +28,9 @@ class Results(Execution):
             raise errors.InterfaceError("the cursor is closed")
         self._failover.check_usable()
 
-    def _course(self, operation: str, work: Any, trail: Any = None) -> Any:
+    def _course(self, operation: str, work: Any) -> Any:
         """As below; then no cursor of the connection leaves a session where it is no more."""
-        got = super()._course(operation, work, trail)
+        got = super()._course(operation, work)
         self._failover.sweep()
         return got
 
@@ -55,11 +55,24 @@ class Results(Execution):
         self._check_open()
         return self._course(operation, lambda: work(self))
 
-    def _hand_out(self, operation: str, work: Any) -> Any:
+    def _hand_out(self, operation: str, work: Any, rows: float = float("inf")) -> Any:
+        """Do *work*, which gives out *rows* rows; no server is asked for those that are here."""
+        if not self._inside and self._are_here(rows):
+            self._check_open()
+            self._inside = True
+            try:
+                return work(self)
+            finally:
+                self._inside = False
         got = self._read(operation, work)
         if got and got is not _END and self._errand is not None and not self._inside:
             self._errand.begun = True
         return got
+
+    def _are_here(self, rows: float) -> bool:
+        """Have the next *rows* rows come already, or all that are left?"""
+        operation = self._last_operation
+        return len(self._buffer) >= rows or (operation is not None and operation.complete)
 
     @property
     def description(self) -> Any:
@@ -70,11 +83,12 @@ class Results(Execution):
 
     def fetchone(self) -> Any:
         """The next row; None at the end."""
-        return self._hand_out("fetchone", HiveServer2Cursor.fetchone)
+        return self._hand_out("fetchone", HiveServer2Cursor.fetchone, 1)
 
     def fetchmany(self, size: int | None = None) -> Any:
         """Up to *size* (`arraysize` by default) next rows."""
-        return self._hand_out("fetchmany", lambda me: HiveServer2Cursor.fetchmany(me, size))
+        rows = self.arraysize if size is None else size
+        return self._hand_out("fetchmany", lambda me: HiveServer2Cursor.fetchmany(me, rows), rows)
 
     def fetchall(self) -> Any:
         """All rows that are left; none are handed out before all are there."""
@@ -119,8 +133,20 @@ class Results(Execution):
             return work(self)
         call = Call(operation, again=False, finished=True)
         if self._home is None or not self._home.usable():
-            raise self._lost(call)
+            raise self._lost(call, self._errand)
         return self._run(call, lambda _: work(self), lambda: self._home)
+
+    @property
+    def rowcounts(self) -> tuple[int, int]:
+        """Rows that a write changed, and rows that it could not; -1 where that is not known."""
+        if self._rows_failed is not None:
+            return self._rowcount, self._rows_failed
+        return HiveServer2Cursor.rowcounts.fget(self)  # type: ignore[no-any-return]
+
+    def _set_rowcount_from_close_result(self, close_result: Any) -> None:
+        HiveServer2Cursor._set_rowcount_from_close_result(self, close_result)  # noqa: SLF001
+        if told := getattr(close_result, "dml_result", None):
+            self._rows_failed = told.num_row_errors or 0
 
     def get_log(self) -> Any:
         """Messages of the server about the statement."""
@@ -141,7 +167,13 @@ class Results(Execution):
         return self._ask("get_summary", HiveServer2Cursor.get_summary)
 
     def cancel_operation(self, reset_state: bool = True) -> None:
-        """Stop the statement on its coordinator."""
+        """Stop the statement on its coordinator; nothing is left to stop where that was lost."""
+        self._check_open()
+        if self._home is None or not self._home.usable():
+            self._last_operation_active = False
+            if reset_state:
+                self.close_operation()
+            return
         self._ask("cancel", lambda me: HiveServer2Cursor.cancel_operation(me, reset_state))
 
     def cancel(self) -> None:

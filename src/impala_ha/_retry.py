@@ -59,7 +59,7 @@ class Retry:
     def turns(
         self,
         clock: Clock,
-        again: Callable[[], bool],
+        again: Callable[[BaseException], bool],
         wait: Callable[[], float],
         deadline: Callable[[], float],
     ) -> tenacity.Retrying:
@@ -68,17 +68,23 @@ class Retry:
 
         tenacity's own ``stop_after_delay`` reads the clock of the machine, so `deadline` (seconds
         of *clock*) is looked at here.
+
+        Args:
+            clock: Where time comes from.
+            again: Whether to try again after the error that it is given.
+            wait: Seconds to wait before.
+            deadline: When to stop, in seconds of *clock*.
         """
         import tenacity  # noqa: PLC0415 - who only imports the library need not wait for it
 
         return tenacity.Retrying(
             retry_error_cls=Spent,  # type: ignore[arg-type]  # any class will do
             sleep=clock.sleep,
-            # The block swallows Ctrl-C too, until this says no.
+            # The block swallows everything, Ctrl-C too, until this says no.
             retry=lambda state: (
                 state.outcome is not None
-                and isinstance(state.outcome.exception(), Exception)
-                and again()
+                and isinstance(error := state.outcome.exception(), Exception)
+                and again(error)
             ),
             wait=lambda _: wait(),
             stop=lambda state: clock.now() + state.upcoming_sleep >= deadline(),

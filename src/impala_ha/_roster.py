@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from ._health import Breaker, Health, State
 from ._model import Coordinator
+from .errors import ProgrammingError
 from .policies import Candidate, Policy
 
 _WELL = frozenset({State.HEALTHY, State.ON_TRIAL})
@@ -60,7 +61,13 @@ class Roster:
         fresh = [c for c in everyone if times[c.coordinator] == fewest]
         well = [c for c in fresh if c.state in _WELL]
         near = [c for c in well if c.coordinator.zone == zone]
-        chosen = self._policy.choose(near or well or [min(fresh, key=lambda c: c.ejected_for)])
+        offered = near or well or [min(fresh, key=lambda c: c.ejected_for)]
+        chosen = self._policy.choose(offered)
+        if chosen not in offered:
+            raise ProgrammingError(
+                f"the policy {self._policy!r} must choose one of the candidates it is given "
+                f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
+            )
         if chosen.state is State.ON_TRIAL:
             health = self._health[chosen.coordinator]
             self._health[chosen.coordinator] = self._breaker.tried(health, now)

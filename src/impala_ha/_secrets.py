@@ -12,19 +12,16 @@ has its frames emptied when it fails (`scrub`).
 
 from __future__ import annotations
 
-import logging
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from . import errors
+from . import _logs, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._options import Options
-
-_log = logging.getLogger("impala_ha")
 
 
 class Secret(str):
@@ -109,7 +106,7 @@ class Secrets:
                 try:
                     self._kept[name] = self._read(name)
                 except errors.AuthenticationFailed as error:
-                    _log.warning("the %s was refused and cannot be read anew: %s", name, error)
+                    _logs.warning("the %s was refused and cannot be read anew: %s", name, error)
             return self._kept[name] != refused
 
     @property

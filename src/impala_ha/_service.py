@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from impala.hiveserver2 import HS2Service, HS2Session, Operation
+from impala._thrift_gen.TCLIService.ttypes import TFetchOrientation
+from impala.hiveserver2 import Batch, HS2Service, HS2Session, Operation
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportException
 
@@ -125,11 +126,18 @@ class LiveSession(HS2Session):  # type: ignore[misc]  # impyla is not typed
 
 
 class LiveOperation(Operation):  # type: ignore[misc]  # impyla is not typed
-    """impyla's operation, which counts its rows."""
+    """
+    impyla's operation, which counts its rows.
+
+    Attributes:
+        complete: Whether all rows have come: Impala said that there are no more. (Hive and Spark
+            always say so.)
+    """
 
     def __init__(self, session: LiveSession, handle: Any, retries: int):
         super().__init__(session, handle, retries=retries)
         self._rows = 0
+        self.complete = False
 
     def _rpc(self, func_name: str, request: Any, safe_to_retry: bool = False) -> Any:
         def ask(name: str, question: Any) -> Any:
@@ -138,7 +146,22 @@ class LiveOperation(Operation):  # type: ignore[misc]  # impyla is not typed
         answer = _ask(ask, self.session.service, func_name, request)
         if func_name == "FetchResults" and not request.fetchType and answer.results:
             self._count(answer.results)
+            self.complete = self.session.service.impala and answer.hasMoreRows is False
         return answer
+
+    def fetch(
+        self,
+        schema: Any = None,
+        max_rows: int = 1024,
+        orientation: int = TFetchOrientation.FETCH_NEXT,
+        **how: Any,
+    ) -> Any:
+        """The next batch of rows; the server is not asked for more than there are."""
+        if self.complete and orientation == TFetchOrientation.FETCH_NEXT:
+            nothing = Batch()
+            nothing.expect_more_rows = False
+            return nothing
+        return super().fetch(schema, max_rows, orientation, **how)
 
     def _wrap_results(self, *results: Any, **how: Any) -> Any:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -23,6 +24,7 @@ from ._patience import in_time
 from ._steps import Step, passed
 
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
+_NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 
 
@@ -42,6 +44,8 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         self._name = name or host
         self._clock = clock
         self._context = context
+        self.peer: Any = None
+        self.pinned: Any = None
         self.deadline: float | None = None
 
     def isOpen(self) -> bool:  # noqa: N802 - thrift's name
@@ -57,7 +61,8 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
         passed(Step.RESOLVED, addresses)
         last: OSError | None = None
-        for position, (family, kind, _, _, address) in enumerate(addresses):
+        for position, entry in enumerate(addresses):
+            family, kind, _, _, address = entry
             handle = _unconnected(family, kind, self._context, self._name)
             try:
                 self._connect(handle, address, shares=len(addresses) - position)
@@ -67,13 +72,16 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
                     raise
                 last = error
             else:
+                self.peer = entry
                 return
         tried = [address for *_, address in addresses]
         text = f"Could not connect to any of {tried}: {last}"
         raise TTransportException(TTransportException.NOT_OPEN, text, last) from last
 
     def _addresses(self) -> list[Any]:
-        """The addresses of the host, within the deadline."""
+        """The addresses of the host, within the deadline; only `pinned` where that is set."""
+        if self.pinned is not None:
+            return [self.pinned]
         if self.deadline is None or _numeric(self.host):
             return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
         late = "the name service did not answer in time"
@@ -113,6 +121,8 @@ class Socket(_Connecting):
     Attributes:
         deadline: Until when, in seconds of the clock, all that happens now must be done; None:
             only the time-out of a single read counts.
+        peer: The address that it was connected to last, as ``getaddrinfo`` has it; None before.
+        pinned: The one address that it may be connected to, in the same form; None: any.
         written: Whether anything was handed to the system for the call that is under way.
         watch: Looks after the coordinator, after each `silence` seconds in which an answer was
             waited for, and says what is wrong with it; empty if nothing is.
@@ -232,6 +242,13 @@ class Socket(_Connecting):
             with suppress(OSError):
                 self.handle.settimeout(self._timeout)
         return "a reply that nobody waits for" if peeked else "TSocket read 0 bytes"
+
+    def abort(self) -> None:
+        """Close with a reset: what the other side has not been given yet is never delivered."""
+        if self.handle is not None:
+            with suppress(OSError):
+                self.handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.close()
 
     def close(self) -> None:
         """Close without a word: a goodbye over TLS could block."""

@@ -66,6 +66,19 @@ class Effect(enum.Enum):
     WRITE = "must not run twice"
 
 
+class Kind(enum.Enum):
+    """What kind of statement."""
+
+    QUERY = "query"
+    DML = "dml"
+    CTAS = "ctas"
+    LOAD = "load"
+    CONVERT = "convert"
+    COMPUTE_STATS = "compute stats"
+    DDL = "ddl"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """
@@ -85,6 +98,13 @@ class Statement:
     setting: tuple[str, str] | None = None
     early: bool = False
     replaces: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """Temporary."""
+        if self.early:
+            return Kind.CTAS
+        return Kind.QUERY if self.effect is Effect.READ else Kind.DML
 
     @property
     def repeatable(self) -> bool:

@@ -11,19 +11,17 @@ certificates that are renewed while the program runs are thus taken up by the ne
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
-from . import errors
+from . import _logs, errors
 
 if TYPE_CHECKING:
     from ._model import Coordinator
     from ._options import Options
 
-_log = logging.getLogger("impala_ha")
 
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 _KEPT: dict[tuple[object, ...], tuple[_Stamp, ssl.SSLContext]] = {}
@@ -48,7 +46,7 @@ def context(options: Options) -> ssl.SSLContext:
         if kept is None:
             raise
         # A certificate and its key are two files: between the two writes they do not fit.
-        _log.warning("the files of TLS changed, and cannot be used as they are: %s", error)
+        _logs.warning("the files of TLS changed, and cannot be used as they are: %s", error)
         return kept[1]
     _KEPT[key] = stamp, made
     return made
@@ -64,7 +62,7 @@ def prepare(options: Options, coordinators: Iterable[Coordinator]) -> None:
     cluster = frozenset(map(str, coordinators))
     if context(options).verify_mode is ssl.CERT_NONE and cluster not in _WARNED:
         _WARNED.add(cluster)
-        _log.warning(
+        _logs.warning(
             "TLS encrypts, but nobody verifies who answers at %s: use_ssl=True alone does not, as "
             "in impyla; give ca_cert=FILE, or verify_cert=True for the CAs of the system",
             ", ".join(sorted(cluster)),

@@ -29,9 +29,19 @@ def binary(
     *,
     clock: Clock,
     limit: float,
+    pinned: Any = None,
 ) -> tuple[Any, Any]:
     """
     A connected and authenticated transport, and its socket.
+
+    Args:
+        options: How.
+        secrets: User's.
+        coordinator: Where.
+        user: Who.
+        clock: For the deadline.
+        limit: Seconds.
+        pinned: The only address that may be asked, see `Socket`.
 
     Raises:
         CallFailed: With how far it came.
@@ -46,6 +56,7 @@ def binary(
             sasl = _kerberos.login(options, coordinator, clock, limit)
             phase, limit = Phase.CONNECT, limit - (clock.now() - start)
         wire = _socket(options, coordinator, clock)
+        wire.pinned = pinned
         wire.limit(limit)
         wire.open()
         phase = Phase.LOGIN

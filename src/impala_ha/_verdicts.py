@@ -8,10 +8,11 @@ what is done.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ._attempts import Call, told_as
-from ._faults import FAULTS, Fault, Phase
+from ._fault_rules import FAULT_RULES
+from ._faults import Fault, Phase
 from ._model import Attempt, Coordinator
 from ._statement import Effect
 
@@ -28,6 +29,8 @@ class Verdict:
         phase: How far the statement had come.
         effect: What running the statement once more would do.
         again: Whether it is tried again.
+        fenced: Whether it is tried again once the first run is certainly over: its session was
+            closed, or its process is gone.
         told: What the caller is told where it is not, or once the tries are spent: the name of an
             error of ours, or ``"its own error"`` for the words of the server.
     """
@@ -36,24 +39,26 @@ class Verdict:
     phase: Phase
     effect: Effect
     again: bool
+    fenced: bool
     told: str
 
 
 def verdict(fault: Fault, phase: Phase, effect: Effect) -> Verdict:
     """What is done when a statement of that *effect* meets *fault* in *phase*."""
-    call = Call("execute", repeatable=effect is not Effect.WRITE)
     attempt = Attempt("execute", 1, _SOMEWHERE, 0.0, fault, phase)
-    kind, _ = told_as(call, attempt)
+    call = Call("execute", repeatable=effect is Effect.READ, writes=effect is not Effect.READ)
     again = call.may_follow(attempt)
+    ended = effect is Effect.HARMLESS and call.may_follow(replace(attempt, ended=True))
+    kind, _ = told_as(call, attempt)
     told = "its own error" if kind is None else kind.__name__
-    return Verdict(fault, phase, effect, again, told)
+    return Verdict(fault, phase, effect, again, ended and not again, told)
 
 
 def phases(fault: Fault) -> list[Phase]:
     """The phases in which *fault* can be met, in their order."""
     if fault is Fault.UNKNOWN:
         return list(Phase)
-    met = {phase for row in FAULTS if row.fault is fault for phase in row.phases}
+    met = {phase for rule in FAULT_RULES if rule.fault is fault for phase in rule.where}
     return [phase for phase in Phase if phase in met]
 
 

@@ -184,10 +184,13 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self._lifeline[:] = self._goodbye
 
     def sever(self, error: BaseException) -> None:
-        """Close the socket; nothing can be sent on it any more."""
+        """Close the socket; nothing can be sent on it any more, nor arrive late."""
         self.broken = error
         self._lifeline.clear()
-        self.wire.close()
+        if isinstance(error, Closed):
+            self.wire.close()
+        else:
+            self.wire.abort()
 
 
 def _as_thrift_tells(error: BaseException) -> BaseException:
@@ -207,7 +210,13 @@ _SLIPS = (TypeError, ValueError, OverflowError, MemoryError, LookupError, Attrib
 
 _PHASES = {
     "OpenSession": Phase.OPEN,
+    "GetInfo": Phase.PING,
     "ExecuteStatement": Phase.SENT,
+    "GetTypeInfo": Phase.SENT,
+    "GetCatalogs": Phase.SENT,
+    "GetTableTypes": Phase.SENT,
+    "GetPrimaryKeys": Phase.SENT,
+    "GetCrossReference": Phase.SENT,
     "GetSchemas": Phase.SENT,
     "GetTables": Phase.SENT,
     "GetColumns": Phase.SENT,

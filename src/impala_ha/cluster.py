@@ -7,13 +7,13 @@ socket.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
 
+from . import _logs
 from ._clock import Clock, SystemClock
 from ._faults import Fault
 from ._health import Breaker
@@ -22,8 +22,6 @@ from ._roster import Roster
 from .policies import POLICIES, Candidate, Policy
 
 __all__ = ["Cluster"]
-
-_log = logging.getLogger("impala_ha")
 
 
 class Cluster:
@@ -65,7 +63,7 @@ class Cluster:
             policy = POLICIES[policy](self.rng)
         self._roster = Roster(self.coordinators, policy, breaker, self.rng)
         self._trusted: set[object] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a policy may ask for a snapshot
         _EVERY.add(self)
 
     def pick(self, tried: Sequence[Coordinator] = (), zone: str = "") -> Coordinator:
@@ -78,8 +76,15 @@ class Cluster:
         with self._lock:
             return self._roster.rounds(tried)
 
-    def report(self, attempt: Attempt) -> None:
-        """Learn from *attempt*, and log it."""
+    def report(self, attempt: Attempt, *, leased: bool = True) -> None:
+        """
+        Learn from *attempt*, and log it.
+
+        Args:
+            attempt: How it ended.
+            leased: Whether its coordinator was picked for it: a failure that says nothing about
+                the coordinator then ends the trial, so that the next caller may try it.
+        """
         coordinator, fault = attempt.coordinator, attempt.fault
         with self._lock:
             if fault is None:
@@ -87,16 +92,16 @@ class Cluster:
             elif fault.blames:
                 draining = fault is Fault.DRAINING
                 self._roster.failed(coordinator, self.clock.now(), draining=draining)
-            else:
+            elif leased:
                 self._roster.undecided(coordinator)
         told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
-        _log.log(
-            logging.DEBUG if fault is None else logging.WARNING,
-            "%s: %s",
-            told.operation,
-            told,
-            extra={"attempt": told},
-        )
+        log = _logs.debug if fault is None else _logs.warning
+        log("%s: %s", told.operation, told, extra={"attempt": told})
+
+    def release(self, coordinator: Coordinator) -> None:
+        """Let another caller try *coordinator*: who picked it last went away without an answer."""
+        with self._lock:
+            self._roster.undecided(coordinator)
 
     def trusts(self, credentials: object) -> bool:
         """Have *credentials* been accepted once in this process, or are there none?"""
@@ -144,7 +149,7 @@ def _forked() -> None:
     global _SHARED_LOCK  # noqa: PLW0603
     _SHARED_LOCK = threading.Lock()
     for cluster in list(_EVERY):
-        cluster._lock = threading.Lock()  # noqa: SLF001
+        cluster._lock = threading.RLock()  # noqa: SLF001
         cluster.rng.seed()  # or all children would draw the same lots
 
 

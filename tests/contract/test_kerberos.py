@@ -425,7 +425,7 @@ def test_probes_and_second_connections_log_in_as_well(two, package):
     assert 1 == len(two[0].sessions)
     link.client.sever(ConnectionResetError("cut"))
     link.check()
-    driver.end_elsewhere(where, "etl", session)
+    assert driver.end_session(link, "etl", session, 5.0)
 
     assert [] == two[0].sessions
     link.close()

@@ -1,5 +1,7 @@
 """Whether another try may follow, and what the caller is told at the end."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +9,13 @@ from impala.error import HiveServer2Error
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Attempt, Coordinator, errors
-from impala_ha._attempts import Call, Trail, spent, spoken
+from impala_ha._attempts import Call, Trail, deadline_error, doubtful_faults, final_error
 from impala_ha._faults import Fault, Phase
+from impala_ha._statement import Kind
 
 READ = Call("execute")
-WRITE = Call("execute", repeatable=False)
+WRITE = Call("execute", repeatable=False, writes=True)
+IDEMPOTENT = Call("execute", writes=True)  # the caller said so
 
 
 def eof():
@@ -30,15 +34,31 @@ def trail(*attempts):
 @given(
     st.sampled_from(Fault),
     st.sampled_from(Phase),
-    st.booleans(),
+    st.sampled_from(Kind),
 )
-def test_a_write_is_tried_again_only_if_it_cannot_have_run(fault, phase, early):
-    call = Call("execute", repeatable=False, early=early)
-    failed = attempt(fault, phase)
+def test_a_write_is_tried_again_only_if_it_cannot_have_run(fault, phase, kind):
+    doubtful = fault in doubtful_faults(kind)
+    failed = replace(attempt(fault, phase), doubtful=doubtful)
 
-    may_have_run = (fault.ran and phase.sent) or (early and fault is Fault.BUSY)
+    may_have_run = phase.sent and (fault.ran or doubtful)
 
-    assert (fault.retry and not may_have_run) is call.may_follow(failed)
+    assert may_have_run is failed.may_have_run
+    assert (fault.retry and not may_have_run) is WRITE.may_follow(failed)
+
+
+@given(st.sampled_from(Fault), st.sampled_from(Phase))
+def test_what_is_certainly_over_may_be_done_once_more(fault, phase):
+    """The loop asks the fence only where it would be harmless."""
+    assert fault.retry is WRITE.may_follow(replace(attempt(fault, phase), ended=True))
+
+
+def test_statements_that_do_part_of_their_work_before_admission_are_known():
+    assert Fault.BUSY in doubtful_faults(Kind.CTAS)
+    assert Fault.BUSY in doubtful_faults(Kind.LOAD)
+    assert Fault.DRAINING in doubtful_faults(Kind.CONVERT)
+    assert Fault.CATALOG in doubtful_faults(Kind.DDL)
+    assert not doubtful_faults(Kind.DML)
+    assert not doubtful_faults(Kind.QUERY)
 
 
 @given(st.sampled_from(Fault), st.sampled_from(Phase))
@@ -61,7 +81,7 @@ def test_a_trail_tells_where_it_was_and_how_often_the_statement_may_have_run():
     )
 
     assert ["a", "b", "b"] == [coordinator.host for coordinator in found.tried]
-    assert 1 == found.runs
+    assert 1 == found.counted
 
 
 @pytest.mark.parametrize(
@@ -73,7 +93,9 @@ def test_a_trail_tells_where_it_was_and_how_often_the_statement_may_have_run():
         (WRITE, attempt(Fault.LOST, Phase.UNSENT), errors.CoordinatorLost),
         (WRITE, attempt(Fault.EXECUTORS, Phase.RUNNING), errors.OutcomeUnknown),
         (WRITE, attempt(Fault.UNKNOWN, Phase.SENT), errors.OutcomeUnknown),
-        (Call("execute", repeatable=False, early=True), attempt(Fault.BUSY), errors.OutcomeUnknown),
+        (WRITE, replace(attempt(Fault.BUSY), doubtful=True), errors.OutcomeUnknown),
+        (IDEMPOTENT, attempt(), errors.OutcomeUnknown),
+        (IDEMPOTENT, attempt(Fault.UNREACHABLE, Phase.CONNECT), errors.CoordinatorLost),
         (Call("fetchone", finished=True), attempt(phase=Phase.FETCH), errors.ResultLost),
         (READ, attempt(Fault.DENIED, Phase.LOGIN), errors.AuthenticationFailed),
         (READ, attempt(Fault.UNTRUSTED, Phase.CONNECT), errors.NoCoordinatorLeft),
@@ -82,7 +104,7 @@ def test_a_trail_tells_where_it_was_and_how_often_the_statement_may_have_run():
     ],
 )
 def test_the_last_attempt_decides_what_is_told(call, failed, kind):
-    error = spoken(call, trail(failed))
+    error = final_error(call, trail(failed))
 
     assert kind.__name__ == type(error).__name__
     assert isinstance(error, TTransportException)
@@ -106,19 +128,39 @@ THEIRS = HiveServer2Error("queue full")
     ],
 )
 def test_what_the_server_said_of_the_statement_is_passed_on_untouched(call, failed):
-    assert THEIRS is spoken(call, trail(failed))
+    assert THEIRS is final_error(call, trail(failed))
+
+
+@pytest.mark.parametrize("call", [WRITE, IDEMPOTENT])
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.LOST])
+def test_a_write_that_may_have_run_before_is_not_told_to_have_failed(call, fault):
+    """The second try's "table exists" says nothing of the first; nor does "nobody left"."""
+    found = trail(attempt(), attempt(fault, Phase.OPEN, THEIRS, number=2, host="b"))
+
+    for told in (final_error(call, found), deadline_error(call, found)):
+        assert isinstance(told, errors.OutcomeUnknown)
+        assert "queue full" in str(told)
+
+
+@pytest.mark.parametrize("call", [WRITE, IDEMPOTENT])
+def test_nobody_left_is_told_of_a_write_that_was_never_sent(call):
+    found = trail(attempt(Fault.UNREACHABLE, Phase.CONNECT), attempt(Fault.LOST, Phase.UNSENT))
+
+    assert isinstance(deadline_error(call, found), errors.NoCoordinatorLeft)
 
 
 def test_one_attempt_is_told_in_one_line_and_advice():
     assert (
         "execute failed: a:21050 (0.50 s) stopped answering after the statement was sent: "
         "TSocket read 0 bytes"
-    ) == str(spoken(READ, trail(attempt())))
+    ) == str(final_error(READ, trail(attempt())))
 
 
 def test_several_attempts_are_told_one_a_line():
     text = str(
-        spoken(WRITE, trail(attempt(Fault.UNREACHABLE, Phase.OPEN), attempt(number=2, host="b")))
+        final_error(
+            WRITE, trail(attempt(Fault.UNREACHABLE, Phase.OPEN), attempt(number=2, host="b"))
+        )
     )
 
     first, *lines, advice = text.splitlines()
@@ -130,7 +172,7 @@ def test_several_attempts_are_told_one_a_line():
 def test_of_many_attempts_those_in_the_middle_are_counted():
     found = trail(*(attempt(Fault.UNREACHABLE, Phase.CONNECT, number=n) for n in range(1, 21)))
 
-    lines = str(spent(READ, found)).splitlines()
+    lines = str(deadline_error(READ, found)).splitlines()
 
     assert "- ... 11 more attempts ..." in lines
     assert ["#1", "#6", "#18", "#20"] == [lines[i].split()[1] for i in (1, 6, 8, 10)]
@@ -140,7 +182,7 @@ def test_ten_attempts_are_told_in_full():
     """A line that counts one attempt would save nothing."""
     found = trail(*(attempt(Fault.UNREACHABLE, Phase.CONNECT, number=n) for n in range(1, 11)))
 
-    assert "more attempts" not in str(spent(READ, found))
+    assert "more attempts" not in str(deadline_error(READ, found))
 
 
 def test_hints_are_told_once_each():
@@ -148,13 +190,13 @@ def test_hints_are_told_once_each():
         attempt(hint="look here"), attempt(hint="look there"), attempt(hint="look here"), attempt()
     )
 
-    lines = str(spoken(READ, found)).splitlines()
+    lines = str(final_error(READ, found)).splitlines()
 
     assert ["Hint: look here.", "Hint: look there."] == lines[-2:]
 
 
 def test_when_all_is_spent_the_advice_is_to_check_the_coordinators():
-    error = spent(READ, trail(attempt(Fault.UNREACHABLE, Phase.CONNECT)))
+    error = deadline_error(READ, trail(attempt(Fault.UNREACHABLE, Phase.CONNECT)))
 
     assert isinstance(error, errors.NoCoordinatorLeft)
     assert "Check that the coordinators run" in str(error)
@@ -162,9 +204,9 @@ def test_when_all_is_spent_the_advice_is_to_check_the_coordinators():
 
 @pytest.mark.parametrize("fault", [Fault.BUSY, Fault.EXECUTORS])
 def test_when_waiting_was_in_vain_the_servers_words_say_what_it_lacks(fault):
-    assert THEIRS is spent(READ, trail(attempt(fault, error=THEIRS)))
+    assert THEIRS is deadline_error(READ, trail(attempt(fault, error=THEIRS)))
 
 
 def test_a_gateway_that_stays_busy_is_told_as_a_coordinator_that_was_lost():
     """HTTP's 429 is no word of Impala's."""
-    assert isinstance(spent(READ, trail(attempt(Fault.BUSY))), errors.NoCoordinatorLeft)
+    assert isinstance(deadline_error(READ, trail(attempt(Fault.BUSY))), errors.NoCoordinatorLeft)

@@ -4,7 +4,8 @@ import pytest
 from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._faults import Phase, judge, words
+from impala_ha._fault_rules import classify, error_text
+from impala_ha._faults import Phase
 from impala_ha._kerberos_errors import GSSError
 from impala_ha._model import Coordinator
 from impala_ha._options import Options
@@ -19,12 +20,17 @@ DEAF = TTransportException(
     TTransportException.NOT_OPEN, "Could not connect to any of [('10.0.0.1', 21050)]: timed out"
 )
 
+NOT_READY = (
+    "AnalysisException: This Impala daemon is not ready to accept user requests. "
+    "Status: Waiting for catalog update from the StateStore."
+)
+
 
 def failure(error, phase, at=Layer.TCP, *, port=21050, **options):
     options = Options(**options)
     password = options.auth_mechanism in {"PLAIN", "LDAP"}
-    fault = judge(error, phase, password=password) if phase else None
-    return Failure(Coordinator("coord1", port), options, phase, error, words(error), fault, at)
+    fault = classify(error, phase, password=password) if phase else None
+    return Failure(Coordinator("coord1", port), options, phase, error, error_text(error), fault, at)
 
 
 def refused(code):
@@ -75,7 +81,7 @@ CASES = [
     (failure(refused(418), Phase.OPEN, use_http_transport=True), "http", "gateway"),
     (failure(OperationalError("Server is being shut down: 3 s"), Phase.OPEN), "state", "gracefully"),
     (
-        failure(OperationalError("This Impala daemon is not ready to accept user requests."), Phase.OPEN),
+        failure(OperationalError(NOT_READY), Phase.SENT),
         "state",
         "catalog",
     ),

@@ -3,6 +3,7 @@
 import getpass
 import os
 import struct
+from collections import deque
 
 import pytest
 from impala.error import HiveServer2Error, HttpError
@@ -12,7 +13,8 @@ from thrift.transport.TTransport import TTransportException
 from impala_ha import Coordinator, errors
 from impala_ha._clock import SystemClock
 from impala_ha._driver import ImpylaDriver, system_user
-from impala_ha._faults import Fault, Phase, judge
+from impala_ha._fault_rules import classify
+from impala_ha._faults import Fault, Phase
 from impala_ha._options import Options
 from impala_ha._wire import CallFailed
 
@@ -73,7 +75,10 @@ def test_a_listener_that_never_answers_is_left_by_the_limit():
     with Peer(silent) as peer:
         error = refused(peer, limit=0.2)
 
-        assert (Phase.OPEN, Fault.UNREACHABLE) == (error.phase, judge(error.__cause__, error.phase))
+        assert (Phase.OPEN, Fault.UNREACHABLE) == (
+            error.phase,
+            classify(error.__cause__, error.phase),
+        )
         assert TTransportException.TIMED_OUT == error.__cause__.type
 
 
@@ -83,7 +88,10 @@ def test_nobody_listening_is_a_failure_to_connect():
 
     error = refused(gone)
 
-    assert (Phase.CONNECT, Fault.UNREACHABLE) == (error.phase, judge(error.__cause__, error.phase))
+    assert (Phase.CONNECT, Fault.UNREACHABLE) == (
+        error.phase,
+        classify(error.__cause__, error.phase),
+    )
 
 
 def test_a_coordinator_that_refuses_the_session_is_told_in_its_words(peer, answers):
@@ -93,7 +101,7 @@ def test_a_coordinator_that_refuses_the_session_is_told_in_its_words(peer, answe
 
     assert Phase.OPEN is error.phase
     assert isinstance(error.__cause__, HiveServer2Error)
-    assert Fault.DRAINING is judge(error.__cause__, error.phase)
+    assert Fault.DRAINING is classify(error.__cause__, error.phase)
 
 
 @pytest.mark.parametrize("looks", [2, 4], ids=["connecting", "waiting for the answer"])
@@ -130,7 +138,7 @@ def test_a_wrong_password_is_an_end_of_file_while_authenticating(answers):
         error = refused(peer, auth_mechanism="LDAP", user="etl", password="wr0ng")
 
         assert Phase.LOGIN is error.phase
-        assert Fault.DENIED is judge(error.__cause__, error.phase, password=True)
+        assert Fault.DENIED is classify(error.__cause__, error.phase, password=True)
         assert "wr0ng" not in str(error)
 
 
@@ -152,7 +160,7 @@ def test_what_is_no_sasl_is_told_at_once(reply, fault):
     with Peer(talk) as peer:
         error = refused(peer, auth_mechanism="PLAIN")
 
-        assert (Phase.LOGIN, fault) == (error.phase, judge(error.__cause__, error.phase))
+        assert (Phase.LOGIN, fault) == (error.phase, classify(error.__cause__, error.phase))
 
 
 def test_a_frame_that_is_too_long_to_be_meant_is_not_waited_for():
@@ -212,7 +220,7 @@ def test_a_certificate_that_is_not_trusted_is_told(how, answers, tls):
 
         assert (Phase.CONNECT, Fault.UNTRUSTED) == (
             error.phase,
-            judge(error.__cause__, error.phase),
+            classify(error.__cause__, error.phase),
         )
 
 
@@ -225,7 +233,7 @@ def test_tls_to_a_server_without_it_is_told_at_once(answers):
     with Peer(talk) as peer:
         error = refused(peer, use_ssl=True)
 
-        assert Fault.MISMATCH is judge(error.__cause__, error.phase)
+        assert Fault.MISMATCH is classify(error.__cause__, error.phase)
 
 
 def test_a_file_that_is_no_certificate_is_told(tmp_path):
@@ -263,7 +271,7 @@ def test_what_a_gateway_says_is_told(answers, status, fault):
             driver(use_http_transport=True).open(coordinator, "etl", {}, LIMIT)
 
     assert isinstance(caught.value.__cause__, HttpError)
-    assert fault is judge(caught.value.__cause__, caught.value.phase)
+    assert fault is classify(caught.value.__cause__, caught.value.phase)
 
 
 # Looking after a silent coordinator, and ending what runs on one.
@@ -320,21 +328,69 @@ def test_a_session_can_be_ended_through_another_connection(peer, answers):
     link = found.open(peer.coordinator, "etl", {}, LIMIT)
     session = link.session("etl", {})
 
-    found.end_elsewhere(peer.coordinator, "etl", session)
+    assert found.end_session(link, "etl", session, LIMIT), "it is certainly over"
 
     assert {} == answers.server.sessions
     assert 2 == peer.accepted, "both have been answered"
     link.close()
 
 
-def test_ending_a_session_where_nobody_answers_is_a_failure_in_time(answers):
+def test_what_ran_in_a_process_that_refuses_connections_is_over(answers):
     with Peer(hiveserver2(answers)) as peer:
         link = opened(peer)
         session = link.session("etl", {})
         link.close()
 
-    with pytest.raises(CallFailed):
-        driver().end_elsewhere(peer.coordinator, "etl", session)
+    assert driver().end_session(link, "etl", session, LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("text", "over"),
+    [
+        ("Invalid session id: 1:2\n", True),
+        ("Session is closed\n", True),
+        (
+            "The user authorized on the connection 'a' does not match the session username 'b'",
+            False,
+        ),
+        ("Server is being shut down: x", False),
+        ("UDF ERROR: Invalid session id: 1:2", False),
+    ],
+)
+def test_who_does_not_know_the_session_does_not_run_what_was_in_it(peer, answers, text, over):
+    """Any other answer proves nothing."""
+    found = driver()
+    link = found.open(peer.coordinator, "etl", {}, LIMIT)
+    session = link.session("etl", {})
+    answers.server.script["CloseSession"] = deque([text])
+
+    assert over is found.end_session(link, "etl", session, LIMIT)
+    link.close()
+
+
+def test_who_says_nothing_may_still_run_it(answers):
+    with Peer(hiveserver2(answers)) as peer:
+        link = opened(peer)
+        session = link.session("etl", {})
+        link.close()
+        peer._talk = silent
+
+        assert not driver().end_session(link, "etl", session, 0.2)
+
+
+def test_the_same_address_is_asked_though_the_name_leads_elsewhere(peer, answers):
+    """A name of several addresses: another coordinator does not know the session, which runs on."""
+    found = driver()
+    link = found.open(peer.coordinator, "etl", {}, LIMIT)
+    session = link.session("etl", {})
+    with Peer(hiveserver2(Answers())) as other:
+        link.coordinator = other.coordinator
+
+        assert found.end_session(link, "etl", session, LIMIT)
+        assert 0 == other.accepted
+
+    assert {} == answers.server.sessions
+    link.close()
 
 
 # A connection that broke and is made anew.

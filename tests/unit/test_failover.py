@@ -230,10 +230,9 @@ def test_all_its_tries_count_together(world, cursor):
     world["b"].script["ExecuteStatement"] = deque([None, lost()])
     world["c"].script["ExecuteStatement"] = deque([lost()])
 
-    with pytest.raises(errors.CoordinatorLost) as caught:
+    with pytest.raises(errors.OutcomeUnknown) as caught:
         cursor.execute(OVERWRITE)
 
-    assert not isinstance(caught.value, errors.OutcomeUnknown)
     assert ["a", "b", "c"] == [attempt.coordinator.host for attempt in caught.value.attempts]
 
 
@@ -289,7 +288,10 @@ def test_a_read_the_caller_knows_to_matter_is_not_repeated(world, cursor):
 
 @pytest.mark.parametrize(
     "text",
-    ["Invalid session id: 1:2", "Client session expired due to more than 5s of inactivity"],
+    [
+        "Invalid session id: 1:2",
+        "Client session expired due to more than 5s of inactivity (last activity was at: x).",
+    ],
 )
 def test_a_lost_session_is_opened_anew_and_nobody_is_blamed(world, cursor, text):
     world["a"].script["ExecuteStatement"] = deque([text])
@@ -299,7 +301,8 @@ def test_a_lost_session_is_opened_anew_and_nobody_is_blamed(world, cursor, text)
     assert world["a"].statements() == ["insert into t values (1)"] * 2
     assert world["a"].count("OpenSession") == 2
     assert world.state("a") is State.HEALTHY
-    assert world.clock.slept == [0.0]
+    (wait,) = world.clock.slept
+    assert 0 < wait < 1, "nothing is asked of the same coordinator without a wait"
 
 
 def test_a_lost_session_while_a_write_ran_is_told(world, cursor):

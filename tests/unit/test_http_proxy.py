@@ -13,7 +13,8 @@ from thrift.transport.TTransport import TTransportException
 from impala_ha import Coordinator
 from impala_ha._clock import SystemClock
 from impala_ha._driver import ImpylaDriver
-from impala_ha._faults import Fault, Phase, judge
+from impala_ha._fault_rules import classify
+from impala_ha._faults import Fault, Phase
 from impala_ha._http_proxy import Proxy, proxy_for
 from impala_ha._options import Options
 from impala_ha._wire import CallFailed
@@ -154,7 +155,7 @@ def test_in_a_tunnel_too_the_name_must_be_right(monkeypatch, tls):
             set_proxy(monkeypatch, "https", proxy)
             error = refused(server.coordinator, use_ssl=True, ca_cert=tls.ca)
 
-            assert Fault.UNTRUSTED is judge(error.__cause__, error.phase)
+            assert Fault.UNTRUSTED is classify(error.__cause__, error.phase)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_what_a_proxy_says_in_place_of_a_tunnel_is_told(monkeypatch, reply, faul
         monkeypatch.setenv("https_proxy", f"http://{proxy.coordinator}")
         error = refused(Coordinator("::1", 28000), use_ssl=True)
 
-        assert (Phase.CONNECT, fault) == (error.phase, judge(error.__cause__, error.phase))
+        assert (Phase.CONNECT, fault) == (error.phase, classify(error.__cause__, error.phase))
         assert re.search(text, str(error))
         assert "Proxy-Authorization" not in middle.asked[0]
 
@@ -187,7 +188,7 @@ def test_a_proxy_that_says_nothing_is_left_by_the_limit(monkeypatch):
         monkeypatch.setenv("https_proxy", f"http://{proxy.coordinator}")
         error = refused(Coordinator("a.test", 28000), limit=0.3, use_ssl=True)
 
-        assert Fault.UNREACHABLE is judge(error.__cause__, error.phase)
+        assert Fault.UNREACHABLE is classify(error.__cause__, error.phase)
 
 
 def hold(connection):

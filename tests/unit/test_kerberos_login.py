@@ -15,7 +15,8 @@ from impala_ha import _kerberos, _kerberos_backends
 from impala_ha._clock import SystemClock
 from impala_ha._driver import ImpylaDriver
 from impala_ha._extras import MissingExtra
-from impala_ha._faults import Fault, Phase, judge
+from impala_ha._fault_rules import classify
+from impala_ha._faults import Fault, Phase
 from impala_ha._kerberos_errors import GSSError
 from impala_ha._model import Coordinator
 from impala_ha._options import Options
@@ -108,7 +109,7 @@ def test_an_address_without_a_name_is_told():
     with pytest.raises(GSSError, match="10.0.0.9 has no name") as caught:
         token(Coordinator("10.0.0.9"), krb_canonicalize=True)
 
-    assert Fault.MISNAMED is judge(caught.value, Phase.TICKET)
+    assert Fault.MISNAMED is classify(caught.value, Phase.TICKET)
 
 
 # In time.
@@ -197,7 +198,7 @@ def test_a_ticket_that_cannot_be_had_is_no_matter_of_the_coordinator(realm):
         driver.open(Coordinator("no such host"), "etl", {}, LIMIT)
 
     assert Phase.TICKET is caught.value.phase
-    assert Fault.DENIED is judge(caught.value.__cause__, Phase.TICKET)
+    assert Fault.DENIED is classify(caught.value.__cause__, Phase.TICKET)
     realm.refusals.append(NO_TICKET)
     assert "" == driver.probe(A, "etl"), "it is alive for all that we know"
 

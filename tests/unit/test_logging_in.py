@@ -13,7 +13,8 @@ from thrift.transport.TTransport import TTransportException
 from impala_ha import Coordinator, errors
 from impala_ha._clock import SystemClock
 from impala_ha._driver import ImpylaDriver
-from impala_ha._faults import Fault, Phase, judge
+from impala_ha._fault_rules import classify
+from impala_ha._faults import Fault, Phase
 from impala_ha._options import Options
 from impala_ha._sockets import Socket
 from impala_ha._wire import CallFailed
@@ -66,7 +67,7 @@ def test_a_password_that_changed_is_read_anew_and_tried_once_more(guarded, mecha
         opened(guarded, auth_mechanism=mechanism, password=vault).close()
 
     assert (2, 2) == (vault.asked, guarded.accepted)
-    assert f"the password was refused by {guarded.coordinator}" in caplog.text
+    assert f"{guarded.coordinator} refused the password" in caplog.text
 
 
 def test_a_wrong_password_is_not_sent_twice(guarded):
@@ -74,7 +75,7 @@ def test_a_wrong_password_is_not_sent_twice(guarded):
     vault = Vault("wrong")
     error = refused(guarded, auth_mechanism="LDAP", password=vault)
 
-    assert Fault.DENIED is judge(error.__cause__, error.phase, password=True)
+    assert Fault.DENIED is classify(error.__cause__, error.phase, password=True)
     assert (2, 1) == (vault.asked, guarded.accepted)
 
 
@@ -124,7 +125,7 @@ def test_a_login_that_cannot_be_understood_is_no_refusal():
     with Peer(babbles) as peer:
         error = refused(peer, auth_mechanism="LDAP", password=vault)
 
-    assert Fault.MISMATCH is judge(error.__cause__, error.phase, password=True)
+    assert Fault.MISMATCH is classify(error.__cause__, error.phase, password=True)
     assert 1 == vault.asked
 
 
@@ -150,7 +151,7 @@ def test_tls_1_1_is_not_spoken():
     with Peer(hiveserver2(Answers()), old) as peer:
         error = refused(peer, use_ssl=True)
 
-    assert Fault.MISMATCH is judge(error.__cause__, error.phase)
+    assert Fault.MISMATCH is classify(error.__cause__, error.phase)
     assert "ALERT_PROTOCOL_VERSION" in str(error)
 
 
@@ -182,7 +183,7 @@ def test_one_that_it_does_not_trust_is_refused_as_such(demanding, tmp_path):
     for _ in range(5):  # whether the refusal comes before or after our first request is chance
         error = refused(demanding, use_ssl=True, client_cert=pem(tmp_path, trustme.CA()))
 
-        assert Fault.DENIED is judge(error.__cause__, error.phase)
+        assert Fault.DENIED is classify(error.__cause__, error.phase)
         assert "ALERT_UNKNOWN_CA" in f"{error.__cause__} {error.__cause__.inner}"
 
 
@@ -191,7 +192,7 @@ def test_without_one_it_does_not_open(demanding):
     error = refused(demanding, use_ssl=True)
 
     told = Fault.DENIED if demanding.version == "TLSv1_3" else Fault.MISMATCH
-    assert told is judge(error.__cause__, error.phase)
+    assert told is classify(error.__cause__, error.phase)
 
 
 class Handle:
@@ -271,5 +272,5 @@ def test_phases_of_opening_are_those_in_which_a_certificate_is_refused():
     assert {Phase.CONNECT, Phase.LOGIN, Phase.OPEN} == {
         phase
         for phase in Phase
-        if judge(alert, phase) is Fault.DENIED and phase is not Phase.TICKET
+        if classify(alert, phase) is Fault.DENIED and phase is not Phase.TICKET
     }

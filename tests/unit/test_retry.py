@@ -33,7 +33,7 @@ def fail(error):
     raise error
 
 
-def turn(clock, *, again=lambda: True, wait=lambda: 1.0, deadline=lambda: 1010.0, error=OSError):
+def turn(clock, *, again=lambda _: True, wait=lambda: 1.0, deadline=lambda: 1010.0, error=OSError):
     """Turn the loop with work that always fails; how often it was done."""
     done = 0
     try:
@@ -65,7 +65,7 @@ def test_there_is_no_sleep_after_the_last_try():
 def test_what_must_not_follow_does_not_follow():
     clock = FakeClock()
 
-    assert (1, "raised") == turn(clock, again=lambda: False)
+    assert (1, "raised") == turn(clock, again=lambda _: False)
     assert [] == clock.slept
 
 
@@ -76,7 +76,7 @@ def test_an_interruption_is_never_followed_by_another_try(error):
 
 def test_a_success_ends_the_loop():
     done = 0
-    for attempt in Retry().turns(FakeClock(), lambda: True, lambda: 0.0, lambda: 2000.0):
+    for attempt in Retry().turns(FakeClock(), lambda _: True, lambda: 0.0, lambda: 2000.0):
         with attempt:
             done += 1
             if done < 3:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from impala_ha._clock import Clock
 from impala_ha._driver import ImpylaDriver, system_user
-from impala_ha._faults import Fault, Phase, judge, words
+from impala_ha._fault_rules import classify, error_text
+from impala_ha._faults import Fault, Phase
 from impala_ha._link import Link
 from impala_ha._model import Coordinator
 from impala_ha._options import Options
@@ -87,7 +88,7 @@ class Practice:
                 link = self._opened(coordinator)
             except CallFailed as error:
                 cause = error.__cause__ or error
-                if judge(cause, error.phase, password=True) is Fault.DENIED:
+                if classify(cause, error.phase, password=True) is Fault.DENIED:
                     self._refuser = Refuser(coordinator, error)
                 raise
             self._accepted = True
@@ -109,8 +110,8 @@ class Practice:
             error = error.__cause__ or error
         fault = None
         if phase is not None:
-            fault = judge(error, phase, password=self.driver.sends_password)
-        return Failure(coordinator, self.options, phase, error, words(error), fault, at)
+            fault = classify(error, phase, password=self.driver.sends_password)
+        return Failure(coordinator, self.options, phase, error, error_text(error), fault, at)
 
     def _opened(self, coordinator: Coordinator) -> Link:
         limit = self.options.connect_timeout

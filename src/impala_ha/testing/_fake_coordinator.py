@@ -31,6 +31,7 @@ class FakeCoordinator:
     Attributes:
         name: Its host.
         down: Whether it refuses connections and breaks those it has.
+        hung: Whether nobody can find out whether it still does what it was given.
         impala: Whether it shows itself as Impala (not as Hive).
         script: By RPC, what its next answers are: an exception is raised, `Unsent` before sending,
             a text is answered as the server's error, a function gets the request and answers; None
@@ -41,6 +42,7 @@ class FakeCoordinator:
 
     name: str
     down: bool = False
+    hung: bool = False
     impala: bool = True
     script: dict[str, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
     log: list[tuple[str, Any]] = field(default_factory=list)

@@ -116,9 +116,14 @@ class FakeDriver:
             raise CallFailed(Phase.CONNECT, refused)
         return Service(FakeClient(server, FakeWire(server)))
 
-    def end_elsewhere(self, coordinator: Coordinator, user: str, session: Any) -> None:  # noqa: ARG002
-        """Note it."""
-        self.ended.append(coordinator.host)
+    def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:  # noqa: ARG002
+        """Close the session through a connection of its own, unless it hangs; note where."""
+        server = self[link.coordinator.host]
+        self.ended.append(server.name)
+        if server.down or server.hung:
+            return server.down
+        server.answer("CloseSession", SimpleNamespace(sessionHandle=session.handle))
+        return True
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:  # noqa: ARG002
         """Nothing: what happens here is made up."""
@@ -139,6 +144,7 @@ class FakeWire:
         self._server = server
         self.written = False
         self.closed = False
+        self.peer = None
         self.limits: list[float] = []
 
     def limit(self, seconds: float) -> None:
@@ -155,6 +161,8 @@ class FakeWire:
     def close(self) -> None:
         """Note it."""
         self.closed = True
+
+    abort = close
 
 
 class FakeClient(Client):

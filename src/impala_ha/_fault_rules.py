@@ -1,0 +1,184 @@
+"""
+From an exception to what it means: the table of faults.
+
+`FAULT_RULES` is read from the top, the first rule that fits wins.  A rule says three things: the
+types, WHERE the error may come for it to count (before a statement; in the first answer to it;
+after its handle is known), and what the WHOLE text looks like.  What Impala says is in
+`_impala_rules`; what libraries of this machine say about opening a connection, before a server was
+given anything of the caller's, is found anywhere in their text.
+"""
+
+from __future__ import annotations
+
+import re
+from http.client import HTTPException
+
+from impala.error import Error, HttpError
+from thrift.Thrift import TException
+from thrift.transport.TTransport import TTransportException
+
+from ._faults import FIRST, SENT, Fault, FaultRule, Phase
+from ._impala_rules import ID, IMPALA_RULES
+
+_EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
+_UNSENT = _EVERYWHERE - SENT
+_TICKET = frozenset({Phase.TICKET})
+_LOGIN = frozenset({Phase.LOGIN})
+_OPENING = frozenset({Phase.CONNECT, Phase.LOGIN, Phase.OPEN})
+
+_TRANSPORT = (TException, OSError, EOFError, HTTPException)
+_ANY = (Exception,)
+_MORE = r"[\s\S]*"
+
+#: What HTTP says in place of an answer.
+_HTTP = (
+    FaultRule("HTTP 401", (HttpError,), _EVERYWHERE, r"HTTP code 40[137]\b" + _MORE, Fault.DENIED),
+    FaultRule("HTTP 413", (HttpError,), FIRST, r"HTTP code 413\b" + _MORE, Fault.QUERY),
+    FaultRule("HTTP 429", (HttpError,), _UNSENT | FIRST, r"HTTP code 429\b" + _MORE, Fault.BUSY),
+    FaultRule(
+        "HTTP 503 later",
+        (HttpError,),
+        _UNSENT,
+        r"HTTP code 503\b.*, retry after" + _MORE,
+        Fault.BUSY,
+    ),
+    FaultRule(
+        "HTTP 503 later, statement sent",
+        (HttpError,),
+        FIRST,
+        r"HTTP code 503\b.*, retry after" + _MORE,
+        Fault.LATER,
+    ),
+    FaultRule("HTTP 5xx", (HttpError,), _UNSENT, r"HTTP code (?:408|5)" + _MORE, Fault.UNREACHABLE),
+    FaultRule(
+        "HTTP 4xx",
+        (HttpError,),
+        _UNSENT | FIRST,
+        r"HTTP code (?!408)[34]" + _MORE,
+        Fault.MISMATCH,
+    ),
+    FaultRule("HTTP other", (HttpError,), _UNSENT, r"HTTP code" + _MORE, Fault.MISMATCH),
+    FaultRule("HTTP, statement sent", (HttpError,), SENT, r"HTTP code" + _MORE, Fault.LOST),
+)
+
+#: What libraries of this machine say, before a server has been given anything of the caller's.
+_OPEN = (
+    FaultRule(
+        "no key for the name",
+        _ANY,
+        _TICKET,
+        _MORE + r"(?:S_PRINCIPAL_UNKNOWN|KDC_ERR_SERVICE|has no name)" + _MORE,
+        Fault.MISNAMED,
+    ),
+    FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
+    FaultRule(
+        "ticket refused", _ANY, _LOGIN, _MORE + r"GSS initiate failed" + _MORE, Fault.MISNAMED
+    ),
+    FaultRule(
+        "certificate",
+        _ANY,
+        _UNSENT,
+        _MORE + r"(?:CERTIFICATE_VERIFY_FAILED|certificate verify failed)" + _MORE,
+        Fault.UNTRUSTED,
+    ),
+    FaultRule(
+        "client certificate",
+        _ANY,
+        _OPENING,
+        _MORE + r"ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA"
+        r"|ACCESS_DENIED)" + _MORE,
+        Fault.DENIED,
+    ),
+    FaultRule(
+        "TLS version",
+        _ANY,
+        _OPENING,
+        _MORE + r"(?:ALERT_(?!INTERNAL_ERROR|BAD_RECORD_MAC)|UNRECOGNIZED_NAME|UNSUPPORTED_PROTOCOL"
+        r"|NO_PROTOCOLS_AVAILABLE|KEY_TOO_SMALL)" + _MORE,
+        Fault.MISMATCH,
+    ),
+    FaultRule(
+        "login refused",
+        _ANY,
+        _LOGIN,
+        _MORE + r"(?:Bad status: [34]\b|Bad SASL result|Could not start SASL"
+        r"|Error validating the login)" + _MORE,
+        Fault.DENIED,
+    ),
+    FaultRule(
+        "another protocol",
+        _ANY,
+        _OPENING,
+        _MORE + r"(?:No protocol version header|Bad version in readMessageBegin"
+        r"|WRONG_VERSION_NUMBER|frame of \d+ bytes is longer|Bad status: \d|no HTTP answer)"
+        + _MORE,
+        Fault.MISMATCH,
+    ),
+)
+
+FAULT_RULES: tuple[FaultRule, ...] = (
+    *IMPALA_RULES,
+    *_HTTP,
+    FaultRule("any other answer", (Error,), _EVERYWHERE, _MORE, Fault.QUERY),
+    *_OPEN,
+    FaultRule("connection failed", _TRANSPORT, _UNSENT, _MORE, Fault.UNREACHABLE),
+    FaultRule("connection lost", _TRANSPORT, SENT, _MORE, Fault.LOST),
+)
+
+
+def classify(
+    error: BaseException, phase: Phase, *, password: bool = False, lagging: bool = False
+) -> Fault:
+    """
+    Say what *error* means.
+
+    Args:
+        error: What was raised.
+        phase: How far the call had come.
+        password: Whether a password had been sent: Impala answers a wrong one by closing the
+            socket without a word, which otherwise looks like a coordinator that died.
+        lagging: Whether the caller changed something a moment ago on another coordinator, of
+            which this one may not have heard yet.
+    """
+    if phase is Phase.LOGIN and _is_gss(error):
+        return Fault.DENIED
+    if password and phase is Phase.LOGIN and _is_end_of_file(error):
+        return Fault.DENIED
+    rule = find_rule(error, phase, lagging=lagging)
+    return Fault.UNKNOWN if rule is None else rule.fault
+
+
+def find_rule(error: BaseException, phase: Phase, *, lagging: bool = False) -> FaultRule | None:
+    """The rule of the table that fits *error* in *phase*; None if there is none."""
+    text, prefixes = _without_prefixes(error_text(error))
+    for rule in FAULT_RULES:
+        if rule.fault is Fault.STALE and not lagging:
+            continue
+        if phase not in rule.where or prefixes > rule.prefixes or not isinstance(error, rule.types):
+            continue
+        if re.fullmatch(rule.text, text):
+            return rule
+    return None
+
+
+def error_text(error: BaseException) -> str:
+    """What *error* says, and what thrift keeps beside it: "unexpected exception" says little."""
+    inner = getattr(error, "inner", None)
+    text = str(error) or type(error).__name__
+    return text if inner is None or str(inner) in text else f"{text}: {inner}"
+
+
+def _without_prefixes(text: str) -> tuple[str, int]:
+    """*text* without the ``Query <id> failed:`` lines, and how many there were."""
+    found = re.match(rf"(?:Query {ID} failed:\n)*", text)
+    assert found is not None  # it matches nothing, if need be
+    return text[found.end() :].rstrip("\n"), found[0].count("\n")
+
+
+def _is_end_of_file(error: BaseException) -> bool:
+    return isinstance(error, TTransportException) and error.type == TTransportException.END_OF_FILE
+
+
+def _is_gss(error: BaseException) -> bool:
+    """`kerberos.GSSError` without importing the optional package."""
+    return any(kind.__name__ == "GSSError" for kind in type(error).__mro__)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from impala.hiveserver2 import HiveServer2Cursor
@@ -99,7 +100,7 @@ class Execution(Home):
             doubtful=doubtful_faults(statement.kind),
             finished=finished and (errand.begun or writes),
             proof=not errand.accepted,
-            fence=(lambda link, again: self._fence(errand, link, again)) if writes else None,
+            fence=None if finished or not writes else partial(self._fence, errand),
         )
 
     def _fence(self, errand: Errand, link: Link, again: bool) -> bool:

@@ -27,6 +27,7 @@ FLOORS = {
         "_statement",
         "_extras",
         "_kerberos_errors",
+        "_literals",
         "_logs",
         "_patience",
         "_refusal",
@@ -41,6 +42,7 @@ FLOORS = {
         "_retry",
         "_session",
         "_binding",
+        "_plan",
         "_polling",
         "_sockets",
         "_wire",
@@ -87,6 +89,7 @@ PURE = {
     "_impala_rules",
     "_refusal",
     "_model",
+    "_plan",
     "_retry",
     "_roster",
     "_session",
@@ -101,7 +104,6 @@ IMPURE = {"time", "datetime", "socket", "ssl", "select", "threading", "subproces
 
 #: Private names of others that we need, because no public one does it.
 BORROWED = {
-    ("_binding", "impala.interface._bind_parameters"),
     ("_transports", "impala._thrift_api.get_transport"),
     ("dbapi", "impala.dbapi._DBAPITypeObject"),
 }
@@ -278,7 +280,6 @@ COSTLY = [
     "rich",
     "sqlalchemy",
     "sqlglot",
-    "sqlparse",
 ]
 
 

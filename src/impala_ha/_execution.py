@@ -15,14 +15,14 @@ from typing import Any
 
 from impala.hiveserver2 import HiveServer2Cursor
 
-from . import _logs, errors
+from . import _logs, _plan, errors
 from ._attempts import Call, doubtful_faults
 from ._fault_rules import classify
 from ._faults import Fault
 from ._home import Got, Home, Sent, printed_id
 from ._link import Link
 from ._polling import rows
-from ._statement import Effect, Statement, reads_what_it_writes
+from ._statement import Effect, Statement
 
 
 @dataclass(slots=True)
@@ -136,7 +136,8 @@ class Execution(Home):
 
         def explain(link: Link) -> str:
             self._settle(link)
-            found = rows(self.session, f"EXPLAIN {text}", self._failover.cluster.clock)
+            asked = f"EXPLAIN {text}"
+            found = rows(self.session, asked, self._failover.cluster.clock, _plan.LEVEL)
             return "\n".join(str(line) for (line,) in found)
 
         try:
@@ -145,7 +146,7 @@ class Execution(Home):
             return False
         finally:
             self._trail = trail
-        if reads_what_it_writes(plan):
+        if not _plan.may_run_again(plan, text or "", errand.statement, self._wanted.database):
             return False
         errand.statement = replace(errand.statement, effect=Effect.HARMLESS, replaces=False)
         return True

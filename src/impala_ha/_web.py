@@ -68,9 +68,7 @@ class Web:
 def _body(answer: Answer, most: int) -> bytes | None:
     if answer.status != _OK or answer.header("content-encoding").lower() not in ("", "identity"):
         return None
-    pieces: list[bytes] = []
-    left = most
-    while left and (piece := answer.read(left)):
-        pieces.append(piece)
-        left -= len(piece)
-    return b"".join(pieces)
+    body = bytearray()
+    while len(body) < most and (piece := answer.read(most - len(body))):
+        body += piece
+    return bytes(body)

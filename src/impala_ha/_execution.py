@@ -22,6 +22,7 @@ from ._faults import Fault
 from ._home import Got, Home, Sent, printed_id
 from ._link import Link
 from ._polling import rows
+from ._question import Question
 from ._statement import Effect, Statement
 
 
@@ -45,7 +46,7 @@ class Errand:
     freely: bool = False
     accepted: bool = False
     begun: bool = False
-    questions: list[Any] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
 
 
 class Execution(Home):
@@ -162,9 +163,11 @@ class Execution(Home):
         cluster, driver = self._failover.cluster, self._failover.driver
 
         def resolver(timeout: float) -> errors.Outcome:
-            from ._outcome import resolve  # noqa: PLC0415 - hardly ever needed
-
-            return resolve(questions[-1], cluster, driver, timeout)
+            try:
+                from ._outcome import resolve  # noqa: PLC0415 - hardly ever needed
+            except (ImportError, OSError):  # the package was replaced, or no file can be opened
+                return errors.Outcome.UNKNOWN
+            return resolve(questions, cluster, driver, timeout)
 
         unknown.resolver = resolver
         last = questions[-1]
@@ -184,9 +187,9 @@ class Execution(Home):
         self._discard()
         self._settle(link)
         link.check()
+        self._submitted += 1
         errand.submit(self)
-        taken = printed_id(self._last_operation.handle.operationId)
-        self._taken.append((self._last_operation_string, taken))
+        self._taken.append(printed_id(self._last_operation.handle.operationId))
         self._last_operation_active = True
         errand.accepted = True
 

@@ -19,7 +19,7 @@ ROOMS = {path.stem: path for path in HOUSE.glob("*.py")}
 
 #: From the ground up.  A room knows rooms of lower floors only.
 FLOORS = {
-    "values": {"_scanner", "_faults", "_interrupts"},
+    "values": {"_scanner", "_faults", "_interrupts", "_literals"},
     "ground": {
         "errors",
         "_clock",
@@ -91,6 +91,7 @@ PURE = {
     "_roster",
     "_session",
     "_scanner",
+    "_literals",
     "_settings",
     "_statement",
     "_verdicts",
@@ -101,7 +102,6 @@ IMPURE = {"time", "datetime", "socket", "ssl", "select", "threading", "subproces
 
 #: Private names of others that we need, because no public one does it.
 BORROWED = {
-    ("_binding", "impala.interface._bind_parameters"),
     ("_transports", "impala._thrift_api.get_transport"),
     ("dbapi", "impala.dbapi._DBAPITypeObject"),
 }

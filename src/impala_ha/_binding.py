@@ -26,7 +26,7 @@ _ANY = rf"(?P<next>\?|%s)|{_CODE['numeric']}"
 # A key may have pairs of parentheses in it, as in Python: %(avg(x))s.
 _PYFORMAT = r"%\((?P<key>[^()]*(?:\([^()]*\)[^()]*){0,8})\)(?P<s>s?)"
 _NAMED_IN_CODE = rf"(?P<percent>%%)|{_PYFORMAT}|:(?P<name>[^\d\W]\w*)|(?P<list>\?|%s\b|:[0-9]+)"
-_NAMED_IN_QUOTES = rf"(?P<escape>(?:\\[^%]){1, 500})|(?P<slash>\\?)(?:(?P<percent>%%)|{_PYFORMAT})"
+_NAMED_IN_QUOTES = rf"(?P<escape>(?:\\[^%]){{1,500}})|(?P<slash>\\?)(?:(?P<percent>%%)|{_PYFORMAT})"
 _QUOTED = {Token.STRING, Token.NAME}
 _ONE_VALUE = (str, bytes, bytearray, memoryview)
 _SHOWN = 10  # names or numbers in a message

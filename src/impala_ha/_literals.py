@@ -105,7 +105,9 @@ def _path(value: Any) -> str:
 
 
 def _bytes(value: Any) -> str:
-    return f"cast(unhex('{bytes(value).hex()}') as binary)"
+    digits = bytes(value).hex()
+    text = f"unhex('{digits}')" if digits else "''"
+    return f"cast({text} as binary)"
 
 
 def _boolean(value: Any) -> str:

@@ -170,6 +170,14 @@ def test_a_percent_sign_alone_is_a_percent_sign():
     assert bound(sql, {"a": 1}) == sql.replace(":a", "1")
 
 
+def test_a_statement_may_be_long():
+    """It is bound in one pass; a pass for each literal would take minutes here."""
+    texts = "'10:20', " * 100_000
+
+    assert bound(f"select {texts}:a", {"a": 1}) == f"select {texts}1"
+    assert bound(f"select {texts}?", [1]) == f"select {texts}1"
+
+
 @pytest.mark.parametrize("nothing", [None, [], {}, (), ""])
 def test_without_parameters_markers_are_text(nothing):
     sql = "select '%s', ':a', '?', 100 % 7"
@@ -201,6 +209,8 @@ def test_a_configuration_goes_along_without_parameters():
         ("select ?", [1] * 30, None, r"2, 3, 4, 5, 6, 7, 8, 9, 10, 11, \.\.\."),
         ("select '?'", [1], "qmark", r"markers \(\?\) for 0 values.*In quotes and comments"),
         ("select 'x%s'", [1], None, "only '%s' is one"),
+        ("select 'not closed ?", [1], None, "for 0 values"),
+        ("select 1 /* ?", [1], None, "for 0 values"),
         ("select :2", [1, 2], None, "without a marker 1"),
         ("select :1, :3", [1, 2], "numeric", r"\(:1\).*without a value are 3, without a marker 2"),
         ("select :0", [1], None, "without a value are 0"),

@@ -93,6 +93,7 @@ LITERALS = [
     (Path("/a'b"), r"'/a\'b'"),
     (PureWindowsPath("c:\\d"), r"'c:\\d'"),
     (b"\xff\0'", "cast(unhex('ff0027') as binary)"),
+    (b"", "cast('' as binary)"),
     (bytearray(b"a"), "cast(unhex('61') as binary)"),
     (memoryview(b"abcd")[::2], "cast(unhex('6163') as binary)"),
     (np.bytes_(b"a"), "cast(unhex('61') as binary)"),

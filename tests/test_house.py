@@ -19,7 +19,7 @@ ROOMS = {path.stem: path for path in HOUSE.glob("*.py")}
 
 #: From the ground up.  A room knows rooms of lower floors only.
 FLOORS = {
-    "values": {"_scanner", "_faults", "_interrupts"},
+    "values": {"_scanner", "_faults", "_interrupts", "_literals"},
     "ground": {
         "errors",
         "_clock",
@@ -27,7 +27,6 @@ FLOORS = {
         "_statement",
         "_extras",
         "_kerberos_errors",
-        "_literals",
         "_logs",
         "_patience",
         "_refusal",
@@ -96,6 +95,7 @@ PURE = {
     "_roster",
     "_session",
     "_scanner",
+    "_literals",
     "_settings",
     "_statement",
     "_verdicts",

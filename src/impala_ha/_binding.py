@@ -1,26 +1,35 @@
 """
-From a text and parameters to a statement, in all of PEP 249's paramstyles as impyla has them.
+From a text and parameters to a statement; what works with impyla gives the same statement here.
 
-A marker counts where it stands in code: in literals, quoted names and comments ``:10``, ``?`` and
-``%s`` are text.  (impyla takes the minutes of ``'10:20'`` for parameter 20.)  With one exception,
-for code that was written for impyla: ``%(name)s`` in a literal is replaced by the value as a part
-of it, and so is ``%s`` where the markers outside of literals leave values over.
+Markers count in code only: a text in quotes, a quoted name and a comment are left alone.  Two
+exceptions, which are in use: ``'%s'``, with nothing else in the quotes, is a marker, and
+``%(name)s`` is one in any quotes.  There the value goes in as text, without quotes of its own.
+A list goes with ``?``, ``%s`` and ``:1``, a dict with ``:name`` and ``%(name)s``, and with a dict
+``%%`` is a percent sign.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from functools import lru_cache, partial
+from itertools import islice
+from typing import Any, NoReturn
 
 from . import errors
-from ._literals import NoLiteral, inside, literal
+from ._literals import inside, literal
 from ._scanner import Token, scan
 
-_MARKERS = {"qmark": r"\?", "format": "%s", "numeric": r":(?P<number>\d+)"}
-_NAMED = r"%%|:([^\W\d]\w*)|%\(([^)]*)\)(\w?)"
-_PYFORMAT = r"%%|%\(([^)]*)\)s"
+_STYLES = ("qmark", "format", "numeric")  # those of a list
+_CODE = {"qmark": r"(?P<next>\?)", "format": r"(?P<next>%s)", "numeric": r":(?P<index>[0-9]{1,9})"}
+_ANY = rf"(?P<next>\?|%s)|{_CODE['numeric']}"
+# A key may have pairs of parentheses in it, as in Python: %(avg(x))s.
+_PYFORMAT = r"%\((?P<key>[^()]*(?:\([^()]*\)[^()]*){0,8})\)(?P<s>s?)"
+_NAMED_IN_CODE = rf"(?P<percent>%%)|{_PYFORMAT}|:(?P<name>[^\d\W]\w*)|(?P<list>\?|%s\b|:[0-9]+)"
+_NAMED_IN_QUOTES = rf"(?P<escape>(?:\\[^%]){{1,500}})|(?P<slash>\\?)(?:(?P<percent>%%)|{_PYFORMAT})"
+_QUOTED = {Token.STRING, Token.NAME}
+_ONE_VALUE = (str, bytes, bytearray, memoryview)
+_SHOWN = 10  # names or numbers in a message
 
 
 class BindingError(
@@ -43,148 +52,186 @@ def bind(
 
     Args:
         operation: SQL, with markers in any of PEP 249's styles.
-        parameters: A list, tuple or mapping; nothing is bound when it is empty.
+        parameters: A list, tuple or dict; nothing is bound when it is empty.
         configuration: Query options for this statement; ``paramstyle`` among them is for binding.
 
     Raises:
-        BindingError: They do not fit, or a value has no literal; nothing was sent.
+        ProgrammingError: *operation* is no text, or markers and parameters do not fit, or a value
+            has no SQL (then it is also the KeyError, TypeError or ValueError of impyla).
     """
     if not isinstance(operation, str):
-        raise BindingError(f"a statement is a str of SQL, not {type(operation).__name__}")
+        raise errors.ProgrammingError(
+            f"operation must be a str of SQL, not {type(operation).__name__}"
+        )
     overlay = dict(configuration) if configuration else None
     style = overlay.pop("paramstyle", None) if overlay else None
-    if isinstance(parameters, Mapping):
-        text = _by_name(operation, parameters) if parameters else operation
-    elif isinstance(parameters, (list, tuple)):
-        text = _by_position(operation, parameters, style) if parameters else operation
-    elif parameters is None:
-        text = operation
-    else:
-        raise BindingError(
-            f"parameters are a list, a tuple or a mapping, not {type(parameters).__name__}"
-        )
+    text = _bound(operation, parameters, style)
     try:
         text.encode()
-    except UnicodeEncodeError as error:
-        raise BindingError(f"the statement is not valid Unicode: {error}") from None
+    except UnicodeEncodeError:
+        raise BindingError("the statement has half of a surrogate pair: no valid UTF-8") from None
     return text, overlay
 
 
-def _by_position(operation: str, values: list[Any] | tuple[Any, ...], style: str | None) -> str:
-    pattern, pieces = _pattern(style), _pieces(operation)
-    found = [m for token, p in pieces if token is Token.CODE for m in re.finditer(pattern, p)]
-    numbers, in_order = {m["number"] for m in found} - {None}, sum(not m["number"] for m in found)
-    # Where markers outside of literals take all the values, those in literals are text.
-    in_literals = style in {None, "format"} and max(len(numbers), in_order) < len(values)
-    used: set[int] = set()
-    order = itertools.count()
+def _bound(operation: str, parameters: Any, style: str | None) -> str:
+    if parameters is None or (isinstance(parameters, Sized) and not len(parameters)):
+        return operation
+    if isinstance(parameters, Mapping):
+        return _Named(parameters).bind(operation)
+    if isinstance(parameters, Sequence) and not isinstance(parameters, _ONE_VALUE):
+        return _Listed(parameters, style).bind(operation)
+    raise BindingError(f"parameters must be a list, tuple or dict, not {type(parameters).__name__}")
 
-    def value(number: str | None, write: Callable[[Any], str]) -> str:
-        index = int(number) - 1 if number else next(order)
-        used.add(index)
-        if not 0 <= index < len(values):
+
+class _Listed:
+    """Values by position."""
+
+    def __init__(self, values: Sequence[Any], style: str | None) -> None:
+        if style in ("named", "pyformat"):
+            raise BindingError(f"paramstyle {style!r} needs a dict of parameters, not a list")
+        if style is not None and style not in _STYLES:
+            raise BindingError(f"paramstyle {style!r} is none of {', '.join(_STYLES)}")
+        self._values = values
+        self._style = style
+        self._count = 0
+        self._numbers: set[int] = set()
+
+    def bind(self, sql: str) -> str:
+        """*sql* with the values; every value has its marker and every marker its value."""
+        code = _pattern(_CODE[self._style] if self._style else _ANY)
+        parts = []
+        for token, start, end in scan(sql):
+            part = sql[start:end]
+            if token is Token.CODE:
+                part = code.sub(self._in_code, part)
+            elif token in _QUOTED and part[1:-1] == "%s" and self._style in (None, "format"):
+                part = part[0] + self._next(partial(inside, quote=part[0])) + part[0]
+            parts.append(part)
+        self._check()
+        return "".join(parts)
+
+    def _in_code(self, found: re.Match[str]) -> str:
+        if found.lastgroup == "next":
+            return _spaced(found, self._next(literal))
+        self._numbers.add(int(found["index"]))
+        return _spaced(found, self._at(int(found["index"]), literal))
+
+    def _next(self, convert: Callable[[Any], str]) -> str:
+        self._count += 1
+        return self._at(self._count, convert)
+
+    def _at(self, number: int, convert: Callable[[Any], str]) -> str:
+        if not 1 <= number <= len(self._values):
+            return ""  # an error, when all are counted
+        return _converted(self._values[number - 1], str(number), convert)
+
+    def _check(self) -> None:
+        wanted = self._numbers | set(range(1, self._count + 1))
+        given = set(range(1, len(self._values) + 1))
+        if wanted == given:
+            return
+        markers = {"qmark": "?", "format": "%s", "numeric": ":1"}.get(self._style or "")
+        raise BindingError(
+            f"the statement has markers ({markers or '?, %s or :1'}) for {len(wanted)} values, and "
+            f"{len(given)} were given: without a value are {_few(sorted(wanted - given))}, without "
+            f"a marker {_few(sorted(given - wanted))}. In quotes and comments a marker is text; "
+            "only '%s' is one, where it stands alone in quotes"
+        )
+
+
+class _Named:
+    """Values by name."""
+
+    def __init__(self, values: Mapping[Any, Any]) -> None:
+        self._values = values
+        self._missing: dict[str, None] = {}
+        self._quote = ""
+
+    def bind(self, sql: str) -> str:
+        """*sql* with the values; each marker has its value, and a value may go unused."""
+        code, quoted = _pattern(_NAMED_IN_CODE), _pattern(_NAMED_IN_QUOTES)
+        parts = []
+        for token, start, end in scan(sql):
+            part = sql[start:end]
+            if token is Token.CODE:
+                part = code.sub(self._in_code, part)
+            elif "%" not in part:
+                pass
+            elif part[1:-1] == "%s":
+                _refuse_list(part)
+            elif token in _QUOTED:
+                self._quote = part[0]
+                part = quoted.sub(self._in_quotes, part)
+            else:
+                part = part.replace("%%", "%")
+            parts.append(part)
+        if self._missing:
             raise BindingError(
-                f"there is a marker for parameter {index + 1}, and {len(values)} are given "
-                f"(paramstyle {style or 'qmark, format or numeric'})"
+                f"the parameters have no value for {_few(self._missing)}; "
+                f"given are {_few(self._values)}. In quotes too, %(name)s is a marker and %% a "
+                "percent sign"
             )
-        return _written(values[index], write, f"parameter {index + 1}")
+        return "".join(parts)
 
-    out = []
-    for token, piece in pieces:
-        if token is Token.CODE:
-            out.append(_replaced(pattern, lambda m: value(m["number"], literal), piece))
-        elif token is Token.STRING and in_literals:
-            out.append(_in_literal("%s", lambda _, write: value(None, write), piece))
-        else:
-            out.append(piece)
-    if len(used) < len(values):
-        raise BindingError(
-            f"there are markers for {len(used)} parameters outside of literals and comments, and "
-            f"{len(values)} are given (paramstyle {style or 'qmark, format or numeric'})"
-        )
-    return "".join(out)
-
-
-def _pattern(style: str | None) -> str:
-    if style in {"named", "pyformat"}:
-        raise BindingError(
-            f"paramstyle {style!r} does not go with a list of parameters: give a dict, or another "
-            f"paramstyle ({', '.join(_MARKERS)})"
-        )
-    if style is not None and style not in _MARKERS:
-        known = ", ".join([*_MARKERS, "named", "pyformat"])
-        raise BindingError(f"paramstyle must be one of {known}, not {style!r}")
-    wanted = _MARKERS.values() if style is None else [_MARKERS[style]]
-    return "|".join([*wanted, r"(?!)(?P<number>)"] if style in {"qmark", "format"} else wanted)
-
-
-def _by_name(operation: str, values: Mapping[str, Any]) -> str:
-    missing: dict[str, None] = {}
-
-    def value(name: str, write: Callable[[Any], str]) -> str:
-        if name not in values:
-            missing[name] = None
-            return ""
-        return _written(values[name], write, f"parameter {name!r}")
-
-    def marker(match: re.Match[str]) -> str:
-        if match[0] == "%%":
+    def _in_code(self, found: re.Match[str]) -> str:
+        if found["list"]:
+            _refuse_list(found[0])
+        if found["percent"]:
             return "%"
-        if match[2] is not None and match[3] != "s":
-            raise BindingError(f"{match[0]!r} is no marker: write %({match[2]})s, or %% for a %")
-        return value(match[1] or match[2], literal)
+        if found["name"]:
+            return _spaced(found, self._value(found["name"], literal))
+        return _spaced(found, self._pyformat(found, literal))
 
-    out = []
-    for token, piece in _pieces(operation):
-        if token is Token.CODE:
-            out.append(_replaced(_NAMED, marker, piece))
-        elif token is Token.STRING:
-            out.append(_in_literal(_PYFORMAT, lambda m, write: value(m[1], write), piece))
-        else:
-            out.append(piece.replace("%%", "%") if token is Token.NAME else piece)
-    if missing:
-        raise BindingError(
-            f"no value is given for {', '.join(map(repr, missing))}; given are "
-            f"{', '.join(map(repr, values))}"
-        )
-    return "".join(out)
+    def _in_quotes(self, found: re.Match[str]) -> str:
+        if found["escape"]:
+            return found[0]
+        if found["percent"]:
+            return found["slash"] + "%"
+        if found["slash"] and found["s"]:
+            raise BindingError(f"{found[0]} follows a backslash, which would change its value")
+        return found["slash"] + self._pyformat(found, partial(inside, quote=self._quote))
 
+    def _pyformat(self, found: re.Match[str], convert: Callable[[Any], str]) -> str:
+        key = found["key"]
+        if found["s"]:
+            return self._value(key, convert)
+        if key in self._values:
+            raise BindingError(f"write %({key})s, with an s, for the value of {key}")
+        return f"%({key})"  # an operator and parentheses: i %(n + 1)
 
-def _replaced(pattern: str, marker: Callable[[re.Match[str]], str], piece: str) -> str:
-    """*piece* with its markers replaced; two minus signs would begin a comment."""
-
-    def replace(match: re.Match[str]) -> str:
-        written = marker(match)
-        before = piece[match.start() - 1 : match.start()]
-        return f" {written}" if written[:1] == "-" == before else written
-
-    return re.sub(pattern, replace, piece)
+    def _value(self, name: str, convert: Callable[[Any], str]) -> str:
+        if name in self._values:
+            return _converted(self._values[name], name, convert)
+        self._missing[name] = None
+        return ""
 
 
-def _in_literal(
-    pattern: str, value: Callable[[re.Match[str], Callable[[Any], str]], str], piece: str
-) -> str:
-    """A string literal with its markers replaced; one that is nothing else may be NULL."""
-    whole = re.fullmatch(pattern, piece[1:-1])
-    if whole and whole[0] != "%%":
-        return value(whole, _whole)
-
-    def replace(match: re.Match[str]) -> str:
-        return "%" if match[0] == "%%" else value(match, inside)
-
-    return re.sub(pattern, replace, piece)
+def _refuse_list(marker: str) -> NoReturn:
+    raise BindingError(
+        f"{marker} is a marker for a list of parameters, and a dict was given: "
+        "write :name or %(name)s, or %% for a percent sign"
+    )
 
 
-def _pieces(operation: str) -> list[tuple[Token, str]]:
-    return [(piece.token, operation[piece.start : piece.end]) for piece in scan(operation)]
-
-
-def _whole(value: Any) -> str:
-    return "NULL" if literal(value) == "NULL" else f"'{inside(value)}'"
-
-
-def _written(value: Any, write: Callable[[Any], str], what: str) -> str:
+def _converted(value: Any, name: str, convert: Callable[[Any], str]) -> str:
     try:
-        return write(value)
-    except NoLiteral as error:
-        raise BindingError(f"{what}: {error}") from error
+        return convert(value)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise BindingError(f"parameter {name}: {error}") from error
+
+
+def _spaced(found: re.Match[str], sql: str) -> str:
+    """A negative number after a minus: ``5 --1`` would be a comment."""
+    before = found.string[found.start() - 1 : found.start()]
+    return f" {sql}" if before == "-" and sql.startswith("-") else sql
+
+
+def _few(names: Iterable[object]) -> str:
+    shown = [str(name) for name in islice(names, _SHOWN + 1)]
+    return ", ".join([*shown[:_SHOWN], *["..."] * (len(shown) > _SHOWN)]) or "none"
+
+
+@lru_cache(maxsize=8)
+def _pattern(text: str) -> re.Pattern[str]:
+    """Compiled at its first use, and not at each import."""
+    return re.compile(text)

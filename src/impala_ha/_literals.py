@@ -1,154 +1,249 @@
 """
-From a value of Python to a literal of Impala's SQL, by a table of types.
+From a Python value to the SQL that means it: one table, by type.
 
-impyla writes what it does not know with ``str()``: a UUID becomes a subtraction, a NumPy date the
-year it stands in.  Here what has no literal is an error before anything is sent.  Values of NumPy
-and pandas are known by the names of their types; nothing is imported for them.
+A type stands in the table as its package and its name, so that the kinds of numpy and pandas are
+known without an import.  A subclass counts as the nearest class above it that is listed.  What is
+not listed is refused, and so is what SQL cannot say: ``str()`` of an object is never sent.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import math
-import os
-from collections.abc import Callable, Iterable
-from collections.abc import Set as AbstractSet
-from decimal import Decimal
-from enum import Enum
+import re
+from collections.abc import Callable
 from typing import Any
 
-# In impyla's order: the backslash first.
-_ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("'", "\\'"), ('"', '\\"'))
-_MISSING = frozenset({"NaTType", "NAType"})  # pandas.NaT and pandas.NA
+DIGITS = 38  # of Impala's widest DECIMAL; it reads a longer number as DOUBLE and says nothing
+_FIRST_YEAR = 1400  # of a TIMESTAMP; what is earlier is NULL for Impala
+_DEPTH = 2  # of lists in lists: VALUES (1, 2), (3, 4)
+_ESCAPES = {"\\": r"\\", "\n": r"\n", "\r": r"\r", "'": r"\'", '"': r"\""}
+_NANOSECONDS = {
+    "W": 604_800 * 10**9,
+    "D": 86_400 * 10**9,
+    "h": 3_600 * 10**9,
+    "m": 60 * 10**9,
+    "s": 10**9,
+    "ms": 10**6,
+    "us": 1_000,
+    "ns": 1,
+}
 
 
-class NoLiteral(ValueError):
-    """A value that cannot be written as a literal; the text says why."""
+class _Text(str):
+    """What stands between quotes; any other result of a converter is SQL as it is."""
+
+    __slots__ = ()
 
 
 def literal(value: Any) -> str:
     """
-    *value* as SQL.
-
-    ========================================= ====================================================
-    None, NaN, NaT, pandas.NA                 ``NULL``
-    bool, int, float, Decimal                 the number; infinity as ``CAST('inf' AS DOUBLE)``
-    str, UUID, path, time                     the text in quotes
-    date, datetime, datetime64, Timestamp     the text in quotes, nanoseconds included
-    bytes, bytearray, memoryview              ``UNHEX('...')``
-    Enum                                      its value
-    list, tuple, set, array                   ``(1, 2)``, for IN
-    ========================================= ====================================================
+    The SQL for *value*.
 
     Raises:
-        NoLiteral: Everything else; a date or time with a zone, which Impala does not have; an empty
-            list; a text that cannot be encoded.
+        TypeError: Its type is not in the table.
+        ValueError: SQL has no literal for it.
     """
-    if value is None or type(value).__name__ in _MISSING:
-        return "NULL"
-    if isinstance(value, Enum):
-        return literal(value.value)
-    for kinds, write in _TABLE:
-        if isinstance(value, kinds):
-            return write(value)
-    if _is_numpy(value):
-        return _numpy(value)
-    if type(value).__module__ == "uuid":
-        return _text(str(value))
-    raise NoLiteral(f"a {_name(value)} has no literal in Impala's SQL")
+    return _sql(value, _DEPTH)
 
 
-def inside(value: Any) -> str:
-    """*value* as a part of a string literal."""
-    written = literal(value)
-    if written.startswith("'"):
-        return written[1:-1]
-    if written == "NULL" or written.startswith(("UNHEX", "CAST", "(")):
-        raise NoLiteral(f"{written} cannot stand in a literal: leave out the quotes around it")
-    return written
+def inside(value: Any, quote: str) -> str:
+    """
+    *value* as a part of a literal or a name that stands in *quote* already.
+
+    Raises:
+        TypeError: Its type is not in the table.
+        ValueError: It is neither a number nor a text, or a text in a name.
+    """
+    sql = _convert(value, _DEPTH)
+    if isinstance(sql, _Text) and quote != "`":
+        return _escape(sql)
+    if re.fullmatch(r"True|False|[-+.\de]+", sql) and not isinstance(sql, _Text):
+        return sql
+    raise ValueError(f"{_kind(value)} cannot stand within {quote}{quote}")
 
 
-def _text(value: str) -> str:
+def _sql(value: Any, depth: int) -> str:
+    sql = _convert(value, depth)
+    return f"'{_escape(sql)}'" if isinstance(sql, _Text) else sql
+
+
+def _convert(value: Any, depth: int) -> str:
+    for base in type(value).__mro__:
+        name = f"{base.__module__.partition('.')[0]}.{base.__qualname__}"
+        if name in _LISTS:
+            return _list(value, depth)
+        if name in _TABLE:
+            return _TABLE[name](value)
+        if name == "enum.Enum":
+            return _convert(value.value, depth)
+    raise TypeError(f"{_kind(value)} has no SQL literal: convert it first")
+
+
+def _kind(value: Any) -> str:
+    kind = type(value)
+    return f"a value of type {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"[\\\n\r'\"]", lambda found: _ESCAPES[found[0]], str(text))
+
+
+def _null(_: Any) -> str:
+    return "NULL"
+
+
+def _text(value: Any) -> str:
+    text = str.__str__(value) if isinstance(value, str) else str(value)
     try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise NoLiteral(f"a text that is not valid Unicode: {error}") from None
-    for character, escaped in _ESCAPES:
-        value = value.replace(character, escaped)
-    return f"'{value}'"
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text with half of a surrogate pair is not valid UTF-8") from None
+    return _Text(text)
 
 
-def _float(value: float) -> str:
-    if math.isnan(value):
-        return "NULL"
-    if math.isinf(value):
-        return f"CAST('{'-' * (value < 0)}inf' AS DOUBLE)"
-    return float.__repr__(value)  # NumPy's own names the type
-
-
-def _decimal(value: Decimal) -> str:
-    if value.is_nan():
-        return "NULL"
-    if value.is_infinite():
-        raise NoLiteral("a Decimal that is infinite has no literal in Impala's SQL")
-    return format(value, "f")  # with an exponent it would be a DOUBLE
-
-
-def _moment(value: Any) -> str:
-    if value.tzinfo is not None:
-        raise NoLiteral(
-            f"a {_name(value)} with a time zone, which Impala does not have: give it without one "
-            "(value.astimezone(zone).replace(tzinfo=None))"
-        )
-    return _text(str(value))
+def _path(value: Any) -> str:
+    return _text(value.__fspath__())
 
 
 def _bytes(value: Any) -> str:
-    return f"UNHEX('{bytes(value).hex()}')" if len(value) else "''"
+    digits = bytes(value).hex()
+    text = f"unhex('{digits}')" if digits else "''"
+    return f"cast({text} as binary)"
 
 
-def _several(value: Iterable[Any]) -> str:
-    items = [literal(item) for item in value]
-    if not items:
-        raise NoLiteral("an empty list, for which there is no IN")
-    if any(item.startswith("(") for item in items):
-        raise NoLiteral("a list in a list")
-    return f"({', '.join(sorted(items) if isinstance(value, AbstractSet) else items)})"
+def _boolean(value: Any) -> str:
+    return str(bool(value))
 
 
-_TABLE: tuple[tuple[tuple[type, ...], Callable[[Any], str]], ...] = (
-    ((str,), _text),
-    ((bool,), str),
-    ((int,), int.__repr__),
-    ((float,), _float),
-    ((Decimal,), _decimal),
-    ((dt.datetime, dt.time), _moment),
-    ((dt.date,), lambda value: _text(str(value))),
-    ((bytes, bytearray, memoryview), _bytes),
-    ((list, tuple, set, frozenset), _several),
-    ((os.PathLike,), lambda value: _text(os.fsdecode(value))),
-)
+def _integer(value: Any) -> str:
+    number = int(value)
+    if abs(number) >= 10**DIGITS:
+        raise ValueError(f"an integer of more than {DIGITS} digits is not exact in Impala")
+    return str(number)
 
 
-def _is_numpy(value: Any) -> bool:
-    return any(kind.__module__ == "numpy" for kind in type(value).__mro__)
+def _float(value: Any) -> str:
+    # The shortest text that gives this very number, also where numpy's float is shorter than ours.
+    text = float.__repr__(value) if isinstance(value, float) else str(value)
+    return f"cast('{text}' as double)" if text in {"nan", "inf", "-inf"} else text
 
 
-def _numpy(value: Any) -> str:
-    """A NumPy scalar or array."""
-    kind = getattr(value, "dtype", None)
-    if getattr(value, "ndim", 0):
-        return _several(list(value))
-    if kind is not None and kind.kind == "M":
-        text = str(value if kind.str[-3:-1] not in {"[Y", "[M"} else value.astype("M8[D]"))
-        return "NULL" if text == "NaT" else _text(text.replace("T", " "))
-    if kind is not None and kind.kind in "biufSU":
-        plain = value.item()
-        if not _is_numpy(plain):  # a longdouble stays what it is
-            return literal(plain)
-    raise NoLiteral(f"a {_name(value)} has no literal in Impala's SQL")
+def _decimal(value: Any) -> str:
+    _, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise ValueError("Impala's DECIMAL has neither NaN nor infinity")  # noqa: TRY004
+    if max(len(digits) + max(exponent, 0), -exponent) > DIGITS:
+        raise ValueError(f"a Decimal of more than {DIGITS} digits is not exact in Impala")
+    return f"{value:f}"
 
 
-def _name(value: Any) -> str:
-    kind = type(value)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+def _datetime(value: Any) -> str:
+    if value.tzinfo is not None:
+        raise ValueError(
+            "Impala's TIMESTAMP has no time zone: convert it to the zone that the table uses, "
+            "then remove it with .replace(tzinfo=None)"
+        )
+    if value.year < _FIRST_YEAR:
+        raise ValueError(f"Impala's TIMESTAMP begins in the year {_FIRST_YEAR}")
+    return _Text(value.isoformat(" "))
+
+
+def _date(value: Any) -> str:
+    return _Text(value.isoformat())
+
+
+def _time(value: Any) -> str:
+    if value.tzinfo is not None:
+        raise ValueError("Impala knows no time of day with a time zone")
+    return _Text(value.isoformat())
+
+
+def _timedelta(value: Any) -> str:
+    seconds = value.days * 86_400 + value.seconds
+    microseconds = seconds * 10**6 + value.microseconds
+    return _interval(microseconds * 1_000 + getattr(value, "nanoseconds", 0))
+
+
+def _interval(nanoseconds: int) -> str:
+    microseconds, rest = divmod(nanoseconds, 1_000)
+    return (
+        f"INTERVAL {nanoseconds} NANOSECONDS" if rest else f"INTERVAL {microseconds} MICROSECONDS"
+    )
+
+
+def _numpy_datetime(value: Any) -> str:
+    text, unit = str(value), _unit(value)[1]
+    if text == "NaT":
+        return "NULL"
+    if unit in {"Y", "M", "W"}:
+        text = str(value.astype("datetime64[D]"))
+    elif unit == "h":
+        text = str(value.astype("datetime64[s]"))
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?", text):
+        raise ValueError("Impala's TIMESTAMP has years 1400 to 9999 and nanoseconds")
+    if "T" in text and int(text[:4]) < _FIRST_YEAR:
+        raise ValueError(f"Impala's TIMESTAMP begins in the year {_FIRST_YEAR}")
+    return _Text(text.replace("T", " ") + (":00" if unit == "m" else ""))
+
+
+def _numpy_timedelta(value: Any) -> str:
+    if str(value) == "NaT":
+        return "NULL"
+    count, unit = _unit(value)
+    if unit not in _NANOSECONDS:
+        raise ValueError(f"a timedelta64 in units of {unit or 'nothing'} has no INTERVAL")
+    return _interval(int(value.astype("int64")) * count * _NANOSECONDS[unit])
+
+
+def _unit(value: Any) -> tuple[int, str]:
+    """From ``datetime64[25us]``: 25 and ``us``."""
+    found = re.search(r"\[(\d*)(\w+)\]", str(value.dtype))
+    return (int(found[1] or 1), found[2]) if found else (1, "")
+
+
+def _list(value: Any, depth: int) -> str:
+    if getattr(value, "shape", None) == ():  # an array of numpy without a dimension is one value
+        return _sql(value[()], depth)
+    if not depth:
+        raise ValueError(f"lists within lists go {_DEPTH} deep in SQL")
+    if not len(value):
+        raise ValueError("an empty list has no SQL: IN () is not valid, and IN (NULL) misleads")
+    return f"({', '.join(_sql(one, depth - 1) for one in value)})"
+
+
+_LISTS = {
+    "builtins.list",
+    "builtins.tuple",
+    "builtins.set",
+    "builtins.frozenset",
+    "builtins.range",
+    "numpy.ndarray",
+    "pandas.Series",
+    "pandas.Index",
+}
+
+_TABLE: dict[str, Callable[[Any], str]] = {
+    "builtins.NoneType": _null,
+    "pandas.NAType": _null,
+    "pandas.NaTType": _null,
+    "numpy.MaskedConstant": _null,
+    "builtins.bool": _boolean,
+    "numpy.bool": _boolean,
+    "numpy.bool_": _boolean,
+    "builtins.int": _integer,
+    "numpy.integer": _integer,
+    "builtins.float": _float,
+    "numpy.floating": _float,
+    "decimal.Decimal": _decimal,
+    "builtins.str": _text,
+    "uuid.UUID": _text,
+    "pathlib.PurePath": _path,
+    "builtins.bytes": _bytes,
+    "builtins.bytearray": _bytes,
+    "builtins.memoryview": _bytes,
+    "datetime.datetime": _datetime,
+    "datetime.date": _date,
+    "datetime.time": _time,
+    "datetime.timedelta": _timedelta,
+    "numpy.datetime64": _numpy_datetime,
+    "numpy.timedelta64": _numpy_timedelta,
+}

@@ -8,12 +8,14 @@ closing spoils nothing (`_close_finished_operation`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from impala.hiveserver2 import HiveServer2Cursor
+from thrift.Thrift import TException
 
 from . import _logs, _plan, errors
 from ._attempts import Call, doubtful_faults
@@ -101,8 +103,23 @@ class Execution(Home):
             doubtful=doubtful_faults(statement.kind),
             finished=finished and (errand.begun or writes),
             proof=not errand.accepted,
+            admitted=self._was_admitted if writes else None,
             fence=None if finished or not writes else partial(self._fence, errand),
         )
+
+    def _was_admitted(self) -> bool:
+        """
+        Does its profile show that the last statement was admitted?
+
+        A function of the user's may fail with any words, those of admission control too (Impala
+        leaves out "UDF ERROR:" where it fails with constant arguments: be/src/exprs/
+        scalar-expr-evaluator.cc).  The profile's line is admission-controller.cc's.
+        """
+        try:
+            profile = self._last_operation.get_profile()
+        except (errors.Error, TException):
+            return False
+        return re.search(r"(?m)^\s*Admission result: Admitted", str(profile)) is not None
 
     def _fence(self, errand: Errand, link: Link, again: bool) -> bool:
         """

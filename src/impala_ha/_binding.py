@@ -25,7 +25,9 @@ _CODE = {"qmark": r"(?P<next>\?)", "format": r"(?P<next>%s)", "numeric": r":(?P<
 _ANY = rf"(?P<next>\?|%s)|{_CODE['numeric']}"
 # A key may have pairs of parentheses in it, as in Python: %(avg(x))s.
 _PYFORMAT = r"%\((?P<key>[^()]*(?:\([^()]*\)[^()]*){0,8})\)(?P<s>s?)"
-_NAMED_IN_CODE = rf"(?P<percent>%%)|{_PYFORMAT}|:(?P<name>[^\d\W]\w*)|(?P<list>\?|%s\b|:[0-9]+)"
+_NAMED_IN_CODE = (
+    rf"(?P<percent>%%)|{_PYFORMAT}|(?<!:):(?P<name>[^\d\W]\w*)|(?P<list>\?|%s\b|:[0-9]+)"
+)
 _NAMED_IN_QUOTES = rf"(?P<escape>(?:\\[^%]){{1,500}})|(?P<slash>\\?)(?:(?P<percent>%%)|{_PYFORMAT})"
 _QUOTED = {Token.STRING, Token.NAME}
 _ONE_VALUE = (str, bytes, bytearray, memoryview)
@@ -95,6 +97,7 @@ class _Listed:
         self._style = style
         self._count = 0
         self._numbers: set[int] = set()
+        self._alone = False  # whether there is a '%s' that is alone in its quotes
 
     def bind(self, sql: str) -> str:
         """*sql* with the values; every value has its marker and every marker its value."""
@@ -105,6 +108,7 @@ class _Listed:
             if token is Token.CODE:
                 part = code.sub(self._in_code, part)
             elif token in _QUOTED and part[1:-1] == "%s" and self._style in (None, "format"):
+                self._alone = True
                 part = part[0] + self._next(partial(inside, quote=part[0])) + part[0]
             parts.append(part)
         self._check()
@@ -128,6 +132,11 @@ class _Listed:
     def _check(self) -> None:
         wanted = self._numbers | set(range(1, self._count + 1))
         given = set(range(1, len(self._values) + 1))
+        if self._numbers and self._alone:
+            raise BindingError(
+                "'%s' in quotes stands beside markers with numbers (:1), and would take the value "
+                "of one of them: name the paramstyle, numeric for text in the quotes"
+            )
         if wanted == given:
             return
         markers = {"qmark": "?", "format": "%s", "numeric": ":1"}.get(self._style or "")
@@ -178,6 +187,9 @@ class _Named:
             _refuse_list(found[0])
         if found["percent"]:
             return "%"
+        before = found.string[max(found.start() - 1, 0) : found.start()]
+        if found["name"] and re.match(r"\w", before) and found["name"] not in self._values:
+            return found[0]  # a field and its type: struct<a:int>
         if found["name"]:
             return _spaced(found, self._value(found["name"], literal))
         return _spaced(found, self._pyformat(found, literal))

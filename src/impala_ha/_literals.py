@@ -15,7 +15,8 @@ from typing import Any
 DIGITS = 38  # of Impala's widest DECIMAL; it reads a longer number as DOUBLE and says nothing
 _FIRST_YEAR = 1400  # of a TIMESTAMP; what is earlier is NULL for Impala
 _DEPTH = 2  # of lists in lists: VALUES (1, 2), (3, 4)
-_ESCAPES = {"\\": r"\\", "\n": r"\n", "\r": r"\r", "'": r"\'", '"': r"\""}
+# The backslash first: those that follow bring one of their own.
+_ESCAPES = (("\\", r"\\"), ("\n", r"\n"), ("\r", r"\r"), ("'", r"\'"), ('"', r"\""))
 _NANOSECONDS = {
     "W": 604_800 * 10**9,
     "D": 86_400 * 10**9,
@@ -84,7 +85,9 @@ def _kind(value: Any) -> str:
 
 
 def _escape(text: str) -> str:
-    return re.sub(r"[\\\n\r'\"]", lambda found: _ESCAPES[found[0]], str(text))
+    for character, escaped in _ESCAPES:
+        text = text.replace(character, escaped)
+    return text
 
 
 def _null(_: Any) -> str:
@@ -124,13 +127,17 @@ def _integer(value: Any) -> str:
 def _float(value: Any) -> str:
     # The shortest text that gives this very number, also where numpy's float is shorter than ours.
     text = float.__repr__(value) if isinstance(value, float) else str(value)
-    return f"cast('{text}' as double)" if text in {"nan", "inf", "-inf"} else text
+    if text == "nan":
+        return "NULL"  # pandas and NumPy have no other word for a missing number
+    return f"cast('{text}' as double)" if text in {"inf", "-inf"} else text
 
 
 def _decimal(value: Any) -> str:
     _, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
-        raise ValueError("Impala's DECIMAL has neither NaN nor infinity")  # noqa: TRY004
+        if value.is_nan():
+            return "NULL"
+        raise ValueError("Impala's DECIMAL has no infinity")
     if max(len(digits) + max(exponent, 0), -exponent) > DIGITS:
         raise ValueError(f"a Decimal of more than {DIGITS} digits is not exact in Impala")
     return f"{value:f}"
@@ -216,9 +223,12 @@ _LISTS = {
     "builtins.set",
     "builtins.frozenset",
     "builtins.range",
+    "builtins.dict_keys",
+    "builtins.dict_values",
     "numpy.ndarray",
     "pandas.Series",
     "pandas.Index",
+    "pandas.ExtensionArray",
 }
 
 _TABLE: dict[str, Callable[[Any], str]] = {

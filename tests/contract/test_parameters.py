@@ -111,7 +111,7 @@ def test_a_value_comes_back(cursor, expression, value, expected):
 
 
 def test_not_a_number_comes_back(cursor):
-    assert math.isnan(back(cursor, "{}", float("nan")))
+    assert back(cursor, "{}", float("nan")) is None
 
 
 @ROUND_TRIP

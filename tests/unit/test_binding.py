@@ -324,3 +324,32 @@ def test_listed_statements_are_those_of_impyla(parts, style):
 def test_a_statement_that_cannot_be_encoded_is_told_before_it_is_sent(parameters):
     with pytest.raises(errors.ProgrammingError, match="half of a surrogate pair"):
         bind("select '\ud800'", parameters, None)
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [
+        ("select 1 from t where s like '%s' and id = :1", [7]),
+        ("select '%s', :1, :2", [1, 2]),
+    ],
+)
+def test_a_marker_in_quotes_never_takes_the_value_of_one_with_a_number(sql, values):
+    """impyla gives both the same value: ``like '%s' and id = :1`` becomes ``like '7'``."""
+    with pytest.raises(errors.ProgrammingError, match="paramstyle"):
+        bind(sql, values, None)
+
+
+def test_the_style_tells_which_of_two_markers_is_meant():
+    sql = "select 1 from t where s like '%s' and id = :1"
+
+    assert sql.replace(":1", "7") == bind(sql, [7], {"paramstyle": "numeric"})[0]
+
+
+@pytest.mark.parametrize("text", ["cast(null as struct<a:int>)", "x::int", "map<string:int>"])
+def test_a_colon_between_a_field_and_its_type_is_no_marker(text):
+    assert f"select {text}, 1" == bind(f"select {text}, :b", {"b": 1}, None)[0]
+
+
+def test_a_name_without_a_value_is_told_where_a_marker_can_stand():
+    with pytest.raises(errors.ProgrammingError, match="nme"):
+        bind("select 1 where a=:nme", {"name": 1}, None)

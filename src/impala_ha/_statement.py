@@ -9,6 +9,7 @@ write: it is then never run twice.
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -22,19 +23,24 @@ _WRITE = r"\b(insert|upsert|update|delete|create|merge|load|alter|drop)\b"
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
 _SOURCES = frozenset({"from", "with"})
+_QUERY = _ROWS | _SOURCES | {"table"}  # how a query may begin, for Spark and Hive too
 # What depends on the moment, the session or the order of rows without being called.
 _CHANCE = frozenset(
     """
-    limit tablesample rows current_date current_time current_timestamp current_user session_user
-    user current_database
+    limit offset tablesample rows current_date current_time current_timestamp current_user
+    session_user user current_database
     """.split()  # noqa: SIM905
 )
-_CALL = r"([\w.?]+)\s*\("  # a quoted name is a question mark by then
-# The target of an INSERT OVERWRITE or UPSERT: its name, its columns, and a static partition.
-_TARGET = (
-    r"[\s(]*(?:insert\s+overwrite|upsert\s+into)(?:\s+table)?\s+[\w.?]+\s*(?:\([\w\s,?]*\)\s*)?"
-)
+# Whatever stands before a bracket, also a name that Impala's scanner takes and we do not know; a
+# quoted one is a question mark by then.
+_APART = r"\s()\[\],;=<>!+*/%&|^~-"
+_CALL = rf"(?<![^{_APART}])([^{_APART}]+)\s*\("
+_DOT = r"(?<!\s)\s*\.\s*"  # blanks may stand around it
+# The target of an INSERT OVERWRITE or UPSERT: its name and its columns; then a static partition, or
+# the rows.
+_TARGET = r"[\s(]*(insert\s+overwrite|upsert\s+into)(?:\s+table)?\s+[\w.?]+\s*(?:\([\w\s,?]*\)\s*)?"
 _STATIC = r"partition\s*\([\w\s?]+=[\w\s?.+-]+(?:,[\w\s?]+=[\w\s?.+-]+)*\)"
+_BEGIN = r"[\s(]*(?:select|values|with)\b|straight_join\b|\["
 # What may stand before a bracket and gives the same wherever and whenever it is asked.  Others may
 # draw lots, look at the clock or at the session, or be functions of the user's; a sum of floating
 # point depends on the order in which the executors answer.
@@ -110,7 +116,8 @@ class Statement:
         setting: ``(option, value)`` if it changes the session (``USE`` is ``use:database``).
         replaces: Whether it puts rows from tables or views in the place of others (INSERT
             OVERWRITE, UPSERT), so that a plan may show that running it again would do no harm.
-        static: Whether these others are all those of a table or of partitions that the text names.
+        static: Of an INSERT OVERWRITE, how many partition keys the text gives, each with its value
+            (0 if it names no partition); None where the rows may decide on one.
         deterministic: Whether nothing in the text depends on the moment, the session or chance.
             (A view that it reads may.)
     """
@@ -119,7 +126,7 @@ class Statement:
     kind: Kind = Kind.OTHER
     setting: tuple[str, str] | None = None
     replaces: bool = False
-    static: bool = False
+    static: int | None = None
     deterministic: bool = False
 
     @classmethod
@@ -142,7 +149,7 @@ class Statement:
         if effect is Effect.HARMLESS or not _is_over(words):
             return cls(effect, kind)
         static, same = _target(head)
-        replaces = not _ROWS.isdisjoint(words) and (static or same)
+        replaces = not _ROWS.isdisjoint(words) and (static is not None or same)
         return cls(effect, kind, replaces=replaces, static=static, deterministic=same)
 
 
@@ -153,7 +160,7 @@ def _cut(sql: str) -> tuple[str, str]:
     bare = "".join(
         ["?" if part[0] in _QUOTES else " " if part[:2] in _COMMENTS else part for part in parts]
     )
-    if (parts and token_of(parts[-1]) is Token.UNCLOSED) or ("\r" in sql and _ends_oddly(parts)):
+    if (parts and token_of(parts[-1]) is Token.UNCLOSED) or _is_odd(sql, parts):
         bare += "\0"
     return text.strip(), bare.strip().lower()
 
@@ -162,10 +169,20 @@ _QUOTES = frozenset("'\"`")
 _COMMENTS = frozenset({"--", "/*"})
 
 
-def _ends_oddly(parts: list[str]) -> bool:
-    """Does a comment's line end at a carriage return alone?  In doubt it may go on."""
-    after = zip(parts, [*parts[1:], ""], strict=False)
+def _is_odd(sql: str, parts: list[str]) -> bool:
+    """
+    Is it in doubt where a comment ends?
+
+    Does its line end at a carriage return alone?  And Impala reads the words of a hint as code, so
+    that a quote or another comment in one may go on behind it.
+    """
+    if any(part[:2] in _COMMENTS and re.match(_ODD_HINT, part) for part in parts):
+        return True
+    after = zip(parts, [*parts[1:], ""], strict=False) if "\r" in sql else ()
     return any(part[:2] == "--" and then[:1] == "\r" and then[1:2] != "\n" for part, then in after)
+
+
+_ODD_HINT = r"(?:--|/\*) *\+[^\r\n]*?(?:['\"`]|--|/\*)"
 
 
 def _effect(words: list[str], text: str) -> Effect:
@@ -198,23 +215,27 @@ def _is_over(words: list[str]) -> bool:
     return words[:2] == ["insert", "overwrite"] or words[:2] == ["upsert", "into"]
 
 
-def _target(head: str) -> tuple[bool, bool]:
+def _target(head: str) -> tuple[int | None, bool]:
     """
-    Of an ``INSERT OVERWRITE`` or ``UPSERT``: is what it replaces static, and is it deterministic?
+    Of an ``INSERT OVERWRITE`` or ``UPSERT``: the keys of its static partition, and is it the same?
 
     The partition is searched for functions too: ``day=cast(now() as date)`` is allowed there, and
     would be another partition after midnight.
     """
+    head = re.sub(_DOT, ".", head)
     match = re.match(_TARGET, head)
     if match is None:
-        return False, False
+        return None, False
     rest = head[match.end() :]
     same = _SAME.issuperset(re.findall(_CALL, rest)) and _CHANCE.isdisjoint(re.findall(_WORD, rest))
     partition = re.match(_STATIC, rest)
-    static = partition is not None or not rest.startswith("partition")
-    if partition is not None and not _CHANCE.isdisjoint(re.findall(_WORD, partition[0])):
-        static = False
-    return static and "overwrite" in match[0], same
+    named = partition[0] if partition else ""
+    known = bool(partition or re.match(_BEGIN, rest))
+    if match[1].startswith("upsert") or not (
+        known and _CHANCE.isdisjoint(re.findall(_WORD, named))
+    ):
+        return None, same
+    return named.count("="), same
 
 
 def _guarded(words: list[str]) -> bool:
@@ -224,7 +245,11 @@ def _guarded(words: list[str]) -> bool:
 
 
 def _creates_as_select(words: list[str]) -> bool:
-    return words[:1] == ["create"] and "table" in words[:3] and not _ROWS.isdisjoint(words)
+    """``AS`` and rows behind it: the ranges of a Kudu table have ``VALUES``, too."""
+    if words[:1] != ["create"] or "table" not in words:
+        return False
+    behind = words[words.index("table") :]
+    return any(a == "as" and b in _QUERY for a, b in itertools.pairwise(behind))
 
 
 def _unquoted(value: str) -> str:

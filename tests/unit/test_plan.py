@@ -21,6 +21,7 @@ default.u
 WHOLE = "WRITE TO HDFS [default.t, OVERWRITE=true]"
 STATIC = "WRITE TO HDFS [default.t, OVERWRITE=true, PARTITION-KEYS=(2009,'x',DATE '2026-01-02')]"
 DYNAMIC = "WRITE TO HDFS [default.t, OVERWRITE=true, PARTITION-KEYS=(2009,default.s.p)]"
+LITERAL = "WRITE TO HDFS [default.t, OVERWRITE=true, PARTITION-KEYS=(DATE '2026-01-02')]"
 KUDU = "UPSERT INTO KUDU [default.t]"
 
 OVERWRITE = "insert overwrite t select a.i from u a join s on a.i = s.i"
@@ -50,6 +51,14 @@ def asked(plan, sql, database="default"):
             "upsert into t select i from u where i in (select i from s)",
         ),
         (KUDU, "SCAN HDFS [default.s]", "upsert into t select * from (select i from `u`) x, `s`"),
+        (KUDU, "SCAN HDFS [default.s]", "upsert into t select i from`default` . u join`s`on true"),
+        (WHOLE, "UNION", "insert overwrite t select uuid() from v"),
+        # The constants are the text's own.
+        (
+            WHOLE,
+            "UNION\n|     constant-operands=1",
+            "insert overwrite t select 1 union select i from u",
+        ),
     ],
 )
 def test_what_a_plan_proves(sink, scan, sql):
@@ -88,6 +97,46 @@ def test_what_a_plan_proves(sink, scan, sql):
         (KUDU, "SCAN HDFS [default.s]", "upsert into t select i from u a, a.items"),
         (KUDU, "SCAN HDFS [default.s]", "upsert into t select i from u join [shuffle] s"),
         ("WRITE TO HDFS [default.`a b`, OVERWRITE=true]", "SCAN HDFS [default.s]", OVERWRITE),
+        # A partition that the text does not name is a literal where it comes from now().
+        (
+            LITERAL,
+            "SCAN HDFS [default.s]",
+            "insert overwrite t (i, d) select i, cast(now() as date) from s",
+        ),
+        (
+            "WRITE TO HDFS [default.t, OVERWRITE=true, PARTITION-KEYS=(1,DATE '2026-01-02')]",
+            "SCAN HDFS [default.s]",
+            "insert overwrite t (i, d) partition (p=1) select i, d from v",
+        ),
+        (LITERAL, "SCAN HDFS [default.s]", "insert overwrite iceberg select i, d from v"),
+        # No blank stands between these words, as none need.
+        (
+            KUDU,
+            "SCAN HDFS [default.s]",
+            "upsert into t select `i`from`v`where i in (select 1 from s)",
+        ),
+        (
+            KUDU,
+            "SCAN HDFS [default.s]",
+            "upsert into t select 'x'from v where i in (select 1 from s)",
+        ),
+        (
+            KUDU,
+            "SCAN HDFS [default.s]",
+            "upsert into t select 1.from v where i in (select 1 from s)",
+        ),
+        (
+            KUDU,
+            "SCAN HDFS [default.s]",
+            "upsert into t select 1.5from v where 1 in (select 1 from s)",
+        ),
+        (KUDU, "SCAN HDFS [default.s]", "upsert into t select i from u . v join s"),
+        (KUDU, "SCAN HDFS [default.s]", "upsert into t select i from s$v join u"),
+        # A view may read what metadata tell: it is a constant then, and its table not there.
+        (WHOLE, "UNION\n|     constant-operands=1", "insert overwrite t select n from counts, u"),
+        (WHOLE, "EMPTYSET", "insert overwrite t select n from counts, u"),
+        (WHOLE, "UNION\n|     constant-operands=1", "insert overwrite t select count(*) from t"),
+        (KUDU.replace("UPSERT", "INSERT"), "SCAN HDFS [default.s]", UPSERT),
         (
             WHOLE.replace("true", "false"),
             "SCAN HDFS [default.s]",

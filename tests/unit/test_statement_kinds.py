@@ -138,6 +138,9 @@ GRAMMAR = {
             "create external table t stored as parquet as select * from u",
             "create /* +NOSHUFFLE */ table t partitioned by (p) as select 1, 2 p",
             "create [noshuffle] table t as select 1",
+            "create [noshuffle, clustered] table if not exists t as select 1",
+            "create [noshuffle] external table if not exists t as select 1",
+            "create table t primary key (a) partition by hash (a) partitions 3 as (select 1 a)",
             "create table t as values (1)",
         ],
     ),
@@ -155,7 +158,11 @@ GRAMMAR = {
     "create_tbl_stmt with if not exists": (
         HARMLESS,
         Kind.DDL,
-        ["create table if not exists t (a int)", "create external table if not exists t (a int)"],
+        [
+            "create table if not exists t (a int)",
+            "create external table if not exists t (a int)",
+            "create table if not exists k (a int) partition by range (a) (partition values < 3)",
+        ],
     ),
     "create_view_stmt": (WRITE, Kind.DDL, ["create view v as select 1"]),
     "create_view_stmt with if not exists": (

@@ -20,6 +20,8 @@ _SET = r"(?i)set\s+([\w.:]+)\s*=\s*"
 _USE = r"(?i)use\s+(?:`([^`]+)`|(\w+))[\s;]*$"
 _WRITE = r"\b(insert|upsert|update|delete|create|merge|load|alter|drop)\b"
 
+ALL = "*"  # the name of all query options
+
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
 _SOURCES = frozenset({"from", "with"})
@@ -113,7 +115,8 @@ class Statement:
     Attributes:
         effect: What running it again would do.
         kind: What kind of statement it is.
-        setting: ``(option, value)`` if it changes the session (``USE`` is ``use:database``).
+        setting: ``(option, value)`` if it changes the session (``USE`` is ``use:database``,
+            ``UNSET ALL`` is `ALL`).
         replaces: Whether it puts rows from tables or views in the place of others (INSERT
             OVERWRITE, UPSERT), so that a plan may show that running it again would do no harm.
         static: Of an INSERT OVERWRITE, how many partition keys the text gives, each with its value
@@ -143,6 +146,8 @@ class Statement:
         if first == "set" and (option := re.match(_SET, text)):
             value = _unquoted(text[option.end() :].rstrip("; \t\r\n\f"))
             return cls(Effect.READ, Kind.QUERY, (option[1], value))
+        if words == ["unset", "all"]:
+            return cls(Effect.READ, Kind.QUERY, (ALL, ""))
         effect, kind = _effect(words, head), _kind(words)
         if effect is Effect.READ:
             return cls(effect, Kind.QUERY)

@@ -3,8 +3,8 @@ Write what the code knows better than any author: the reference, and the facts o
 
     python docs/make_reference.py
 
-It writes ``docs/reference.md`` anew and, in ``docs/operations.md``, the table below each line
-``<!-- facts: NAME -->``.  A test fails while either is not what this program would write.
+It writes ``docs/reference.md`` anew, the facts of each fault in ``docs/operations.md``, and the
+rules in ``docs/faults-table.md``.  A test fails while one is not what this program would write.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ import click
 
 import impala_ha
 from impala_ha import Fault, State
+from impala_ha._attempts import doubtful_faults
+from impala_ha._fault_rules import FAULT_RULES
+from impala_ha._faults import FaultRule, Phase
+from impala_ha._impala_rules import IMPALA_RULES
 from impala_ha._options import Options
+from impala_ha._statement import Kind
 from impala_ha.cli._commands import COMMANDS
 from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
@@ -33,6 +38,7 @@ from impala_ha.testing.servers import Certificates, Realm, SparkServer, missing
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.md"
 OPERATIONS = HERE / "operations.md"
+FAULTS_TABLE = HERE / "faults-table.md"
 
 _HEAD = """\
 # Reference
@@ -108,21 +114,75 @@ def reference() -> str:
 def operations(text: str) -> str:
     """*text* with the facts of each fault brought up to date."""
     for fault in Fault:
-        mark = f"<!-- facts: {fault.name} -->\n"
-        table = "\n" + facts(fault)
-        text = re.sub(re.escape(mark) + r"(\n\|[^\n]*\n\|[^\n]*\n\|[^\n]*\n)?", mark + table, text)
+        text = _between(text, f"facts: {fault.name}", facts(fault))
     return text
 
 
 def facts(fault: Fault) -> str:
-    """What the library acts on, as a table."""
-    words = [fault.retry, fault.ran, fault.blames, fault.leaves]
-    cells = " | ".join("yes" if word else "no" for word in words)
+    """What the library acts on, as a table, and by which rules a fault is known."""
+    words = ["yes" if word else "no" for word in (fault.retry, fault.ran, fault.blames)]
+    words.append("yes" if fault.leaves else "no")
+    if doubtful := [kind.value for kind in Kind if fault in doubtful_faults(kind)]:
+        words[1] = f"not, but for: {', '.join(doubtful)}"
+    named = [rule.name for rule in FAULT_RULES if rule.fault is fault]
+    known = ", ".join(f"[{name}](faults-table.md#{_anchor(name)})" for name in named)
     return (
-        "| another try can help | may have run | the coordinator is left alone | "
+        "| another try can help | may have run, once it was sent | the coordinator is left alone | "
         "next try elsewhere |\n|---|---|---|---|\n"
-        f"| {cells} |\n"
+        f"| {' | '.join(words)} |\n"
+        f"\nKnown by the rules: {known or 'none; it is what no rule knows'}.\n"
     )
+
+
+def faults_table(text: str) -> str:
+    """*text* with the rules brought up to date."""
+    return _between(text, "rules", rules())
+
+
+def rules() -> str:
+    """The table of faults, a section a rule."""
+    return "\n".join(_rule(rule) for rule in FAULT_RULES)
+
+
+def _rule(rule: FaultRule) -> str:
+    where = ", ".join(phase.value for phase in Phase if phase in rule.where)
+    types = ", ".join(f"`{kind.__name__}`" for kind in rule.types)
+    before = "any number" if rule.prefixes > 1 else str(rule.prefixes)
+    return (
+        f"### {rule.name}\n\n"
+        f"- means: [{rule.fault.name}](operations.md#{rule.fault.name.lower()})\n"
+        f"- where: {where}\n"
+        f"- types: {types}\n"
+        f"- `Query <id> failed:` lines in front: {before}\n"
+        f"- test: `pytest tests/unit/test_faults.py -k {test_of(rule)}`\n\n"
+        f"```text\n{rule.text}\n```\n"
+    )
+
+
+def test_of(rule: FaultRule) -> str:
+    """The function in ``tests/unit/test_faults.py`` that has real texts for *rule*."""
+    if rule in IMPALA_RULES:
+        return _TESTS.get(rule.name, "test_what_impala_says")
+    return "test_what_happens_on_the_way"
+
+
+_TESTS = {
+    "session gone for a child query": "test_a_prefix_before_a_text_that_has_no_query",
+    "admissiond started anew": "test_an_unknown_handle_is_admissions",
+    "table not known yet": "test_a_missing_table_may_be_news",
+}
+
+
+def _anchor(heading: str) -> str:
+    """As Markdown makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _between(text: str, name: str, made: str) -> str:
+    """*text* with *made* between the comments ``NAME`` and ``end of NAME``."""
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    head, _, rest = text.partition(start)
+    return f"{head}{start}\n{made}\n{end}{rest.partition(end)[2]}"
 
 
 _VALUES = (impala_ha.Coordinator, impala_ha.Attempt, impala_ha.Breaker, impala_ha.Retry)
@@ -254,8 +314,9 @@ def _flags(command: click.Command) -> str:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write the pages."""
     REFERENCE.write_text(reference(), encoding="utf-8")
+    FAULTS_TABLE.write_text(faults_table(FAULTS_TABLE.read_text("utf-8")), encoding="utf-8")
     OPERATIONS.write_text(operations(OPERATIONS.read_text("utf-8")), encoding="utf-8")
 
 

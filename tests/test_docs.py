@@ -227,6 +227,16 @@ def test_the_facts_of_each_fault_are_what_the_code_says(make_reference):
             assert word in section, f"{fault}: {word}"
 
 
+def test_the_rules_are_what_the_code_says_and_each_has_its_test(make_reference):
+    """If this fails: python docs/make_reference.py"""
+    text = make_reference.FAULTS_TABLE.read_text("utf-8")
+    tests = (DOCS.parent / "tests" / "unit" / "test_faults.py").read_text("utf-8")
+
+    assert make_reference.faults_table(text) == text
+    for rule in make_reference.FAULT_RULES:
+        assert f"def {make_reference.test_of(rule)}" in tests
+
+
 def test_operations_explains_every_fault_and_no_other():
     text = (DOCS / "operations.md").read_text("utf-8").partition("## The faults")[2]
 

@@ -19,7 +19,7 @@ ROOMS = {path.stem: path for path in HOUSE.glob("*.py")}
 
 #: From the ground up.  A room knows rooms of lower floors only.
 FLOORS = {
-    "values": {"_scanner", "_faults", "_interrupts"},
+    "values": {"_scanner", "_faults", "_interrupts", "_literals"},
     "ground": {
         "errors",
         "_clock",
@@ -41,13 +41,15 @@ FLOORS = {
         "_retry",
         "_session",
         "_binding",
+        "_plan",
         "_polling",
         "_sockets",
         "_wire",
         "_kerberos_backends",
         "_http_request",
+        "_question",
     },
-    "choices": {"policies", "_hosts", "_attempts", "_link", "_service", "_mark"},
+    "choices": {"policies", "_hosts", "_attempts", "_link", "_service", "_mark", "_web"},
     "http": {"_http", "_http_login", "_http_proxy"},
     "names and protection": {"_kerberos_names", "_kerberos_sasl"},
     "readings": {"_readings"},
@@ -58,6 +60,7 @@ FLOORS = {
     "fence": {"_fence"},
     "driver": {"_driver"},
     "witnesses": {"_witnesses"},
+    "page of queries": {"_query_page"},
     "outcome": {"_outcome"},
     "place": {"_place"},
     "loop": {"_failover"},
@@ -87,10 +90,12 @@ PURE = {
     "_impala_rules",
     "_refusal",
     "_model",
+    "_plan",
     "_retry",
     "_roster",
     "_session",
     "_scanner",
+    "_literals",
     "_settings",
     "_statement",
     "_verdicts",
@@ -101,7 +106,6 @@ IMPURE = {"time", "datetime", "socket", "ssl", "select", "threading", "subproces
 
 #: Private names of others that we need, because no public one does it.
 BORROWED = {
-    ("_binding", "impala.interface._bind_parameters"),
     ("_transports", "impala._thrift_api.get_transport"),
     ("dbapi", "impala.dbapi._DBAPITypeObject"),
 }
@@ -278,7 +282,6 @@ COSTLY = [
     "rich",
     "sqlalchemy",
     "sqlglot",
-    "sqlparse",
 ]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from . import errors
-from ._faults import SAID, Fault
+from ._faults import AFTER, SAID, Fault, Phase
 from ._model import Attempt, Coordinator
 from ._statement import Kind
 
@@ -36,6 +36,8 @@ class Call:
         finished: Whether the statement ran to its end before, so that only its result is at stake.
         proof: Whether success shows that the coordinator takes new work (a draining one still
             serves open results).
+        admitted: Is called where admission control seems to have turned away a write that had been
+            accepted; says whether it has run after all, and somebody else made up these words.
         fence: Is called after an attempt in which a write may have run, with the link and whether
             another try could follow; says whether it is certainly over and may be done once more.
     """
@@ -47,7 +49,14 @@ class Call:
     doubtful: frozenset[Fault] = frozenset()
     finished: bool = False
     proof: bool = False
+    admitted: Callable[[], bool] | None = field(default=None, compare=False)
     fence: Callable[[Link, bool], bool] | None = field(default=None, compare=False)
+
+    def doubts(self, fault: Fault | None, phase: Phase) -> bool:
+        """May the statement have run, although *fault* says of others that they have not?"""
+        if fault in self.doubtful:
+            return True
+        return fault in _ADMISSION and phase in AFTER and bool(self.admitted and self.admitted())
 
     def may_follow(self, attempt: Attempt) -> bool:
         """May another try follow *attempt*?"""

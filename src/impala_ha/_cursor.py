@@ -63,11 +63,15 @@ class Cursor(Results):
             operation: SQL.
             parameters: Values for its markers, in any paramstyle; a list, tuple or dict.
             configuration: Query options for this statement alone.
-            idempotent: Whether running it twice is harmless; None: what the text tells. True lets
-                a write run again when its coordinator was lost, False forbids it for a read.
+            idempotent: Whether running it twice is harmless; None: what the text tells, and then a
+                write runs again only where its first run is certainly over. True lets it run again
+                at once when its coordinator was lost. A coordinator that hangs may have it in its
+                socket: the first run may then come later than the second, and later than
+                statements that follow (a DROP that drops what was created since). False forbids
+                a second run, also of a read.
 
         Raises:
-            OutcomeUnknown: Its coordinator was lost and it may have run.
+            OutcomeUnknown: It may have run, in one try or more, and the last one failed.
             NoCoordinatorLeft: Nobody took it within the deadline; it has not run.
             Error: What the server said of it.
         """

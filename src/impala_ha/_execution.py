@@ -8,20 +8,24 @@ closing spoils nothing (`_close_finished_operation`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from impala.hiveserver2 import HiveServer2Cursor
+from thrift.Thrift import TException
 
-from . import _logs, errors
+from . import _logs, _plan, errors
 from ._attempts import Call, doubtful_faults
 from ._fault_rules import classify
 from ._faults import Fault
 from ._home import Got, Home, Sent, printed_id
 from ._link import Link
 from ._polling import rows
-from ._statement import Effect, Statement, reads_what_it_writes
+from ._question import Question
+from ._statement import Effect, Statement
 
 
 @dataclass(slots=True)
@@ -44,7 +48,7 @@ class Errand:
     freely: bool = False
     accepted: bool = False
     begun: bool = False
-    questions: list[Any] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
 
 
 class Execution(Home):
@@ -99,8 +103,23 @@ class Execution(Home):
             doubtful=doubtful_faults(statement.kind),
             finished=finished and (errand.begun or writes),
             proof=not errand.accepted,
-            fence=(lambda link, again: self._fence(errand, link, again)) if writes else None,
+            admitted=self._was_admitted if writes else None,
+            fence=None if finished or not writes else partial(self._fence, errand),
         )
+
+    def _was_admitted(self) -> bool:
+        """
+        Does its profile show that the last statement was admitted?
+
+        A function of the user's may fail with any words, those of admission control too (Impala
+        leaves out "UDF ERROR:" where it fails with constant arguments: be/src/exprs/
+        scalar-expr-evaluator.cc).  The profile's line is admission-controller.cc's.
+        """
+        try:
+            profile = self._last_operation.get_profile()
+        except (errors.Error, TException):
+            return False
+        return re.search(r"(?m)^\s*Admission result: Admitted", str(profile)) is not None
 
     def _fence(self, errand: Errand, link: Link, again: bool) -> bool:
         """
@@ -135,7 +154,8 @@ class Execution(Home):
 
         def explain(link: Link) -> str:
             self._settle(link)
-            found = rows(self.session, f"EXPLAIN {text}", self._failover.cluster.clock)
+            asked = f"EXPLAIN {text}"
+            found = rows(self.session, asked, self._failover.cluster.clock, _plan.LEVEL)
             return "\n".join(str(line) for (line,) in found)
 
         try:
@@ -144,7 +164,7 @@ class Execution(Home):
             return False
         finally:
             self._trail = trail
-        if reads_what_it_writes(plan):
+        if not _plan.may_run_again(plan, text or "", errand.statement, self._wanted.database):
             return False
         errand.statement = replace(errand.statement, effect=Effect.HARMLESS, replaces=False)
         return True
@@ -160,9 +180,11 @@ class Execution(Home):
         cluster, driver = self._failover.cluster, self._failover.driver
 
         def resolver(timeout: float) -> errors.Outcome:
-            from ._outcome import resolve  # noqa: PLC0415 - hardly ever needed
-
-            return resolve(questions[-1], cluster, driver, timeout)
+            try:
+                from ._outcome import resolve  # noqa: PLC0415 - hardly ever needed
+            except (ImportError, OSError):  # the package was replaced, or no file can be opened
+                return errors.Outcome.UNKNOWN
+            return resolve(questions, cluster, driver, timeout)
 
         unknown.resolver = resolver
         last = questions[-1]
@@ -182,9 +204,9 @@ class Execution(Home):
         self._discard()
         self._settle(link)
         link.check()
+        self._submitted += 1
         errand.submit(self)
-        taken = printed_id(self._last_operation.handle.operationId)
-        self._taken.append((self._last_operation_string, taken))
+        self._taken.append(printed_id(self._last_operation.handle.operationId))
         self._last_operation_active = True
         errand.accepted = True
 

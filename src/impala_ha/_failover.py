@@ -178,7 +178,7 @@ class Failover(Place):
         phase = link.phase if link else Phase.OPEN
         tried = Attempt(call.operation, len(trail.attempts) + 1, where, now - start, phase=phase)
         attempt = _judged(tried, error, self.driver, lagging=self.lagging(where, str(error)))
-        attempt = replace(attempt, doubtful=attempt.fault in call.doubtful)
+        attempt = replace(attempt, doubtful=call.doubts(attempt.fault, attempt.phase or phase))
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
         if attempt.fault is not Fault.QUERY:
             self.cluster.report(attempt, leased=leased)

@@ -43,7 +43,7 @@ _HTTP = (
         Fault.BUSY,
     ),
     FaultRule(
-        "HTTP 503 later, statement sent",
+        "HTTP 503 later after sending",
         (HttpError,),
         FIRST,
         r"HTTP code 503\b.*, retry after" + _MORE,
@@ -58,7 +58,7 @@ _HTTP = (
         Fault.MISMATCH,
     ),
     FaultRule("HTTP other", (HttpError,), _UNSENT, r"HTTP code" + _MORE, Fault.MISMATCH),
-    FaultRule("HTTP, statement sent", (HttpError,), SENT, r"HTTP code" + _MORE, Fault.LOST),
+    FaultRule("HTTP failure after sending", (HttpError,), SENT, r"HTTP code" + _MORE, Fault.LOST),
 )
 
 #: What libraries of this machine say, before a server has been given anything of the caller's.

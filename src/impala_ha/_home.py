@@ -25,6 +25,7 @@ from ._faults import Fault
 from ._interrupts import from_handler, interrupted
 from ._link import FAREWELL, Link
 from ._polling import poll
+from ._question import Question
 from ._session import Session
 
 Got = TypeVar("Got")
@@ -57,7 +58,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._inside = False
         self._rows_failed: int | None = None
         self._sent = Sent()
-        self._taken: deque[tuple[str | None, str]] = deque(maxlen=_REMEMBERED)
+        self._taken: deque[str] = deque(maxlen=_REMEMBERED)  # ids of the session's statements
+        self._submitted = 0
         self._trail = Trail()
         failover.cursors.add(self)
         self._run(Call("cursor", proof=True), self._settle)
@@ -110,12 +112,12 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
                 raise
             return False  # of the caller's functions, perhaps: what was lost is to be told
 
-    def _question(self, link: Link) -> Any:
+    def _question(self, link: Link) -> Question:
         """What to ask about the statement that was sent last, in the session on *link*."""
-        from ._witnesses import Question  # noqa: PLC0415 - hardly ever needed
-
         session, operation = self.session, self._last_operation
-        text, handle = self._last_operation_string, operation.handle if operation else None
+        handle = operation.handle if operation else None
+        taken = tuple(self._taken)
+        earlier = taken if handle is None else taken[:-1]
         return Question(
             text=self._sent.text,
             tag=self._sent.tag,
@@ -125,7 +127,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             operation=handle,
             session_id=printed_id(session.handle.sessionId),
             query_id=printed_id(handle.operationId) if handle is not None else None,
-            known=tuple(known for earlier, known in self._taken if earlier == text),
+            known=earlier,
+            unnamed=self._submitted - len(self._taken) - (handle is None),
         )
 
     def _settle(self, link: Link) -> None:
@@ -134,6 +137,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             return
         old, session = self._home, self.session
         self._taken.clear()
+        self._submitted = 0
         wanted = self._wanted
         if link.impala:
             self.session = link.session(wanted.user, wanted.whole())

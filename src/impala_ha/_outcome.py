@@ -8,53 +8,109 @@ that coordinator's page of queries, and the tables ``sys.impala_query_live`` and
 
 from __future__ import annotations
 
-from . import _witnesses
+from collections.abc import Sequence
+from contextlib import suppress
+
+from . import _query_page, _witnesses
 from ._driver import Driver
+from ._health import State
 from ._model import Coordinator
-from ._witnesses import Question
+from ._patience import in_time
+from ._question import Question
+from ._witnesses import Until
 from .cluster import Cluster
 from .errors import Outcome
 
 _LOOK_AGAIN = 0.5  # seconds between two looks at a statement that runs
+_LONGEST = 1e6  # seconds; the system takes no time-out that is much longer
 _SURE = frozenset({Outcome.DONE, Outcome.FAILED, Outcome.NEVER_SEEN})
+#: What is said of several tries of one statement: the first of these that is said of any.
+_ORDER = (Outcome.DONE, Outcome.RUNNING, Outcome.UNKNOWN, Outcome.FAILED, Outcome.NEVER_SEEN)
 
 
-def resolve(question: Question, cluster: Cluster, driver: Driver, timeout: float) -> Outcome:
+def resolve(
+    questions: Sequence[Question], cluster: Cluster, driver: Driver, timeout: float
+) -> Outcome:
     """
     Find out what became of a statement.
 
+    It is done in a thread, which is left behind if it takes longer: functions of the caller, such
+    as one that gives the password, know no limit.
+
     Args:
-        question: What is known of it.
-        cluster: Whose coordinators may be asked.
+        questions: What is known of each try in which it may have run.
+        cluster: Whose coordinators may be asked; none is picked, and nothing is reported.
         driver: Opens connections to them.
         timeout: Seconds for all of it; a statement that runs is waited for as long.
     """
-    clock = cluster.clock
-    end = clock.now() + timeout
-    outcome = Outcome.UNKNOWN
-    while outcome not in _SURE and clock.now() < end:
-        heard = _hear(question, cluster, driver, end)
-        if heard is Outcome.UNKNOWN:
-            return outcome
-        outcome = heard
-        if outcome is Outcome.RUNNING:
-            clock.sleep(min(_LOOK_AGAIN, max(0.0, end - clock.now())))
-    return outcome
+    if not questions or not timeout > 0:
+        return Outcome.UNKNOWN
+    told = [Outcome.UNKNOWN] * len(questions)
+    limit = min(timeout, _LONGEST)
+
+    def work() -> None:
+        with suppress(Exception):  # what was told until then is what there is
+            _listen(questions, told, cluster, driver, limit)
+
+    try:
+        in_time(work, limit, "what became of a statement", "")
+    except TimeoutError:
+        pass
+    except RuntimeError:  # no thread can be started any more
+        work()
+    return next(outcome for outcome in _ORDER if outcome in told)
 
 
-def _hear(question: Question, cluster: Cluster, driver: Driver, end: float) -> Outcome:
-    """The first witness who knows."""
-    clock = cluster.clock
-    for witness in (_witnesses.handle, _witnesses.page):
-        if clock.now() >= end:
-            return Outcome.UNKNOWN
-        heard = witness(question, driver, _witnesses.until(clock, end))
-        if heard is not Outcome.UNKNOWN:
-            return heard
-    tried: list[Coordinator] = []
-    while len(tried) < len(cluster.coordinators) and clock.now() < end:
-        tried.append(cluster.pick(tried))
-        told = _witnesses.tables(question, driver, clock, tried[-1], end - clock.now())
-        if told is not None:
-            return told
-    return Outcome.UNKNOWN
+def _listen(
+    questions: Sequence[Question],
+    told: list[Outcome],
+    cluster: Cluster,
+    driver: Driver,
+    seconds: float,
+) -> None:
+    """Note what is known of each of *questions* until there is nothing more to find out."""
+    until = Until(cluster.clock, cluster.clock.now() + seconds)
+    pending = list(range(len(questions)))
+    while pending and until.left > 0:
+        again = []
+        for position, number in enumerate(pending):
+            share = until.share(len(pending) - position)
+            heard = _hear(questions[number], cluster, driver, share)
+            if heard is Outcome.UNKNOWN:
+                continue
+            told[number] = heard or told[number]
+            if heard is Outcome.DONE:
+                return
+            if heard not in _SURE:
+                again.append(number)
+        pending = again
+        if pending:
+            until.sleep(_LOOK_AGAIN)
+
+
+def _hear(question: Question, cluster: Cluster, driver: Driver, until: Until) -> Outcome | None:
+    """
+    What the first witness says who knows; each has a part of the time.
+
+    Returns:
+        None if none knows, and may when it is asked again.
+    """
+    heard = _witnesses.handle(question, driver, until.share(3))
+    if heard is not Outcome.UNKNOWN:
+        return heard
+    seen = _query_page.page(question, driver, until.share(2))
+    if seen not in (Outcome.UNKNOWN, None):
+        return seen
+    heard = _witnesses.tables(question, driver, _in_turn(cluster, question), until)
+    return seen if heard is Outcome.UNKNOWN else heard
+
+
+def _in_turn(cluster: Cluster, question: Question) -> list[Coordinator]:
+    """The healthy first, and the one that was lost last."""
+
+    def place(entry: tuple[Coordinator, State]) -> tuple[bool, bool]:
+        coordinator, state = entry
+        return coordinator == question.coordinator, state is not State.HEALTHY
+
+    found = [(each.coordinator, each.state) for each in cluster.snapshot()]
+    return [coordinator for coordinator, _ in sorted(found, key=place)]

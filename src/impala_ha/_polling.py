@@ -32,9 +32,11 @@ def poll(operation: Any, clock: Clock) -> Any:
         clock.sleep(max(0.0, _interval(now - start) - (now - asked)))
 
 
-def rows(session: Any, text: str, clock: Clock) -> list[tuple[Any, ...]]:
-    """All rows of a small query of ours."""
-    operation = session.execute(text, run_async=True)
+def rows(
+    session: Any, text: str, clock: Clock, options: dict[str, str] | None = None
+) -> list[tuple[Any, ...]]:
+    """All rows of a small query of ours, with the query *options*."""
+    operation = session.execute(text, options, run_async=True)
     poll(operation, clock)
     found: list[tuple[Any, ...]] = []
     while len(batch := operation.fetch()):

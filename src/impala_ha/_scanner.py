@@ -1,4 +1,4 @@
-"""
+r"""
 Where literals, quoted names and comments stand in a SQL text, under Impala's rules of quoting.
 
 The one scanner of the package: `_statement` classifies with it, `_binding` binds parameters with
@@ -36,49 +36,96 @@ class Piece(NamedTuple):
 
 def scan(sql: str) -> Iterator[Piece]:
     """
-    The pieces of *sql*, in order and without gaps; a piece is never empty.
+    The pieces of *sql*, in order and without gaps; two of code never follow each other.
 
     An UNCLOSED piece is the last one: it runs to the end of the text.
     """
-    opening, code = _pattern(r"['\"`]|--|/\*"), 0
-    while found := opening.search(sql, code):
-        start = found.start()
-        if start > code:
-            yield Piece(Token.CODE, code, start)
-        token, end = _quoted(sql, start) if found[0] in _TOKENS else _comment(sql, start)
-        yield Piece(token, start, end)
-        code = end
-    if code < len(sql):
-        yield Piece(Token.CODE, code, len(sql))
+    code = end = 0
+    for part in split(sql):
+        start, end = end, end + len(part)
+        token = token_of(part)
+        if token is not Token.CODE:
+            if code < start:
+                yield Piece(Token.CODE, code, start)
+            yield Piece(token, start, end)
+            code = end
+    if code < end:
+        yield Piece(Token.CODE, code, end)
+
+
+def split(sql: str) -> list[str]:
+    """*sql* cut into pieces, of which several of code may follow each other; see `token_of`."""
+    if sql.count("\\") <= _ESCAPES:
+        return _pattern(_PIECE).findall(sql)
+    return list(_split_slowly(sql))
+
+
+def token_of(piece: str) -> Token:
+    """What a piece of `split` is."""
+    first = piece[0]
+    if first in _TOKENS:
+        closed = len(piece) > 1 and piece[-1] == first
+        # A backslash before the last quote may be escaped itself.
+        if closed and piece[-2] == "\\":
+            closed = _pattern(_QUOTED.format(first)).fullmatch(piece) is not None
+        return _TOKENS[first] if closed else Token.UNCLOSED
+    if piece.startswith("--"):
+        return Token.COMMENT
+    if piece.startswith("/*"):
+        return Token.COMMENT if len(piece) > 3 and piece.endswith("*/") else Token.UNCLOSED  # noqa: PLR2004
+    return Token.CODE
 
 
 _TOKENS = {"'": Token.STRING, '"': Token.STRING, "`": Token.NAME}
-_ESCAPES = 500  # matched at once: `re` keeps a few hundred bytes for each until the match is over
+_QUOTED = r"{0}[^{0}\\]*(?:\\[\s\S][^{0}\\]*)*{0}"
+_PIECE = "|".join(
+    [
+        r"[^'\"`/\-]+",
+        *(_QUOTED.format(quote) for quote in _TOKENS),
+        r"--[^\r\n]*",
+        r"/\*[\s\S]*?\*/",
+        r"(?:['\"`]|/\*)[\s\S]*",
+        r"[/\-]",
+    ]
+)
+_ESCAPES = 100_000  # `re` keeps about a hundred bytes for each while it matches
 
 
-def _quoted(sql: str, start: int) -> tuple[Token, int]:
+def _split_slowly(sql: str) -> Iterator[str]:
+    """As `split`, for a text with so many backslashes that they are matched a part at a time."""
+    opening, at = _pattern(r"['\"`]|--|/\*"), 0
+    while found := opening.search(sql, at):
+        if found.start() > at:
+            yield sql[at : found.start()]
+        if found[0] in _TOKENS:
+            end = _end_of_quoted(sql, found.start())
+        elif found[0] == "--":
+            line = _pattern(r"[\r\n]").search(sql, found.start())
+            end = len(sql) if line is None else line.start()
+        else:
+            closing = sql.find("*/", found.end())
+            end = len(sql) if closing < 0 else closing + 2
+        yield sql[found.start() : end]
+        at = end
+    if at < len(sql):
+        yield sql[at:]
+
+
+def _end_of_quoted(sql: str, start: int) -> int:
     quote = sql[start]
-    inside = _pattern(rf"[^{quote}\\]*(?:\\[\s\S][^{quote}\\]*){{0,{_ESCAPES}}}")
+    inside = _pattern(rf"[^{quote}\\]*(?:\\[\s\S][^{quote}\\]*){{0,1000}}")
     end = start + 1
     while True:
         match = inside.match(sql, end)
         assert match is not None  # it matches nothing, if need be
         if match.end() == len(sql) or (match.end() == end and sql[end] == "\\"):
-            return Token.UNCLOSED, len(sql)
+            return len(sql)
         end = match.end()
         if sql[end] == quote:
-            return _TOKENS[quote], end + 1
+            return end + 1
 
 
-def _comment(sql: str, start: int) -> tuple[Token, int]:
-    if sql[start] == "-":
-        end = _pattern(r"[\r\n]").search(sql, start)
-        return Token.COMMENT, len(sql) if end is None else end.start()
-    closing = sql.find("*/", start + 2)
-    return (Token.COMMENT, closing + 2) if closing >= 0 else (Token.UNCLOSED, len(sql))
-
-
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _pattern(text: str) -> re.Pattern[str]:
     """Compiled at its first use, and not at each import."""
     return re.compile(text)

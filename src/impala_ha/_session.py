@@ -29,6 +29,13 @@ class Session:
     configuration: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     changes: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
 
+    @property
+    def database(self) -> str:
+        """In which names without a database are looked for."""
+        given = {option.lower(): value for option, value in self.configuration.items()}
+        _, now = self.changes.get(_DATABASE, ("", given.get(_DATABASE, "default")))
+        return now
+
     def after(self, statement: Statement) -> Session:
         """The session once *statement* has succeeded."""
         if statement.setting is None:

@@ -9,30 +9,41 @@ write: it is then never run twice.
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 from dataclasses import dataclass
 
-# Texts, not compiled: `re` compiles and keeps them at their first use, and not at each import.
-_PIECES = (
-    r"""(?s)(?P<quoted>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`\\]*`)"""
-    # Does a line end at a carriage return alone?  It is not worth being wrong about it.
-    r"""|(?P<open>--[^\r\n]*\r(?!\n))"""
-    r"""|(?P<comment>--[^\r\n]*|/\*.*?\*/)|(?P<unclosed>['"`]|/\*)"""
-)
-_WORD = r"(?i)[a-z_]+"
-_SET = r"(?is)set\s+([\w.:]+)\s*=\s*(.*?)[\s;]*$"
+from ._scanner import Token, split, token_of
+
+_WORD = r"[a-z_]+"
+_SET = r"(?i)set\s+([\w.:]+)\s*=\s*"
 _USE = r"(?i)use\s+(?:`([^`]+)`|(\w+))[\s;]*$"
 _WRITE = r"\b(insert|upsert|update|delete|create|merge|load|alter|drop)\b"
 
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
 _SOURCES = frozenset({"from", "with"})
+_QUERY = _ROWS | _SOURCES | {"table"}  # how a query may begin, for Spark and Hive too
+# What depends on the moment, the session or the order of rows without being called.
 _CHANCE = frozenset(
-    {"limit", "tablesample"} | {f"current_{n}" for n in ("date", "time", "timestamp")}
+    """
+    limit offset tablesample rows current_date current_time current_timestamp current_user
+    session_user user current_database
+    """.split()  # noqa: SIM905
 )
-_CALL = r"([\w.?]+)\s*\("  # a quoted name is a question mark by then
+# Whatever stands before a bracket, also a name that Impala's scanner takes and we do not know; a
+# quoted one is a question mark by then.
+_APART = r"\s()\[\],;=<>!+*/%&|^~-"
+_CALL = rf"(?<![^{_APART}])([^{_APART}]+)\s*\("
+_DOT = r"(?<!\s)\s*\.\s*"  # blanks may stand around it
+# The target of an INSERT OVERWRITE or UPSERT: its name and its columns; then a static partition, or
+# the rows.
+_TARGET = r"[\s(]*(insert\s+overwrite|upsert\s+into)(?:\s+table)?\s+[\w.?]+\s*(?:\([\w\s,?]*\)\s*)?"
+_STATIC = r"partition\s*\([\w\s?]+=[\w\s?.+-]+(?:,[\w\s?]+=[\w\s?.+-]+)*\)"
+_BEGIN = r"[\s(]*(?:select|values|with)\b|straight_join\b|\["
 # What may stand before a bracket and gives the same wherever and whenever it is asked.  Others may
-# draw lots, look at the clock or at the session, or be functions of the user's.
+# draw lots, look at the clock or at the session, or be functions of the user's; a sum of floating
+# point depends on the order in which the executors answer.
 _SAME = frozenset(
     """
     values select from join on using where having by and or not in exists as then when else between
@@ -52,7 +63,7 @@ _SAME = frozenset(
     find_in_set initcap instr lcase left length locate lower lpad ltrim parse_url regexp_escape
     regexp_extract regexp_like regexp_replace repeat replace reverse right rpad rtrim space
     split_part strleft strright substr substring translate trim ucase upper
-    avg count dense_rank max min ndv rank stddev sum variance
+    count dense_rank max min rank
     """.split()  # noqa: SIM905 - nobody could read it with quotes around each word
 )
 _REFRESHES = ("refresh", "invalidate metadata", "compute stats", "compute incremental stats")
@@ -67,16 +78,31 @@ class Effect(enum.Enum):
 
 
 class Kind(enum.Enum):
-    """What kind of statement."""
+    """What kind of statement, as far as it matters where Impala executes it."""
 
-    QUERY = "query"
-    DML = "dml"
-    CTAS = "ctas"
-    LOAD = "load"
-    CONVERT = "convert"
-    COMPUTE_STATS = "compute stats"
-    DDL = "ddl"
-    OTHER = "other"
+    QUERY = "queries"
+    DML = "DML"
+    CTAS = "CREATE TABLE AS SELECT"
+    LOAD = "LOAD DATA"
+    CONVERT = "ALTER TABLE .. CONVERT TO ICEBERG"
+    COMPUTE_STATS = "COMPUTE STATS"
+    DDL = "other DDL"
+    OTHER = "statements that are none of Impala's"
+
+
+_KINDS = {
+    **dict.fromkeys(
+        ("insert", "upsert", "update", "delete", "merge", "optimize", "with"), Kind.DML
+    ),
+    **dict.fromkeys(
+        """
+        create drop alter truncate refresh invalidate grant revoke comment copy kill unset
+        """.split(),  # noqa: SIM905
+        Kind.DDL,
+    ),
+    "load": Kind.LOAD,
+    "compute": Kind.COMPUTE_STATS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,53 +112,77 @@ class Statement:
 
     Attributes:
         effect: What running it again would do.
+        kind: What kind of statement it is.
         setting: ``(option, value)`` if it changes the session (``USE`` is ``use:database``).
-        early: Whether part of it is done before admission: a ``CREATE TABLE AS SELECT`` that is
-            turned away by the queue has already made its table.
-        replaces: Whether running it again would do no harm if it does not read what it writes:
-            an ``INSERT OVERWRITE`` or ``UPSERT`` of rows from tables or views, which only the
-            coordinator can look through (see `reads_what_it_writes`).
+        replaces: Whether it puts rows from tables or views in the place of others (INSERT
+            OVERWRITE, UPSERT), so that a plan may show that running it again would do no harm.
+        static: Of an INSERT OVERWRITE, how many partition keys the text gives, each with its value
+            (0 if it names no partition); None where the rows may decide on one.
+        deterministic: Whether nothing in the text depends on the moment, the session or chance.
+            (A view that it reads may.)
     """
 
     effect: Effect
+    kind: Kind = Kind.OTHER
     setting: tuple[str, str] | None = None
-    early: bool = False
     replaces: bool = False
-
-    @property
-    def kind(self) -> Kind:
-        """Temporary."""
-        if self.early:
-            return Kind.CTAS
-        return Kind.QUERY if self.effect is Effect.READ else Kind.DML
-
-    @property
-    def repeatable(self) -> bool:
-        """Is running it twice the same as running it once?"""
-        return self.effect is not Effect.WRITE
+    static: int | None = None
+    deterministic: bool = False
 
     @classmethod
     def parse(cls, sql: str) -> Statement:
-        """Read *sql*; when in doubt it is a write."""
-        text = re.sub(_PIECES, _kept, sql)
-        text = text.lstrip("\ufeff").strip()
-        bare = re.sub(_PIECES, " ? ", text).lower()
+        """Read *sql*; whatever is not understood is a write."""
+        text, bare = _cut(sql)
         head, _, more = bare.partition(";")
-        if more.strip("; \t\r\n") or "\0" in bare:
+        if more.strip("; \t\r\n\f") or "\0" in bare:
             return cls(Effect.WRITE)  # several statements, or something left open
-        if use := re.match(_USE, text):
-            return cls(Effect.READ, ("use:database", use[1] or use[2]))
-        if option := re.match(_SET, text):
-            return cls(Effect.READ, (option[1], _unquoted(option[2])))
-        words = re.findall(_WORD, head.lstrip("( \t\r\n"))
-        effect = _effect(words, head)
-        replaces = effect is Effect.WRITE and _replaces(words, head)
-        return cls(effect, early=_creates_as_select(words), replaces=replaces)
+        words = re.findall(_WORD, head)
+        first = words[0] if words else ""
+        if first == "use" and (use := re.match(_USE, text)):
+            return cls(Effect.READ, Kind.QUERY, ("use:database", use[1] or use[2]))
+        if first == "set" and (option := re.match(_SET, text)):
+            value = _unquoted(text[option.end() :].rstrip("; \t\r\n\f"))
+            return cls(Effect.READ, Kind.QUERY, (option[1], value))
+        effect, kind = _effect(words, head), _kind(words)
+        if effect is Effect.READ:
+            return cls(effect, Kind.QUERY)
+        if effect is Effect.HARMLESS or not _is_over(words):
+            return cls(effect, kind)
+        static, same = _target(head)
+        replaces = not _ROWS.isdisjoint(words) and (static is not None or same)
+        return cls(effect, kind, replaces=replaces, static=static, deterministic=same)
 
 
-def _kept(piece: re.Match[str]) -> str:
-    """Quoted text as it is, nothing of a comment, and a mark for what is not sure."""
-    return piece["quoted"] or (" " if piece["comment"] else "\0")
+def _cut(sql: str) -> tuple[str, str]:
+    """*sql* without comments; and in lower case, without what is quoted. NUL marks a doubt."""
+    parts = split(sql.lstrip("\ufeff \t\r\n\f"))
+    text = "".join([part if part[:2] not in _COMMENTS else " " for part in parts])
+    bare = "".join(
+        ["?" if part[0] in _QUOTES else " " if part[:2] in _COMMENTS else part for part in parts]
+    )
+    if (parts and token_of(parts[-1]) is Token.UNCLOSED) or _is_odd(sql, parts):
+        bare += "\0"
+    return text.strip(), bare.strip().lower()
+
+
+_QUOTES = frozenset("'\"`")
+_COMMENTS = frozenset({"--", "/*"})
+
+
+def _is_odd(sql: str, parts: list[str]) -> bool:
+    """
+    Is it in doubt where a comment ends?
+
+    Does its line end at a carriage return alone?  And Impala reads the words of a hint as code, so
+    that a quote or another comment in one may go on behind it.
+    """
+    if any(part[:2] in _COMMENTS and re.match(_ODD_HINT, part) for part in parts):
+        return True
+    after = zip(parts, [*parts[1:], ""], strict=False) if "\r" in sql else ()
+    return any(part[:2] == "--" and then[:1] == "\r" and then[1:2] != "\n" for part, then in after)
+
+
+_ODD_HINT = r"(?:--|/\*) *\+[^\r\n]*?(?:['\"`]|--|/\*)"
 
 
 def _effect(words: list[str], text: str) -> Effect:
@@ -145,24 +195,47 @@ def _effect(words: list[str], text: str) -> Effect:
         return Effect.READ
     if " ".join(words[:3]).startswith(_REFRESHES):
         return Effect.HARMLESS
-    if _replaces(words, text) and _SOURCES.isdisjoint(words):
-        return Effect.HARMLESS  # the rows stand in the text
+    if _is_over(words) and not _ROWS.isdisjoint(words) and _SOURCES.isdisjoint(words):
+        return Effect.HARMLESS if _target(text)[1] else Effect.WRITE  # the rows stand in the text
     if first in {"create", "drop"} and _guarded(words) and not _creates_as_select(words):
         return Effect.HARMLESS
     return Effect.WRITE
 
 
-def _replaces(words: list[str], text: str) -> bool:
-    """
-    ``INSERT OVERWRITE`` and ``UPSERT``: their rows take the place of others.
+def _kind(words: list[str]) -> Kind:
+    if _creates_as_select(words):
+        return Kind.CTAS
+    if words[:1] == ["alter"] and {"convert", "iceberg"}.issubset(words):
+        return Kind.CONVERT
+    return _KINDS.get(words[0], Kind.OTHER) if words else Kind.OTHER
 
-    If they are the same rows: a key or partition that was drawn by lot is another one next time.
+
+def _is_over(words: list[str]) -> bool:
+    """``INSERT OVERWRITE`` and ``UPSERT``: their rows take the place of others."""
+    return words[:2] == ["insert", "overwrite"] or words[:2] == ["upsert", "into"]
+
+
+def _target(head: str) -> tuple[int | None, bool]:
     """
-    over = words[:2] == ["insert", "overwrite"] or words[:1] == ["upsert"]
-    made = re.search(r"\b(?:select|values)\b.*", text, re.DOTALL)
-    if not over or made is None:
-        return False
-    return _SAME.issuperset(re.findall(_CALL, made[0])) and _CHANCE.isdisjoint(words)
+    Of an ``INSERT OVERWRITE`` or ``UPSERT``: the keys of its static partition, and is it the same?
+
+    The partition is searched for functions too: ``day=cast(now() as date)`` is allowed there, and
+    would be another partition after midnight.
+    """
+    head = re.sub(_DOT, ".", head)
+    match = re.match(_TARGET, head)
+    if match is None:
+        return None, False
+    rest = head[match.end() :]
+    same = _SAME.issuperset(re.findall(_CALL, rest)) and _CHANCE.isdisjoint(re.findall(_WORD, rest))
+    partition = re.match(_STATIC, rest)
+    named = partition[0] if partition else ""
+    known = bool(partition or re.match(_BEGIN, rest))
+    if match[1].startswith("upsert") or not (
+        known and _CHANCE.isdisjoint(re.findall(_WORD, named))
+    ):
+        return None, same
+    return named.count("="), same
 
 
 def _guarded(words: list[str]) -> bool:
@@ -172,31 +245,14 @@ def _guarded(words: list[str]) -> bool:
 
 
 def _creates_as_select(words: list[str]) -> bool:
-    return words[:1] == ["create"] and "table" in words[:3] and not _ROWS.isdisjoint(words)
+    """``AS`` and rows behind it: the ranges of a Kudu table have ``VALUES``, too."""
+    if words[:1] != ["create"] or "table" not in words:
+        return False
+    behind = words[words.index("table") :]
+    return any(a == "as" and b in _QUERY for a, b in itertools.pairwise(behind))
 
 
 def _unquoted(value: str) -> str:
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value[1:-1]
     return value
-
-
-def reads_what_it_writes(plan: str) -> bool:
-    """
-    Does a write read the table that it writes?
-
-    Args:
-        plan: What EXPLAIN says of it: its sink names the table that is written, and each scan one
-            that is read, however many views are between.  In doubt it does.
-    """
-    written = re.findall(r"(?m)^\W*(?:WRITE TO|INSERT INTO|UPSERT INTO) \w+ \[([^\s,\]]+)", plan)
-    scans = re.findall(r"(?m)^\W*\d+:.*SCAN\b(.*)", plan)
-    read = [re.match(r"[\w ]* \[([^\s,\]]+)", scan) for scan in scans]
-    if len(written) != 1 or not all(read):
-        return True
-    return written[0].lower() in {found[1].lower() for found in read if found}
-
-
-def literals(sql: str) -> list[tuple[int, int]]:
-    """Where quoted text and comments stand in *sql*, as (start, end)."""
-    return [piece.span() for piece in re.finditer(_PIECES, sql)]

@@ -63,6 +63,31 @@ def test_a_write_that_replaces_rows_by_those_of_another_table_goes_on(  # noqa: 
     assert 1 <= local.executions(sql) - before <= 2
 
 
+def test_keys_that_a_view_draws_by_lot_are_told(local, cursor):
+    """The plan of another coordinator does not show what the view computes: rows would double."""
+    cursor.execute("CREATE TABLE drawn (id STRING PRIMARY KEY, i INT) STORED AS KUDU")
+    cursor.execute("CREATE VIEW IF NOT EXISTS lots AS SELECT uuid() AS id, i FROM source")
+    sql = "UPSERT INTO drawn SELECT id, i FROM lots"
+    local[0].cut("ExecuteStatement:response", 3)
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        cursor.execute(sql)
+    outcome = caught.value.resolve()
+
+    assert (outcome, local.executions(sql)) == (Outcome.DONE, 1)
+    assert rows(cursor, "drawn") == [1, 2]
+
+
+def test_where_all_is_replaced_it_does_not_matter_what_was_drawn(local, cursor):
+    cursor.execute("CREATE VIEW IF NOT EXISTS drawn_from AS SELECT i FROM source WHERE rand() >= 0")
+    sql = "INSERT OVERWRITE target SELECT i FROM drawn_from LIMIT 10"
+    local[0].cut("ExecuteStatement:response", 3)
+
+    cursor.execute(sql)
+
+    assert rows(cursor, "target") == [1, 2]
+
+
 def test_one_that_reads_its_own_table_through_a_view_is_told(local, cursor):
     sql = "INSERT OVERWRITE target SELECT i FROM own"
     local[0].cut("ExecuteStatement:response", 3)

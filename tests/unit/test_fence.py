@@ -3,6 +3,8 @@
 from collections import deque
 
 import pytest
+from impala._thrift_gen.ImpalaService import ttypes as impala
+from impala._thrift_gen.TCLIService import ttypes as hs2
 from test_failover import World, lost
 
 from impala_ha import State, errors
@@ -18,6 +20,7 @@ HARMLESS = [
     "compute stats t",
 ]
 WRITE = "insert into t values (1)"
+OK = hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
 PHASES = ["ExecuteStatement", "GetOperationStatus"]
 
 
@@ -210,6 +213,98 @@ def test_ddl_that_was_executed_inside_execute_statement_is_not_run_again(world, 
     unknown(cursor, "create table t (i int)")
 
     assert {"a": ["create table t (i int)"]} == world.statements()
+
+
+ADMISSION = [
+    "Rejected query from pool root.etl: queue full, limit=1, num_queued=1.",
+    "Admission for query exceeded timeout 60000ms in pool p. Queued reason: x Additional Details: y",
+    (
+        "Admission for query exceeded timeout 60000ms in pool p. Queued reason: "
+        "Coordinator not registered with the statestore."
+    ),
+]
+
+
+def profile(line):
+    text = f"Query (id=1:2):\n  Summary:\n    Sql Statement: insert\n    {line}\n"
+    return lambda _: impala.TGetRuntimeProfileResp(status=OK, profile=text)
+
+
+@pytest.mark.parametrize("text", ADMISSION)
+@pytest.mark.parametrize("prefix", ["", "Query 1:2 failed:\n"])
+@pytest.mark.parametrize(
+    "line", ["Admission result: Rejected", "Admission result: Timed out (queued)", ""]
+)
+def test_a_write_that_admission_control_turned_away_has_not_run(world, cursor, text, prefix, line):
+    told = f"{prefix}{text}\n"
+    world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, "ERROR_STATE", told)])
+    world["a"].script["GetRuntimeProfile"] = deque([profile(line)])
+
+    cursor.execute(WRITE)
+
+    assert 2 == sum(map(len, world.statements().values()))
+    assert all(seconds > 0 for seconds in world.clock.slept) or "registered" in text
+
+
+@pytest.mark.parametrize("text", ADMISSION)
+@pytest.mark.parametrize(
+    "line", ["Admission result: Admitted immediately", "Admission result: Admitted (queued)"]
+)
+def test_a_function_that_speaks_like_admission_control_has_nothing_repeated(
+    world, cursor, text, line
+):
+    """What fails with constant arguments is told without "UDF ERROR:"; the profile knows better."""
+    world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, "ERROR_STATE", text)])
+    world["a"].script["GetRuntimeProfile"] = deque([profile(line)])
+
+    unknown(cursor, WRITE)
+
+    assert {"a": [WRITE]} == world.statements()
+
+
+@pytest.mark.parametrize(
+    "sql", ["create table t as select 1", "load data inpath '/x' into table t"]
+)
+@pytest.mark.parametrize("text", ADMISSION)
+def test_what_is_partly_done_before_admission_is_not_repeated_after_it(world, cursor, sql, text):
+    """The table has been made; the files have been moved."""
+    world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, "ERROR_STATE", text)])
+
+    unknown(cursor, sql)
+
+    assert {"a": [sql]} == world.statements()
+
+
+CONVERT = "alter table t convert to iceberg"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Server is being shut down: shutdown grace period left: 1s",
+        "Invalid session id: 1:2",
+        "Session is closed",
+        ADMISSION[0],
+        "InternalException: Error requesting prioritized load: x",
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "Query 1:2 failed:\n"])
+def test_a_conversion_to_iceberg_is_not_repeated_whatever_is_answered(world, cursor, text, prefix):
+    """It is executed inside ExecuteStatement, by child queries that are told what all are told."""
+    world["a"].script["ExecuteStatement"] = deque([f"{prefix}{text}\n"])
+
+    unknown(cursor, CONVERT)
+
+    assert {"a": [CONVERT]} == world.statements()
+
+
+def test_a_conversion_that_does_not_parse_is_the_users_error(world, cursor):
+    world["a"].script["ExecuteStatement"] = deque(["AnalysisException: Table does not exist: d.t"])
+
+    with pytest.raises(errors.Error, match="Table does not exist") as caught:
+        cursor.execute(CONVERT)
+
+    assert not isinstance(caught.value, errors.OutcomeUnknown)
 
 
 def test_a_full_coordinator_is_left_and_all_full_ones_are_given_time(world):

@@ -67,7 +67,7 @@ def test_a_password_that_changed_is_read_anew_and_tried_once_more(guarded, mecha
         opened(guarded, auth_mechanism=mechanism, password=vault).close()
 
     assert (2, 2) == (vault.asked, guarded.accepted)
-    assert f"{guarded.coordinator} refused the password" in caplog.text
+    assert f"the password was refused by {guarded.coordinator}" in caplog.text
 
 
 def test_a_wrong_password_is_not_sent_twice(guarded):

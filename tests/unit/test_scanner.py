@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha._scanner import Token, scan
+from impala_ha._scanner import Token, scan, split
 
 C, S, N, K, U = Token.CODE, Token.STRING, Token.NAME, Token.COMMENT, Token.UNCLOSED
 
@@ -49,6 +49,17 @@ def test_every_character_belongs_to_one_piece(sql):
     assert sql == "".join(sql[p.start : p.end] for p in found)
     assert all(p.start < p.end for p in found)
     assert all(p.token is not U for p in found[:-1])
+
+
+@given(st.text(alphabet="'\"`-/*\\\r\n ax;", max_size=60))
+def test_a_text_full_of_backslashes_is_cut_alike(sql):
+    """It is matched a part at a time, so that it takes no more memory than its length."""
+    many = sql + "\n" + "\\a" * 100_001
+
+    slowly = "".join(part for part in split(many))
+
+    assert many == slowly
+    assert [*scan(sql)][:-1] == [*scan(many)][: len([*scan(sql)][:-1])]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha._statement import Effect, Statement, literals, reads_what_it_writes
+from impala_ha._scanner import Token, scan
+from impala_ha._statement import Effect, Kind, Statement
 
 READS = [
     "select 1",
@@ -146,6 +147,10 @@ OPEN = [
     "select 1 /* never closed",
     "select 'it's'",
     "select 1\0",
+    # The words of a hint are code: a name that begins in one goes on behind it.
+    "with x as (select /* +`*/ 1) select 1 -- `*/ 1) insert into t select * from x",
+    "select 1 -- +x /*\n, 2 */",
+    "select /* +x -- */ 1",
 ]
 
 
@@ -154,7 +159,7 @@ def test_what_only_reads_may_be_repeated(sql):
     statement = Statement.parse(sql)
 
     assert Effect.READ is statement.effect
-    assert statement.repeatable
+    assert Kind.QUERY is statement.kind
 
 
 @pytest.mark.parametrize("sql", HARMLESS)
@@ -162,7 +167,6 @@ def test_what_changes_nothing_more_when_it_runs_again_may_be_repeated(sql):
     statement = Statement.parse(sql)
 
     assert Effect.HARMLESS is statement.effect
-    assert statement.repeatable
 
 
 @pytest.mark.parametrize("sql", [*WRITES, *OPEN])
@@ -170,7 +174,6 @@ def test_a_write_and_whatever_is_in_doubt_is_not_repeatable(sql):
     statement = Statement.parse(sql)
 
     assert Effect.WRITE is statement.effect
-    assert not statement.repeatable
 
 
 @pytest.mark.parametrize(
@@ -198,23 +201,6 @@ def test_use_and_set_change_the_session(sql, setting):
     assert setting == Statement.parse(sql).setting
 
 
-@pytest.mark.parametrize(
-    ("sql", "early"),
-    [
-        ("create table t as select 1", True),
-        ("create table if not exists t as select 1", True),
-        ("create external table t stored as parquet as select 1", True),
-        ("create table t as values (1)", True),
-        ("create table t (i int)", False),
-        ("create view v as select 1", False),
-        ("insert into t select 1", False),
-        ("select 1", False),
-    ],
-)
-def test_create_table_as_select_has_made_its_table_before_admission(sql, early):
-    assert early is Statement.parse(sql).early
-
-
 SPACE = st.sampled_from([" ", "\n", "\t", "\r\n"])
 COMMENT = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=12).map(
@@ -234,7 +220,7 @@ def test_comments_and_white_space_around_a_statement_change_nothing(sql, before,
 
     wrapped = Statement.parse(f"{before}{sql}\n{after}")
 
-    assert plain.repeatable is wrapped.repeatable
+    assert (plain.effect, plain.kind) == (wrapped.effect, wrapped.kind)
     assert plain.setting == wrapped.setting
 
 
@@ -251,12 +237,83 @@ def test_comments_between_words_change_nothing(pieces):
     assert Statement.parse("select " + " ".join(pieces)).effect is Effect.READ
 
 
-@pytest.mark.parametrize("sql", WRITES)
-def test_a_write_may_be_harmless_if_its_rows_replace_others_and_come_from_tables(sql):
-    """`in` a coordinator's plan it is then seen whether they come from elsewhere."""
-    over = sql.startswith(("insert overwrite", "upsert")) and " from " in sql
+@pytest.mark.parametrize(
+    ("sql", "replaces", "static", "deterministic"),
+    [
+        ("insert overwrite t select * from u", True, 0, True),
+        ("insert overwrite table d.t (a, b) select a, b from u", True, 0, True),
+        ("insert overwrite `t` select * from u", True, 0, True),
+        ("insert overwrite t partition (p=1, q='x') select i from v", True, 2, True),
+        ("insert overwrite t partition (p) select i, p from v", True, None, True),
+        ("insert overwrite t partition (p=1, q) select i, q from v", True, None, True),
+        ("insert overwrite t select uuid(), i from u", True, 0, False),
+        ("insert overwrite t select * from u limit 3", True, 0, False),
+        ("insert overwrite t select now()", True, 0, False),
+        ("insert overwrite t partition (p=1) select sum(d) from u", True, 1, False),
+        ("upsert into t select i, upper(concat(s, 'x')) from u", True, None, True),
+        (
+            "upsert into t (i, s) select i, s from u where exists (select 1 from v)",
+            True,
+            None,
+            True,
+        ),
+        # The partition is searched too: it would be another one after midnight.
+        ("insert overwrite t partition (d=cast(now() as date)) values (1)", False, None, False),
+        ("insert overwrite t partition (d=to_date(now())) select a from s", False, None, False),
+        ("insert overwrite t partition (d=current_date) select a from s", False, None, False),
+        ("insert overwrite t partition (d=current_date()) values (1)", False, None, False),
+        ("insert overwrite t partition (d) select a, to_date(now()) from s", False, None, False),
+        ("insert overwrite t partition (p=f(1)) select a from s", False, None, False),
+        ("insert overwrite t partition (p=`f`/**/(1)) select a from s", False, None, False),
+        # What is drawn by lot is another key.
+        ("upsert into t select rand(), i from u", False, None, False),
+        ("upsert into t select row_number() over (order by i), i from u", False, None, False),
+        (
+            "upsert into t select max(i) over (order by i rows 3 preceding) from u",
+            False,
+            False,
+            False,
+        ),
+        ("upsert into t select * from u tablesample system(10)", False, None, False),
+        ("upsert into t select my_function(i) from u", False, None, False),
+        ("upsert into t select lib.upper(i) from u", False, None, False),
+        ("upsert into t select `upper` (i) from u", False, None, False),
+        ("upsert into t select current_timestamp, i from u", False, None, False),
+        ("upsert into t select user, i from u", False, None, False),
+        ("upsert into t select avg(d), i from u group by i", False, None, False),
+        # Blanks and comments may stand around a dot, and a dollar sign in a name.
+        ("upsert into t select lib . upper(i) from u", False, None, False),
+        ("upsert into t select lib/* x */./* y */upper(i) from u", False, None, False),
+        ("upsert into t select `lib` . upper(i) from u", False, None, False),
+        ("upsert into t select upper$(i) from u", False, None, False),
+        ("upsert into t select lib.\nupper(i) from u", False, None, False),
+        ("insert overwrite d . t partition (d=now()) select a from s", False, None, False),
+        ("insert overwrite t$ partition (d=now()) select a from s", False, None, False),
+        ("insert overwrite t (a$) partition (d=now()) select a from s", False, None, False),
+        ("insert overwrite d . `t` (`a$`) partition (p=1) select uuid() from s", True, 1, False),
+        ("insert overwrite t (((select i from u)))", True, 0, True),
+        ("insert overwrite t [shuffle] select i from u", True, 0, True),
+        # Which rows are left out after an ORDER BY with ties is chance.
+        ("upsert into t select i, j from u order by j offset 3", False, None, False),
+        (
+            "insert overwrite t partition (p) select i, p from u order by i offset 1",
+            False,
+            None,
+            False,
+        ),
+        ("insert into t select * from u", False, None, False),
+        ("with x as (select 1) insert into t select * from x", False, None, False),
+        ("insert overwrite t", False, None, False),
+    ],
+)
+def test_a_plan_may_show_that_a_write_that_replaces_rows_may_run_again(
+    sql, replaces, static, deterministic
+):
+    statement = Statement.parse(sql)
 
-    assert Statement.parse(sql).replaces is (over and sql not in CHANCE)
+    assert statement.replaces is replaces
+    if replaces:
+        assert (statement.static, statement.deterministic) == (static, deterministic)
 
 
 @pytest.mark.parametrize("sql", [*READS, *HARMLESS])
@@ -264,50 +321,41 @@ def test_what_may_be_repeated_anyway_needs_no_plan(sql):
     assert not Statement.parse(sql).replaces
 
 
-PLAN = """\
-Max Per-Host Resource Reservation: Memory=4.00MB Threads=3
-
-{sink}
-|  partitions=1
-|
-02:HASH JOIN [INNER JOIN, BROADCAST]
-|
-|--01:{scan}
-|     HDFS partitions=1/1 files=1 size=10B
-|
-00:SCAN HDFS [default.u a]
-   HDFS partitions=1/1 files=1 size=10B
-"""
-SINK = "WRITE TO HDFS [default.t, OVERWRITE=true]"
+@pytest.mark.parametrize("sql", ["unset all", "select 1 as a union values (2)"])
+def test_what_is_no_setting_sets_nothing(sql):
+    assert Statement.parse(sql).setting is None
 
 
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
-    ("sink", "scan"),
+    "sql",
     [
-        (SINK, "SCAN HDFS [default.s]"),
-        (SINK, "SCAN HDFS [default.tt, RANDOM]"),
-        ("UPSERT INTO KUDU [default.t]", "SCAN KUDU [default.s b]"),
-        ("WRITE TO HDFS [default.`a b`, OVERWRITE=true]", "SCAN ICEBERG [default.t]"),
+        "select '" + "x" * 10_000_000 + "'",
+        "select '" + r"\'" * 1_000_000,
+        "select '" + r"\'" * 1_000_000 + "'",
+        "select " + "/*" * 1_000_000,
+        "set x=" + " " * 1_000_000 + "y",
+        "set x=y" + " " * 1_000_000 + ";",
+        "use d" + " " * 1_000_000 + "e",
+        "insert into t values " + "('a', 1)," * 300_000,
+        "insert overwrite t partition (" + "a=b " * 200_000,
+        "insert overwrite t partition (" + "a=b," * 200_000,
+        "insert overwrite t (" + "a, " * 300_000,
+        "insert overwrite t values (" + "1" * 1_000_000,
+        "insert overwrite t values (" + "'a'" * 300_000,
+        "insert overwrite t values (a" + " " * 1_000_000 + ")",
+        "insert overwrite t values (a" + " ." * 500_000,
+        "-- + " + "x" * 1_000_000 + "\nselect 1",
+        "/* + */" * 300_000,
+        "create table " + "x " * 300_000,
+        "(" * 300_000 + "select 1",
+        "explain " * 200_000,
     ],
+    ids=range(20),
 )
-def test_a_plan_that_scans_other_tables_reads_not_what_it_writes(sink, scan):
-    assert not reads_what_it_writes(PLAN.format(sink=sink, scan=scan))
-
-
-@pytest.mark.parametrize(
-    ("sink", "scan"),
-    [
-        (SINK, "SCAN HDFS [default.t]"),
-        (SINK, "SCAN HDFS [DEFAULT.T x, RANDOM]"),
-        (SINK, "SCAN SOMETHING NEW"),
-        (SINK, "ICEBERG METADATA SCAN default.t.snapshots"),
-        ("UPSERT INTO KUDU [default.t]", "SCAN KUDU [default.t]"),
-        ("SOMETHING NEW", "SCAN HDFS [default.s]"),
-        (f"{SINK}\n{SINK}", "SCAN HDFS [default.s]"),
-    ],
-)
-def test_in_doubt_a_plan_reads_what_it_writes(sink, scan):
-    assert reads_what_it_writes(PLAN.format(sink=sink, scan=scan))
+def test_no_text_takes_more_than_linear_time(sql):
+    """Quadratic time would be minutes here, which the time limit of the test would end."""
+    assert isinstance(Statement.parse(sql), Statement)
 
 
 WRITING = ["insert", "upsert", "update", "delete", "merge", "load", "alter", "truncate", "grant"]
@@ -315,7 +363,7 @@ WRITING = ["insert", "upsert", "update", "delete", "merge", "load", "alter", "tr
 
 @given(FILLING, st.sampled_from(WRITING), FILLING, st.text(max_size=40))
 def test_a_text_with_a_write_at_its_head_is_never_repeatable(before, word, between, rest):
-    assert not Statement.parse(f"{before}{word}{between}{rest}").repeatable
+    assert Statement.parse(f"{before}{word}{between}{rest}").effect is Effect.WRITE
 
 
 @given(st.text())
@@ -328,12 +376,6 @@ def test_any_text_can_be_read(sql):
 def test_what_is_left_open_or_goes_on_is_never_taken_for_a_read(tail):
     """The quoting of a statement cannot be fooled into hiding a second statement."""
     sql = f"select 1 {tail}; drop table t"
-    hidden = any(start < len(sql) - 1 <= end for start, end in literals(sql))
+    last = list(scan(sql))[-1]
 
-    assert hidden or not Statement.parse(sql).repeatable
-
-
-def test_literals_and_comments_are_found_where_they_stand():
-    sql = "select 'a''b', \"c\" /* d */ -- e\n, `f`"
-
-    assert ["'a''b'", '"c"', "/* d */", "-- e", "`f`"] == [sql[a:b] for a, b in literals(sql)]
+    assert Token.CODE is not last.token or Statement.parse(sql).effect is Effect.WRITE

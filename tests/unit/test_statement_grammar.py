@@ -11,7 +11,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from impala_ha._statement import Effect, Statement, literals
+from impala_ha._statement import Effect, Statement
 
 TEMPTING = st.sampled_from(
     [
@@ -187,14 +187,3 @@ def test_the_database_of_a_use_is_found(name, after):
         assert ("use:database", name[1:-1]) == setting
     elif name.isidentifier():
         assert ("use:database", name) == setting
-
-
-@given(written(st.one_of(READ, WRITE, HARMLESS)))
-def test_what_is_cut_out_is_what_impala_takes_for_text_and_comment(sql):
-    """Nothing of it overlaps, and no quote and no comment begins in what is left."""
-    spans = literals(sql)
-    ends = [0, *(end for _, end in spans)]
-    rest = "".join(sql[end:start] for end, (start, _) in zip(ends, spans, strict=False))
-
-    assert all(end <= start for end, (start, _) in zip(ends, spans, strict=False))
-    assert not set("'\"`") & set(rest + sql[ends[-1] :])

@@ -57,8 +57,10 @@ def test_the_program_prints_it():
     assert result.exit_code == 0
     assert result.output.startswith("LOST: the coordinator stopped answering\n")
     assert (
-        "after the statement was sent: a read is tried again; "
-        "a write is not tried again: OutcomeUnknown" in result.output
+        "after the statement was sent, while the statement ran, fetching rows, closing:\n"
+        "    a read: tried again\n"
+        "    an idempotent write: tried again once it is certainly over; else told: OutcomeUnknown\n"
+        "    any other write: not tried again; told: OutcomeUnknown\n" in result.output
     )
 
 
@@ -67,7 +69,7 @@ def test_the_program_prints_all_of_it_as_json():
 
     rows = [json.loads(line) for line in result.output.splitlines()]
     assert len(rows) == len(TABLE)
-    assert rows[0].keys() == {"fault", "phase", "statement", "again", "told"}
+    assert rows[0].keys() == {"fault", "phase", "statement", "again", "fenced", "told"}
 
 
 def test_an_unknown_fault_is_told_with_the_known_ones():

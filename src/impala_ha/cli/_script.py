@@ -5,11 +5,7 @@ Everything that can be wrong with a script without asking a server is found here
 is opened: an ETL job that breaks off at its fortieth statement because of a typing error in the
 forty-first costs somebody the night.
 
-The words are cut by sqlparse's lexer under Impala's rules of quoting.  Its ready-made
-``sqlparse.split`` is not used: it takes ``'a\\'`` for an open string and runs two statements as
-one, and it takes a string that nobody closed for no string at all, and cuts at the semicolon
-inside.  Impala has no ``BEGIN ... END``; outside of quotes and comments every semicolon ends a
-statement.
+Impala has no ``BEGIN ... END``; outside of quotes and comments every semicolon ends a statement.
 
 Some lines that impala-shell understands never reach a server.  ``SET VAR:name=value``,
 ``UNSET``, ``quit`` and ``SET option=value`` with a bare value do here what they do there.  The
@@ -22,29 +18,15 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlparse import tokens
-from sqlparse.lexer import Lexer
+from impala_ha._scanner import Token, scan
 
 from ._bad_input import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Impala's scanner: strings know the backslash, comments do not nest, adjacent strings are two.
-#: What is never closed runs to the end of the text, so nothing inside is taken for a statement.
-_IMPALA = [
-    (r"--[^\r\n]*", tokens.Comment.Single),
-    (r"/\*[\s\S]*?\*/", tokens.Comment.Multiline),
-    (r"'[^'\\]*(?:\\[\s\S][^'\\]*)*'", tokens.String.Single),
-    (r'"[^"\\]*(?:\\[\s\S][^"\\]*)*"', tokens.String.Symbol),
-    (r"`[^`\\]*(?:\\[\s\S][^`\\]*)*`", tokens.Name),
-    (r"(?:/\*|['\"`])[\s\S]*", tokens.Error),
-    (r";", tokens.Punctuation),
-    (r"[^;'\"`/\-]+|[/\-]", tokens.Text),
-]
 _OPENED_BY = {
     "/*": "comment that starts with /*",
     "'": "string that starts with '",
@@ -191,30 +173,33 @@ def _pieces(text: str, origin: str) -> Iterator[_Piece]:
     whole: list[str] = []
     bare: list[str] = []
     line, start = 1, 0
-    # The line break keeps the closing semicolon out of a comment on the last line.
-    for kind, word in _lexer().get_tokens(text + "\n;"):
-        if kind is tokens.Error:
-            opened = _OPENED_BY["/*" if word.startswith("/*") else word[0]]
-            raise BadInput(f"{origin}, line {line}: the {opened} is never closed")
-        if kind is tokens.Punctuation:
+    for comment, word in _words(text, origin):
+        if word == ";":
             if start:
                 yield _Piece("".join(whole).strip(), "".join(bare).strip(), start)
             whole, bare, start = [], [], 0
             continue
         whole.append(word)
-        bare.append(" " if kind in tokens.Comment else word)
+        bare.append(" " if comment else word)
         if not start and not bare[-1].isspace():
             start = line + word[: len(word) - len(word.lstrip())].count("\n")
         line += word.count("\n")
 
 
-@lru_cache(maxsize=1)
-def _lexer() -> Any:  # sqlparse is typed only in part
-    """A lexer of our own: sqlparse's shared one belongs to whoever else uses it here."""
-    lexer: Any = Lexer()
-    lexer.clear()
-    lexer.set_SQL_REGEX(_IMPALA)
-    return lexer
+def _words(text: str, origin: str) -> Iterator[tuple[bool, str]]:
+    """Literals, names, comments, and what is between them and semicolons; is it a comment?"""
+    for token, start, end in scan(text):
+        word = text[start:end]
+        if token is Token.UNCLOSED:
+            opened = _OPENED_BY["/*" if word.startswith("/*") else word[0]]
+            line = text.count("\n", 0, start) + 1
+            raise BadInput(f"{origin}, line {line}: the {opened} is never closed")
+        if token is Token.CODE:
+            yield from ((False, part) for part in re.split("(;)", word) if part)
+        else:
+            yield token is Token.COMMENT, word
+    yield False, "\n"  # keeps the semicolon that ends the last one out of its comment
+    yield False, ";"
 
 
 def _remembered(bare: str, variables: dict[str, str]) -> bool:

@@ -21,7 +21,7 @@ def main() -> int:
         128 + n when signal n ended it.
     """
     try:
-        for module in ("click", "rich", "sqlparse"):
+        for module in ("click", "rich"):
             need(module, "cli")
         from ._program import program  # noqa: PLC0415 - it needs what was just asked for
     except MissingExtra as error:

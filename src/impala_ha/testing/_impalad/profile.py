@@ -57,6 +57,7 @@ def describe(query: Query, impalad: Impalad) -> dict[str, str]:
         "Default Db": query.database,
         "Sql Statement": query.sql,
         "Coordinator": krpc_address(impalad.host),
+        "Admission result": "Admitted immediately" if query.admitted else "Rejected",
         "Query Options (set by configuration)": ",".join(
             f"{name}={value}" for name, value in sorted(query.options.items())
         ),

@@ -43,6 +43,7 @@ class Query:
         options: The query options that hold for it, by upper-case name.
         started_at: Seconds since the epoch.
         ended_at: Seconds since the epoch; None while it runs.
+        admitted: Whether admission control let it begin.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Query:
         self.options: Mapping[str, str] = {}
         self.started_at = time.time()
         self.ended_at: float | None = None
+        self.admitted = False
         self.database = session.state.database
         self._journal = journal
         self._rows = ReadAhead(job)
@@ -166,6 +168,7 @@ class Query:
 
     def _run(self, planned: PlannedError | None) -> str:
         if planned is None or planned.ran:
+            self.admitted = True
             self._note("started")
             self.job.run()
             self._rows.fill()

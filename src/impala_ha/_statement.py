@@ -140,14 +140,8 @@ class Statement:
         if more.strip("; \t\r\n\f") or "\0" in bare:
             return cls(Effect.WRITE)  # several statements, or something left open
         words = re.findall(_WORD, head)
-        first = words[0] if words else ""
-        if first == "use" and (use := re.match(_USE, text)):
-            return cls(Effect.READ, Kind.QUERY, ("use:database", use[1] or use[2]))
-        if first == "set" and (option := re.match(_SET, text)):
-            value = _unquoted(text[option.end() :].rstrip("; \t\r\n\f"))
-            return cls(Effect.READ, Kind.QUERY, (option[1], value))
-        if words == ["unset", "all"]:
-            return cls(Effect.READ, Kind.QUERY, (ALL, ""))
+        if setting := _setting(words, text):
+            return cls(Effect.READ, Kind.QUERY, setting)
         effect, kind = _effect(words, head), _kind(words)
         if effect is Effect.READ:
             return cls(effect, Kind.QUERY)
@@ -156,6 +150,16 @@ class Statement:
         static, same = _target(head)
         replaces = not _ROWS.isdisjoint(words) and (static is not None or same)
         return cls(effect, kind, replaces=replaces, static=static, deterministic=same)
+
+
+def _setting(words: list[str], text: str) -> tuple[str, str] | None:
+    """What a statement sets: ``(option, value)``; None if it sets nothing."""
+    first = words[0] if words else ""
+    if first == "use" and (use := re.match(_USE, text)):
+        return "use:database", use[1] or use[2]
+    if first == "set" and (option := re.match(_SET, text)):
+        return option[1], _unquoted(text[option.end() :].rstrip("; \t\r\n\f"))
+    return (ALL, "") if words == ["unset", "all"] else None
 
 
 def _cut(sql: str) -> tuple[str, str]:

@@ -749,3 +749,31 @@ def test_without_threads_it_is_asked_all_the_same(world, monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refused)
 
     assert error.resolve() is Outcome.DONE
+
+
+def test_a_coordinator_that_hangs_leaves_time_for_the_others(world, monkeypatch):
+    error = unknown(world, accepted=True)
+    logged(world, "c", ["FINISHED"])
+    connect = world.driver.connect
+
+    def hangs(coordinator, user, limit):
+        if coordinator.host in "ab":
+            world.clock.time += limit
+            raise errors.OperationalError("timed out")
+        return connect(coordinator, user, limit)
+
+    monkeypatch.setattr(world.driver, "connect", hangs)
+
+    assert error.resolve(30) is Outcome.DONE
+
+
+def test_the_tables_are_not_waited_for_longer_than_there_is_time(world):
+    """They are polled as any statement is; no pause goes beyond the end."""
+    error = unknown(world)
+    world["a"].down = world["c"].down = True
+    running = [lambda r: state(r, "RUNNING_STATE")] * 9999
+    world["b"].script["GetOperationStatus"] = deque(running)
+    end = world.clock.now() + 5
+
+    assert error.resolve(5) is Outcome.UNKNOWN
+    assert world.clock.now() <= end

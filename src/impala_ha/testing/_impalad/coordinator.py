@@ -32,6 +32,7 @@ from impala_ha.testing._impalad.neighbours import neighbours, running
 from impala_ha.testing._impalad.pages import Pages
 from impala_ha.testing._impalad.ports import bind
 from impala_ha.testing._impalad.query_log import QueryLog
+from impala_ha.testing._impalad.redactor import Redactor
 from impala_ha.testing._impalad.registry import Registry
 from impala_ha.testing._impalad.schemes import scheme_of
 from impala_ha.testing._impalad.service import Service
@@ -92,15 +93,8 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         engine=_make_engine(layout, flags, f"{host}:{port}"),
     )
     numbers, service = itertools.count(1), Service(impalad)
-    tls = server_context(layout.security, index)
-    frontend = Frontend(
-        flags,
-        faults,
-        numbers,
-        admit=binary_door(layout.security, index),
-        tls=tls,
-        serve=service.serve,
-    )
+    tls, door = server_context(layout.security, index), binary_door(layout.security, index)
+    frontend = Frontend(flags, faults, numbers, admit=door, tls=tls, serve=service.serve)
     commands = control.listen(layout.control(index))
     http = None
     if layout.http:
@@ -108,7 +102,8 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         http = HttpPort(impalad, service, numbers, scheme, tls)
     orders = verbs(impalad, frontend, http)
     threading.Thread(target=_obey, args=(commands, orders), name="control", daemon=True).start()
-    web.serve(bind(*layout.web[index]), Pages(impalad, lambda: neighbours(layout)))
+    shown = Redactor(flags.redaction_rules_file)
+    web.serve(bind(*layout.web[index]), Pages(impalad, lambda: neighbours(layout), redact=shown))
     if http is not None:
         second = _listen(layout.http_addresses[index])
         threading.Thread(target=http.frontend.run, args=(second,), name="http", daemon=True).start()

@@ -777,3 +777,17 @@ def test_the_tables_are_not_waited_for_longer_than_there_is_time(world):
 
     assert error.resolve(5) is Outcome.UNKNOWN
     assert world.clock.now() <= end
+
+
+def test_when_the_time_is_over_no_session_is_closed_and_nobody_is_asked(world, page):
+    error = unknown(world, page=page)
+    queries = page["/queries"]
+
+    def slow():
+        world.clock.time += 100
+        return queries
+
+    page["/queries"] = slow
+
+    assert error.resolve(30) is Outcome.UNKNOWN
+    assert world["a"].log == world["b"].log == []

@@ -17,6 +17,7 @@ from impala_ha._faults import Fault, Phase
 from impala_ha._home import printed_id
 from impala_ha._model import Attempt
 from impala_ha._outcome import resolve
+from impala_ha._witnesses import Until, handle
 from impala_ha.testing.fakes import state
 
 INSERT = "insert into t values (1)"
@@ -791,3 +792,11 @@ def test_when_the_time_is_over_no_session_is_closed_and_nobody_is_asked(world, p
 
     assert error.resolve(30) is Outcome.UNKNOWN
     assert world["a"].log == world["b"].log == []
+
+
+def test_a_witness_whose_time_is_over_is_not_asked(world):
+    (question,) = questions(unknown(world, accepted=True))
+    over = Until(world.clock, world.clock.now())
+
+    assert handle(question, world.driver, over) is Outcome.UNKNOWN
+    assert world["a"].log == []

@@ -17,6 +17,7 @@ from impala_ha._faults import Fault, Phase
 from impala_ha._home import printed_id
 from impala_ha._model import Attempt
 from impala_ha._outcome import resolve
+from impala_ha._witnesses import Until, handle
 from impala_ha.testing.fakes import state
 
 INSERT = "insert into t values (1)"
@@ -777,3 +778,25 @@ def test_the_tables_are_not_waited_for_longer_than_there_is_time(world):
 
     assert error.resolve(5) is Outcome.UNKNOWN
     assert world.clock.now() <= end
+
+
+def test_when_the_time_is_over_no_session_is_closed_and_nobody_is_asked(world, page):
+    error = unknown(world, page=page)
+    queries = page["/queries"]
+
+    def slow():
+        world.clock.time += 100
+        return queries
+
+    page["/queries"] = slow
+
+    assert error.resolve(30) is Outcome.UNKNOWN
+    assert world["a"].log == world["b"].log == []
+
+
+def test_a_witness_whose_time_is_over_is_not_asked(world):
+    (question,) = questions(unknown(world, accepted=True))
+    over = Until(world.clock, world.clock.now())
+
+    assert handle(question, world.driver, over) is Outcome.UNKNOWN
+    assert world["a"].log == []

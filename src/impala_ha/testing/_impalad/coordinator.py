@@ -93,8 +93,15 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         engine=_make_engine(layout, flags, f"{host}:{port}"),
     )
     numbers, service = itertools.count(1), Service(impalad)
-    tls, door = server_context(layout.security, index), binary_door(layout.security, index)
-    frontend = Frontend(flags, faults, numbers, admit=door, tls=tls, serve=service.serve)
+    tls = server_context(layout.security, index)
+    frontend = Frontend(
+        flags,
+        faults,
+        numbers,
+        admit=binary_door(layout.security, index),
+        tls=tls,
+        serve=service.serve,
+    )
     commands = control.listen(layout.control(index))
     http = None
     if layout.http:
@@ -102,8 +109,7 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         http = HttpPort(impalad, service, numbers, scheme, tls)
     orders = verbs(impalad, frontend, http)
     threading.Thread(target=_obey, args=(commands, orders), name="control", daemon=True).start()
-    shown = Redactor(flags.redaction_rules_file)
-    web.serve(bind(*layout.web[index]), Pages(impalad, lambda: neighbours(layout), redact=shown))
+    web.serve(bind(*layout.web[index]), _pages(layout, impalad))
     if http is not None:
         second = _listen(layout.http_addresses[index])
         threading.Thread(target=http.frontend.run, args=(second,), name="http", daemon=True).start()
@@ -120,6 +126,11 @@ def _listen(address: tuple[str, int]) -> socket.socket:
 
 def _has_tables(layout: Layout, flags: Flags) -> bool:
     return layout.workload_management and flags.version() >= SINCE
+
+
+def _pages(layout: Layout, impalad: Impalad) -> Pages:
+    redact = Redactor(impalad.flags.redaction_rules_file)
+    return Pages(impalad, lambda: neighbours(layout), redact=redact)
 
 
 def _query_log(layout: Layout, index: int, flags: Flags) -> QueryLog | None:

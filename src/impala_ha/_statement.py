@@ -9,7 +9,6 @@ write: it is then never run twice.
 from __future__ import annotations
 
 import enum
-import itertools
 import re
 from dataclasses import dataclass
 
@@ -25,12 +24,12 @@ ALL = "*"  # the name of all query options
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
 _SOURCES = frozenset({"from", "with"})
-_QUERY = _ROWS | _SOURCES | {"table"}  # how a query may begin, for Spark and Hive too
-# What depends on the moment, the session or the order of rows without being called.
+# What depends on the moment, the session or the order of rows without being called, in Hive and
+# Spark too; and Spark's `TABLE t`, which reads a table.
 _CHANCE = frozenset(
     """
-    limit offset tablesample rows current_date current_time current_timestamp current_user
-    session_user user current_database
+    limit offset tablesample rows table current_date current_time current_timestamp current_user
+    session_user user current_catalog current_database current_schema localtime localtimestamp
     """.split()  # noqa: SIM905
 )
 # Whatever stands before a bracket, also a name that Impala's scanner takes and we do not know; a
@@ -105,6 +104,8 @@ _KINDS = {
     "load": Kind.LOAD,
     "compute": Kind.COMPUTE_STATS,
 }
+_RUN = frozenset({"analyze", "reoptimization"})  # options of EXPLAIN with which Hive runs it
+_VERBS = _READS | _KINDS.keys() | {"from"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Statement:
         words = re.findall(_WORD, head)
         if setting := _setting(words, text):
             return cls(Effect.READ, Kind.QUERY, setting)
-        effect, kind = _effect(words, head), _kind(words)
+        effect, kind = _effect(words, head), _kind(words, head)
         if effect is Effect.READ:
             return cls(effect, Kind.QUERY)
         if effect is Effect.HARMLESS or not _is_over(words):
@@ -195,8 +196,9 @@ _ODD_HINT = r"(?:--|/\*) *\+[^\r\n]*?(?:['\"`]|--|/\*)"
 
 
 def _effect(words: list[str], text: str) -> Effect:
-    if words[:2] == ["explain", "analyze"]:  # Hive runs what it explains so
-        words = words[2:]
+    if words[:1] == ["explain"]:
+        verb = next((at for at, word in enumerate(words) if at and word in _VERBS), len(words))
+        words = words if _RUN.isdisjoint(words[:verb]) else words[verb:]
     first = words[0] if words else ""
     if not re.match(r"[\s(]*[a-z]", text):
         return Effect.WRITE
@@ -206,13 +208,13 @@ def _effect(words: list[str], text: str) -> Effect:
         return Effect.HARMLESS
     if _is_over(words) and not _ROWS.isdisjoint(words) and _SOURCES.isdisjoint(words):
         return Effect.HARMLESS if _target(text)[1] else Effect.WRITE  # the rows stand in the text
-    if first in {"create", "drop"} and _guarded(words) and not _creates_as_select(words):
+    if first in {"create", "drop"} and _guarded(words) and not _creates_rows(words, text):
         return Effect.HARMLESS
     return Effect.WRITE
 
 
-def _kind(words: list[str]) -> Kind:
-    if _creates_as_select(words):
+def _kind(words: list[str], text: str) -> Kind:
+    if _creates_rows(words, text):
         return Kind.CTAS
     if words[:1] == ["alter"] and {"convert", "iceberg"}.issubset(words):
         return Kind.CONVERT
@@ -253,12 +255,20 @@ def _guarded(words: list[str]) -> bool:
     return re.match(head, " ".join(words)) is not None
 
 
-def _creates_as_select(words: list[str]) -> bool:
-    """``AS`` and rows behind it: the ranges of a Kudu table have ``VALUES``, too."""
+def _creates_rows(words: list[str], text: str) -> bool:
+    """
+    A ``CREATE TABLE`` with rows, also without ``AS``, as Spark takes it.
+
+    The ``VALUES`` between the bounds of Kudu's ranges are no rows.
+    """
     if words[:1] != ["create"] or "table" not in words:
         return False
-    behind = words[words.index("table") :]
-    return any(a == "as" and b in _QUERY for a, b in itertools.pairwise(behind))
+    behind = words[words.index("table") + 1 :]
+    return not _TABLES.isdisjoint(behind) or re.search(_VALUES, text) is not None
+
+
+_TABLES = frozenset({"select", "table"})
+_VALUES = r"\bvalues\b(?!\s*[<),=])"
 
 
 def _unquoted(value: str) -> str:

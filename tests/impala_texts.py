@@ -91,7 +91,7 @@ def _later(action: str) -> dict[str, Place]:
 
 
 _QUEUED = {
-    SUBMIT: Place(WAIT, not_run=True),  # 2.12 and older
+    SUBMIT: Place(WAIT, not_run=True, prefixes=2),  # 2.12 and older; children
     ERROR: Place(WAIT, not_run=True, prefixes=2),
     FETCH: Place(WAIT, not_run=True, prefixes=1),
 }
@@ -139,8 +139,10 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("4 invalid session/2.11", "Invalid session ID", _SESSION),
     (
         "4 session expired",
-        "Client session expired due to more than 3600s of inactivity (last activity was at: "
-        "2026-11-29 07:59:02.123456).",
+        (
+            "Client session expired due to more than 3600s of inactivity (last activity was at: "
+            "2026-11-29 07:59:02.123456)."
+        ),
         _ITS_SESSION,
     ),
     ("4 session is closed", "Session is closed", _ITS_SESSION),
@@ -212,46 +214,60 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("4 not there/database", "AnalysisException: Database does not exist: d", _HIS),
     (
         "4 metadata",
-        "AnalysisException: Failed to load metadata for table: 'd.t'\nCAUSED BY: "
-        "TableLoadingException: Failed to load metadata for table: d.t\nCAUSED BY: "
-        "NoSuchObjectException: hdfs:///d/t",
+        (
+            "AnalysisException: Failed to load metadata for table: 'd.t'\nCAUSED BY: "
+            "TableLoadingException: Failed to load metadata for table: d.t\nCAUSED BY: "
+            "NoSuchObjectException: hdfs:///d/t"
+        ),
         _first(WAIT, 1),
     ),
     (
         "4 metadata/catalogd",
-        "AnalysisException: Failed to load metadata for table: 'd.t'\nCAUSED BY: "
-        "TableLoadingException: Could not load table d.t from catalog\nCAUSED BY: TException: "
-        f"org.apache.impala.common.InternalException: {_REFUSED}",
+        (
+            "AnalysisException: Failed to load metadata for table: 'd.t'\nCAUSED BY: "
+            "TableLoadingException: Could not load table d.t from catalog\nCAUSED BY: TException: "
+            f"org.apache.impala.common.InternalException: {_REFUSED}"
+        ),
         _first(WAIT, 1),
     ),
     (
         "4 not ready",  # fe/.../service/Frontend.java of 2.10
-        "AnalysisException: This Impala daemon is not ready to accept user requests. Status: "
-        "Waiting for catalog update from the StateStore.",
+        (
+            "AnalysisException: This Impala daemon is not ready to accept user requests. Status: "
+            "Waiting for catalog update from the StateStore."
+        ),
         _first(MOVE),
     ),
     (
         "4 prioritized load",  # fe/.../service/FeSupport.java
-        f"InternalException: Error requesting prioritized load: {_REFUSED}\nError making an RPC "
-        "call to Catalog server.",
+        (
+            f"InternalException: Error requesting prioritized load: {_REFUSED}\nError making an RPC "
+            "call to Catalog server."
+        ),
         _first(WAIT, 1),
     ),
     (
         "4 local catalog",  # fe/.../catalog/local/LocalCatalog.java
-        "LocalCatalogException: Unable to load database names\nCAUSED BY: TException: "
-        f"org.apache.impala.common.InternalException: {_REFUSED}",
+        (
+            "LocalCatalogException: Unable to load database names\nCAUSED BY: TException: "
+            f"org.apache.impala.common.InternalException: {_REFUSED}"
+        ),
         _first(WAIT, 1),
     ),
     (
         "4 local catalog/tables",
-        "LocalCatalogException: Could not load table names for database 'd' from HMS\nCAUSED BY: "
-        f"TException: org.apache.impala.common.InternalException: {_REFUSED}",
+        (
+            "LocalCatalogException: Could not load table names for database 'd' from HMS\nCAUSED BY: "
+            f"TException: org.apache.impala.common.InternalException: {_REFUSED}"
+        ),
         _first(WAIT, 1),
     ),
     (
         "4 local catalog/master",
-        f"RuntimeException: {_LOCAL}LocalCatalogException: Unable to load database names\nCAUSED "
-        f"BY: LocalCatalogException: Unable to load database names\nCAUSED BY: TException: x",
+        (
+            f"RuntimeException: {_LOCAL}LocalCatalogException: Unable to load database names\nCAUSED "
+            f"BY: LocalCatalogException: Unable to load database names\nCAUSED BY: TException: x"
+        ),
         _first(WAIT, 1),
     ),
     (
@@ -261,9 +277,11 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "4 inconsistent metadata/master",
-        f"RuntimeException: {_LOCAL}InconsistentMetadataFetchException: Catalogd is in standby "
-        f"mode: Request for Catalog service is rejected since catalogd {CATALOGD} is in standby "
-        "mode",
+        (
+            f"RuntimeException: {_LOCAL}InconsistentMetadataFetchException: Catalogd is in standby "
+            f"mode: Request for Catalog service is rejected since catalogd {CATALOGD} is in standby "
+            "mode"
+        ),
         _first(WAIT, 1),
     ),
     (
@@ -292,22 +310,28 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("4 planner/null", "NullPointerException: null", _first(FINAL, 1)),
     (
         "4 no thread",  # service/client-request-state.cc
-        "Failed to create thread async-exec-thread in category query-exec-state: Could not create "
-        "thread: Resource temporarily unavailable",
+        (
+            "Failed to create thread async-exec-thread in category query-exec-state: Could not create "
+            "thread: Resource temporarily unavailable"
+        ),
         _first(MOVE, 1),
     ),
     (
         "4 no thread/ddl",
-        "Failed to create thread async_exec_thread_ in category impala-server: Could not create "
-        "thread: Resource temporarily unavailable",
+        (
+            "Failed to create thread async_exec_thread_ in category impala-server: Could not create "
+            "thread: Resource temporarily unavailable"
+        ),
         _first(MOVE, 1),
     ),
     # In the first answer, and after the start all the same.
     ("4x session closed", "Session closed", {SUBMIT: Place(UNKNOWN)}),
     (
         "4x no thread to wait",
-        "Failed to create thread wait-thread in category query-exec-state: Could not create "
-        "thread: Resource temporarily unavailable",
+        (
+            "Failed to create thread wait-thread in category query-exec-state: Could not create "
+            "thread: Resource temporarily unavailable"
+        ),
         {SUBMIT: Place(UNKNOWN)},
     ),
     ("4x cancelled", "Cancelled", {SUBMIT: Place(FINAL, prefixes=1)}),
@@ -315,8 +339,10 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("4x catalogd", "CatalogException: Table already exists: d.t", _DOING),
     (
         "4x catalogd/metastore",
-        "ImpalaRuntimeException: Error making 'createTable' RPC to Hive Metastore: \nCAUSED BY: "
-        "MetaException: timed out",
+        (
+            "ImpalaRuntimeException: Error making 'createTable' RPC to Hive Metastore: \nCAUSED BY: "
+            "MetaException: timed out"
+        ),
         _DOING,
     ),
     ("4x catalogd/table", "TableNotFoundException: Table does not exist: d.t", _DOING),
@@ -334,8 +360,10 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "5 load into Iceberg",
-        "Failed to load data and failed to revert data movement, please check source and staging "
-        f"directory under '/tmp/x', Query error: {_DOWN.format('')} HDFS error: No such file",
+        (
+            "Failed to load data and failed to revert data movement, please check source and staging "
+            f"directory under '/tmp/x', Query error: {_DOWN.format('')} HDFS error: No such file"
+        ),
         {ERROR: Place(FINAL, prefixes=2)},
     ),
     # scheduling/admission-controller.cc.
@@ -349,32 +377,42 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("6 never fits/pool", f"{_POOL}disabled by pool max mem resources set to 0", _REJECTED),
     (
         "6 never fits/memory",
-        f"{_POOL}request memory needed 9.00 GB is greater than pool max mem resources 4.00 GB "
-        "(calculated as 4 backends each with 1.00 GB)\n\nUse the MEM_LIMIT query option.",
+        (
+            f"{_POOL}request memory needed 9.00 GB is greater than pool max mem resources 4.00 GB "
+            "(calculated as 4 backends each with 1.00 GB)\n\nUse the MEM_LIMIT query option."
+        ),
         _REJECTED,
     ),
     (
         "6 never fits/reservation",
-        f"{_POOL}minimum memory reservation is greater than memory available to the query for "
-        "buffer reservations. Memory reservation needed given the current plan: 98.00 MB.",
+        (
+            f"{_POOL}minimum memory reservation is greater than memory available to the query for "
+            "buffer reservations. Memory reservation needed given the current plan: 98.00 MB."
+        ),
         _REJECTED,
     ),
     (
         "6 never fits/slots",
-        f"{_POOL}number of admission control slots needed (32) on backend 'h:27000' is greater "
-        "than total slots available 16.",
+        (
+            f"{_POOL}number of admission control slots needed (32) on backend 'h:27000' is greater "
+            "than total slots available 16."
+        ),
         _REJECTED,
     ),
     (
         "6 never fits/threads",
-        f"{_POOL}thread reservation on backend 'h:27000' is greater than the "
-        "THREAD_RESERVATION_LIMIT query option value: 9 > 1.",
+        (
+            f"{_POOL}thread reservation on backend 'h:27000' is greater than the "
+            "THREAD_RESERVATION_LIMIT query option value: 9 > 1."
+        ),
         _REJECTED,
     ),
     (
         "6 never fits/all threads",
-        f"{_POOL}sum of thread reservations across all 3 backends is greater than the "
-        "THREAD_RESERVATION_AGGREGATE_LIMIT query option value: 9 > 1.",
+        (
+            f"{_POOL}sum of thread reservations across all 3 backends is greater than the "
+            "THREAD_RESERVATION_AGGREGATE_LIMIT query option value: 9 > 1."
+        ),
         _REJECTED,
     ),
     (
@@ -384,26 +422,34 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "6 user limit",
-        f"{_POOL}current per-user load 5 for user 'etl' is at or above the user limit 5 in pool "
-        "'root.etl'",
+        (
+            f"{_POOL}current per-user load 5 for user 'etl' is at or above the user limit 5 in pool "
+            "'root.etl'"
+        ),
         _QUEUED,
     ),
     (
         "6 user limit/wildcard",
-        f"{_POOL}current per-user load 5 for user 'etl' is at or above the wildcard limit 5 in "
-        "pool 'root.etl'",
+        (
+            f"{_POOL}current per-user load 5 for user 'etl' is at or above the wildcard limit 5 in "
+            "pool 'root.etl'"
+        ),
         _QUEUED,
     ),
     (
         "6 user limit/group",
-        f"{_POOL}current per-group load 5 for user 'etl' in group 'dev' is at or above the group "
-        "limit 5 in pool 'root.etl'",
+        (
+            f"{_POOL}current per-group load 5 for user 'etl' in group 'dev' is at or above the group "
+            "limit 5 in pool 'root.etl'"
+        ),
         _QUEUED,
     ),
     (
         "6 no executors",
-        f"{_POOL}Error during scheduling: Cannot schedule query: no registered backends "
-        "available.\n",
+        (
+            f"{_POOL}Error during scheduling: Cannot schedule query: no registered backends "
+            "available.\n"
+        ),
         _QUEUED,
     ),
     (
@@ -423,14 +469,18 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "6 memory pressure/no pool",
-        "Rejected query from pool N/A: Admission rejected due to memory pressure in admissiond. "
-        "Memory used 9.00 GB",
+        (
+            "Rejected query from pool N/A: Admission rejected due to memory pressure in admissiond. "
+            "Memory used 9.00 GB"
+        ),
         _QUEUED,
     ),
     (
         "6 time-out",
-        f"{_TIMEOUT}number of running queries 9 is at or over limit 9. Additional Details: Not "
-        "Applicable",
+        (
+            f"{_TIMEOUT}number of running queries 9 is at or over limit 9. Additional Details: Not "
+            "Applicable"
+        ),
         _QUEUED,
     ),
     (
@@ -440,33 +490,43 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "6 time-out/executors",
-        f"{_TIMEOUT}Waiting for executors to start. Only DDL queries and queries scheduled only "
-        "on the coordinator (either NUM_NODES set to 1 or when small query optimization is "
-        "triggered) can currently run.",
+        (
+            f"{_TIMEOUT}Waiting for executors to start. Only DDL queries and queries scheduled only "
+            "on the coordinator (either NUM_NODES set to 1 or when small query optimization is "
+            "triggered) can currently run."
+        ),
         _QUEUED,
     ),
     (
         "6 time-out/memory",
-        f"{_TIMEOUT}Not enough aggregate memory available in pool root.etl with max mem resources "
-        "4.00 GB. Needed 2.00 GB but only 1.00 GB was available. Additional Details: x",
+        (
+            f"{_TIMEOUT}Not enough aggregate memory available in pool root.etl with max mem resources "
+            "4.00 GB. Needed 2.00 GB but only 1.00 GB was available. Additional Details: x"
+        ),
         _QUEUED,
     ),
     (
         "6 time-out/host",
-        f"{_TIMEOUT}Not enough memory available on host h:27000. Needed 2.00 GB but only 1.00 GB "
-        "out of 8.00 GB was available.",
+        (
+            f"{_TIMEOUT}Not enough memory available on host h:27000. Needed 2.00 GB but only 1.00 GB "
+            "out of 8.00 GB was available."
+        ),
         _QUEUED,
     ),
     (
         "6 time-out/slots",
-        f"{_TIMEOUT}Not enough admission control slots available on host h:27000. Needed 1 slots "
-        "but 16/16 are already in use.",
+        (
+            f"{_TIMEOUT}Not enough admission control slots available on host h:27000. Needed 1 slots "
+            "but 16/16 are already in use."
+        ),
         _QUEUED,
     ),
     (
         "6 time-out/registered",
-        f"{_TIMEOUT}Coordinator not registered with the statestore. Additional Details: Not "
-        "Applicable",
+        (
+            f"{_TIMEOUT}Coordinator not registered with the statestore. Additional Details: Not "
+            "Applicable"
+        ),
         _LEFT,
     ),
     (
@@ -476,8 +536,10 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "6 admissiond RPC",
-        "AdmitQuery rpc failed: Network error: Client connection negotiation failed: client "
-        "connection to 10.0.0.9:29500: connect: Connection refused (error 111)",
+        (
+            "AdmitQuery rpc failed: Network error: Client connection negotiation failed: client "
+            "connection to 10.0.0.9:29500: connect: Connection refused (error 111)"
+        ),
         _QUEUED,
     ),
     (
@@ -497,8 +559,10 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("6 cancelled in the queue", "Query already cancelled.", _later(FINAL)),
     (
         "6 denied",  # scheduling/request-pool-service.cc
-        "Request from user 'etl' with requested pool 'root.a' denied access to assigned pool "
-        "'root.b'",
+        (
+            "Request from user 'etl' with requested pool 'root.a' denied access to assigned pool "
+            "'root.b'"
+        ),
         _REJECTED,
     ),
     (
@@ -511,16 +575,20 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("7 opened again", f"RPC client failed to connect: {_REFUSED}", _CATALOGD),
     (
         "7 RPC error",
-        f"RPC Error: Client for {CATALOGD} hit an unexpected exception: No more data to read., "
-        "type: N6apache6thrift9transport19TTransportExceptionE, rpc: "
-        "N6impala23TUpdateCatalogResponseE, send: done",
+        (
+            f"RPC Error: Client for {CATALOGD} hit an unexpected exception: No more data to read., "
+            "type: N6apache6thrift9transport19TTransportExceptionE, rpc: "
+            "N6impala23TUpdateCatalogResponseE, send: done"
+        ),
         _CATALOGD,
     ),
     (
         "7 RPC error/not sent",
-        f"RPC Error: Client for {CATALOGD} hit an unexpected exception: write() send(): Broken "
-        "pipe, type: N6apache6thrift9transport19TTransportExceptionE, rpc: "
-        "N6impala16TDdlExecResponseE, send: not done",
+        (
+            f"RPC Error: Client for {CATALOGD} hit an unexpected exception: write() send(): Broken "
+            "pipe, type: N6apache6thrift9transport19TTransportExceptionE, rpc: "
+            "N6impala16TDdlExecResponseE, send: not done"
+        ),
         _CATALOGD,
     ),
     (
@@ -540,8 +608,10 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "7 words of catalogd",
-        "ImpalaRuntimeException: Error making 'alter_table' RPC to Hive Metastore: \nCAUSED BY: "
-        f"TTransportException: {_REFUSED}",
+        (
+            "ImpalaRuntimeException: Error making 'alter_table' RPC to Hive Metastore: \nCAUSED BY: "
+            f"TTransportException: {_REFUSED}"
+        ),
         _DOING,
     ),
     # runtime/coordinator.cc, runtime/krpc-data-stream-sender.cc and others.
@@ -549,15 +619,19 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("8 unreachable/3.0", "Cancelled due to unreachable impalad(s): h1:22000", _ANYTIME),
     (
         "8 exec",
-        "Exec() rpc failed: Network error: recv error from 10.0.0.4:27000: Connection reset by "
-        "peer (error 104)",
+        (
+            "Exec() rpc failed: Network error: recv error from 10.0.0.4:27000: Connection reset by "
+            "peer (error 104)"
+        ),
         _ANYTIME,
     ),
     ("8 exec/4.0", "ExecFInstances RPC to 10.0.0.4:27000,10.0.0.5:27000 failed", _ANYTIME),
     (
         "8 exec/3.2",
-        f"ExecQueryFInstances rpc query_id={ID} failed: Couldn't open transport for h:22000 "
-        "(connect() failed: Connection refused)",
+        (
+            f"ExecQueryFInstances rpc query_id={ID} failed: Couldn't open transport for h:22000 "
+            "(connect() failed: Connection refused)"
+        ),
         _ANYTIME,
     ),
     (
@@ -567,20 +641,26 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "8 local disk",
-        "Query execution failure caused by local disk IO fatal error on backend: h:27000.\nDisk "
-        "I/O error on h:27000: open() failed for /scratch/x. The given path doesn't exist.",
+        (
+            "Query execution failure caused by local disk IO fatal error on backend: h:27000.\nDisk "
+            "I/O error on h:27000: open() failed for /scratch/x. The given path doesn't exist."
+        ),
         _ANYTIME,
     ),
     (
         "8 unresponsive",
-        f"Query {ID} cancelled due to unresponsive backend: h:27000 has not sent a report in "
-        "240100ms (max allowed lag is 240000ms)",
+        (
+            f"Query {ID} cancelled due to unresponsive backend: h:27000 has not sent a report in "
+            "240100ms (max allowed lag is 240000ms)"
+        ),
         _ANYTIME,
     ),
     (
         "8 streams",
-        "Sender 10.0.0.4:27000 timed out waiting for receiver fragment instance: "
-        "8a4b1c09d2e3f001:9d2e3f0000000003, dest node: 2",
+        (
+            "Sender 10.0.0.4:27000 timed out waiting for receiver fragment instance: "
+            "8a4b1c09d2e3f001:9d2e3f0000000003, dest node: 2"
+        ),
         _ANYTIME,
     ),
     (
@@ -591,16 +671,20 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("8 streams/end", "EndDataStream() to 10.0.0.5:27000 failed: Timed out: x", _ANYTIME),
     (
         "8 reservation",
-        f"Failed to get minimum memory reservation of 98.00 MB on daemon h:27000 for query {ID} "
-        "due to following error: Memory limit exceeded: Could not allocate memory\nMemory is "
-        "likely oversubscribed. Reducing query concurrency may help.",
+        (
+            f"Failed to get minimum memory reservation of 98.00 MB on daemon h:27000 for query {ID} "
+            "due to following error: Memory limit exceeded: Could not allocate memory\nMemory is "
+            "likely oversubscribed. Reducing query concurrency may help."
+        ),
         _ANYTIME,
     ),
     (
         "8 memory",
-        "Memory limit exceeded: Could not allocate 8.00 MB without exceeding limit.\nError "
-        "occurred on backend h:27000 by fragment 8a4b1c09d2e3f001:9d2e3f0000000003\nMemory left "
-        "in process limit: 1.00 GB",
+        (
+            "Memory limit exceeded: Could not allocate 8.00 MB without exceeding limit.\nError "
+            "occurred on backend h:27000 by fragment 8a4b1c09d2e3f001:9d2e3f0000000003\nMemory left "
+            "in process limit: 1.00 GB"
+        ),
         _later(FINAL),
     ),
     (
@@ -613,14 +697,18 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("8 expired/bytes", f"Query {ID} terminated due to scan bytes limit of 1.00 GB", _later(FINAL)),
     (
         "8 expired/rows",
-        f"Query {ID} terminated due to rows produced limit of 10. Unset or increase "
-        "NUM_ROWS_PRODUCED_LIMIT query option to produce more rows.",
+        (
+            f"Query {ID} terminated due to rows produced limit of 10. Unset or increase "
+            "NUM_ROWS_PRODUCED_LIMIT query option to produce more rows."
+        ),
         _later(FINAL),
     ),
     (
         "8 expired/join rows",
-        f"Query {ID} terminated due to join rows produced exceeds the limit of 10 at node with "
-        "id 2.",
+        (
+            f"Query {ID} terminated due to join rows produced exceeds the limit of 10 at node with "
+            "id 2."
+        ),
         _later(FINAL),
     ),
     (
@@ -654,14 +742,18 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("8 storage", "Disk I/O error on h:27000: Failed to write data to file: hdfs://n/x", _ANYTIME),
     (
         "8 storage/moving",
-        "Error(s) moving partition files. First error (of 2) was: Hdfs op (RENAME hdfs://n/x TO "
-        "hdfs://n/y) failed, error was: hdfs://n/x\nError(5): Input/output error",
+        (
+            "Error(s) moving partition files. First error (of 2) was: Hdfs op (RENAME hdfs://n/x TO "
+            "hdfs://n/y) failed, error was: hdfs://n/x\nError(5): Input/output error"
+        ),
         _ANYTIME,
     ),
     (
         "8 storage/deleting",
-        "Error(s) deleting partition directories. First error (of 1) was: Hdfs op (DELETE "
-        "hdfs://n/x) failed, error was: hdfs://n/x",
+        (
+            "Error(s) deleting partition directories. First error (of 1) was: Hdfs op (DELETE "
+            "hdfs://n/x) failed, error was: hdfs://n/x"
+        ),
         _ANYTIME,
     ),
     (
@@ -673,8 +765,10 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ("8 function/bare", "Cannot divide decimal by zero", _later(FINAL)),
     (
         "8 Hive function",
-        "UDF ERROR: Hive UDF path=hdfs://n/u.jar class=com.example.U failed due to: "
-        "RuntimeException: no",
+        (
+            "UDF ERROR: Hive UDF path=hdfs://n/u.jar class=com.example.U failed due to: "
+            "RuntimeException: no"
+        ),
         _later(FINAL),
     ),
     (
@@ -690,14 +784,18 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "8 scans/open",
-        "Failed to open HDFS file hdfs://n/t/x\nError(2): No such file or directory\nRoot cause: "
-        "RemoteException: File does not exist: /t/x",
+        (
+            "Failed to open HDFS file hdfs://n/t/x\nError(2): No such file or directory\nRoot cause: "
+            "RemoteException: File does not exist: /t/x"
+        ),
         _later(FINAL),
     ),
     (
         "8 scans/others' words",
-        "TableLoadingException: Failed to load metadata for table: d.t\nCAUSED BY: IOException: "
-        "KeeperErrorCode = Session expired",
+        (
+            "TableLoadingException: Failed to load metadata for table: d.t\nCAUSED BY: IOException: "
+            "KeeperErrorCode = Session expired"
+        ),
         _DOING,
     ),
     (
@@ -707,8 +805,10 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     ),
     (
         "8 fetch anew/cache",
-        "The query result cache exceeded its limit of 10 rows. Restarting the fetch is not "
-        "possible.",
+        (
+            "The query result cache exceeded its limit of 10 rows. Restarting the fetch is not "
+            "possible."
+        ),
         {FETCH: Place(FINAL)},
     ),
     (
@@ -739,33 +839,39 @@ _TABLE: tuple[tuple[str, str, Mapping[str, Place]], ...] = (
     # service/query-driver.cc: lines below the error of a SELECT that Impala could not run again.
     (
         "9 rows were fetched",
-        "Failed due to unreachable impalad(s): h1:27000\nSkipping retry of query_id="
-        f"{ID} because the client has already fetched some rows",
+        (
+            "Failed due to unreachable impalad(s): h1:27000\nSkipping retry of query_id="
+            f"{ID} because the client has already fetched some rows"
+        ),
         _later(UNKNOWN),
     ),
     (
         "9 once",
-        "Failed due to unreachable impalad(s): h1:27000\nMax retry limit was hit. Query was "
-        "retried 1 time(s).",
+        (
+            "Failed due to unreachable impalad(s): h1:27000\nMax retry limit was hit. Query was "
+            "retried 1 time(s)."
+        ),
         _later(UNKNOWN),
     ),
     (
         "9 not again",
-        f"Exec() rpc failed: Network error: x\nFailed to retry query {ID}\nExec for new query "
-        "with id 1f2e3d4c5b6a7988:9d2e3f0000000001 failed",
+        (
+            f"Exec() rpc failed: Network error: x\nFailed to retry query {ID}\nExec for new query "
+            "with id 1f2e3d4c5b6a7988:9d2e3f0000000001 failed"
+        ),
         _later(UNKNOWN),
     ),
     (
         "9 rejected",
         f"{_POOL}queue full, limit=1, num_queued=1.\nFailed to retry query {ID}",
-        {ERROR: Place(WAIT, not_run=True, prefixes=2)},
+        _QUEUED,
     ),
 )
 
 TEXTS = tuple(ImpalaText(key, f"{text}\n", at) for key, text, at in _TABLE)
 
 #: How many rows each section has.
-ROWS = {"4": 22, "4x": 4, "5": 2, "6": 12, "7": 8, "8": 19, "8o": 5, "9": 4}
+ROWS = {"4": 22, "4x": 4, "5": 2, "6": 12, "7": 7, "8": 19, "8o": 5, "9": 4}
 
 
 def whole(text: str) -> Iterator[tuple[int, str]]:

@@ -136,12 +136,13 @@ class Statement:
     @classmethod
     def parse(cls, sql: str) -> Statement:
         """Read *sql*; whatever is not understood is a write."""
-        text, bare = _cut(sql)
+        parts = split(sql.lstrip("\ufeff \t\r\n\f"))
+        bare = _bare(sql, parts)
         head, _, more = bare.partition(";")
         if more.strip("; \t\r\n\f") or "\0" in bare:
             return cls(Effect.WRITE)  # several statements, or something left open
         words = re.findall(_WORD, head)
-        if setting := _setting(words, text):
+        if setting := _setting(words, parts):
             return cls(Effect.READ, Kind.QUERY, setting)
         effect, kind = _effect(words, head), _kind(words, head)
         if effect is Effect.READ:
@@ -153,9 +154,12 @@ class Statement:
         return cls(effect, kind, replaces=replaces, static=static, deterministic=same)
 
 
-def _setting(words: list[str], text: str) -> tuple[str, str] | None:
+def _setting(words: list[str], parts: list[str]) -> tuple[str, str] | None:
     """What a statement sets: ``(option, value)``; None if it sets nothing."""
     first = words[0] if words else ""
+    if first not in {"use", "set", "unset"}:
+        return None
+    text = "".join(part if part[:2] not in _COMMENTS else " " for part in parts).strip()
     if first == "use" and (use := re.match(_USE, text)):
         return "use:database", use[1] or use[2]
     if first == "set" and (option := re.match(_SET, text)):
@@ -163,16 +167,14 @@ def _setting(words: list[str], text: str) -> tuple[str, str] | None:
     return (ALL, "") if words == ["unset", "all"] else None
 
 
-def _cut(sql: str) -> tuple[str, str]:
-    """*sql* without comments; and in lower case, without what is quoted. NUL marks a doubt."""
-    parts = split(sql.lstrip("\ufeff \t\r\n\f"))
-    text = "".join([part if part[:2] not in _COMMENTS else " " for part in parts])
+def _bare(sql: str, parts: list[str]) -> str:
+    """*sql* in lower case, without comments and what is quoted. NUL marks a doubt."""
     bare = "".join(
         ["?" if part[0] in _QUOTES else " " if part[:2] in _COMMENTS else part for part in parts]
     )
     if (parts and token_of(parts[-1]) is Token.UNCLOSED) or _is_odd(sql, parts):
         bare += "\0"
-    return text.strip(), bare.strip().lower()
+    return bare.strip().lower()
 
 
 _QUOTES = frozenset("'\"`")

@@ -310,6 +310,8 @@ def test_a_text_out_of_its_place_proves_nothing(text):
         meant = text.at.get(place, Place(UNKNOWN, prefixes=-1))
         for prefixes, said in whole(text.text):
             for kind, sql, more, ran in cases(place) if prefixes > meant.prefixes else ():
+                if prefixes > 1 and kind in {"harmless", "allowed"}:
+                    continue
                 world = World(said, place, sql, ran=ran, more=more)
 
                 check_always(kind, world)
@@ -327,7 +329,8 @@ def test_a_quoted_text_is_the_users_own_error(text):
         others, writes = every[:-2], every[-2:]
         for number, quoting in enumerate(QUOTED.values()):
             said = quoting.format(text.text if number % 3 else text.text.rstrip("\n"))
-            for kind, sql, more, ran in (writes[number % 2], others[number % len(others)]):
+            other = [others[number // 3 % len(others)]] if number % 3 == 0 else []
+            for kind, sql, more, ran in (writes[number % 2], *other):
                 world = World(said, place, sql, ran=ran, more=more)
 
                 check_always(kind, world)

@@ -362,3 +362,16 @@ def test_connections_can_be_closed_from_the_server_and_sessions_stay(cluster, un
         until(lambda: cluster[0].connections == 0)
 
         assert len(cluster[0].sessions) == 1
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_a_statement_can_be_refused_after_it_was_done(cluster, ran):
+    """Impala up to 4.0 executes DDL inside ExecuteStatement: it may fail when all is done."""
+    sql = f"CREATE TABLE refused_{ran} (i INT)"
+    cluster[0].fail_next("Couldn't open transport for catalog:26000", ran=ran)
+    with hs2(cluster[0]) as client:
+        told = client.execute(sql).status.errorMessage
+
+    assert told.startswith("Couldn't open transport")
+    assert cluster[0].executions(sql, mode="finished") == ran
+    assert not cluster[0].queries

@@ -137,7 +137,8 @@ class Breakable(Protocol):
             text: What the client reads.
             at: ``"open"``, ``"execute"``, ``"fetch"`` or any RPC: that call is refused and not
                 done.  ``"status"``: the next statement is accepted and fails afterwards.
-            ran: For ``"status"``: whether the statement does its work before it fails.
+            ran: For ``"status"`` and ``"execute"``: whether the statement does its work before it
+                fails.
             exact: For ``"status"``: False puts the query id in front, as Impala 4.5 does.
         """
         self._order("fail_next", text=text, at=at, ran=ran, exact=exact)

@@ -43,7 +43,8 @@ class PlannedError:
     Attributes:
         text: As Impala would say it.
         at: An RPC, or ``"status"``: the next statement is accepted and fails afterwards.
-        ran: For ``"status"``: whether the statement does its work before it fails.
+        ran: For ``"status"`` and ExecuteStatement: whether the statement does its work before it
+            fails.
         exact: For ``"status"``: whether the client reads just that, without the query id.
     """
 

@@ -16,6 +16,7 @@ from impala._thrift_gen.ImpalaService.ImpalaHiveServer2Service import Processor
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.transport.TTransport import TTransportException
 
+from impala_ha.testing._impalad import handles
 from impala_ha.testing._impalad.contract import ImpalaError
 from impala_ha.testing._impalad.metadata_calls import MetadataCalls
 from impala_ha.testing._impalad.query_calls import QueryCalls
@@ -94,6 +95,9 @@ class Service:
                 if rpc == "FetchResults":
                     # A fetch that fails takes its query with it.
                     self._find("CloseOperation")(req, connection)
+                elif rpc == "ExecuteStatement" and planned.ran:
+                    # As Impala does DDL up to 4.0: inside the call, which fails after it was done.
+                    self._run_whole(self._find(rpc)(req, connection))
                 return refusal(rpc, planned.text)
             return self._find(rpc)(req, connection)
         except ImpalaError as error:
@@ -103,6 +107,13 @@ class Service:
         except Exception as error:  # noqa: BLE001  # a defect must reach the client as a text
             traceback.print_exc(file=sys.stderr)
             return refusal(rpc, f"InternalException: {error}")
+
+    def _run_whole(self, answer: Any) -> None:
+        """Let the query that *answer* is about run to its end, and close it."""
+        registry = self._impalad.registry
+        query = registry.query(handles.from_thrift(answer.operationHandle.operationId))
+        query.progress.wait(None)
+        registry.close_query(query)
 
     def _find(self, rpc: str) -> Callable[[Any, Connection], Any]:
         for room in self._rooms:

@@ -291,7 +291,9 @@ def test_a_variable_of_the_environment_that_nobody_knows_is_a_warning(cluster):
 
 MISUSED = [
     ["-e", "select 1", "-f", "x.sql"],
-    ["-e", ""],
+    ["-i", "a", "b", "-e", "select 1"],
+    ["-i", "http://127.0.0.1:21050", "-e", "select 1"],
+    ["-e", b"select '\xff'"],
     ["-e", "select 'open"],
     ["-e", "select ${var:x}"],
     ["-f", "/no/such/file.sql"],
@@ -308,7 +310,7 @@ MISUSED = [
 ]
 
 
-@pytest.mark.parametrize("words", MISUSED, ids=" ".join)
+@pytest.mark.parametrize("words", MISUSED, ids=str)
 def test_what_cannot_work_is_told_in_one_line_and_opens_nothing(words, tmp_path):
     broken = tmp_path / "broken.sql"
     broken.write_bytes(b"select 1;\nselect '\xff'")

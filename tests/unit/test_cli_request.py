@@ -155,6 +155,7 @@ def test_every_option_of_the_connection_reaches_connect(tmp_path):
 
 
 def test_kerberos_may_log_in_with_a_keytab(tmp_path):
+    pytest.importorskip("gssapi")
     keytab = tmp_path / "etl.keytab"
     keytab.touch()
 
@@ -179,6 +180,39 @@ def test_a_file_that_is_no_certificate_is_told_before_a_password_is_asked_for(mo
 
     with pytest.raises(ConfigurationError, match="ca_cert must be a file with certificates"):
         asked("-l", "--ssl", "--ca_cert", __file__, "-e", "select 1")
+
+
+SHORTENED = [
+    (["--output_delim=,", "-B"], ["--output_delimiter=,", "-B"]),
+    (["--query=select 2", "--print", "-B"], ["--query=select 2", "--print_header", "-B"]),
+    (["--fetch-s", "7"], ["--fetch_size", "7"]),
+    (["--datab=x", "-e", "--q\nselect 1"], ["--database=x", "-e", "--q\nselect 1"]),
+]
+
+
+@pytest.mark.parametrize(("short", "long"), SHORTENED)
+def test_a_long_option_may_be_shortened(short, long):
+    sql = [] if {"-e", "--query=select 2"} & set(long) else ["-e", "select 1"]
+    found, meant = asked(*short, *sql), asked(*long, *sql)
+
+    assert (found.connect, found.script) == (meant.connect, meant.script)
+    assert (found.fetch_size, str(found.form)) == (meant.fetch_size, str(meant.form))
+
+
+def test_zero_is_no_limit_or_the_default():
+    assert asked("-t", "0", "-e", "select 1").connect["connect_timeout"] > 3600
+    assert asked("--fetch_size=0", "-e", "select 1").fetch_size == 8192
+
+
+def test_delimited_wins_over_vertical():
+    assert isinstance(asked("-B", "-E", "-e", "select 1").form(["a"]), Delimited)
+
+
+def test_a_file_may_have_a_name_that_is_not_utf8(tmp_path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xe4.sql")
+    Path(name).write_text("select 1")
+
+    assert asked("-f", name).script[0].text == "select 1"
 
 
 def test_a_connect_timeout_may_be_in_milliseconds():
@@ -364,14 +398,19 @@ WRONG = [
     (["-e", "select 1", "-f", "x"], "-e and -f contradict each other"),
     (["-e", "select 1", "-q", "select 1"], "-e and -q contradict each other"),
     (["-e", "select 1", "-"], "-e and - contradict each other"),
-    (["-e", ""], "-e: no statement in it"),
-    (["-q", " ; "], "-q: no statement in it"),
+    (["-e", "select '\udcff'"], "-e is not UTF-8: byte 0xff at offset 8 (line 1)"),
+    (["-q", "\udce4"], "-q is not UTF-8"),
+    (["--var", "x=\udce4"], "--var is not UTF-8"),
+    (["-d", "\udce4"], "--database is not UTF-8"),
+    (["-i", "\udce4"], "--impalad is not UTF-8"),
+    (["-i", "a", "b", "-q", "select 1"], "unexpected 'b': SQL is given with -e"),
+    (["-i", "http://a:21050"], "-i takes host:port, not a URL (http://a:21050): leave http:// out"),
+    (["-i", "b,https://a:1"], "-i takes host:port, not a URL (b,https://a:1)"),
     (["select 1"], "unexpected 'select 1': SQL is given with -e"),
     (["-f", "/no/such.sql"], "-f /no/such.sql: No such file or directory"),
     (["-f", "/"], "-f /: Is a directory"),
     (["-f", "a\0b"], "-f a\0b: embedded null byte"),
     (["-o", "/"], "-o / is a directory"),
-    (["-B", "-E"], "-B and -E contradict each other"),
     (["--quiet", "-V"], "--quiet and --verbose contradict each other"),
     (["--quiet", "-V", "-l", "--ssl"], "--quiet and --verbose contradict each other"),
     (["-k", "-l"], "-k and -l contradict each other: give at most one"),
@@ -402,7 +441,8 @@ def test_a_mistake_is_told_in_one_line(words, message):
 UNUSABLE = [
     (["--querry", "x"], "--query"),
     (["--protocol", "beeswax"], "hs2-http"),
-    (["--fetch_size", "0"], "--fetch_size"),
+    (["--fetch_size", "-1"], "--fetch_size"),
+    (["--ver"], "ambiguous option --ver (--verbose, --verify_cert, --version, --vertical?)"),
     (["--deadline", "soon"], "--deadline"),
     (["--connect_timeout", "0"], "--connect_timeout"),
     (["-e"], "-e"),

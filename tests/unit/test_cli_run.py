@@ -228,9 +228,36 @@ def test_a_full_disk_cancels_the_statement_and_ends_the_run(tmp_path, capsys):
     assert capsys.readouterr().err == expected
 
 
+def test_what_a_server_says_cannot_steer_the_terminal(capsys):
+    evil = errors.OperationalError("\x1b]0;owned\x07 line\r\nnext \x9b2J")
+    carried_out({"a": Outcome(raised=evil), "b": Outcome(log="\x1b[2J")}, keep_going=True)
+
+    err = capsys.readouterr().err
+    assert "\\x1b]0;owned\\x07 line\\r\nnext \\x9b2J" in err
+    assert err.isascii()
+    assert all(char.isprintable() or char == "\n" for char in err)
+
+
+def test_a_script_with_nothing_in_it_opens_nothing_and_went_well(tmp_path, capsys):
+    file = tmp_path / "out"
+    file.write_text("of yesterday")
+
+    status = run(
+        wanted([], destination=Destination(file)),
+        lambda **_: pytest.fail("opened"),
+        Notes(Loudness.NORMAL),
+    )
+
+    assert (status, file.read_text()) == (0, "")
+    assert capsys.readouterr().err == (
+        "impala-connect: nothing to run: there is no statement in etl.sql\n"
+    )
+
+
 def test_no_cursor_is_a_failure(capsys):
     status, connection = carried_out(
-        {}, connection=Connection(Cursor({}), cursor_error=errors.OperationalError("no room"))
+        {"a": DML},
+        connection=Connection(Cursor({}), cursor_error=errors.OperationalError("no room")),
     )
 
     assert (status, connection.closed) == (1, 1)

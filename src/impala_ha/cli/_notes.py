@@ -15,6 +15,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ._output import visible
 from ._request import Loudness
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Notes(logging.Handler):
 def _put(line: str) -> None:
     """Where standard error is gone, there is nobody left to tell it to."""
     with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{visible(line)}\n")
         sys.stderr.flush()
 
 

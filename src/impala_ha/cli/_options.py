@@ -9,6 +9,7 @@ keep their say.
 from __future__ import annotations
 
 import platform
+import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,10 @@ class _Sectioned(click.Option):
 class _Program(click.Command):
     """A command whose ``--help`` has one section for each group of options."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        names = [name for param in self.get_params(ctx) for name in param.opts]
+        return super().parse_args(ctx, [_in_full(word, names, ctx) for word in args])
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
@@ -51,6 +56,21 @@ class _Program(click.Command):
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+def _in_full(word: str, names: list[str], ctx: click.Context) -> str:
+    """A long option that was shortened, as impala-shell takes it: ``--output_delim=,``."""
+    given, equals, value = word.partition("=")
+    name = _with_underscores(given.removeprefix("--"))
+    if not _LONG.fullmatch(given) or f"--{name}" in names:
+        return word
+    meant = [known for known in names if known.startswith(f"--{name}")]
+    if len(meant) > 1:
+        raise click.UsageError(f"ambiguous option {given} ({', '.join(sorted(meant))}?)", ctx)
+    return meant[0] + equals + value if meant else word
+
+
+_LONG = re.compile(r"--[A-Za-z][\w-]*")
 
 
 def section(
@@ -116,14 +136,14 @@ _CONNECTION = section(
     ),
     (
         ("-t", "--client_connect_timeout_ms"),
-        "The same in milliseconds.",
-        {"type": click.FloatRange(min=0, min_open=True), "metavar": "MS"},
+        "The same in milliseconds; 0: no limit.",
+        {"type": click.FloatRange(min=0), "metavar": "MS"},
     ),
     (("--deadline",), "That a statement may spend on failing over. Default: 60.", _SECONDS),
     (
         ("--fetch_size",),
-        "Rows asked for at a time. Default: 8192.",
-        {"type": click.IntRange(min=1), "default": 8192, "metavar": "ROWS"},
+        "Rows asked for at a time. Default (also of 0): 8192.",
+        {"type": click.IntRange(min=0), "default": 0, "metavar": "ROWS"},
     ),
 )
 _SECURITY = section(

@@ -35,6 +35,22 @@ _HTTP_PORT, _HTTP_PATH = "28000", "cliservice"
 _KERBEROS, _LDAP, _JWT = "GSSAPI", "LDAP", "JWT"
 _NEED = {"ldap_password_cmd": "-l", "jwt_cmd": "-j", "principal": "-k", "keytab": "-k"}
 _PENDING = "not yet asked for"
+_FETCH_SIZE = 8192
+_NO_LIMIT = 86400.0  # seconds; what ends sooner is up to the deadline
+_PATHS = frozenset(
+    [
+        "query_file",
+        "output_file",
+        "profile_output",
+        "config_file",
+        "keytab",
+        "ca_cert",
+        "client_cert",
+        "client_key",
+        "history_file",
+        "rpc_file",
+    ]
+)
 
 
 class Loudness(Enum):
@@ -85,6 +101,7 @@ def request(**given: Any) -> Request:
         impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
         MissingExtra: Kerberos without its extra.
     """
+    _check_texts(given)
     form, loudness = _form(given), _loudness(given)
     words = _words(given)
     variables = assignments("--var", given["var"])
@@ -103,7 +120,7 @@ def request(**given: Any) -> Request:
         query_options=query_options,
         form=form,
         destination=destination,
-        fetch_size=given["fetch_size"],
+        fetch_size=given["fetch_size"] or _FETCH_SIZE,
         keep_going=given["ignore_query_failure"],
         loudness=loudness,
     )
@@ -124,9 +141,18 @@ def connecting(given: Mapping[str, Any]) -> dict[str, Any]:
     return words | _secrets(given, _checked(given, words))
 
 
+def _check_texts(given: Mapping[str, Any]) -> None:
+    """Refuse what is not UTF-8; the name of a file may be anything."""
+    for name, value in given.items():
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and name not in _PATHS:
+                decoded(os.fsencode(text), _SHORT.get(name, f"--{name}"))
+
+
+_SHORT = {"execute": "-e", "query": "-q", "stdin": "argument"}
+
+
 def _form(given: Mapping[str, Any]) -> Callable[[Sequence[str]], Form]:
-    if given["delimited"] and given["vertical"]:
-        raise BadInput("-B and -E contradict each other")
     char = delimiter(given["output_delimiter"])
     if given["delimited"]:
         return partial(Delimited, delimiter=char, header=given["print_header"])
@@ -150,10 +176,13 @@ def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
         "-": given["stdin"],
     }
     said = [name for name, value in sources.items() if value is not None]
+    if given["stdin"] not in {None, "-"}:
+        raise BadInput(
+            f"unexpected {given['stdin']!r}: SQL is given with -e, a file with -f, several hosts"
+            " with commas (-i a,b)"
+        )
     if len(said) > 1:
         raise BadInput(f"{' and '.join(said)} contradict each other: give the SQL once")
-    if given["stdin"] not in {None, "-"}:
-        raise BadInput(f"unexpected {given['stdin']!r}: SQL is given with -e, a file with -f")
     if said and said[0] in {"-e", "-q"}:
         return sources[said[0]], said[0], None
     if not said and (sys.stdin is None or sys.stdin.isatty()):
@@ -174,7 +203,7 @@ def _words(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of connect(): only what was said, the rest is up to the environment."""
     http = {"hs2": False, "hs2-http": True, None: None}[given["protocol"]]
     words = {
-        "host": given["impalad"] or None,
+        "host": _hosts(given["impalad"]),
         "database": given["database"],
         "auth_mechanism": _mechanism(given),
         "user": given["user"],
@@ -195,6 +224,17 @@ def _words(given: Mapping[str, Any]) -> dict[str, Any]:
         "deadline": given["deadline"],
     }
     return {name: value for name, value in words.items() if value is not None}
+
+
+def _hosts(given: str | None) -> str | None:
+    for scheme in ("http://", "https://"):
+        if given and scheme in given:
+            tls = " and --ssl" if scheme == "https://" else ""
+            raise BadInput(
+                f"-i takes host:port, not a URL ({given}): leave {scheme} out; HTTP is spoken with"
+                f" --protocol=hs2-http{tls}"
+            )
+    return given or None
 
 
 def _mechanism(given: Mapping[str, Any]) -> str | None:
@@ -219,7 +259,7 @@ def _connect_timeout(given: Mapping[str, Any]) -> float | None:
         return seconds
     if seconds is not None:
         raise BadInput("--connect_timeout and -t contradict each other: give one")
-    return milliseconds / 1000
+    return milliseconds / 1000 or _NO_LIMIT
 
 
 def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:

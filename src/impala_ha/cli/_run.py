@@ -44,6 +44,11 @@ def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
         KeyboardInterrupt: After the running statement was cancelled.
         BrokenPipeError: Likewise, when nobody reads the output any more.
     """
+    if not request.script:
+        notes.warning(f"nothing to run: there is no statement in {request.origin}")
+        request.destination.open()
+        request.destination.close()
+        return SUCCESS
     try:
         connection = connect(**request.connect)
     except Error as error:

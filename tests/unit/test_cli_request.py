@@ -17,7 +17,7 @@ from impala_ha.cli._bad_input import BadInput
 from impala_ha.cli._credentials import secret, user_name
 from impala_ha.cli._options import command
 from impala_ha.cli._output import Delimited, Table, Vertical
-from impala_ha.cli._request import Loudness, Request, request
+from impala_ha.cli._request import Loudness, Profile, Request, request
 from impala_ha.errors import ConfigurationError
 
 
@@ -197,6 +197,118 @@ def test_a_long_option_may_be_shortened(short, long):
 
     assert (found.connect, found.script) == (meant.connect, meant.script)
     assert (found.fetch_size, str(found.form)) == (meant.fetch_size, str(meant.form))
+
+
+OF_IMPALA_SHELL = [
+    ["--live_progress"],
+    ["--disable_live_progress"],
+    ["--live_summary"],
+    ["--history_file", "/tmp/h"],
+    ["--connect_max_tries=4"],
+    ["--http_socket_timeout_s", "None"],
+    ["--no_http_tracing"],
+    ["--use_new_http_connection"],
+    ["--beeswax_compat_num_rows"],
+    ["--rpc_file=/tmp/x"],
+    ["--rpc_stdout"],
+    ["--strict_hs2_protocol"],
+    ["--profile_output=/tmp/never-written"],
+    ["--profile_format=json"],
+]
+
+
+@pytest.mark.parametrize("words", OF_IMPALA_SHELL)
+def test_what_changes_no_result_is_taken(words):
+    found, plain = asked(*words, "-e", "select 1"), asked("-e", "select 1")
+
+    assert (found.connect, found.script, found.form) == (plain.connect, plain.script, plain.form)
+
+
+def test_beeswax_is_spoken_as_hiveserver2_and_numbers_look_as_they_did():
+    found = asked("--protocol=beeswax", "-e", "select 1")
+
+    assert (found.connect, found.fp_format) == ({"use_http_transport": False}, "16G")
+    assert asked("--protocol=beeswax", "--hs2_fp_format=.1f", "-e", "select 1").fp_format == ".1f"
+
+
+def test_cookies_and_profiles_are_what_was_asked_for(tmp_path):
+    out = tmp_path / "profiles"
+    found = asked(
+        "--http_cookie_names=a,b", "-p", f"--profile_output={out}", "--profile_format=JSON",
+        "-e", "select 1",
+    )  # fmt: skip
+
+    assert found.connect == {"http_cookie_names": "a,b"}
+    assert found.profile == Profile(out, "JSON")
+    assert asked("-p", "-e", "select 1").profile == Profile(None, "STRING")
+
+
+def test_an_oauth_token_is_sent_as_a_json_web_token_is():
+    found = asked("-a", "--ssl", "--protocol=hs2-http", "--oauth_cmd", "echo a.b", "-e", "select 1")
+
+    assert (found.connect["auth_mechanism"], found.connect["jwt"]()) == ("JWT", "a.b")
+
+
+def test_the_password_of_tests_is_the_one_of_impala_shell():
+    found = asked("-l", "--ssl", "--use_ldap_test_password", "-e", "select 1")
+
+    assert found.connect["password"] == "password"
+
+
+def test_an_empty_user_is_anonymous_and_not_the_one_of_the_system():
+    assert asked("--user=", "-e", "select 1").connect == {"user": ""}
+
+
+CONFIG = """
+[impala]
+impalad=a,b
+d=sales
+write_delimited=true
+vertical=False
+ssl=false
+ca_cert=None
+var=x=1,var=y=2
+fetch_size=7
+query=select ${var:x}, ${var:y}
+
+[impala.query_options]
+mt_dop=2
+MEM_LIMIT=1g
+"""
+
+
+def test_a_file_of_options_is_read_and_the_command_line_wins(tmp_path):
+    file = tmp_path / "rc"
+    file.write_text(CONFIG)
+
+    found = asked("--config_file", str(file), "-d", "other", "-Q", "mem_limit=2g")
+
+    assert found.connect == {"host": "a,b", "database": "other"}
+    assert [statement.text for statement in found.script] == ["select 1, 2"]
+    assert found.query_options == {"MT_DOP": "2", "MEM_LIMIT": "2g"}
+    assert found.fetch_size == 7
+    assert isinstance(found.form(["a"]), Delimited)
+
+
+BAD_CONFIGS = [
+    (None, "No such file or directory"),
+    (b"impalad=a", "cannot be read: File contains no section headers"),
+    (b"[impala]\n\xff=1", "cannot be read: "),
+    (b"[impala]\nimpalda=a", "unknown option 'impalda'"),
+]
+
+
+@pytest.mark.parametrize(("raw", "message"), BAD_CONFIGS)
+def test_a_file_of_options_that_cannot_be_used_is_told_in_one_line(raw, message, tmp_path):
+    file = tmp_path / "rc"
+    if raw is not None:
+        file.write_bytes(raw)
+
+    with pytest.raises(BadInput, match=message) as refusal:
+        asked("--config_file", str(file), "-e", "select 1")
+
+    assert str(refusal.value).startswith(f"--config_file {file}")
+    assert "\n" not in str(refusal.value)
 
 
 def test_zero_is_no_limit_or_the_default():
@@ -423,6 +535,10 @@ WRONG = [
     (["-t", "5", "--connect_timeout", "5"], "--connect_timeout and -t contradict each other"),
     (["--var", "x"], "--var: 'x' is not KEY=VALUE"),
     (["-Q", "x"], "--query_option: 'x' is not KEY=VALUE"),
+    (["--hs2_fp_format", "xyz"], "--hs2_fp_format: 'xyz' is not a format: "),
+    (["--oauth_server=x"], "--oauth_server: no token is fetched here; --oauth_cmd COMMAND prints"),
+    (["--oauth_cmd=x"], "--oauth_cmd needs -a"),
+    (["-a"], "-a needs --protocol hs2-http"),
     (["--output_delimiter", "||"], "--output_delimiter: '||' is not one character"),
 ]  # fmt: skip
 
@@ -440,7 +556,7 @@ def test_a_mistake_is_told_in_one_line(words, message):
 
 UNUSABLE = [
     (["--querry", "x"], "--query"),
-    (["--protocol", "beeswax"], "hs2-http"),
+    (["--protocol", "beezwax"], "hs2-http"),
     (["--fetch_size", "-1"], "--fetch_size"),
     (["--ver"], "ambiguous option --ver (--verbose, --verify_cert, --version, --vertical?)"),
     (["--deadline", "soon"], "--deadline"),

@@ -14,7 +14,7 @@ from impala_ha._model import Attempt, Coordinator
 from impala_ha.cli._destination import Destination
 from impala_ha.cli._notes import Notes
 from impala_ha.cli._output import Table
-from impala_ha.cli._request import Loudness, Request
+from impala_ha.cli._request import Loudness, Profile, Request
 from impala_ha.cli._run import run
 from impala_ha.cli._script import Statement
 
@@ -78,6 +78,11 @@ class Cursor:
         if self.outcome.log == "gone":
             raise errors.OperationalError("gone")
         return self.outcome.log
+
+    def get_profile(self, form):
+        if self.executed[-1] == "gone":
+            raise errors.OperationalError("gone")
+        return f"profile of {self.executed[-1]} in {form}"
 
     def cancel(self):
         self.cancelled += 1
@@ -252,6 +257,34 @@ def test_a_script_with_nothing_in_it_opens_nothing_and_went_well(tmp_path, capsy
     assert capsys.readouterr().err == (
         "impala-connect: nothing to run: there is no statement in etl.sql\n"
     )
+
+
+def test_floating_point_numbers_have_the_form_that_was_asked_for(capsys):
+    carried_out({"a": Outcome([[(1.0,), (2,), (None,)]])}, fp_format=".2f")
+
+    assert capsys.readouterr().out.split("\n")[3:6] == ["| 1.00 |", "| 2    |", "| NULL |"]
+
+
+def test_profiles_go_to_standard_error_or_to_a_file(tmp_path, capsys):
+    file = tmp_path / "profiles"
+    file.write_text("of yesterday")
+    outcomes = {"a": DML, "b": Outcome(raised=LOST)}
+
+    status, _ = carried_out(outcomes, profile=Profile(None, "STRING"), keep_going=True)
+    carried_out(outcomes, profile=Profile(file, "JSON"), keep_going=True)
+
+    assert status == 1
+    assert capsys.readouterr().err.count("Query Runtime Profile:\nprofile of a in 0\n") == 1
+    assert file.read_text() == "".join(
+        f"Query Runtime Profile:\nprofile of {sql} in 3\n" for sql in "ab"
+    )
+
+
+def test_a_profile_that_is_gone_changes_no_status(capsys):
+    status, _ = carried_out({"gone": DML}, profile=Profile(None, "STRING"))
+
+    assert status == 0
+    assert "impala-connect: the profile cannot be had: gone\n" in capsys.readouterr().err
 
 
 def test_no_cursor_is_a_failure(capsys):

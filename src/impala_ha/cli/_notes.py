@@ -66,6 +66,10 @@ class Notes(logging.Handler):
         if self.loudness is not Loudness.QUIET:
             _put(text)
 
+    def out(self, text: str) -> None:
+        """Said always, without the program's name: it was asked for."""
+        _put(text)
+
     def detail(self, text: str) -> None:
         """Said on request only."""
         if self.loudness is Loudness.VERBOSE:

@@ -12,13 +12,15 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
+
 from impala_ha.errors import Error, InterfaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._notes import Notes
-    from ._request import Request
+    from ._request import Profile, Request
 
 SUCCESS, FAILURE, MISUSE = 0, 1, 2
 
@@ -79,6 +81,8 @@ def _converse(connection: Any, request: Request, notes: Notes) -> int:
         configuration=dict(request.query_options) or None, convert_types=False
     )
     cursor.arraysize = request.fetch_size
+    if request.profile is not None and request.profile.path is not None:
+        request.profile.path.open("w").close()
     status = SUCCESS
     for number in range(len(request.script)):
         try:
@@ -86,6 +90,8 @@ def _converse(connection: Any, request: Request, notes: Notes) -> int:
         except Error as error:
             notes.error(f"{_place(request, number)}{error}")
             status = FAILURE
+        if request.profile is not None:
+            _write_profile(cursor, request.profile, notes)
         if status == FAILURE and not request.keep_going:
             return FAILURE
     if status == SUCCESS:
@@ -128,14 +134,14 @@ def _execute(cursor: Any, request: Request, number: int, notes: Notes) -> None:
 def _write(cursor: Any, request: Request, notes: Notes) -> int:
     """Write the result, one batch in memory at a time, and return the number of its rows."""
     form = request.form([column[0] for column in cursor.description])
-    batch = cursor.fetchmany(request.fetch_size)
+    batch = _batch(cursor, request)
     out = request.destination.open()
     rows = 0
     try:
         form.write(batch, out)
         while batch:
             rows += len(batch)
-            batch = cursor.fetchmany(request.fetch_size)
+            batch = _batch(cursor, request)
             form.write(batch, out)
     except Error:
         out.flush()
@@ -144,6 +150,31 @@ def _write(cursor: Any, request: Request, notes: Notes) -> int:
     form.end(out)
     out.flush()
     return rows
+
+
+def _batch(cursor: Any, request: Request) -> Any:
+    """The next rows, with floating point numbers in the form that was asked for."""
+    batch = cursor.fetchmany(request.fetch_size)
+    if not request.fp_format:
+        return batch
+    form = request.fp_format
+    return [
+        tuple(format(value, form) if type(value) is float else value for value in row)
+        for row in batch
+    ]
+
+
+def _write_profile(cursor: Any, wanted: Profile, notes: Notes) -> None:
+    """The profile of the statement that has just ended, well or not."""
+    try:
+        profile = cursor.get_profile(getattr(TRuntimeProfileFormat, wanted.form))
+        if wanted.path is None:
+            notes.out(f"Query Runtime Profile:\n{profile}")
+            return
+        with wanted.path.open("a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(f"Query Runtime Profile:\n{profile}\n")
+    except (Error, OSError) as error:
+        notes.warning(f"the profile cannot be had: {error}")
 
 
 def _place(request: Request, number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from dataclasses import dataclass, field
 
@@ -287,6 +288,75 @@ def test_a_profile_that_is_gone_changes_no_status(capsys):
     assert "impala-connect: the profile cannot be had: gone\n" in capsys.readouterr().err
 
 
+def test_who_waits_for_a_coordinator_is_soon_told_why(notes, capsys):
+    hint = "no TLS here: use_ssl=False, or use_http_transport=True"
+    heard("connect", notes, (A, Fault.UNREACHABLE, "refused"), (B, Fault.LOST, "x"), hint=hint)
+    notes._tell_why()
+
+    assert capsys.readouterr().err == (
+        "impala-connect: no coordinator answers so far (a:21050 could not be reached (refused);"
+        " b:21050 stopped answering (x)); trying on until --deadline: no TLS here: no --ssl, or"
+        " --protocol=hs2-http\n"
+    )
+
+
+def test_who_waits_in_silence_is_told_what_to_check(notes, capsys):
+    notes._patience = 0
+    notes.wait()
+    timers_over()
+
+    assert capsys.readouterr().err == (
+        "impala-connect: no coordinator answers so far (each is silent); trying on until"
+        " --deadline: check names and ports (21050, with --protocol=hs2-http 28000), --protocol"
+        " and --ssl\n"
+    )
+
+
+def test_who_was_answered_is_not_told_that_nobody_answers(notes, capsys):
+    notes.wait()
+    heard("connect", notes, (A, None, ""))
+    timers_over()
+
+    assert not capsys.readouterr().err
+
+
+def timers_over():
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join()
+
+
+FIRST = {"USE `sales`": Outcome(), "SET MT_DOP=2": Outcome(), "SET POOL='a.b'": Outcome()}
+OPTIONS = {"database": "sales", "query_options": {"MT_DOP": "2", "POOL": "a.b"}}
+
+
+def test_the_server_is_asked_whether_database_and_query_options_are_known():
+    cursor = Cursor({**FIRST, "a": DML})
+
+    status, _ = carried_out({"a": DML}, connection=Connection(cursor), **OPTIONS)
+
+    assert (status, cursor.executed) == (0, [*FIRST, "a"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "option"), [*zip(FIRST, ["-d", "-Q MT_DOP", "-Q POOL"], strict=True)]
+)
+def test_an_unknown_database_or_query_option_ends_the_run_before_the_first_statement(
+    wrong, option, tmp_path, capsys
+):
+    cursor = Cursor({**FIRST, "a": DML, wrong: Outcome(raised=errors.OperationalError("unknown"))})
+    kept = tmp_path / "out"
+    kept.write_text("of yesterday")
+
+    status, _ = carried_out(
+        {"a": DML}, connection=Connection(cursor), destination=Destination(kept), keep_going=True,
+        **OPTIONS,
+    )  # fmt: skip
+
+    assert (status, "a" in cursor.executed, kept.read_text()) == (1, False, "of yesterday")
+    assert capsys.readouterr().err == f"impala-connect: {option}: unknown\n"
+
+
 def test_no_cursor_is_a_failure(capsys):
     status, connection = carried_out(
         {"a": DML},
@@ -452,13 +522,14 @@ def notes(monkeypatch):
     made = Notes(Loudness.NORMAL)
     made.listen()
     yield made
+    made.answered()
     library.setLevel(level)
 
 
-def heard(operation, notes, *tries):
+def heard(operation, notes, *tries, hint=""):
     for number, (coordinator, fault, text) in enumerate(tries, 1):
         phase = Phase.SENT if fault else None
-        attempt = Attempt(operation, number, coordinator, 0.1, fault, phase, None, text)
+        attempt = Attempt(operation, number, coordinator, 0.1, fault, phase, None, text, hint)
         logging.getLogger("impala_ha").info("%s", attempt, extra={"attempt": attempt})
 
 

@@ -101,6 +101,7 @@ class Request:
         form: Makes the form of a result from the names of its columns.
         destination: Where results go.
         fetch_size: Rows of one batch.
+        database: The one that is to be there; "" if none was named.
         fp_format: Of floating point numbers, as `format` takes it; "" as they are.
         profile: Whether and where the profiles of statements go.
         keep_going: Go on after a failed statement?
@@ -116,6 +117,7 @@ class Request:
     fetch_size: int
     keep_going: bool
     loudness: Loudness
+    database: str = ""
     fp_format: str = ""
     profile: Profile | None = None
 
@@ -153,6 +155,7 @@ def request(**given: Any) -> Request:
         form=form,
         destination=destination,
         fetch_size=given["fetch_size"] or _FETCH_SIZE,
+        database=options.database or "",
         fp_format=_fp_format(given),
         profile=_profile(given),
         keep_going=given["ignore_query_failure"],

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
 
+from impala_ha._home import printed_id
 from impala_ha.errors import Error, InterfaceError
 
+from ._script import as_sql
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ._notes import Notes
     from ._request import Profile, Request
@@ -51,11 +54,14 @@ def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
         request.destination.open()
         request.destination.close()
         return SUCCESS
+    notes.wait()
     try:
         connection = connect(**request.connect)
     except Error as error:
+        notes.answered()
         notes.error(str(error))
         return MISUSE if isinstance(error, InterfaceError) else FAILURE
+    notes.answered()
     notes.detail(f"Connected to {connection.coordinator}")
     try:
         return _converse(connection, request, notes)
@@ -84,12 +90,21 @@ def _converse(connection: Any, request: Request, notes: Notes) -> int:
     if request.profile is not None and request.profile.path is not None:
         request.profile.path.open("w").close()
     status = SUCCESS
+    option = ""
+    try:
+        for option, sql in _settings(request):  # noqa: B007 - it is told
+            cursor.execute(sql)
+    except Error as error:
+        notes.error(f"{option}: {error}")
+        return FAILURE
     for number in range(len(request.script)):
         try:
             _execute(cursor, request, number, notes)
         except Error as error:
+            notes.answered()
             notes.error(f"{_place(request, number)}{error}")
             status = FAILURE
+        _tell_query(cursor, notes)
         if request.profile is not None:
             _write_profile(cursor, request.profile, notes)
         if status == FAILURE and not request.keep_going:
@@ -150,6 +165,31 @@ def _write(cursor: Any, request: Request, notes: Notes) -> int:
     form.end(out)
     out.flush()
     return rows
+
+
+def _settings(request: Request) -> Iterator[tuple[str, str]]:
+    """
+    What makes the server say that a database or a query option is none.
+
+    OpenSession takes both with the session and is silent about what it does not know.
+    """
+    if request.database:
+        name = request.database.replace("`", "``")
+        yield "-d", f"USE `{name}`"
+    for key, value in request.query_options.items():
+        sql = f"SET {key}={value}"
+        yield f"-Q {key}", as_sql(sql) or sql
+
+
+def _tell_query(cursor: Any, notes: Notes) -> None:
+    """The id of the last statement, and where it can be watched."""
+    operation = getattr(cursor, "_last_operation", None)
+    if operation is None:
+        return
+    query = printed_id(operation.handle.operationId)
+    web = (cursor.session.config or {}).get("http_addr")
+    link = f" (http://{web}/query_plan?query_id={query})" if web else ""
+    notes.detail(f"Query id: {query}{link}")
 
 
 def _batch(cursor: Any, request: Request) -> Any:

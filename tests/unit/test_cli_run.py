@@ -163,7 +163,10 @@ def test_a_verbose_run_tells_where_and_what(capsys):
 
 
 def test_the_session_has_the_query_options_and_values_as_impala_writes_them():
-    _, connection = carried_out({"x": Outcome()}, query_options={"MT_DOP": "4"})
+    cursor = Cursor({"SET MT_DOP=4": Outcome(), "x": Outcome()})
+    _, connection = carried_out(
+        {"x": Outcome()}, connection=Connection(cursor), query_options={"MT_DOP": "4"}
+    )
 
     assert connection.asked == {"configuration": {"MT_DOP": "4"}, "convert_types": False}
     assert connection.only.arraysize == 2
@@ -294,10 +297,26 @@ def test_who_waits_for_a_coordinator_is_soon_told_why(notes, capsys):
     notes._tell_why()
 
     assert capsys.readouterr().err == (
-        "impala-connect: no coordinator answers so far (a:21050 could not be reached (refused);"
+        "impala-connect: no coordinator is there so far (a:21050 could not be reached (refused);"
         " b:21050 stopped answering (x)); trying on until --deadline: no TLS here: no --ssl, or"
         " --protocol=hs2-http\n"
     )
+
+
+def test_an_outage_under_a_statement_is_told_when_the_second_round_begins(notes, capsys):
+    lost = [(A, Fault.LOST, "x"), (B, Fault.LOST, "y"), (A, Fault.LOST, "z"), (B, Fault.LOST, "z")]
+    heard("execute", notes, *lost)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "(a:21050 stopped answering (z); b:21050 stopped answering (y)); trying on" in line
+
+
+def test_a_statement_that_goes_on_elsewhere_is_not_waited_for(notes, capsys):
+    notes._patience = 0
+    heard("execute", notes, (A, Fault.LOST, "x"))
+    timers_over()
+
+    assert not capsys.readouterr().err
 
 
 def test_who_waits_in_silence_is_told_what_to_check(notes, capsys):
@@ -306,7 +325,7 @@ def test_who_waits_in_silence_is_told_what_to_check(notes, capsys):
     timers_over()
 
     assert capsys.readouterr().err == (
-        "impala-connect: no coordinator answers so far (each is silent); trying on until"
+        "impala-connect: no coordinator is there so far (each is silent); trying on until"
         " --deadline: check names and ports (21050, with --protocol=hs2-http 28000), --protocol"
         " and --ssl\n"
     )
@@ -315,6 +334,7 @@ def test_who_waits_in_silence_is_told_what_to_check(notes, capsys):
 def test_who_was_answered_is_not_told_that_nobody_answers(notes, capsys):
     notes.wait()
     heard("connect", notes, (A, None, ""))
+    notes.answered()
     timers_over()
 
     assert not capsys.readouterr().err

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from impala_ha._model import Attempt
 
 _NAME = "impala-connect"
+_OPENING = frozenset({"connect", "cursor"})
 _ADVICE = "check names and ports (21050, with --protocol=hs2-http 28000), --protocol and --ssl"
 _AS_OPTIONS = {
     "use_http_transport=True": "--protocol=hs2-http",
@@ -46,6 +47,7 @@ class Notes(logging.Handler):
         self.loudness = loudness
         self._patience = patience
         self._timer: threading.Timer | None = None
+        self._told = False
         self._failed: list[Attempt] = []
         self._warned: set[str] = set()
 
@@ -77,6 +79,7 @@ class Notes(logging.Handler):
             self._timer = None
 
     def _tell_why(self) -> None:
+        self._told = True
         failed = {attempt.coordinator: attempt for attempt in list(self._failed)}
         lost = "; ".join(map(_loss, failed.values())) or "each is silent"
         hints = dict.fromkeys(attempt.hint for attempt in failed.values() if attempt.hint)
@@ -84,7 +87,7 @@ class Notes(logging.Handler):
         for word, option in _AS_OPTIONS.items():
             advice = advice.replace(word, option)
         self.warning(
-            f"no coordinator answers so far ({lost}); trying on until --deadline: {advice}"
+            f"no coordinator is there so far ({lost}); trying on until --deadline: {advice}"
         )
 
     def error(self, text: str) -> None:
@@ -120,9 +123,12 @@ class Notes(logging.Handler):
         self.detail(f"Attempt: {attempt.operation} {attempt}")
         if attempt.number == 1:  # of another call
             self._failed.clear()
+            self._told = False
         if attempt.fault is not None:
+            again = [each.coordinator for each in self._failed].count(attempt.coordinator) == 1
             self._failed.append(attempt)
-            self.wait()
+            if again and attempt.operation not in _OPENING and not self._told:
+                self._tell_why()  # a statement that runs elsewhere may well take long
             return
         self.answered()
         if self._failed:

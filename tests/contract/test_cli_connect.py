@@ -134,6 +134,16 @@ def test_profiles_are_written_where_they_are_asked_for(cluster, tmp_path):
     assert "Profile" not in there.stderr
 
 
+def test_an_empty_user_is_nobody_and_not_the_one_of_the_system(cluster):
+    told = [
+        ran("-i", cluster.hosts, "-p", user, "-Be", "select 1").stderr
+        for user in ("--user=", "--user=ada")
+    ]
+
+    users = [re.search(r"^ *Connected User: (.*)$", profile, re.MULTILINE)[1] for profile in told]
+    assert users == ["anonymous", "ada"]
+
+
 def test_numbers_are_written_as_asked_for(cluster):
     sql = "select cast(1.5 as double), 2"
 

@@ -40,7 +40,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         self.cluster = cluster
         self.options = options
         self.default_db = options.database
-        self._user = options.user or system_user()
+        self._user = system_user() if options.user is None else options.user
         self._failover = Failover(
             cluster,
             ImpylaDriver(options, cluster.clock),

@@ -35,6 +35,7 @@ _HEAD = 2**20  # bytes of a profile; what is asked of it stands at its beginning
 _ID = re.compile(r"[0-9a-f]{1,16}:[0-9a-f]{1,16}")
 _SESSION = re.compile(rb"^\s*Session ID: ([0-9a-f:]+)\s*$", re.MULTILINE)
 _MARKED = re.compile(rb"CLIENT_IDENTIFIER=impala-ha-[0-9a-f]{16}\b")
+_ROOMY = 2**30  # bytes; no statement takes half of so large a log
 _BYTES = "impala-server.query-log-est-total-bytes"
 
 
@@ -137,7 +138,7 @@ def _is_whole(shown: dict[str, Any], web: Web) -> bool:
     Does the page certainly show all that ended since its process began?
 
     The log drops the oldest when it has too many (``--query_log_size``) or too many bytes.  It may
-    have dropped some only if it is nearly full now.
+    have dropped some only if it is nearly full now, or so small that a large one empties it.
     """
     most, room = shown.get("completed_log_size"), shown.get("completed_log_size_in_bytes", -1)
     if not isinstance(most, int) or not isinstance(room, int) or room == 0:
@@ -147,7 +148,7 @@ def _is_whole(shown: dict[str, Any], web: Web) -> bool:
     if room < 0:
         return True
     used = (web.page("/jsonmetrics") or {}).get(_BYTES)
-    return isinstance(used, int) and 2 * used < room
+    return isinstance(used, int) and 2 * used < room >= _ROOMY
 
 
 def _listed(shown: dict[str, Any] | None, name: str) -> list[dict[str, Any]] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from ._statement import Statement
+from ._statement import ALL, Statement
 
 _DATABASE = "use:database"
 
@@ -41,6 +41,12 @@ class Session:
         if statement.setting is None:
             return self
         option, value = statement.setting
+        if option == ALL:
+            kept = {o: v for o, v in self.configuration.items() if _is_no_query_option(o)}
+            left = {o: v for o, v in self.changes.items() if _is_no_query_option(o)}
+            return replace(
+                self, configuration=MappingProxyType(kept), changes=MappingProxyType(left)
+            )
         changes = {**self.changes, option.lower(): (option, value)}
         return replace(self, changes=MappingProxyType(changes))
 
@@ -57,3 +63,8 @@ class Session:
                 yield f"USE `{value}`"
             else:
                 yield f"SET {option}={value}"
+
+
+def _is_no_query_option(name: str) -> bool:
+    """As ``use:database`` and ``impala.doas.user``, which UNSET ALL leaves alone."""
+    return ":" in name or "." in name

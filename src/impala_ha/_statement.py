@@ -9,7 +9,6 @@ write: it is then never run twice.
 from __future__ import annotations
 
 import enum
-import itertools
 import re
 from dataclasses import dataclass
 
@@ -20,15 +19,17 @@ _SET = r"(?i)set\s+([\w.:]+)\s*=\s*"
 _USE = r"(?i)use\s+(?:`([^`]+)`|(\w+))[\s;]*$"
 _WRITE = r"\b(insert|upsert|update|delete|create|merge|load|alter|drop)\b"
 
+ALL = "*"  # the name of all query options
+
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
 _SOURCES = frozenset({"from", "with"})
-_QUERY = _ROWS | _SOURCES | {"table"}  # how a query may begin, for Spark and Hive too
-# What depends on the moment, the session or the order of rows without being called.
+# What depends on the moment, the session or the order of rows without being called, in Hive and
+# Spark too; and Spark's `TABLE t`, which reads a table.
 _CHANCE = frozenset(
     """
-    limit offset tablesample rows current_date current_time current_timestamp current_user
-    session_user user current_database
+    limit offset tablesample rows table current_date current_time current_timestamp current_user
+    session_user user current_catalog current_database current_schema localtime localtimestamp
     """.split()  # noqa: SIM905
 )
 # Whatever stands before a bracket, also a name that Impala's scanner takes and we do not know; a
@@ -103,6 +104,8 @@ _KINDS = {
     "load": Kind.LOAD,
     "compute": Kind.COMPUTE_STATS,
 }
+_RUN = frozenset({"analyze", "reoptimization"})  # options of EXPLAIN with which Hive runs it
+_VERBS = _READS | _KINDS.keys() | {"from"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ class Statement:
     Attributes:
         effect: What running it again would do.
         kind: What kind of statement it is.
-        setting: ``(option, value)`` if it changes the session (``USE`` is ``use:database``).
+        setting: ``(option, value)`` if it changes the session (``USE`` is ``use:database``,
+            ``UNSET ALL`` is `ALL`).
         replaces: Whether it puts rows from tables or views in the place of others (INSERT
             OVERWRITE, UPSERT), so that a plan may show that running it again would do no harm.
         static: Of an INSERT OVERWRITE, how many partition keys the text gives, each with its value
@@ -132,18 +136,15 @@ class Statement:
     @classmethod
     def parse(cls, sql: str) -> Statement:
         """Read *sql*; whatever is not understood is a write."""
-        text, bare = _cut(sql)
+        parts = split(sql.lstrip("\ufeff \t\r\n\f"))
+        bare = _bare(sql, parts)
         head, _, more = bare.partition(";")
         if more.strip("; \t\r\n\f") or "\0" in bare:
             return cls(Effect.WRITE)  # several statements, or something left open
         words = re.findall(_WORD, head)
-        first = words[0] if words else ""
-        if first == "use" and (use := re.match(_USE, text)):
-            return cls(Effect.READ, Kind.QUERY, ("use:database", use[1] or use[2]))
-        if first == "set" and (option := re.match(_SET, text)):
-            value = _unquoted(text[option.end() :].rstrip("; \t\r\n\f"))
-            return cls(Effect.READ, Kind.QUERY, (option[1], value))
-        effect, kind = _effect(words, head), _kind(words)
+        if setting := _setting(words, parts):
+            return cls(Effect.READ, Kind.QUERY, setting)
+        effect, kind = _effect(words, head), _kind(words, head)
         if effect is Effect.READ:
             return cls(effect, Kind.QUERY)
         if effect is Effect.HARMLESS or not _is_over(words):
@@ -153,16 +154,27 @@ class Statement:
         return cls(effect, kind, replaces=replaces, static=static, deterministic=same)
 
 
-def _cut(sql: str) -> tuple[str, str]:
-    """*sql* without comments; and in lower case, without what is quoted. NUL marks a doubt."""
-    parts = split(sql.lstrip("\ufeff \t\r\n\f"))
-    text = "".join([part if part[:2] not in _COMMENTS else " " for part in parts])
+def _setting(words: list[str], parts: list[str]) -> tuple[str, str] | None:
+    """What a statement sets: ``(option, value)``; None if it sets nothing."""
+    first = words[0] if words else ""
+    if first not in {"use", "set", "unset"}:
+        return None
+    text = "".join(part if part[:2] not in _COMMENTS else " " for part in parts).strip()
+    if first == "use" and (use := re.match(_USE, text)):
+        return "use:database", use[1] or use[2]
+    if first == "set" and (option := re.match(_SET, text)):
+        return option[1], _unquoted(text[option.end() :].rstrip("; \t\r\n\f"))
+    return (ALL, "") if words == ["unset", "all"] else None
+
+
+def _bare(sql: str, parts: list[str]) -> str:
+    """*sql* in lower case, without comments and what is quoted. NUL marks a doubt."""
     bare = "".join(
         ["?" if part[0] in _QUOTES else " " if part[:2] in _COMMENTS else part for part in parts]
     )
     if (parts and token_of(parts[-1]) is Token.UNCLOSED) or _is_odd(sql, parts):
         bare += "\0"
-    return text.strip(), bare.strip().lower()
+    return bare.strip().lower()
 
 
 _QUOTES = frozenset("'\"`")
@@ -186,8 +198,9 @@ _ODD_HINT = r"(?:--|/\*) *\+[^\r\n]*?(?:['\"`]|--|/\*)"
 
 
 def _effect(words: list[str], text: str) -> Effect:
-    if words[:2] == ["explain", "analyze"]:  # Hive runs what it explains so
-        words = words[2:]
+    if words[:1] == ["explain"]:
+        verb = next((at for at, word in enumerate(words) if at and word in _VERBS), len(words))
+        words = words if _RUN.isdisjoint(words[:verb]) else words[verb:]
     first = words[0] if words else ""
     if not re.match(r"[\s(]*[a-z]", text):
         return Effect.WRITE
@@ -197,13 +210,13 @@ def _effect(words: list[str], text: str) -> Effect:
         return Effect.HARMLESS
     if _is_over(words) and not _ROWS.isdisjoint(words) and _SOURCES.isdisjoint(words):
         return Effect.HARMLESS if _target(text)[1] else Effect.WRITE  # the rows stand in the text
-    if first in {"create", "drop"} and _guarded(words) and not _creates_as_select(words):
+    if first in {"create", "drop"} and _guarded(words) and not _creates_rows(words, text):
         return Effect.HARMLESS
     return Effect.WRITE
 
 
-def _kind(words: list[str]) -> Kind:
-    if _creates_as_select(words):
+def _kind(words: list[str], text: str) -> Kind:
+    if _creates_rows(words, text):
         return Kind.CTAS
     if words[:1] == ["alter"] and {"convert", "iceberg"}.issubset(words):
         return Kind.CONVERT
@@ -244,12 +257,20 @@ def _guarded(words: list[str]) -> bool:
     return re.match(head, " ".join(words)) is not None
 
 
-def _creates_as_select(words: list[str]) -> bool:
-    """``AS`` and rows behind it: the ranges of a Kudu table have ``VALUES``, too."""
+def _creates_rows(words: list[str], text: str) -> bool:
+    """
+    A ``CREATE TABLE`` with rows, also without ``AS``, as Spark takes it.
+
+    The ``VALUES`` between the bounds of Kudu's ranges are no rows.
+    """
     if words[:1] != ["create"] or "table" not in words:
         return False
-    behind = words[words.index("table") :]
-    return any(a == "as" and b in _QUERY for a, b in itertools.pairwise(behind))
+    behind = words[words.index("table") + 1 :]
+    return not _TABLES.isdisjoint(behind) or re.search(_VALUES, text) is not None
+
+
+_TABLES = frozenset({"select", "table"})
+_VALUES = r"\bvalues\b(?!\s*[<),=])"
 
 
 def _unquoted(value: str) -> str:

@@ -17,6 +17,7 @@ from ._driver import Driver
 from ._model import Coordinator
 from ._polling import rows
 from ._question import Question
+from ._scanner import Token, scan
 from .errors import Outcome
 
 _STATES = {
@@ -149,10 +150,28 @@ def _where(question: Question) -> str:
     where = f"session_id = '{question.session_id}'"
     if question.tag is not None:
         marked = f"LIKE '%{question.tag}%'"
-        return f"{where} AND (query_opts_config {marked} OR `sql` {marked})"
+        where += f" AND (query_opts_config {marked} OR `sql` {marked})"
+        if _has_no_parts(question.text):
+            return where
     text = question.text.replace("\\", "\\\\").replace("'", "\\'")
     where += f" AND `sql` = '{text}'"
     if question.known:
         known = ", ".join(f"'{query_id}'" for query_id in question.known)
         where += f" AND query_id NOT IN ({known})"
     return where
+
+
+def _has_no_parts(text: str) -> bool:
+    """
+    Does Impala certainly run *text* in one piece?
+
+    ``COMPUTE STATS``, ``LOAD DATA`` and ``ALTER TABLE`` run statements of their own, with the same
+    options, so with the same mark (Impala's child-query.cc).  These may be in the log where the
+    whole is not: its coordinator died.
+    """
+    codes = (text[piece.start : piece.end] for piece in scan(text) if piece.token is Token.CODE)
+    words = next((code.split() for code in codes if code.strip()), [""])
+    return words[0].lower() in _WHOLE
+
+
+_WHOLE = frozenset({"create", "delete", "insert", "merge", "update", "upsert", "with"})

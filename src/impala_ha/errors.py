@@ -135,10 +135,16 @@ class CoordinatorLost(Told):
 
 
 class Outcome(enum.Enum):
-    """What became of a statement."""
+    """
+    What became of a statement.
+
+    FAILED does not mean that nothing changed: an INSERT may fail when its files are already in
+    their place, Kudu keeps the rows that were written before an error, and a failed CREATE TABLE
+    AS SELECT leaves the table.
+    """
 
     DONE = "it ran to its end"
-    FAILED = "it failed or was cancelled"
+    FAILED = "it failed or was cancelled, perhaps after it had changed something"
     RUNNING = "it still runs"
     NEVER_SEEN = "the coordinator never got it, and cannot get it any more"
     UNKNOWN = "nobody could tell"
@@ -168,16 +174,22 @@ class OutcomeUnknown(CoordinatorLost):
         Ask what became of the statement.
 
         The old coordinator is asked for the operation and for its page of queries, and any
-        coordinator for ``sys.impala_query_log`` and ``sys.impala_query_live``, whatever is to be
-        had. A statement that still runs is waited for. Where the coordinator has never seen it,
-        its session is closed first, so that it cannot be seen later.
+        coordinator for `sys.impala_query_log` and `sys.impala_query_live`, whatever is to be
+        had. None is put on trial or ejected for its answer. A statement that is seen to run is
+        waited for, not ended. Where the coordinator certainly has not seen it, its session is
+        closed before a second look, so that it cannot be seen later.
+
+        The page can tell only if it is served without TLS and without a login, at the address
+        that Impala gives to its clients. Hive and Spark have none.
 
         Args:
-            timeout: Seconds for all of it.
+            timeout: Seconds for all of it, name look-up and slow answers included.
 
         Returns:
-            DONE, FAILED, RUNNING (at the end of *timeout*), NEVER_SEEN, or UNKNOWN where nobody
-            could tell (and always after the error came out of a pickle).
+            DONE, FAILED (it may have changed something all the same), RUNNING (at the end of
+            *timeout*), NEVER_SEEN, or UNKNOWN where nobody could tell (and always after the error
+            came out of a pickle). Of several tries that may have run, one that is DONE counts
+            first, then one that is RUNNING, then one that nobody could tell of.
         """
         return Outcome.UNKNOWN if self.resolver is None else self.resolver(timeout)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -93,6 +94,70 @@ def test_the_database_and_the_options_hold_from_the_first_statement(cluster):
 
     assert done.stdout.startswith("cli_first\n")
     assert "MT_DOP\t3" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-d", "typo"], "-d: Query "),
+        (["-d", "typo", "-c"], "AnalysisException: Database does not exist: typo"),
+        (["-Q", "MEM_LIMTI=2g"], "-Q MEM_LIMTI: "),
+    ],
+)
+def test_a_database_or_query_option_that_is_none_is_a_failure(words, told, cluster):
+    done = ran("-i", cluster.hosts, *words, "-Be", "select 1")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize("sql", ["", ";", "quit", "-- nothing", "set live_progress=true;"])
+def test_a_script_without_a_statement_went_well(sql, cluster):
+    assert ran("-i", cluster.hosts, "-q", sql).returncode == 0
+
+
+def test_the_query_and_where_to_watch_it_are_told_on_request(cluster):
+    told = ran("-i", cluster.hosts, "-V", "-Be", "select 1").stderr
+
+    match = re.search(r"Query id: ([0-9a-f]{16}:[0-9a-f]{16}) \(http://(.*)\)\n", told)
+    assert match[2].endswith(f"/query_plan?query_id={match[1]}")
+
+
+def test_profiles_are_written_where_they_are_asked_for(cluster, tmp_path):
+    file = tmp_path / "profiles"
+    here = ran("-i", cluster.hosts, "-p", "-Be", "select 1; select 2")
+    there = ran("-i", cluster.hosts, "-p", "--profile_output", str(file), "-Be", "select 1")
+
+    assert (here.stdout, there.stdout) == ("1\n2\n", "1\n")
+    assert here.stderr.count("Query Runtime Profile:\nQuery (id=") == 2
+    assert file.read_text().startswith("Query Runtime Profile:\nQuery (id=")
+    assert "Profile" not in there.stderr
+
+
+def test_numbers_are_written_as_asked_for(cluster):
+    sql = "select cast(1.5 as double), 2"
+
+    assert ran("-i", cluster.hosts, "--hs2_fp=.3f", "-Be", sql).stdout == "1.500\t2\n"
+
+
+UNREACHABLE = [
+    (["-i", "no.such.host.invalid"], "no.such.host.invalid:21050 could not be reached ("),
+    (["-i", "127.15.0.9:1"], "127.15.0.9:1 could not be reached ("),
+    (["-i", "BINARY", "--protocol=hs2-http"], "does not speak HTTP: the port may be"),
+    (["-i", "BINARY", "--ssl"], "does not speak TLS on this port"),
+    (["-i", "SILENT"], "check names and ports (21050, with --protocol=hs2-http 28000)"),
+]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("words", "told"), UNREACHABLE)
+def test_why_nobody_answers_is_told_long_before_the_deadline(words, told, cluster):
+    """The line comes while the program still tries, or at its end where trying cannot help."""
+    with nobody_home() as (silent, _):
+        places = {"BINARY": cluster.hosts, "SILENT": silent}
+        words = [places.get(word, word) for word in words]
+        with started(*words, "--deadline=600", "-e", "select 1") as process:
+            assert any(told in line for line in iter(process.stderr.readline, ""))
 
 
 def test_a_failed_statement_ends_the_run_with_1(cluster):
@@ -291,7 +356,9 @@ def test_a_variable_of_the_environment_that_nobody_knows_is_a_warning(cluster):
 
 MISUSED = [
     ["-e", "select 1", "-f", "x.sql"],
-    ["-e", ""],
+    ["-i", "a", "b", "-e", "select 1"],
+    ["-i", "http://127.0.0.1:21050", "-e", "select 1"],
+    ["-e", b"select '\xff'"],
     ["-e", "select 'open"],
     ["-e", "select ${var:x}"],
     ["-f", "/no/such/file.sql"],
@@ -308,7 +375,7 @@ MISUSED = [
 ]
 
 
-@pytest.mark.parametrize("words", MISUSED, ids=" ".join)
+@pytest.mark.parametrize("words", MISUSED, ids=str)
 def test_what_cannot_work_is_told_in_one_line_and_opens_nothing(words, tmp_path):
     broken = tmp_path / "broken.sql"
     broken.write_bytes(b"select 1;\nselect '\xff'")

@@ -77,6 +77,15 @@ class TestVerdict:
         assert (3, 1, 1) == (verdict.unknown, verdict.looked_up_done, verdict.done_later)
         assert "told as unknown, looked up: 1 done, 2 not done" in shown(summary(verdict))
 
+    def test_the_closing_line_does_not_say_that_nothing_failed_where_something_was_unknown(self):
+        for unknown, words in (([8], "one INSERT was told"), ([8, 9], "2 INSERTs were told")):
+            entries = [insert(7), *(insert(row, Told.UNKNOWN) for row in unknown)]
+            closing = shown(summary(sum_up(entries, {8: False}, ran(7), {7: 1})))
+
+            assert words in closing
+            assert "no statement failed" not in closing
+        assert "no statement failed" in shown(summary(sum_up([insert(7)], {}, ran(7), {7: 1})))
+
     def test_the_longest_wait_is_named(self):
         verdict = sum_up([read(0.1), read(2.5), read(0.2)], {}, [], {})
 
@@ -176,7 +185,7 @@ def test_a_whole_run_loses_nothing_and_leaves_no_process():
     assert "SIGSTOP" in done.stdout
     assert "was started again" in done.stdout
     assert "goes on" in done.stdout
-    assert "no statement failed" in done.stdout
+    assert "One coordinator was killed, one hung" in done.stdout
     assert "\x1b" not in done.stdout  # no terminal, no colours
     hosts = {word for word in done.stdout.split() if word.startswith("127.0.0.")}
     assert not [host for host in hosts if listening(host.rstrip(","))]

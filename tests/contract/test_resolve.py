@@ -1,5 +1,7 @@
 """What became of a write whose coordinator was lost, asked of real processes."""
 
+import json
+
 import pytest
 
 import impala_ha
@@ -14,10 +16,24 @@ def local(request):
         yield cluster
 
 
+@pytest.fixture(scope="module")
+def redacting(tmp_path_factory):
+    rules = tmp_path_factory.mktemp("rules") / "rules.json"
+    rule = {"search": r"\d|outcomes", "replace": "#"}
+    rules.write_text(json.dumps({"version": 1, "rules": [rule]}))
+    flags = {"redaction_rules_file": str(rules)}
+    with LocalCluster(2, workload_management=False, flags=flags) as cluster:
+        yield cluster
+
+
 @pytest.fixture
 def cursor(local):
+    yield from opened(local)
+
+
+def opened(local, **more):
     cluster = Cluster([Coordinator(one.host, one.port) for one in local], policy="ordered")
-    options = {"connect_timeout": 2, "probe_after": 0.3, "hedge_after": 0}
+    options = {"connect_timeout": 2, "probe_after": 0.3, "hedge_after": 0, **more}
     with impala_ha.connect(cluster, **options) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS outcomes (i INT)")
         cursor.fetchall()
@@ -112,3 +128,40 @@ def test_a_mark_is_where_it_was_wanted(local, kind):
     (text,) = {event.sql for event in local.journal() if event.sql and sql in event.sql}
 
     assert text.startswith("/* impala-ha-") is (kind == "comment")
+
+
+@pytest.mark.parametrize("kind", ["client_identifier", "none"])
+class TestRedacted:
+    """The administrator's rules change all texts on the pages."""
+
+    @pytest.fixture
+    def cursor(self, redacting, kind):
+        yield from opened(redacting, statement_tag=kind)
+
+    def test_a_write_that_ran_is_not_denied(self, redacting, cursor, kind, until):
+        sql = f"INSERT INTO outcomes VALUES ({len(kind)})"
+        redacting[0].cut("ExecuteStatement:response", 3)
+        error = lost(cursor, sql)
+        until(lambda: redacting.executions(sql, mode="finished") == 1)
+
+        wanted = Outcome.UNKNOWN if kind == "none" else Outcome.DONE
+        assert error.resolve(5) is wanted
+        assert done(cursor, len(kind))
+
+    def test_a_write_that_runs_is_not_ended(self, redacting, cursor, kind, until):
+        number = 100 + len(kind)
+        sql = f"INSERT INTO outcomes SELECT CASE WHEN sleep(1500) THEN {number} ELSE 5 END"
+        redacting[0].cut("ExecuteStatement:response", 3)
+        error = lost(cursor, sql)
+
+        wanted = Outcome.UNKNOWN if kind == "none" else Outcome.RUNNING
+        assert error.resolve(timeout=0.5) is wanted
+        until(lambda: redacting.executions(sql, mode="finished") == 1)
+        assert done(cursor, number)
+
+    def test_one_that_never_arrived_was_never_seen(self, redacting, cursor, kind):
+        redacting[0].cut("ExecuteStatement:request", 3)
+        error = lost(cursor, f"INSERT INTO outcomes VALUES ({200 + len(kind)})")
+
+        assert error.resolve() is Outcome.NEVER_SEEN
+        assert not done(cursor, 200 + len(kind))

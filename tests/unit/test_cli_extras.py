@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -73,3 +74,53 @@ def test_the_program_without_its_extra_says_what_to_type(module):
     assert done.stderr.startswith(f"impala-connect: {module} ")
     assert done.stderr.endswith("pip install 'impala-ha[cli]'\n")
     assert done.stderr.count("\n") == 1
+
+
+PROGRAMS = [
+    ("demo", "duckdb", "local"),
+    ("demo", "sqlglot", "local"),
+    ("demo", "numpy", "local"),
+    ("demo", "rich", "cli"),
+    ("local", "duckdb", "local"),
+    ("local", "sqlglot", "local"),
+    ("local", "numpy", "local"),
+    ("local --http --auth JWT --jwt-key KEY", "jwt", "testing"),
+    ("local --auth GSSAPI --keytab KEY", "gssapi", "testing"),
+    ("doctor -i 127.15.0.1:1", "rich", "cli"),
+    ("explain", "click", "cli"),
+]
+
+
+@pytest.mark.parametrize(("words", "module", "extra"), PROGRAMS)
+def test_every_command_without_its_extra_says_what_to_type(words, module, extra, tmp_path):
+    absent = f"raise ModuleNotFoundError('No module named {module}', name={module!r})"
+    tmp_path.joinpath(f"{module}.py").write_text(absent)
+    key = tmp_path.joinpath("key")
+    key.write_text("key")
+
+    done = operator(*words.replace("KEY", str(key)).split(), before=tmp_path)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert done.stderr.endswith(f"{module} is not installed: pip install 'impala-ha[{extra}]'\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_demo_needs_no_more_than_its_extra_brings(tmp_path):
+    tmp_path.joinpath("pyarrow.py").write_text("raise ImportError('not a part of the extra')")
+
+    done = operator("demo", "--seconds", "5", "--seed", "3", before=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def operator(*words, before):
+    """`impala-ha`, where modules of the directory *before* hide the installed ones."""
+    path = os.pathsep.join([str(before), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-c", "from impala_ha.cli.operator import main; main()", *words],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )

@@ -17,7 +17,7 @@ from impala_ha.cli._bad_input import BadInput
 from impala_ha.cli._credentials import secret, user_name
 from impala_ha.cli._options import command
 from impala_ha.cli._output import Delimited, Table, Vertical
-from impala_ha.cli._request import Loudness, Request, request
+from impala_ha.cli._request import Loudness, Profile, Request, request
 from impala_ha.errors import ConfigurationError
 
 
@@ -155,6 +155,7 @@ def test_every_option_of_the_connection_reaches_connect(tmp_path):
 
 
 def test_kerberos_may_log_in_with_a_keytab(tmp_path):
+    pytest.importorskip("gssapi")
     keytab = tmp_path / "etl.keytab"
     keytab.touch()
 
@@ -179,6 +180,151 @@ def test_a_file_that_is_no_certificate_is_told_before_a_password_is_asked_for(mo
 
     with pytest.raises(ConfigurationError, match="ca_cert must be a file with certificates"):
         asked("-l", "--ssl", "--ca_cert", __file__, "-e", "select 1")
+
+
+SHORTENED = [
+    (["--output_delim=,", "-B"], ["--output_delimiter=,", "-B"]),
+    (["--query=select 2", "--print", "-B"], ["--query=select 2", "--print_header", "-B"]),
+    (["--fetch-s", "7"], ["--fetch_size", "7"]),
+    (["--datab=x", "-e", "--q\nselect 1"], ["--database=x", "-e", "--q\nselect 1"]),
+]
+
+
+@pytest.mark.parametrize(("short", "long"), SHORTENED)
+def test_a_long_option_may_be_shortened(short, long):
+    sql = [] if {"-e", "--query=select 2"} & set(long) else ["-e", "select 1"]
+    found, meant = asked(*short, *sql), asked(*long, *sql)
+
+    assert (found.connect, found.script) == (meant.connect, meant.script)
+    assert (found.fetch_size, str(found.form)) == (meant.fetch_size, str(meant.form))
+
+
+OF_IMPALA_SHELL = [
+    ["--live_progress"],
+    ["--disable_live_progress"],
+    ["--live_summary"],
+    ["--history_file", "/tmp/h"],
+    ["--connect_max_tries=4"],
+    ["--http_socket_timeout_s", "None"],
+    ["--no_http_tracing"],
+    ["--use_new_http_connection"],
+    ["--beeswax_compat_num_rows"],
+    ["--rpc_file=/tmp/x"],
+    ["--rpc_stdout"],
+    ["--strict_hs2_protocol"],
+    ["--profile_output=/tmp/never-written"],
+    ["--profile_format=json"],
+]
+
+
+@pytest.mark.parametrize("words", OF_IMPALA_SHELL)
+def test_what_changes_no_result_is_taken(words):
+    found, plain = asked(*words, "-e", "select 1"), asked("-e", "select 1")
+
+    assert (found.connect, found.script, found.form) == (plain.connect, plain.script, plain.form)
+
+
+def test_beeswax_is_spoken_as_hiveserver2_and_numbers_look_as_they_did():
+    found = asked("--protocol=beeswax", "-e", "select 1")
+
+    assert (found.connect, found.fp_format) == ({"use_http_transport": False}, "16G")
+    assert asked("--protocol=beeswax", "--hs2_fp_format=.1f", "-e", "select 1").fp_format == ".1f"
+
+
+def test_cookies_and_profiles_are_what_was_asked_for(tmp_path):
+    out = tmp_path / "profiles"
+    found = asked(
+        "--http_cookie_names=a,b", "-p", f"--profile_output={out}", "--profile_format=JSON",
+        "-e", "select 1",
+    )  # fmt: skip
+
+    assert found.connect == {"http_cookie_names": "a,b"}
+    assert found.profile == Profile(out, "JSON")
+    assert asked("-p", "-e", "select 1").profile == Profile(None, "STRING")
+
+
+def test_an_oauth_token_is_sent_as_a_json_web_token_is():
+    found = asked("-a", "--ssl", "--protocol=hs2-http", "--oauth_cmd", "echo a.b", "-e", "select 1")
+
+    assert (found.connect["auth_mechanism"], found.connect["jwt"]()) == ("JWT", "a.b")
+
+
+def test_the_password_of_tests_is_the_one_of_impala_shell():
+    found = asked("-l", "--ssl", "--use_ldap_test_password", "-e", "select 1")
+
+    assert found.connect["password"] == "password"
+
+
+def test_an_empty_user_is_anonymous_and_not_the_one_of_the_system():
+    assert asked("--user=", "-e", "select 1").connect == {"user": ""}
+
+
+CONFIG = """
+[impala]
+impalad=a,b
+d=sales
+write_delimited=true
+vertical=False
+ssl=false
+ca_cert=None
+var=x=1,var=y=2
+fetch_size=7
+query=select ${var:x}, ${var:y}
+
+[impala.query_options]
+mt_dop=2
+MEM_LIMIT=1g
+"""
+
+
+def test_a_file_of_options_is_read_and_the_command_line_wins(tmp_path):
+    file = tmp_path / "rc"
+    file.write_text(CONFIG)
+
+    found = asked("--config_file", str(file), "-d", "other", "-Q", "mem_limit=2g")
+
+    assert found.connect == {"host": "a,b", "database": "other"}
+    assert [statement.text for statement in found.script] == ["select 1, 2"]
+    assert found.query_options == {"MT_DOP": "2", "MEM_LIMIT": "2g"}
+    assert found.fetch_size == 7
+    assert isinstance(found.form(["a"]), Delimited)
+
+
+BAD_CONFIGS = [
+    (None, "No such file or directory"),
+    (b"impalad=a", "cannot be read: File contains no section headers"),
+    (b"[impala]\n\xff=1", "cannot be read: "),
+    (b"[impala]\nimpalda=a", "unknown option 'impalda'"),
+]
+
+
+@pytest.mark.parametrize(("raw", "message"), BAD_CONFIGS)
+def test_a_file_of_options_that_cannot_be_used_is_told_in_one_line(raw, message, tmp_path):
+    file = tmp_path / "rc"
+    if raw is not None:
+        file.write_bytes(raw)
+
+    with pytest.raises(BadInput, match=message) as refusal:
+        asked("--config_file", str(file), "-e", "select 1")
+
+    assert str(refusal.value).startswith(f"--config_file {file}")
+    assert "\n" not in str(refusal.value)
+
+
+def test_zero_is_no_limit_or_the_default():
+    assert asked("-t", "0", "-e", "select 1").connect["connect_timeout"] > 3600
+    assert asked("--fetch_size=0", "-e", "select 1").fetch_size == 8192
+
+
+def test_delimited_wins_over_vertical():
+    assert isinstance(asked("-B", "-E", "-e", "select 1").form(["a"]), Delimited)
+
+
+def test_a_file_may_have_a_name_that_is_not_utf8(tmp_path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xe4.sql")
+    Path(name).write_text("select 1")
+
+    assert asked("-f", name).script[0].text == "select 1"
 
 
 def test_a_connect_timeout_may_be_in_milliseconds():
@@ -364,14 +510,19 @@ WRONG = [
     (["-e", "select 1", "-f", "x"], "-e and -f contradict each other"),
     (["-e", "select 1", "-q", "select 1"], "-e and -q contradict each other"),
     (["-e", "select 1", "-"], "-e and - contradict each other"),
-    (["-e", ""], "-e: no statement in it"),
-    (["-q", " ; "], "-q: no statement in it"),
+    (["-e", "select '\udcff'"], "-e is not UTF-8: byte 0xff at offset 8 (line 1)"),
+    (["-q", "\udce4"], "-q is not UTF-8"),
+    (["--var", "x=\udce4"], "--var is not UTF-8"),
+    (["-d", "\udce4"], "--database is not UTF-8"),
+    (["-i", "\udce4"], "--impalad is not UTF-8"),
+    (["-i", "a", "b", "-q", "select 1"], "unexpected 'b': SQL is given with -e"),
+    (["-i", "http://a:21050"], "-i takes host:port, not a URL (http://a:21050): leave http:// out"),
+    (["-i", "b,https://a:1"], "-i takes host:port, not a URL (b,https://a:1)"),
     (["select 1"], "unexpected 'select 1': SQL is given with -e"),
     (["-f", "/no/such.sql"], "-f /no/such.sql: No such file or directory"),
     (["-f", "/"], "-f /: Is a directory"),
     (["-f", "a\0b"], "-f a\0b: embedded null byte"),
     (["-o", "/"], "-o / is a directory"),
-    (["-B", "-E"], "-B and -E contradict each other"),
     (["--quiet", "-V"], "--quiet and --verbose contradict each other"),
     (["--quiet", "-V", "-l", "--ssl"], "--quiet and --verbose contradict each other"),
     (["-k", "-l"], "-k and -l contradict each other: give at most one"),
@@ -384,6 +535,10 @@ WRONG = [
     (["-t", "5", "--connect_timeout", "5"], "--connect_timeout and -t contradict each other"),
     (["--var", "x"], "--var: 'x' is not KEY=VALUE"),
     (["-Q", "x"], "--query_option: 'x' is not KEY=VALUE"),
+    (["--hs2_fp_format", "xyz"], "--hs2_fp_format: 'xyz' is not a format: "),
+    (["--oauth_server=x"], "--oauth_server: no token is fetched here; --oauth_cmd COMMAND prints"),
+    (["--oauth_cmd=x"], "--oauth_cmd needs -a"),
+    (["-a"], "-a needs --protocol hs2-http"),
     (["--output_delimiter", "||"], "--output_delimiter: '||' is not one character"),
 ]  # fmt: skip
 
@@ -401,8 +556,9 @@ def test_a_mistake_is_told_in_one_line(words, message):
 
 UNUSABLE = [
     (["--querry", "x"], "--query"),
-    (["--protocol", "beeswax"], "hs2-http"),
-    (["--fetch_size", "0"], "--fetch_size"),
+    (["--protocol", "beezwax"], "hs2-http"),
+    (["--fetch_size", "-1"], "--fetch_size"),
+    (["--ver"], "ambiguous option --ver (--verbose, --verify_cert, --version, --vertical?)"),
     (["--deadline", "soon"], "--deadline"),
     (["--connect_timeout", "0"], "--connect_timeout"),
     (["-e"], "-e"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from impala_ha._model import Attempt, Coordinator
 from impala_ha.cli._destination import Destination
 from impala_ha.cli._notes import Notes
 from impala_ha.cli._output import Table
-from impala_ha.cli._request import Loudness, Request
+from impala_ha.cli._request import Loudness, Profile, Request
 from impala_ha.cli._run import run
 from impala_ha.cli._script import Statement
 
@@ -78,6 +79,11 @@ class Cursor:
         if self.outcome.log == "gone":
             raise errors.OperationalError("gone")
         return self.outcome.log
+
+    def get_profile(self, form):
+        if self.executed[-1] == "gone":
+            raise errors.OperationalError("gone")
+        return f"profile of {self.executed[-1]} in {form}"
 
     def cancel(self):
         self.cancelled += 1
@@ -157,7 +163,10 @@ def test_a_verbose_run_tells_where_and_what(capsys):
 
 
 def test_the_session_has_the_query_options_and_values_as_impala_writes_them():
-    _, connection = carried_out({"x": Outcome()}, query_options={"MT_DOP": "4"})
+    cursor = Cursor({"SET MT_DOP=4": Outcome(), "x": Outcome()})
+    _, connection = carried_out(
+        {"x": Outcome()}, connection=Connection(cursor), query_options={"MT_DOP": "4"}
+    )
 
     assert connection.asked == {"configuration": {"MT_DOP": "4"}, "convert_types": False}
     assert connection.only.arraysize == 2
@@ -228,9 +237,150 @@ def test_a_full_disk_cancels_the_statement_and_ends_the_run(tmp_path, capsys):
     assert capsys.readouterr().err == expected
 
 
+def test_what_a_server_says_cannot_steer_the_terminal(capsys):
+    evil = errors.OperationalError("\x1b]0;owned\x07 line\r\nnext \x9b2J")
+    carried_out({"a": Outcome(raised=evil), "b": Outcome(log="\x1b[2J")}, keep_going=True)
+
+    err = capsys.readouterr().err
+    assert "\\x1b]0;owned\\x07 line\\r\nnext \\x9b2J" in err
+    assert err.isascii()
+    assert all(char.isprintable() or char == "\n" for char in err)
+
+
+def test_a_script_with_nothing_in_it_opens_nothing_and_went_well(tmp_path, capsys):
+    file = tmp_path / "out"
+    file.write_text("of yesterday")
+
+    status = run(
+        wanted([], destination=Destination(file)),
+        lambda **_: pytest.fail("opened"),
+        Notes(Loudness.NORMAL),
+    )
+
+    assert (status, file.read_text()) == (0, "")
+    assert capsys.readouterr().err == (
+        "impala-connect: nothing to run: there is no statement in etl.sql\n"
+    )
+
+
+def test_floating_point_numbers_have_the_form_that_was_asked_for(capsys):
+    carried_out({"a": Outcome([[(1.0,), (2,), (None,)]])}, fp_format=".2f")
+
+    assert capsys.readouterr().out.split("\n")[3:6] == ["| 1.00 |", "| 2    |", "| NULL |"]
+
+
+def test_profiles_go_to_standard_error_or_to_a_file(tmp_path, capsys):
+    file = tmp_path / "profiles"
+    file.write_text("of yesterday")
+    outcomes = {"a": DML, "b": Outcome(raised=LOST)}
+
+    status, _ = carried_out(outcomes, profile=Profile(None, "STRING"), keep_going=True)
+    carried_out(outcomes, profile=Profile(file, "JSON"), keep_going=True)
+
+    assert status == 1
+    assert capsys.readouterr().err.count("Query Runtime Profile:\nprofile of a in 0\n") == 1
+    assert file.read_text() == "".join(
+        f"Query Runtime Profile:\nprofile of {sql} in 3\n" for sql in "ab"
+    )
+
+
+def test_a_profile_that_is_gone_changes_no_status(capsys):
+    status, _ = carried_out({"gone": DML}, profile=Profile(None, "STRING"))
+
+    assert status == 0
+    assert "impala-connect: the profile cannot be had: gone\n" in capsys.readouterr().err
+
+
+def test_who_waits_for_a_coordinator_is_soon_told_why(notes, capsys):
+    hint = "no TLS here: use_ssl=False, or use_http_transport=True"
+    heard("connect", notes, (A, Fault.UNREACHABLE, "refused"), (B, Fault.LOST, "x"), hint=hint)
+    notes._tell_why()
+
+    assert capsys.readouterr().err == (
+        "impala-connect: no coordinator is there so far (a:21050 could not be reached (refused);"
+        " b:21050 stopped answering (x)); trying on until --deadline: no TLS here: no --ssl, or"
+        " --protocol=hs2-http\n"
+    )
+
+
+def test_an_outage_under_a_statement_is_told_when_the_second_round_begins(notes, capsys):
+    lost = [(A, Fault.LOST, "x"), (B, Fault.LOST, "y"), (A, Fault.LOST, "z"), (B, Fault.LOST, "z")]
+    heard("execute", notes, *lost)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "(a:21050 stopped answering (z); b:21050 stopped answering (y)); trying on" in line
+
+
+def test_a_statement_that_goes_on_elsewhere_is_not_waited_for(notes, capsys):
+    notes._patience = 0
+    heard("execute", notes, (A, Fault.LOST, "x"))
+    timers_over()
+
+    assert not capsys.readouterr().err
+
+
+def test_who_waits_in_silence_is_told_what_to_check(notes, capsys):
+    notes._patience = 0
+    notes.wait()
+    timers_over()
+
+    assert capsys.readouterr().err == (
+        "impala-connect: no coordinator is there so far (each is silent); trying on until"
+        " --deadline: check names and ports (21050, with --protocol=hs2-http 28000), --protocol"
+        " and --ssl\n"
+    )
+
+
+def test_who_was_answered_is_not_told_that_nobody_answers(notes, capsys):
+    notes.wait()
+    heard("connect", notes, (A, None, ""))
+    notes.answered()
+    timers_over()
+
+    assert not capsys.readouterr().err
+
+
+def timers_over():
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join()
+
+
+FIRST = {"USE `sales`": Outcome(), "SET MT_DOP=2": Outcome(), "SET POOL='a.b'": Outcome()}
+OPTIONS = {"database": "sales", "query_options": {"MT_DOP": "2", "POOL": "a.b"}}
+
+
+def test_the_server_is_asked_whether_database_and_query_options_are_known():
+    cursor = Cursor({**FIRST, "a": DML})
+
+    status, _ = carried_out({"a": DML}, connection=Connection(cursor), **OPTIONS)
+
+    assert (status, cursor.executed) == (0, [*FIRST, "a"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "option"), [*zip(FIRST, ["-d", "-Q MT_DOP", "-Q POOL"], strict=True)]
+)
+def test_an_unknown_database_or_query_option_ends_the_run_before_the_first_statement(
+    wrong, option, tmp_path, capsys
+):
+    cursor = Cursor({**FIRST, "a": DML, wrong: Outcome(raised=errors.OperationalError("unknown"))})
+    kept = tmp_path / "out"
+    kept.write_text("of yesterday")
+
+    status, _ = carried_out(
+        {"a": DML}, connection=Connection(cursor), destination=Destination(kept), keep_going=True,
+        **OPTIONS,
+    )  # fmt: skip
+
+    assert (status, "a" in cursor.executed, kept.read_text()) == (1, False, "of yesterday")
+    assert capsys.readouterr().err == f"impala-connect: {option}: unknown\n"
+
+
 def test_no_cursor_is_a_failure(capsys):
     status, connection = carried_out(
-        {}, connection=Connection(Cursor({}), cursor_error=errors.OperationalError("no room"))
+        {"a": DML},
+        connection=Connection(Cursor({}), cursor_error=errors.OperationalError("no room")),
     )
 
     assert (status, connection.closed) == (1, 1)
@@ -392,13 +542,14 @@ def notes(monkeypatch):
     made = Notes(Loudness.NORMAL)
     made.listen()
     yield made
+    made.answered()
     library.setLevel(level)
 
 
-def heard(operation, notes, *tries):
+def heard(operation, notes, *tries, hint=""):
     for number, (coordinator, fault, text) in enumerate(tries, 1):
         phase = Phase.SENT if fault else None
-        attempt = Attempt(operation, number, coordinator, 0.1, fault, phase, None, text)
+        attempt = Attempt(operation, number, coordinator, 0.1, fault, phase, None, text, hint)
         logging.getLogger("impala_ha").info("%s", attempt, extra={"attempt": attempt})
 
 

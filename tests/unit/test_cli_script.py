@@ -105,10 +105,23 @@ def test_variables_are_replaced_before_the_server_sees_them(script, expected):
     assert [expected] == texts(script, {"X": "7", "Y": r"a\1;b"})
 
 
+EMPTY = [
+    "",
+    ";",
+    " ;\n-- nothing\n;",
+    "/* nothing */",
+    "quit",
+    "exit;",
+    "set live_progress=true; SET LIVE_SUMMARY = 1; set verbose=false; unset live_progress",
+]
+
+
+@pytest.mark.parametrize("script", EMPTY)
+def test_a_script_may_have_nothing_for_the_server_in_it(script):
+    assert not texts(script)
+
+
 REFUSED = [
-    ("", "-e: no statement in it"),
-    (" ;\n-- nothing\n;", "-e: no statement in it"),
-    ("quit", "-e: no statement in it"),
     ("select 1;\nselect 'abc; drop table t;", "line 2: the string that starts with ' is never"),
     ('select "abc; drop table t;', 'line 1: the string that starts with " is never'),
     ("select 'abc\\", "the string that starts with ' is never closed"),
@@ -119,6 +132,13 @@ REFUSED = [
     ("! ls", "'!' is a command of impala-shell"),
     ("select ${x}", "line 1: unknown substitution ${x}; write ${VAR:name}"),
     ("select 1;\nselect ${var:x}", "line 2: unknown variable 'x'; give it with --var"),
+    (
+        "select 1;\nset write_delimited=1",
+        "line 2: WRITE_DELIMITED is an option of impala-shell; give",
+    ),
+    ("SET DELIMITER = ,", "give --output_delimiter instead"),
+    ("set output_file=/tmp/x", "give -o instead"),
+    ("set vertical=true", "give -E instead"),
     ("set var:x=1; unset var:x; select ${var:x}", "unknown variable 'x'"),
 ]
 

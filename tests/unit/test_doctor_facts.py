@@ -237,6 +237,17 @@ def printed(chart, *, whole=False, encoding="utf-8", width=80, **how):
     return raw.getvalue().decode(encoding)
 
 
+def test_what_a_server_says_cannot_steer_the_terminal():
+    chart = chart_of(Coordinator("a"), ill=True)
+    chart.put(Layer.TICKET, "\x1b[2Jticket")
+    chart.diagnosis = Diagnosis(Layer.LOGIN, "the \x1b]0;problem\x07", "the \x9badvice")
+
+    shown = printed(chart)
+
+    assert "\\x1b[2Jticket" in shown
+    assert not {"\x1b", "\x07", "\x9b"} & set(shown)
+
+
 def test_who_is_well_takes_few_lines_which_end_between_layers():
     lines = printed(chart_of(ONE)).splitlines()
 

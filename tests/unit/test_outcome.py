@@ -17,6 +17,7 @@ from impala_ha._faults import Fault, Phase
 from impala_ha._home import printed_id
 from impala_ha._model import Attempt
 from impala_ha._outcome import resolve
+from impala_ha._witnesses import Until, handle
 from impala_ha.testing.fakes import state
 
 INSERT = "insert into t values (1)"
@@ -437,7 +438,8 @@ def test_a_page_that_is_not_there_is_none(world, address):
         ({"completed_log_size_in_bytes": 0}, Outcome.UNKNOWN),
         ({"completed_log_size_in_bytes": -1}, Outcome.NEVER_SEEN),
         ({"completed_log_size_in_bytes": 1000}, Outcome.UNKNOWN),
-        ({"completed_log_size_in_bytes": 2000}, Outcome.NEVER_SEEN),
+        ({"completed_log_size_in_bytes": 2**20}, Outcome.UNKNOWN),  # a large one empties it
+        ({"completed_log_size_in_bytes": 2**31}, Outcome.NEVER_SEEN),
         ({"completed_log_size_in_bytes": None}, Outcome.UNKNOWN),
     ],
 )
@@ -451,6 +453,15 @@ def test_a_page_that_may_have_dropped_it_denies_nothing(world, page, limits, out
     assert error.resolve() is outcome
 
 
+def test_a_log_that_is_nearly_full_may_have_dropped_it(world, page):
+    error = unknown(world, page=page)
+    page["/queries"]["completed_log_size_in_bytes"] = 2**31
+    page["/jsonmetrics"] = {"impala-server.query-log-est-total-bytes": 2**30}
+    no_tables(world)
+
+    assert error.resolve() is Outcome.UNKNOWN
+
+
 def test_who_does_not_tell_how_full_the_log_is_denies_nothing(world, page):
     error = unknown(world, page=page)
     page["/queries"]["completed_log_size_in_bytes"] = 2**31
@@ -462,8 +473,8 @@ def test_who_does_not_tell_how_full_the_log_is_denies_nothing(world, page):
 # The mark.
 
 
-def marked(world, page=None, kind="client_identifier"):
-    """An INSERT that was marked before it was lost."""
+def marked(world, page=None, kind="client_identifier", text=INSERT):
+    """A write that was marked before it was lost."""
     world.failover.statement_tag = kind
     cursor = world.connect().cursor()
     told = {"http_addr": page["address"]} if page else {}
@@ -472,7 +483,7 @@ def marked(world, page=None, kind="client_identifier"):
         opened(page, cursor)
     world["a"].script["ExecuteStatement"] = deque([lost()])
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        cursor.execute(INSERT)
+        cursor.execute(text)
     world["a"].log.clear()
     return caught.value
 
@@ -550,6 +561,45 @@ def test_the_log_is_asked_for_the_mark(world):
 
     assert error.resolve() is Outcome.DONE
     assert f"query_opts_config LIKE '%{error.statement_tag}%'" in world["b"].statements()[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/* nightly */ LOAD DATA INPATH '/x' INTO TABLE t",
+        "load data inpath '/x' into table t",
+        "-- once\nalter table t convert to iceberg",
+        "(?) what is this",
+    ],
+)
+@pytest.mark.parametrize("kind", ["client_identifier", "comment"])
+def test_a_part_of_a_statement_is_not_all_of_it_in_the_log(world, text, kind):
+    """
+    The parts have all its options, its mark too, and may be logged where the whole never is:
+    its coordinator died.
+    """
+    error = marked(world, kind=kind, text=text)
+    world["a"].down = True
+    logged(world, "b", ["FINISHED"])
+    error.resolve()
+
+    (asked,) = world["b"].statements()
+    mark = f"/* {error.statement_tag} */ " if kind == "comment" else ""
+    sent = (mark + text).replace("'", "\\'")
+    assert asked.count(f" AND `sql` = '{sent}'") == 2
+
+
+@pytest.mark.parametrize(
+    "text", [INSERT, "/* a */ -- b\n with x as (select 1) insert into t select * from x"]
+)
+def test_what_has_no_parts_is_found_in_the_log_by_its_mark_alone(world, text):
+    """The log shows redacted texts, too."""
+    error = marked(world, text=text)
+    world["a"].down = True
+    logged(world, "b", ["FINISHED"])
+
+    assert error.resolve() is Outcome.DONE
+    assert "`sql` =" not in world["b"].statements()[0]
 
 
 def test_a_page_full_of_the_same_text_takes_no_longer_than_there_is_time(world, page):
@@ -749,3 +799,53 @@ def test_without_threads_it_is_asked_all_the_same(world, monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refused)
 
     assert error.resolve() is Outcome.DONE
+
+
+def test_a_coordinator_that_hangs_leaves_time_for_the_others(world, monkeypatch):
+    error = unknown(world, accepted=True)
+    logged(world, "c", ["FINISHED"])
+    connect = world.driver.connect
+
+    def hangs(coordinator, user, limit):
+        if coordinator.host in "ab":
+            world.clock.time += limit
+            raise errors.OperationalError("timed out")
+        return connect(coordinator, user, limit)
+
+    monkeypatch.setattr(world.driver, "connect", hangs)
+
+    assert error.resolve(30) is Outcome.DONE
+
+
+def test_the_tables_are_not_waited_for_longer_than_there_is_time(world):
+    """They are polled as any statement is; no pause goes beyond the end."""
+    error = unknown(world)
+    world["a"].down = world["c"].down = True
+    running = [lambda r: state(r, "RUNNING_STATE")] * 9999
+    world["b"].script["GetOperationStatus"] = deque(running)
+    end = world.clock.now() + 5
+
+    assert error.resolve(5) is Outcome.UNKNOWN
+    assert world.clock.now() <= end
+
+
+def test_when_the_time_is_over_no_session_is_closed_and_nobody_is_asked(world, page):
+    error = unknown(world, page=page)
+    queries = page["/queries"]
+
+    def slow():
+        world.clock.time += 100
+        return queries
+
+    page["/queries"] = slow
+
+    assert error.resolve(30) is Outcome.UNKNOWN
+    assert world["a"].log == world["b"].log == []
+
+
+def test_a_witness_whose_time_is_over_is_not_asked(world):
+    (question,) = questions(unknown(world, accepted=True))
+    over = Until(world.clock, world.clock.now())
+
+    assert handle(question, world.driver, over) is Outcome.UNKNOWN
+    assert world["a"].log == []

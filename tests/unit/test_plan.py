@@ -134,6 +134,12 @@ def test_what_a_plan_proves(sink, scan, sql):
         (KUDU, "SCAN HDFS [default.s]", "upsert into t select i from s$v join u"),
         # A view may read what metadata tell: it is a constant then, and its table not there.
         (WHOLE, "UNION\n|     constant-operands=1", "insert overwrite t select n from counts, u"),
+        # An expression that is shown at any level may look like a node.
+        (
+            KUDU,
+            "UNION\n|     predicates: s = 'a\n01:SCAN HDFS [default.s]'",
+            "upsert into t select i from u join s",
+        ),
         (WHOLE, "EMPTYSET", "insert overwrite t select n from counts, u"),
         (WHOLE, "UNION\n|     constant-operands=1", "insert overwrite t select count(*) from t"),
         (KUDU.replace("UPSERT", "INSERT"), "SCAN HDFS [default.s]", UPSERT),

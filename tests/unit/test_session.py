@@ -55,3 +55,11 @@ def test_what_was_is_not_changed():
     before.after(Statement.parse("set x=2"))
 
     assert {"x": "1"} == before.whole()
+
+
+def test_unset_all_takes_back_every_query_option_and_nothing_else():
+    given = {"use:database": "d", "mem_limit": "1g", "impala.doas.user": "other"}
+
+    found = session(given, "use sales", "set x=1", "unset all", "set y=2")
+
+    assert {"use:database": "sales", "impala.doas.user": "other", "y": "2"} == found.whole()

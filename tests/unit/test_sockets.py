@@ -481,3 +481,39 @@ def test_a_server_that_does_not_speak_tls_is_not_waited_for(client_context):
     with Peer(silent) as peer:
         with pytest.raises(TTransportException, match="timed out"):
             listen_on(peer, client_context, limit=0.2)
+
+
+# Letting go.
+
+
+def ending(connection):
+    """How the other side of *connection* ended it."""
+    try:
+        while connection.recv(1000):
+            pass
+    except ConnectionResetError:
+        return "reset"
+    return "end of file"
+
+
+@pytest.mark.parametrize(("let_go", "seen"), [("abort", "reset"), ("close", "end of file")])
+def test_a_lost_connection_is_reset_and_one_that_is_done_with_is_closed(let_go, seen, until):
+    """What a reset connection had not delivered yet is never delivered."""
+    found = []
+    with Peer(lambda connection: found.append(ending(connection))) as peer:
+        wire = listen_on(peer)
+        wire.write(b"hello")
+
+        getattr(wire, let_go)()
+        until(lambda: found)
+
+    assert [seen] == found
+
+
+def test_letting_go_twice_is_no_error():
+    with Peer(silent) as peer:
+        wire = listen_on(peer)
+
+        wire.abort()
+        wire.abort()
+        wire.close()

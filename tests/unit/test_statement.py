@@ -36,6 +36,8 @@ READS = [
     "explain insert into t values (1)",
     "EXPLAIN select 1",
     "explain analyze select 1",
+    "explain formatted analyze select 1",
+    "explain select analyze from t",
     "show tables",
     "describe formatted d.t",
     "desc t",
@@ -55,6 +57,8 @@ HARMLESS = [
     "create external table if not exists d.t like parquet '/x' stored as parquet",
     "create database if not exists d",
     "create view if not exists v as select 1",
+    "create table if not exists k (i int) partition by range (i) (partition 1 <= values < 3)",
+    "create table if not exists k (i int) partition by range (i) (partition 1 <= values)",
     "drop table if exists t",
     "drop view if exists d.v",
     "/* c */ drop database if exists d cascade",
@@ -113,6 +117,19 @@ WRITES = [
     "grant select on t to r",
     "kill query '1:2'",
     "explain analyze insert into t values (1)",
+    # Hive runs what it explains so, whatever else is asked for.
+    "explain formatted analyze insert into t values (1)",
+    "explain reoptimization insert into t values (1)",
+    "explain (analyze) insert into t values (1)",
+    "explain analyze from (select 1) x insert into t select *",
+    # Spark reads a table without FROM, and creates one with rows without AS.
+    "insert overwrite t select 1 union all table t",
+    "insert overwrite `t` table u union select 1",
+    "create table if not exists t using parquet select 1",
+    "create table if not exists t (a int) values (1)",
+    "create table if not exists t table u",
+    "create table if not exists t from u select *",
+    "upsert into t values (localtimestamp, 1)",
     ":shutdown()",
     "selectx 1",
     "",
@@ -193,6 +210,7 @@ def test_a_write_and_whatever_is_in_doubt_is_not_repeatable(sql):
         ("set x='--1'", ("x", "--1")),
         ("set", None),
         ("set all", None),
+        ("UNSET ALL;", ("*", "")),
         ("select 1", None),
         ("use d; use e", None),
     ],
@@ -321,7 +339,7 @@ def test_what_may_be_repeated_anyway_needs_no_plan(sql):
     assert not Statement.parse(sql).replaces
 
 
-@pytest.mark.parametrize("sql", ["unset all", "select 1 as a union values (2)"])
+@pytest.mark.parametrize("sql", ["select 1 as a union values (2)", "unset x"])
 def test_what_is_no_setting_sets_nothing(sql):
     assert Statement.parse(sql).setting is None
 

@@ -239,7 +239,7 @@ GRAMMAR = {
         ],
     ),
     "set_stmt": (READ, Kind.QUERY, ["set mem_limit=1g", "set all", "set", "set x=-1"]),
-    "unset_stmt": (WRITE, Kind.DDL, ["unset all"]),
+    "unset_stmt": (READ, Kind.QUERY, ["unset all"]),
     "show_roles_stmt": (READ, Kind.QUERY, ["show roles", "show current roles"]),
     "show_roles_principal_stmt": (READ, Kind.QUERY, ["show role grant group g"]),
     "show_current_groups_stmt": (READ, Kind.QUERY, ["show current groups"]),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from impala._thrift_gen.TCLIService import TCLIService
@@ -339,6 +340,21 @@ def test_a_connection_that_was_closed_says_so(client):
 
     with pytest.raises(CallFailed, match="the connection was closed"):
         client.OpenSession(OPEN)
+
+
+@pytest.mark.parametrize(
+    ("why", "reset"), [(ConnectionResetError("gone"), True), (Closed("closed"), False)]
+)
+def test_what_was_lost_is_reset_so_that_nothing_arrives_late(client, why, reset):
+    """A partition would deliver the request when it is over."""
+    ends = []
+    wire = client.wire
+    client.wire = SimpleNamespace(abort=lambda: ends.append(True), close=lambda: ends.append(False))
+
+    client.sever(why)
+
+    wire.close()
+    assert [reset] == ends
 
 
 def test_a_failure_without_words_is_told_by_its_class():

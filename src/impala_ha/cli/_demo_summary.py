@@ -57,6 +57,11 @@ def _trouble(verdict: Verdict) -> list[Text]:
 
 
 def _closing(verdict: Verdict) -> Text:
+    if verdict.good and verdict.unknown:
+        one = verdict.unknown == 1
+        lost = "one INSERT was" if one else f"{verdict.unknown} INSERTs were"
+        text = f" One coordinator was killed, one hung; {lost} told as unknown, all else was done."
+        return Text(text, "bold green")
     if verdict.good:
         return Text(" One coordinator was killed, one hung, and no statement failed.", "bold green")
     return Text(" The library did not keep its word; please report the lines above.", "bold red")

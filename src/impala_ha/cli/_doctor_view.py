@@ -18,6 +18,7 @@ from rich.text import Text
 
 from ._doctor_chart import Chart, Condition, Layer, Row
 from ._doctor_facts import days
+from ._output import visible
 
 _INDENT = 5
 _STYLES = {
@@ -107,6 +108,7 @@ def _part(layer: Layer, row: Row) -> Text:
         text = row.text or layer.value
     time = "" if row.seconds is None else f" {_took(row.seconds)}"
     doubt = row.condition is Condition.DOUBTFUL
+    text = visible(text)
     part = Text(f"! {text}" if doubt else text, _STYLES[row.condition] if doubt else "")
     return part.append(time, "dim")
 
@@ -123,7 +125,7 @@ def _ladder(chart: Chart) -> RenderableType:
             continue
         time = "" if row.seconds is None else _took(row.seconds)
         mark = Text(_MARKS[row.condition], _STYLES[row.condition])
-        table.add_row(mark, layer.value, Text(time, "dim"), Text(row.text))
+        table.add_row(mark, layer.value, Text(time, "dim"), Text(visible(row.text)))
     return Group(table, *_last_words(chart))
 
 
@@ -139,8 +141,8 @@ def _last_words(chart: Chart) -> Iterable[RenderableType]:
     if untried:
         words.add_row(Text("-", "dim"), Text(f"not come to: {', '.join(untried)}", "dim"))
     if chart.diagnosis is not None:
-        words.add_row(Text("why", "bold"), Text(chart.diagnosis.problem))
-        words.add_row(Text("do", "bold"), Text(chart.diagnosis.advice))
+        words.add_row(Text("why", "bold"), Text(visible(chart.diagnosis.problem)))
+        words.add_row(Text("do", "bold"), Text(visible(chart.diagnosis.advice)))
     if words.row_count:
         yield words
 

@@ -11,16 +11,25 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
 import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ._output import visible
 from ._request import Loudness
 
 if TYPE_CHECKING:
     from impala_ha._model import Attempt
 
 _NAME = "impala-connect"
+_OPENING = frozenset({"connect", "cursor"})
+_ADVICE = "check names and ports (21050, with --protocol=hs2-http 28000), --protocol and --ssl"
+_AS_OPTIONS = {
+    "use_http_transport=True": "--protocol=hs2-http",
+    "use_ssl=True": "--ssl",
+    "use_ssl=False": "no --ssl",
+}
 _WRAPPING = re.compile(r"Could not connect to any of \[.*?\](?:: )?|\[Errno -?\d+\] ")
 
 
@@ -30,11 +39,15 @@ class Notes(logging.Handler):
 
     Args:
         loudness: What is said.
+        patience: Seconds after which somebody who waits for a coordinator is told why.
     """
 
-    def __init__(self, loudness: Loudness) -> None:
+    def __init__(self, loudness: Loudness, patience: float = 1.5) -> None:
         super().__init__(logging.DEBUG)
         self.loudness = loudness
+        self._patience = patience
+        self._timer: threading.Timer | None = None
+        self._told = False
         self._failed: list[Attempt] = []
         self._warned: set[str] = set()
 
@@ -51,6 +64,32 @@ class Notes(logging.Handler):
         library.addHandler(self)
         warnings.showwarning = self._show_warning
 
+    def wait(self) -> None:
+        """A coordinator is waited for: say why, if none answers soon."""
+        if self._timer is None:
+            self._timer = threading.Timer(self._patience, self._tell_why)
+            self._timer.daemon = True
+            with suppress(RuntimeError):  # no thread can be had: it is told at the end
+                self._timer.start()
+
+    def answered(self) -> None:
+        """None is waited for any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell_why(self) -> None:
+        self._told = True
+        failed = {attempt.coordinator: attempt for attempt in list(self._failed)}
+        lost = "; ".join(map(_loss, failed.values())) or "each is silent"
+        hints = dict.fromkeys(attempt.hint for attempt in failed.values() if attempt.hint)
+        advice = "; ".join(hints) or _ADVICE
+        for word, option in _AS_OPTIONS.items():
+            advice = advice.replace(word, option)
+        self.warning(
+            f"no coordinator is there so far ({lost}); trying on until --deadline: {advice}"
+        )
+
     def error(self, text: str) -> None:
         """Said always."""
         _put(f"{_NAME}: {text}")
@@ -64,6 +103,10 @@ class Notes(logging.Handler):
         """Said unless quiet: counts and times."""
         if self.loudness is not Loudness.QUIET:
             _put(text)
+
+    def out(self, text: str) -> None:
+        """Said always, without the program's name: it was asked for."""
+        _put(text)
 
     def detail(self, text: str) -> None:
         """Said on request only."""
@@ -80,9 +123,15 @@ class Notes(logging.Handler):
         self.detail(f"Attempt: {attempt.operation} {attempt}")
         if attempt.number == 1:  # of another call
             self._failed.clear()
+            self._told = False
         if attempt.fault is not None:
+            again = [each.coordinator for each in self._failed].count(attempt.coordinator) == 1
             self._failed.append(attempt)
-        elif self._failed:
+            if again and attempt.operation not in _OPENING and not self._told:
+                self._tell_why()  # a statement that runs elsewhere may well take long
+            return
+        self.answered()
+        if self._failed:
             self.warning(_story(self._failed, attempt))
 
     def _show_warning(self, message: Warning | str, *_: Any, **__: Any) -> None:
@@ -95,19 +144,20 @@ class Notes(logging.Handler):
 def _put(line: str) -> None:
     """Where standard error is gone, there is nobody left to tell it to."""
     with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{visible(line)}\n")
         sys.stderr.flush()
 
 
 def _story(failed: list[Attempt], last: Attempt) -> str:
     """``a:21050 stopped answering (read 0 bytes); went on at b:21050``."""
-    lost = ", ".join(
-        f"{attempt.coordinator} {attempt.fault.label} ({_reason(attempt.text)})"
-        for attempt in failed
-        if attempt.fault is not None
-    )
+    lost = ", ".join(map(_loss, failed))
     again = failed[-1].coordinator == last.coordinator
     return f"{lost}; {'answered again' if again else f'went on at {last.coordinator}'}"
+
+
+def _loss(attempt: Attempt) -> str:
+    label = attempt.fault.label if attempt.fault else ""
+    return f"{attempt.coordinator} {label} ({_reason(attempt.text)})"
 
 
 def _reason(text: str) -> str:

@@ -9,12 +9,16 @@ keep their say.
 from __future__ import annotations
 
 import platform
+import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from impala_ha import __version__
+
+from ._bad_input import BadInput
+from ._config_file import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +46,10 @@ class _Sectioned(click.Option):
 class _Program(click.Command):
     """A command whose ``--help`` has one section for each group of options."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        names = [name for param in self.get_params(ctx) for name in param.opts]
+        return super().parse_args(ctx, [_in_full(word, names, ctx) for word in args])
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
@@ -51,6 +59,21 @@ class _Program(click.Command):
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+def _in_full(word: str, names: list[str], ctx: click.Context) -> str:
+    """A long option that was shortened, as impala-shell takes it: ``--output_delim=,``."""
+    given, equals, value = word.partition("=")
+    name = _with_underscores(given.removeprefix("--"))
+    if not _LONG.fullmatch(given) or f"--{name}" in names:
+        return word
+    meant = [known for known in names if known.startswith(f"--{name}")]
+    if len(meant) > 1:
+        raise click.UsageError(f"ambiguous option {given} ({', '.join(sorted(meant))}?)", ctx)
+    return meant[0] + equals + value if meant else word
+
+
+_LONG = re.compile(r"--[A-Za-z][\w-]*")
 
 
 def section(
@@ -67,6 +90,24 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
             f" Python {platform.python_version()})"
         )
         ctx.exit()
+
+
+def _read_config(
+    ctx: click.Context, _param: click.Parameter, path: str | None
+) -> dict[str, str] | None:
+    """The options of a file become defaults; its query options are returned."""
+    if path is None:
+        return None
+    options, query_options = read_config(path)
+    known = {name: param for param in ctx.command.params for name in param.opts}
+    defaults: dict[str, Any] = {}
+    for name, value in options.items():
+        param = known.get(f"--{name}") or known.get(f"-{name}")
+        if param is None or param.name is None:
+            raise BadInput(f"--config_file {path}: unknown option {name!r}")
+        defaults[param.name] = value.split(f",{name}=") if param.multiple else value
+    ctx.default_map = defaults
+    return query_options
 
 
 def _with_underscores(name: str) -> str:
@@ -105,7 +146,12 @@ _CONNECTION = section(
     (
         ("--protocol",),
         "Binary HiveServer2 (port 21050) or over HTTP (port 28000). Default: hs2.",
-        {"type": click.Choice(["hs2", "hs2-http"], case_sensitive=False)},
+        {"type": click.Choice(["hs2", "hs2-http", "beeswax"], case_sensitive=False)},
+    ),
+    (
+        ("--http_cookie_names",),
+        "Cookies to keep with hs2-http, with commas. Default: *, all.",
+        {"metavar": "NAMES"},
     ),
     (("--http_path",), "Path in the URL with hs2-http. Default: cliservice.", {"metavar": "PATH"}),
     (("--policy",), "Who is asked next. Default: round_robin.", {"metavar": "NAME"}),
@@ -116,14 +162,14 @@ _CONNECTION = section(
     ),
     (
         ("-t", "--client_connect_timeout_ms"),
-        "The same in milliseconds.",
-        {"type": click.FloatRange(min=0, min_open=True), "metavar": "MS"},
+        "The same in milliseconds; 0: no limit.",
+        {"type": click.FloatRange(min=0), "metavar": "MS"},
     ),
     (("--deadline",), "That a statement may spend on failing over. Default: 60.", _SECONDS),
     (
         ("--fetch_size",),
-        "Rows asked for at a time. Default: 8192.",
-        {"type": click.IntRange(min=1), "default": 8192, "metavar": "ROWS"},
+        "Rows asked for at a time. Default (also of 0): 8192.",
+        {"type": click.IntRange(min=0), "default": 0, "metavar": "ROWS"},
     ),
 )
 _SECURITY = section(
@@ -150,6 +196,13 @@ _SECURITY = section(
     (("--ldap_password_cmd",), "Command that prints the password.", {"metavar": "COMMAND"}),
     (("-j", "--jwt"), "Log in with a JSON Web Token (hs2-http); it is asked for.", _FLAG),
     (("--jwt_cmd",), "Command that prints the token.", {"metavar": "COMMAND"}),
+    (("-a", "--oauth"), "Log in with an OAuth token (hs2-http), as with -j.", _FLAG),
+    (("--oauth_cmd",), "Command that prints the token.", {"metavar": "COMMAND"}),
+    *(
+        ((f"--oauth_{name}",), "Refused: give --oauth_cmd.", {"metavar": "VALUE"})
+        for name in ("server", "endpoint", "client_id", "client_secret_cmd")
+    ),
+    (("--use_ldap_test_password",), "With -l, the password that tests use.", _FLAG),
     (("--auth_creds_ok_in_clear",), "Let -l and -j send secrets without --ssl.", _FLAG),
     (("--ssl",), "Encrypt with TLS.", _FLAG),
     (
@@ -185,10 +238,55 @@ _OUTPUT = section(
     ),
     (("--print_header",), "Column names as the first line, with -B.", _FLAG),
     (("-E", "--vertical"), "One line for each value, for wide rows.", _FLAG),
+    (
+        ("--hs2_fp_format",),
+        "How FLOAT and DOUBLE are written, as Python's format() takes it: .2f, 16G.",
+        {"metavar": "FORMAT"},
+    ),
+    (("-p", "--show_profiles"), "Also the profile of each statement, on standard error.", _FLAG),
+    (("--profile_output",), "Write the profiles to this file instead.", {"metavar": "FILE"}),
+    (
+        ("--profile_format",),
+        "Form of the profiles. Default: string.",
+        {"type": click.Choice(["string", "base64", "json"], case_sensitive=False)},
+    ),
     (("--quiet",), "Nothing but errors on standard error.", _FLAG),
     (("-V", "--verbose"), "Also each statement, where it ran and each attempt.", _FLAG),
 )
-_OTHER = section(_LAST, (("-v", "--version"), "Show the version and exit.", _VERSION))
+_COMPATIBLE = section(
+    "Taken from impala-shell, without effect here",
+    *(
+        ((name,), f"{why}.", _FLAG)
+        for name, why in {
+            "--live_progress": "It is for a person at a prompt",
+            "--disable_live_progress": "There is none",
+            "--live_summary": "It is for a person at a prompt",
+            "--no_http_tracing": "No tracing headers are sent",
+            "--use_new_http_connection": "A broken connection is replaced by itself",
+            "--beeswax_compat_num_rows": "The number of rows is always told",
+            "--strict_hs2_protocol": "Hive is told from Impala by its answers",
+            "--rpc_stdout": "RPCs are not written down; -V tells attempts",
+        }.items()
+    ),
+    *(
+        ((name,), f"{why}.", {"metavar": "VALUE"})
+        for name, why in {
+            "--history_file": "There is no history",
+            "--connect_max_tries": "How often is up to --deadline",
+            "--http_socket_timeout_s": "A silent coordinator is probed",
+            "--rpc_file": "RPCs are not written down; -V tells attempts",
+        }.items()
+    ),
+)
+_OTHER = section(
+    _LAST,
+    (
+        ("--config_file",),
+        "File of options in the form of ~/.impalarc; the command line wins.",
+        {"metavar": "FILE", "is_eager": True, "callback": _read_config},
+    ),
+    (("-v", "--version"), "Show the version and exit.", _VERSION),
+)
 
 
 def connecting() -> list[click.Option]:
@@ -213,6 +311,7 @@ def command(act: Callable[..., Any]) -> click.Command:
             *_CONNECTION,
             *_SECURITY,
             *_OUTPUT,
+            *_COMPATIBLE,
             *_OTHER,
         ],
         ("Run SQL on Apache Impala through any of several coordinators.", _EPILOG),

@@ -56,7 +56,7 @@ class Table:
     """
 
     def __init__(self, columns: Sequence[str]) -> None:
-        self._columns = [_visible(name) for name in columns]
+        self._columns = [visible(name) for name in columns]
         self._widths: list[int] = []
 
     def write(self, rows: Sequence[Row], out: TextIO) -> None:
@@ -131,7 +131,7 @@ class Vertical:
     """
 
     def __init__(self, columns: Sequence[str]) -> None:
-        names = [_visible(name) for name in columns]
+        names = [visible(name) for name in columns]
         widest = max(_width(name) for name in names)
         self._names = [" " * (widest - _width(name)) + name for name in names]
         self._count = 0
@@ -141,7 +141,7 @@ class Vertical:
             self._count += 1
             out.write(f"{_RULED} {self._count}.row {_RULED}\n")
             out.writelines(
-                f"{name}: {_visible(text(value))}\n"
+                f"{name}: {visible(text(value))}\n"
                 for name, value in zip(self._names, row, strict=True)
             )
 
@@ -213,7 +213,7 @@ def prepare_stdout() -> None:
 
 def _readable(column: Sequence[str]) -> Sequence[str]:
     # One look at all cells: most columns have nothing to be escaped.
-    return column if "".join(column).isprintable() else [*map(_visible, column)]
+    return column if "".join(column).isprintable() else [*map(visible, column)]
 
 
 def _is_simple(column: Sequence[str]) -> bool:
@@ -222,7 +222,8 @@ def _is_simple(column: Sequence[str]) -> bool:
     return joined.isascii() and "\n" not in joined
 
 
-def _visible(cell: str) -> str:
+def visible(cell: str) -> str:
+    """*cell* with its control characters as escapes; line breaks are left."""
     if cell.isprintable():
         return cell
     return _CONTROL.sub(lambda match: repr(match[0])[1:-1], cell)

@@ -33,8 +33,37 @@ if TYPE_CHECKING:
 
 _HTTP_PORT, _HTTP_PATH = "28000", "cliservice"
 _KERBEROS, _LDAP, _JWT = "GSSAPI", "LDAP", "JWT"
-_NEED = {"ldap_password_cmd": "-l", "jwt_cmd": "-j", "principal": "-k", "keytab": "-k"}
+_NEED = {
+    "ldap_password_cmd": "-l",
+    "jwt_cmd": "-j",
+    "oauth_cmd": "-a",
+    "principal": "-k",
+    "keytab": "-k",
+}
+_OF_OAUTH_SERVERS = (
+    "oauth_server",
+    "oauth_endpoint",
+    "oauth_client_id",
+    "oauth_client_secret_cmd",
+)
+_OF_BEESWAX = "16G"
 _PENDING = "not yet asked for"
+_FETCH_SIZE = 8192
+_NO_LIMIT = 86400.0  # seconds; what ends sooner is up to the deadline
+_PATHS = frozenset(
+    [
+        "query_file",
+        "output_file",
+        "profile_output",
+        "config_file",
+        "keytab",
+        "ca_cert",
+        "client_cert",
+        "client_key",
+        "history_file",
+        "rpc_file",
+    ]
+)
 
 
 class Loudness(Enum):
@@ -43,6 +72,20 @@ class Loudness(Enum):
     QUIET = "errors"
     NORMAL = "errors, failovers, counts and times"
     VERBOSE = "statements and attempts as well"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """
+    What is wanted of the profiles of statements.
+
+    Attributes:
+        path: The file that they are written to, None for standard error.
+        form: One of Impala's: STRING, BASE64, JSON.
+    """
+
+    path: Path | None
+    form: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +101,9 @@ class Request:
         form: Makes the form of a result from the names of its columns.
         destination: Where results go.
         fetch_size: Rows of one batch.
+        database: The one that is to be there; "" if none was named.
+        fp_format: Of floating point numbers, as `format` takes it; "" as they are.
+        profile: Whether and where the profiles of statements go.
         keep_going: Go on after a failed statement?
         loudness: What goes to standard error.
     """
@@ -71,6 +117,9 @@ class Request:
     fetch_size: int
     keep_going: bool
     loudness: Loudness
+    database: str = ""
+    fp_format: str = ""
+    profile: Profile | None = None
 
 
 def request(**given: Any) -> Request:
@@ -85,10 +134,12 @@ def request(**given: Any) -> Request:
         impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
         MissingExtra: Kerberos without its extra.
     """
+    _check_texts(given)
     form, loudness = _form(given), _loudness(given)
     words = _words(given)
     variables = assignments("--var", given["var"])
-    query_options = assignments("--query_option", given["query_option"])
+    query_options = given["config_file"] or {}
+    query_options = {**query_options, **assignments("--query_option", given["query_option"])}
     text, origin, file = _script_text(given)
     script = statements(text, variables, origin)
     output = given["output_file"]
@@ -103,7 +154,10 @@ def request(**given: Any) -> Request:
         query_options=query_options,
         form=form,
         destination=destination,
-        fetch_size=given["fetch_size"],
+        fetch_size=given["fetch_size"] or _FETCH_SIZE,
+        database=options.database or "",
+        fp_format=_fp_format(given),
+        profile=_profile(given),
         keep_going=given["ignore_query_failure"],
         loudness=loudness,
     )
@@ -124,13 +178,40 @@ def connecting(given: Mapping[str, Any]) -> dict[str, Any]:
     return words | _secrets(given, _checked(given, words))
 
 
+def _check_texts(given: Mapping[str, Any]) -> None:
+    """Refuse what is not UTF-8; the name of a file may be anything."""
+    for name, value in given.items():
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and name not in _PATHS:
+                decoded(os.fsencode(text), _SHORT.get(name, f"--{name}"))
+
+
+_SHORT = {"execute": "-e", "query": "-q", "stdin": "argument"}
+
+
 def _form(given: Mapping[str, Any]) -> Callable[[Sequence[str]], Form]:
-    if given["delimited"] and given["vertical"]:
-        raise BadInput("-B and -E contradict each other")
     char = delimiter(given["output_delimiter"])
     if given["delimited"]:
         return partial(Delimited, delimiter=char, header=given["print_header"])
     return Vertical if given["vertical"] else Table
+
+
+def _fp_format(given: Mapping[str, Any]) -> str:
+    asked = given["hs2_fp_format"]
+    if asked is None:
+        return _OF_BEESWAX if given["protocol"] == "beeswax" else ""
+    try:
+        format(0.0, asked)
+    except ValueError as error:
+        raise BadInput(f"--hs2_fp_format: {asked!r} is not a format: {error}") from None
+    return str(asked)
+
+
+def _profile(given: Mapping[str, Any]) -> Profile | None:
+    if not given["show_profiles"]:
+        return None
+    path = given["profile_output"]
+    return Profile(Path(path) if path else None, (given["profile_format"] or "string").upper())
 
 
 def _loudness(given: Mapping[str, Any]) -> Loudness:
@@ -150,10 +231,13 @@ def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
         "-": given["stdin"],
     }
     said = [name for name, value in sources.items() if value is not None]
+    if given["stdin"] not in {None, "-"}:
+        raise BadInput(
+            f"unexpected {given['stdin']!r}: SQL is given with -e, a file with -f, several hosts"
+            " with commas (-i a,b)"
+        )
     if len(said) > 1:
         raise BadInput(f"{' and '.join(said)} contradict each other: give the SQL once")
-    if given["stdin"] not in {None, "-"}:
-        raise BadInput(f"unexpected {given['stdin']!r}: SQL is given with -e, a file with -f")
     if said and said[0] in {"-e", "-q"}:
         return sources[said[0]], said[0], None
     if not said and (sys.stdin is None or sys.stdin.isatty()):
@@ -172,9 +256,9 @@ def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
 
 def _words(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of connect(): only what was said, the rest is up to the environment."""
-    http = {"hs2": False, "hs2-http": True, None: None}[given["protocol"]]
+    http = {"hs2": False, "beeswax": False, "hs2-http": True, None: None}[given["protocol"]]
     words = {
-        "host": given["impalad"] or None,
+        "host": _hosts(given["impalad"]),
         "database": given["database"],
         "auth_mechanism": _mechanism(given),
         "user": given["user"],
@@ -190,6 +274,7 @@ def _words(given: Mapping[str, Any]) -> dict[str, Any]:
         "doas_user": given["doas_user"],
         "use_http_transport": http,
         "http_path": given["http_path"] or (_HTTP_PATH if http else None),
+        "http_cookie_names": given["http_cookie_names"],
         "policy": given["policy"],
         "connect_timeout": _connect_timeout(given),
         "deadline": given["deadline"],
@@ -197,18 +282,38 @@ def _words(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in words.items() if value is not None}
 
 
+def _hosts(given: str | None) -> str | None:
+    for scheme in ("http://", "https://"):
+        if given and scheme in given:
+            tls = " and --ssl" if scheme == "https://" else ""
+            raise BadInput(
+                f"-i takes host:port, not a URL ({given}): leave {scheme} out; HTTP is spoken with"
+                f" --protocol=hs2-http{tls}"
+            )
+    return given or None
+
+
 def _mechanism(given: Mapping[str, Any]) -> str | None:
     """How to log in; with what the options say about each other."""
-    flags = {"-k": _KERBEROS, "-l": _LDAP, "-j": _JWT}
-    values = {"-k": given["kerberos"], "-l": given["ldap"], "-j": given["jwt"]}
+    # An OAuth token travels as a JSON Web Token does.
+    flags = {"-k": _KERBEROS, "-l": _LDAP, "-j": _JWT, "-a": _JWT}
+    values = {
+        "-k": given["kerberos"],
+        "-l": given["ldap"],
+        "-j": given["jwt"],
+        "-a": given["oauth"],
+    }
     said = [flag for flag, wanted in values.items() if wanted]
     if len(said) > 1:
         raise BadInput(f"{' and '.join(said)} contradict each other: give at most one")
+    for option in _OF_OAUTH_SERVERS:
+        if given[option] is not None:
+            raise BadInput(f"--{option}: no token is fetched here; --oauth_cmd COMMAND prints it")
     for option, needed in _NEED.items():
         if given[option] is not None and needed not in said:
             raise BadInput(f"--{option} needs {needed}")
-    if said == ["-j"] and given["protocol"] != "hs2-http":
-        raise BadInput("-j needs --protocol hs2-http")
+    if said in (["-j"], ["-a"]) and given["protocol"] != "hs2-http":
+        raise BadInput(f"{said[0]} needs --protocol hs2-http")
     return flags[said[0]] if said else None
 
 
@@ -219,7 +324,7 @@ def _connect_timeout(given: Mapping[str, Any]) -> float | None:
         return seconds
     if seconds is not None:
         raise BadInput("--connect_timeout and -t contradict each other: give one")
-    return milliseconds / 1000
+    return milliseconds / 1000 or _NO_LIMIT
 
 
 def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
@@ -230,7 +335,7 @@ def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
     if _tls_flags(given) and not (given["ssl"] or os.environ.get("IMPALA_HA_USE_SSL")):
         raise BadInput(_NO_TLS)
     elsewhere = os.environ.get("IMPALA_HA_JWT") or os.environ.get("IMPALA_HA_JWT_CMD")
-    pending = {"jwt": _PENDING} if given["jwt"] and not elsewhere else {}
+    pending = {"jwt": _PENDING} if (given["jwt"] or given["oauth"]) and not elsewhere else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # connect() says them again
         options = Settings.read({**words, **pending}, os.environ).options
@@ -264,11 +369,15 @@ def _sends_secret(options: Options) -> bool:
 def _secrets(given: Mapping[str, Any], options: Options) -> dict[str, str | Printed]:
     """What no option and no environment variable holds."""
     held = options.password is not None or options.password_cmd is not None
+    if given["ldap"] and given["use_ldap_test_password"]:
+        return {"user": user_name(options.user), "password": "password"}  # as it is there
     if given["ldap"] and (given["ldap_password_cmd"] is not None or not held):
         user = user_name(options.user)
         what = f"LDAP password of {user}"
         password = secret(what, given["ldap_password_cmd"], "--ldap_password_cmd")
         return {"user": user, "password": password}
+    if given["oauth"] and (given["oauth_cmd"] is not None or options.jwt == _PENDING):
+        return {"jwt": secret("OAuth token", given["oauth_cmd"], "--oauth_cmd")}
     if given["jwt"] and (given["jwt_cmd"] is not None or options.jwt == _PENDING):
         return {"jwt": secret("JSON Web Token", given["jwt_cmd"], "--jwt_cmd")}
     return {}

@@ -12,13 +12,18 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
+
+from impala_ha._home import printed_id
 from impala_ha.errors import Error, InterfaceError
 
+from ._script import as_sql
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ._notes import Notes
-    from ._request import Request
+    from ._request import Profile, Request
 
 SUCCESS, FAILURE, MISUSE = 0, 1, 2
 
@@ -44,11 +49,19 @@ def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
         KeyboardInterrupt: After the running statement was cancelled.
         BrokenPipeError: Likewise, when nobody reads the output any more.
     """
+    if not request.script:
+        notes.warning(f"nothing to run: there is no statement in {request.origin}")
+        request.destination.open()
+        request.destination.close()
+        return SUCCESS
+    notes.wait()
     try:
         connection = connect(**request.connect)
     except Error as error:
+        notes.answered()
         notes.error(str(error))
         return MISUSE if isinstance(error, InterfaceError) else FAILURE
+    notes.answered()
     notes.detail(f"Connected to {connection.coordinator}")
     try:
         return _converse(connection, request, notes)
@@ -74,13 +87,26 @@ def _converse(connection: Any, request: Request, notes: Notes) -> int:
         configuration=dict(request.query_options) or None, convert_types=False
     )
     cursor.arraysize = request.fetch_size
+    if request.profile is not None and request.profile.path is not None:
+        request.profile.path.open("w").close()
     status = SUCCESS
+    option = ""
+    try:
+        for option, sql in _settings(request):  # noqa: B007 - it is told
+            cursor.execute(sql)
+    except Error as error:
+        notes.error(f"{option}: {error}")
+        return FAILURE
     for number in range(len(request.script)):
         try:
             _execute(cursor, request, number, notes)
         except Error as error:
+            notes.answered()
             notes.error(f"{_place(request, number)}{error}")
             status = FAILURE
+        _tell_query(cursor, notes)
+        if request.profile is not None:
+            _write_profile(cursor, request.profile, notes)
         if status == FAILURE and not request.keep_going:
             return FAILURE
     if status == SUCCESS:
@@ -123,14 +149,14 @@ def _execute(cursor: Any, request: Request, number: int, notes: Notes) -> None:
 def _write(cursor: Any, request: Request, notes: Notes) -> int:
     """Write the result, one batch in memory at a time, and return the number of its rows."""
     form = request.form([column[0] for column in cursor.description])
-    batch = cursor.fetchmany(request.fetch_size)
+    batch = _batch(cursor, request)
     out = request.destination.open()
     rows = 0
     try:
         form.write(batch, out)
         while batch:
             rows += len(batch)
-            batch = cursor.fetchmany(request.fetch_size)
+            batch = _batch(cursor, request)
             form.write(batch, out)
     except Error:
         out.flush()
@@ -139,6 +165,56 @@ def _write(cursor: Any, request: Request, notes: Notes) -> int:
     form.end(out)
     out.flush()
     return rows
+
+
+def _settings(request: Request) -> Iterator[tuple[str, str]]:
+    """
+    What makes the server say that a database or a query option is none.
+
+    OpenSession takes both with the session and is silent about what it does not know.
+    """
+    if request.database:
+        name = request.database.replace("`", "``")
+        yield "-d", f"USE `{name}`"
+    for key, value in request.query_options.items():
+        sql = f"SET {key}={value}"
+        yield f"-Q {key}", as_sql(sql) or sql
+
+
+def _tell_query(cursor: Any, notes: Notes) -> None:
+    """The id of the last statement, and where it can be watched."""
+    operation = getattr(cursor, "_last_operation", None)
+    if operation is None:
+        return
+    query = printed_id(operation.handle.operationId)
+    web = (cursor.session.config or {}).get("http_addr")
+    link = f" (http://{web}/query_plan?query_id={query})" if web else ""
+    notes.detail(f"Query id: {query}{link}")
+
+
+def _batch(cursor: Any, request: Request) -> Any:
+    """The next rows, with floating point numbers in the form that was asked for."""
+    batch = cursor.fetchmany(request.fetch_size)
+    if not request.fp_format:
+        return batch
+    form = request.fp_format
+    return [
+        tuple(format(value, form) if type(value) is float else value for value in row)
+        for row in batch
+    ]
+
+
+def _write_profile(cursor: Any, wanted: Profile, notes: Notes) -> None:
+    """The profile of the statement that has just ended, well or not."""
+    try:
+        profile = cursor.get_profile(getattr(TRuntimeProfileFormat, wanted.form))
+        if wanted.path is None:
+            notes.out(f"Query Runtime Profile:\n{profile}")
+            return
+        with wanted.path.open("a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(f"Query Runtime Profile:\n{profile}\n")
+    except (Error, OSError) as error:
+        notes.warning(f"the profile cannot be had: {error}")
 
 
 def _place(request: Request, number: int) -> str:

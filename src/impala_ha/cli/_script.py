@@ -41,6 +41,15 @@ _SET = re.compile(r"SET\s+((?:(?:VAR|HIVEVAR):)?\w+)\s*=\s*(.*)", re.IGNORECASE 
 _UNSET = re.compile(r"UNSET\s+((?:(?:VAR|HIVEVAR):)?\w+)", re.IGNORECASE)
 _VALUE_AS_SQL = re.compile(r"\w+|-?\d+(?:\.\d+)?|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`")
 _LEAVE = {"quit", "exit"}
+_SCREEN_OF_THE_SHELL = frozenset({"LIVE_PROGRESS", "LIVE_SUMMARY", "VERBOSE"})
+_OPTIONS_OF_THE_SHELL = {
+    "WRITE_DELIMITED": "-B",
+    "DELIMITER": "--output_delimiter",
+    "OUTPUT_FILE": "-o",
+    "PROFILE_OUTPUT": "--profile_output",
+    "PROFILE_FORMAT": "--profile_format",
+    "VERTICAL": "-E",
+}
 _OF_THE_SHELL = re.compile(
     r"(connect|help|history|profile|rerun|shell|source|src|summary|tip|version)\b(?!\s*\()|[!@?]",
     re.IGNORECASE,
@@ -113,7 +122,7 @@ def statements(text: str, variables: Mapping[str, str], origin: str) -> tuple[St
         origin: The script's name for errors.
 
     Raises:
-        BadInput: An open quote, an unknown variable, a command of impala-shell, no statement.
+        BadInput: An open quote, an unknown variable, a command or an option of impala-shell.
     """
     known = dict(variables)
     found = []
@@ -124,12 +133,10 @@ def statements(text: str, variables: Mapping[str, str], origin: str) -> tuple[St
             break
         if word := _OF_THE_SHELL.match(bare):
             raise BadInput(f"{where}: {word[0]!r} is a command of impala-shell, not SQL")
-        if _remembered(bare, known):
+        if _remembered(bare, known) or _is_for_the_shell(bare, where):
             continue
-        sent = _as_sql(bare) or substituted(piece.text, known, where)
+        sent = as_sql(bare) or substituted(piece.text, known, where)
         found.append(Statement(sent, piece.line, bare.split(maxsplit=1)[0].upper()))
-    if not found:
-        raise BadInput(f"{origin}: no statement in it")
     return tuple(found)
 
 
@@ -213,7 +220,17 @@ def _remembered(bare: str, variables: dict[str, str]) -> bool:
     return False
 
 
-def _as_sql(bare: str) -> str | None:
+def _is_for_the_shell(bare: str, where: str) -> bool:
+    """Was it a ``SET`` of impala-shell's own options, which changes nothing but its screen?"""
+    match = _SET.fullmatch(bare) or _UNSET.fullmatch(bare)
+    name = match[1].upper() if match else ""
+    if name in _OPTIONS_OF_THE_SHELL:
+        instead = _OPTIONS_OF_THE_SHELL[name]
+        raise BadInput(f"{where}: {name} is an option of impala-shell; give {instead} instead")
+    return name in _SCREEN_OF_THE_SHELL
+
+
+def as_sql(bare: str) -> str | None:
     """
     A ``SET`` or ``UNSET`` of impala-shell as the server understands it, None for all else.
 

@@ -39,7 +39,7 @@ def demo(seconds: float, seed: int | None) -> None:
 
     Exits with 1 if a statement failed or ran twice, with 2 if it broke off.
     """
-    for module in ("rich", "duckdb", "sqlglot", "pyarrow"):
+    for module in ("rich", "duckdb", "numpy", "sqlglot"):
         need(module, "local")
     from rich.console import Console  # noqa: PLC0415 - these need what was just asked for
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from impala_ha._extras import MissingExtra
+from impala_ha._extras import MissingExtra, need
 from impala_ha.testing import LocalCluster
 
 from ._local_orders import ORDERS, obey
@@ -87,6 +87,8 @@ def local(
     if order:
         raise click.UsageError(f"{order[0]!r} needs --attach DIR")
     try:
+        for module in ("duckdb", "numpy", "sqlglot"):
+            need(module, "local")
         cluster = LocalCluster(
             size, data=data, warehouse=warehouse, port=port, flags=flags, **secured
         ).start()

@@ -20,9 +20,11 @@ def main() -> None:
             missing extra.
     """
     try:
-        need("click", "cli")
+        for module in ("click", "rich"):
+            need(module, "cli")
         from ._commands import impala_ha  # noqa: PLC0415  # it needs what was just asked for
+
+        impala_ha.main(prog_name="impala-ha")
     except MissingExtra as error:
         sys.stderr.write(f"impala-ha: {error}\n")
         raise SystemExit(2) from None
-    impala_ha.main(prog_name="impala-ha")

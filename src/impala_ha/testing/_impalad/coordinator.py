@@ -32,6 +32,7 @@ from impala_ha.testing._impalad.neighbours import neighbours, running
 from impala_ha.testing._impalad.pages import Pages
 from impala_ha.testing._impalad.ports import bind
 from impala_ha.testing._impalad.query_log import QueryLog
+from impala_ha.testing._impalad.redactor import Redactor
 from impala_ha.testing._impalad.registry import Registry
 from impala_ha.testing._impalad.schemes import scheme_of
 from impala_ha.testing._impalad.service import Service
@@ -108,7 +109,7 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         http = HttpPort(impalad, service, numbers, scheme, tls)
     orders = verbs(impalad, frontend, http)
     threading.Thread(target=_obey, args=(commands, orders), name="control", daemon=True).start()
-    web.serve(bind(*layout.web[index]), Pages(impalad, lambda: neighbours(layout)))
+    web.serve(bind(*layout.web[index]), _pages(layout, impalad))
     if http is not None:
         second = _listen(layout.http_addresses[index])
         threading.Thread(target=http.frontend.run, args=(second,), name="http", daemon=True).start()
@@ -125,6 +126,11 @@ def _listen(address: tuple[str, int]) -> socket.socket:
 
 def _has_tables(layout: Layout, flags: Flags) -> bool:
     return layout.workload_management and flags.version() >= SINCE
+
+
+def _pages(layout: Layout, impalad: Impalad) -> Pages:
+    redact = Redactor(impalad.flags.redaction_rules_file)
+    return Pages(impalad, lambda: neighbours(layout), redact=redact)
 
 
 def _query_log(layout: Layout, index: int, flags: Flags) -> QueryLog | None:

@@ -32,6 +32,7 @@ class Flags:
         max_cookie_lifetime_s: For how many seconds a cookie is good that HTTP clients get; 0: they
             get none.
         jwt_custom_claim_username: Which claim of a bearer token names the user.
+        redaction_rules_file: What web pages and profiles must not show, in JSON as Impala has it.
         impala_version: The version whose manners it has: ``"4.5"`` puts the query id before
             an error, ``"4.0"`` does not, ``"3.2"`` closes sessions with their connection.
     """
@@ -46,6 +47,7 @@ class Flags:
     hs2_http_port: int = 28000
     max_cookie_lifetime_s: int = 86_400
     jwt_custom_claim_username: str = "username"
+    redaction_rules_file: str = ""
     impala_version: str = "4.5"
 
     def __post_init__(self) -> None:

@@ -48,11 +48,13 @@ class Pages:
         impalad: The coordinator.
         backends: Asks who is in the cluster.
         began: When the coordinator started.
+        redact: Makes of a text what may be shown.
     """
 
     impalad: Impalad
     backends: Callable[[], Sequence[Backend]]
     began: datetime = field(default_factory=datetime.now)
+    redact: Callable[[str], str] = str
 
     def root(self) -> dict[str, Any]:
         """``/``: what this process is."""
@@ -109,12 +111,14 @@ class Pages:
             "count": len(records),
         }
         return {
-            "in_flight_queries": [_query(record, inflight=True) for record in records],
+            "in_flight_queries": [_query(record, self.redact, inflight=True) for record in records],
             "num_in_flight_queries": len(records),
             "num_executing_queries": len(records) - waiting,
             "num_waiting_queries": waiting,
             "completed_queries": [
-                _query(record, inflight=False) for record in completed if record.query_id not in ids
+                _query(record, self.redact, inflight=False)
+                for record in completed
+                if record.query_id not in ids
             ],
             "completed_log_size": REMEMBERED,
             "query_locations": [location],
@@ -125,7 +129,7 @@ class Pages:
         running = [record_of(query) for query in self.impalad.registry.registered()]
         for record in [*running, *self.impalad.archive.completed()]:
             if record.query_id == query_id:
-                return _profile(record)
+                return _profile(record, self.redact)
         return f"Could not obtain runtime profile: Query id {query_id} not found."
 
     def inflight_query_ids(self) -> str:
@@ -175,10 +179,12 @@ def _session(session: Session, inflight: int, flags: Flags) -> dict[str, Any]:
     }
 
 
-def _query(record: Record, *, inflight: bool) -> dict[str, Any]:
+def _query(record: Record, redact: Callable[[str], str], *, inflight: bool) -> dict[str, Any]:
     over = record.state in {"FINISHED", "EXCEPTION"}
     progress = "1 / 1 ( 100%)" if over else "0 / 1 (   0%)"
-    stmt = record.sql if not inflight or len(record.sql) <= SHOWN else f"{record.sql[:SHOWN]}..."
+    stmt = redact(record.sql)
+    if inflight and len(stmt) > SHOWN:
+        stmt = f"{stmt[:SHOWN]}..."
     return {
         "effective_user": record.user,
         "default_db": record.database,
@@ -205,7 +211,7 @@ def _query(record: Record, *, inflight: bool) -> dict[str, Any]:
     }
 
 
-def _profile(record: Record) -> str:
+def _profile(record: Record, redact: Callable[[str], str]) -> str:
     options = ",".join(f"{name}={value}" for name, value in sorted(record.options.items()))
     lines = {
         "Session ID": record.session_id,
@@ -213,13 +219,14 @@ def _profile(record: Record) -> str:
         "Start Time": _stamp(record.started_at, _MILLISECONDS),
         "Query Type": record.kind,
         "Query State": record.state,
-        "Query Status": record.error or "OK",
+        "Query Status": redact(record.error or "OK"),
         "User": record.user,
         "Connected User": record.connected_user,
         "Default Db": record.database,
-        "Sql Statement": record.sql,
-        "Query Options (set by configuration)": options,
+        "Sql Statement": redact(record.sql),
     }
+    if record.kind != "UNKNOWN":  # Impala adds them once the statement was planned
+        lines["Query Options (set by configuration)"] = options
     text = "".join(f"    {name}: {value}\n" for name, value in lines.items())
     return f"Query (id={record.query_id}):\n  Summary:\n{text}"
 

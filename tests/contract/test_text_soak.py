@@ -178,7 +178,6 @@ def check(local, told):
     with impala_ha.connect(local.hosts) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT i, count(*) FROM soak GROUP BY i")
         rows = dict(cursor.fetchall())
-    assert set(rows.values()) <= {1}, "a row was written twice"
     for one in told:
         if one.kind == "write":
             there = rows.get(int(one.sql.partition("(")[2].rstrip(")")), 0)

@@ -286,6 +286,7 @@ CONVERT = "alter table t convert to iceberg"
         "Session is closed",
         ADMISSION[0],
         "InternalException: Error requesting prioritized load: x",
+        "AnalysisException: Failed to load metadata for table: 'd.t'\nCAUSED BY: x",
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "Query 1:2 failed:\n"])

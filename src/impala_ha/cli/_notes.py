@@ -48,6 +48,7 @@ class Notes(logging.Handler):
         self._patience = patience
         self._timer: threading.Timer | None = None
         self._told = False
+        self._silent = False  # whether it was told that nobody has said anything yet
         self._failed: list[Attempt] = []
         self._warned: set[str] = set()
 
@@ -79,7 +80,7 @@ class Notes(logging.Handler):
             self._timer = None
 
     def _tell_why(self) -> None:
-        self._told = True
+        self._told, self._silent = True, not self._failed
         failed = {attempt.coordinator: attempt for attempt in list(self._failed)}
         lost = "; ".join(map(_loss, failed.values())) or "each is silent"
         hints = dict.fromkeys(attempt.hint for attempt in failed.values() if attempt.hint)
@@ -127,7 +128,9 @@ class Notes(logging.Handler):
         if attempt.fault is not None:
             again = [each.coordinator for each in self._failed].count(attempt.coordinator) == 1
             self._failed.append(attempt)
-            if again and attempt.operation not in _OPENING and not self._told:
+            if self._silent:
+                self._tell_why()  # now there is something to tell
+            elif again and attempt.operation not in _OPENING and not self._told:
                 self._tell_why()  # a statement that runs elsewhere may well take long
             return
         self.answered()

@@ -331,6 +331,17 @@ def test_who_waits_in_silence_is_told_what_to_check(notes, capsys):
     )
 
 
+def test_a_reason_that_comes_later_is_told_too(notes, capsys):
+    notes._patience = 0
+    notes.wait()
+    timers_over()
+    heard("connect", notes, (A, Fault.UNREACHABLE, "refused"), (B, Fault.UNREACHABLE, "refused"))
+
+    silent, told = capsys.readouterr().err.splitlines()
+    assert "(each is silent)" in silent
+    assert "(a:21050 could not be reached (refused))" in told
+
+
 def test_who_was_answered_is_not_told_that_nobody_answers(notes, capsys):
     notes.wait()
     heard("connect", notes, (A, None, ""))

@@ -25,7 +25,7 @@ import impala.dbapi
 
 import impala_ha
 from impala_ha import Cursor
-from impala_ha._statement import Statement
+from impala_ha._statement import Effect, Statement
 from impala_ha.testing import LocalCluster
 
 EVERY = 13
@@ -81,7 +81,7 @@ def _before_statements(weather, name):
 
     @functools.wraps(original)
     def method(self, operation, *args, **options):
-        weather.before(self, read=Statement.parse(operation).repeatable)
+        weather.before(self, read=Statement.parse(operation).effect is Effect.READ)
         return original(self, operation, *args, **options)
 
     setattr(Cursor, name, method)
@@ -93,7 +93,7 @@ def _before_fetches(weather, name):
     @functools.wraps(original)
     def method(self, *args, **options):
         errand = self._errand
-        if errand is not None and not errand.begun and errand.statement.repeatable:
+        if errand is not None and not errand.begun and errand.freely:
             weather.before(self, read=True)
         return original(self, *args, **options)
 

@@ -14,7 +14,7 @@ help:  ## what there is
 $(STAMP): pyproject.toml
 	./.ci/venv $(PYTHON) $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev -e '.[local,sqlalchemy,pandas,arrow]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev -e '.[local,sqlalchemy,pandas]'
 	@touch $@
 
 demo: $(STAMP)  ## three coordinators, one killed, one hung: watch the statements go on

@@ -22,10 +22,10 @@ def test_a_dotted_name_gives_its_last_part():
 
 def test_a_module_that_is_not_there_is_told_in_one_line():
     with pytest.raises(MissingExtra) as refusal:
-        need("no_such_module.deep", "arrow")
+        need("no_such_module.deep", "pandas")
 
     assert str(refusal.value) == (
-        "no_such_module.deep is not installed: pip install 'impala-ha[arrow]'"
+        "no_such_module.deep is not installed: pip install 'impala-ha[pandas]'"
     )
 
 

@@ -1,0 +1,163 @@
+"""Every extra, installed alone from a wheel, does what the documentation promises of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from impala_ha.testing import LocalCluster
+from impala_ha.testing.servers import Realm, missing
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+LIMIT = 300
+FETCHED = "print(cursor.fetchall())"
+SELECT = f"""
+import impala_ha
+cursor = impala_ha.connect().cursor()
+cursor.execute("select 'hello'")
+{FETCHED}
+"""
+PANDAS = """
+import impala_ha, pandas, warnings
+warnings.simplefilter("ignore")
+print(pandas.read_sql("select 'hello' as greeting", impala_ha.connect()).to_dict("records"))
+"""
+SQLALCHEMY = """
+import impala_ha
+from sqlalchemy import create_engine, text
+engine = create_engine("impala://", creator=impala_ha.connect)
+with engine.connect() as session:
+    print(session.execute(text("select 'hello'")).all())
+"""
+LOCAL = """
+import impala_ha
+from impala_ha.testing import LocalCluster
+with LocalCluster(2) as cluster, impala_ha.connect(cluster.hosts) as connection:
+    cursor = connection.cursor()
+    cursor.execute("select 'hello'")
+    print(cursor.fetchall())
+"""
+CERTIFICATES = """
+from impala_ha.testing.servers import Certificates
+with Certificates() as certificates:
+    print("hello", certificates.ca)
+"""
+GSSAPI = SELECT.replace("connect()", "connect(auth_mechanism='GSSAPI')")
+#: What a user types who has installed this extra alone: Python, or one of the programs.
+PROMISED = {
+    "": [SELECT],
+    "cli": [
+        "impala-connect -B --quiet -e {select}",
+        "impala-ha explain",
+        "impala-ha doctor -i {hosts}",
+    ],
+    "local": [LOCAL, "impala-ha demo --seconds 5 --seed 3"],
+    "sqlalchemy": [SQLALCHEMY],
+    "pandas": [PANDAS],
+    "kerberos": [GSSAPI],
+    "gssapi": [GSSAPI],
+    "testing": [CERTIFICATES],
+    "docs": ["mkdocs build --strict --quiet --site-dir {site}"],
+}
+LACKS = {
+    "kerberos": missing("realm", "kerberos", "gssapi"),
+    "gssapi": missing("realm", "kerberos", "gssapi"),
+    "testing": missing("gssapi"),
+}
+
+
+def test_no_extra_is_left_out():
+    assert {"", *PROJECT["optional-dependencies"]} == set(PROMISED)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The distribution as it would be published."""
+    place = tmp_path_factory.mktemp("wheel")
+    done = pip("wheel", "--no-deps", "--wheel-dir", place, ROOT)
+    if done.returncode:
+        pytest.skip(f"no wheel can be built here: {last_line(done.stderr)}")
+    return next(place.glob("impala_ha-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def hosts(_one_cluster):
+    return _one_cluster.hosts
+
+
+@pytest.fixture(scope="module")
+def kerberized():
+    """The environment of a user with a ticket, in a realm with two coordinators."""
+    with Realm(users=("etl",)) as realm:
+        secured = {"auth": "GSSAPI", "keytab": realm.server_keytab, "krb5_config": realm.config}
+        with LocalCluster(2, **secured) as cluster:
+            environment = {**realm.environment, "KRB5CCNAME": realm.kinit("etl")}
+            hosts = [f"{each.address}?krb_host=coord{n}.test" for n, each in enumerate(cluster, 1)]
+            yield {**environment, "IMPALA_HA_HOSTS": ",".join(hosts)}
+
+
+@pytest.mark.parametrize("extra", PROMISED)
+def test_an_extra_alone_brings_all_that_its_promises_need(extra, wheel, hosts, tmp_path, request):
+    if reason := LACKS.get(extra):
+        pytest.skip(reason)
+    place = tmp_path / "venv"
+    venv.create(place, with_pip=False, symlinks=True)
+    wanted = f"impala-ha[{extra}] @ {wheel.as_uri()}" if extra else wheel
+    done = pip("--python", place, "install", "--no-warn-script-location", wanted)
+    assert done.returncode == 0, done.stderr
+
+    environment = {name: value for name, value in os.environ.items() if "IMPALA" not in name}
+    environment = {**environment, "PYTHONPATH": "", "IMPALA_HA_HOSTS": hosts}
+    environment["NO_MKDOCS_2_WARNING"] = "1"
+    if extra in ("kerberos", "gssapi"):
+        environment |= request.getfixturevalue("kerberized")
+    for promise in PROMISED[extra]:
+        done = run(promise, place / "bin", environment, site=tmp_path / "site", hosts=hosts)
+
+        assert (done.returncode, done.stderr) == (0, ""), (promise, done.stdout)
+        assert "hello" in done.stdout or FETCHED not in promise
+
+
+def run(promise, programs, environment, **values):
+    if "import " in promise:
+        command = [programs / "python", "-W", "error", "-c", promise]
+    else:
+        words = [word.format(select="select 'hello'", **values) for word in promise.split()]
+        command = [programs / words[0], *words[1:]]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+
+def pip(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", *words],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+
+def last_line(text):
+    return (re.findall(r"\S.*", text) or ["no reason given"])[-1]

@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check bench soak docs clean
+.PHONY: help demo test announcement lint types check bench soak docs clean
 .PHONY: soak-games soak-restarts soak-bytes
 
 help:  ## what there is
@@ -27,11 +28,14 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-test: $(STAMP)  ## lint, type-check and test
+test: announcement $(STAMP)  ## lint, type-check and test
 	./.ci/debian-packages
 	./.ci/test-extras $(BIN)/python
 	$(MAKE) lint types
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term:skip-covered
+
+announcement:
+	@./.ci/announcement
 
 # Each part of the soak prints its seed and its table, and runs alone; one that fails stops no other.
 SOAK_SEED := $(or $(SOAK_SEED),$(shell date +%s))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
 
 _LONGEST_WAIT = 10.0
 _LOOK = 0.01
+
+
+def pytest_configure():
+    # A shell lets what it starts in the background ignore Ctrl-C, and so do all its children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

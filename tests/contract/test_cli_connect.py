@@ -268,6 +268,20 @@ def test_ctrl_c_does_not_wait_for_a_coordinator_that_hangs(cluster, until):
     assert process.returncode == 130
 
 
+def test_these_tests_pass_where_a_shell_has_its_children_ignore_ctrl_c():
+    name = f"{__file__}::test_ctrl_c_does_not_wait_for_a_coordinator_that_hangs"
+    tool = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", name]
+
+    done = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *tool],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
 def test_ctrl_c_on_a_terminal_reaches_the_statement(cluster, until):
     sql = "select sleep(30701)"
 

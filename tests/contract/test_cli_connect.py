@@ -268,12 +268,23 @@ def test_ctrl_c_does_not_wait_for_a_coordinator_that_hangs(cluster, until):
     assert process.returncode == 130
 
 
-def test_these_tests_pass_where_a_shell_has_its_children_ignore_ctrl_c():
-    name = f"{__file__}::test_ctrl_c_does_not_wait_for_a_coordinator_that_hangs"
-    tool = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", name]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_these_tests_pass_where_the_parent_ignores_a_signal(number):
+    name = f"{__file__}::test_an_interrupted_statement_is_cancelled_on_its_server"
+    tool = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        f"[{number:d}-",
+        name,
+    ]
 
     done = subprocess.run(
-        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *tool],
+        ["sh", "-c", f'trap "" {number:d}; exec "$@"', "sh", *tool],
         capture_output=True,
         text=True,
         check=False,

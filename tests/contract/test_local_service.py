@@ -454,8 +454,8 @@ def test_ddl_answers_with_one_row_called_summary(client):
 
 
 def test_closing_a_dml_tells_its_rows_once(client):
-    client.run("CREATE TABLE IF NOT EXISTS counted (x INT)")
-    operation, status = client.run("INSERT INTO counted VALUES (1), (2), (3)")
+    client.run("CREATE TABLE IF NOT EXISTS counted_rows (x INT)")
+    operation, status = client.run("INSERT INTO counted_rows VALUES (1), (2), (3)")
     profile = client.call(
         "GetRuntimeProfile", operationHandle=operation, sessionHandle=client.session
     ).profile

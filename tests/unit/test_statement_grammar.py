@@ -46,11 +46,16 @@ def block(text):
     return text.rstrip("*")
 
 
+def no_hint(text):
+    """What follows a plus sign is a hint, which a statement that takes none does not allow."""
+    return not text.lstrip().startswith("+")
+
+
 LINE_END = st.sampled_from(["\n", "\r\n"])
 BLANK = st.sampled_from([" ", "  ", "\n", "\t", "\r\n", "\f"])
 COMMENT = st.one_of(
-    st.builds("--{}{}".format, without("\n", "\r"), LINE_END),
-    ANYTHING.map(block).map("/*{}*/".format),
+    st.builds("--{}{}".format, without("\n", "\r").filter(no_hint), LINE_END),
+    ANYTHING.map(block).filter(no_hint).map("/*{}*/".format),
 )
 HINT = st.sampled_from(
     ["/* +SHUFFLE */", "/*+ straight_join */", "-- +NOSHUFFLE,CLUSTERED\n", "--+clustered\n"]

@@ -61,6 +61,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._taken: deque[str] = deque(maxlen=_REMEMBERED)  # ids of the session's statements
         self._submitted = 0
         self._trail = Trail()
+        # With a database impyla has executed USE by now, and knows its log.
+        self._last_operation_log: str | None = "" if session.names_database else None
         failover.cursors.add(self)
         self._run(Call("cursor", proof=True), self._settle)
 

@@ -83,11 +83,16 @@ class Results(Execution):
 
     def fetchone(self) -> Any:
         """The next row; None at the end."""
+        if len(self._buffer) and not self._failover.closed:
+            self._rowcount += 1
+            return self._buffer.pop()
         return self._hand_out("fetchone", HiveServer2Cursor.fetchone, 1)
 
     def fetchmany(self, size: int | None = None) -> Any:
         """Up to *size* (`arraysize` by default) next rows."""
         rows = self.arraysize if size is None else size
+        if 0 < rows <= len(self._buffer) and not self._failover.closed:
+            return self._pop_from_buffer(rows)
         return self._hand_out("fetchmany", lambda me: HiveServer2Cursor.fetchmany(me, rows), rows)
 
     def fetchall(self) -> Any:
@@ -103,11 +108,11 @@ class Results(Execution):
         return self._hand_out("fetchcbatch", HiveServer2Cursor.fetchcbatch)
 
     def __next__(self) -> Any:
-        if self._inside:
-            return HiveServer2Cursor.__next__(self)
-        if len(self._buffer) and not self._closed:
+        if len(self._buffer) and not self._failover.closed:
             self._rowcount += 1
             return self._buffer.pop()
+        if self._inside:
+            return HiveServer2Cursor.__next__(self)
         row = self._hand_out("next", _next_or_end)
         if row is _END:
             raise StopIteration

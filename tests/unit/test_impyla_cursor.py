@@ -1,12 +1,16 @@
 """The cursor beside impyla's own, in each state that a tool may find it in."""
 
+import sys
 from collections import deque
 
 import pytest
+from impala._thrift_gen.TCLIService import ttypes as hs2
 from impala.error import Error
 from impala.hiveserver2 import HiveServer2Connection, HS2Service
 from test_failover import World
 
+from impala_ha._cursor import Cursor
+from impala_ha._dictcursor import DictCursor
 from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeWire, state
 
 CALLS = {
@@ -111,11 +115,15 @@ def answer(call, cursor):
     return len(got) if "Batch" in repr(got) else got
 
 
+def impylas(server, database=None, **options):
+    service = HS2Service(FakeClient(server, FakeWire(server)), retries=1)
+    return HiveServer2Connection(service, default_db=database).cursor(user="etl", **options)
+
+
 def both(call, reach, database=None):
     """What impyla's cursor answers, and ours."""
     server = FakeCoordinator("a")
-    service = HS2Service(FakeClient(server, FakeWire(server)), retries=1)
-    theirs = HiveServer2Connection(service, default_db=database).cursor(user="etl")
+    theirs = impylas(server, database)
     world = World()
     ours = world.connect().cursor({"use:database": database} if database else {})
     prepared(server, reach)
@@ -197,3 +205,60 @@ def test_there_is_nothing_to_cancel_where_all_was_closed(end, what):
     (cursor if what == "cursor" else world.failover).close()
 
     getattr(cursor, end)()
+
+
+# Rows that are here.
+
+READS = {
+    "fetchone": lambda cursor: cursor.fetchone(),
+    "fetchmany": lambda cursor: cursor.fetchmany(1),
+    "next": next,
+    "fetchmany of three": lambda cursor: cursor.fetchmany(3),
+}
+
+
+def batch(_):
+    column = hs2.TColumn(stringVal=hs2.TStringColumn(values=[b"x"] * 100, nulls=b"\0" * 13))
+    rows = hs2.TRowSet(startRowOffset=0, rows=[], columns=[column])
+    status = hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
+    return hs2.TFetchResultsResp(status=status, hasMoreRows=True, results=rows)
+
+
+def cost(read, cursor):
+    """How many functions Python calls for one of a hundred rows, and what comes."""
+    cursor.execute("select 1")
+    cursor.fetchone()
+    calls, before = [], sys.getprofile()
+    sys.setprofile(lambda frame, event, _: calls.append(event) if event == "call" else None)
+    try:
+        got = read(cursor)
+    finally:
+        sys.setprofile(before)
+    return len(calls), got, cursor.rowcount
+
+
+@pytest.mark.parametrize("dicts", [False, True])
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_a_row_that_is_here_costs_no_more_than_with_impyla(read, dicts):
+    """No loop, no lock, no block: SQLAlchemy reads row by row."""
+    server, world = FakeCoordinator("a"), World()
+    for one in (server, world["a"]):
+        one.script["FetchResults"] = deque([batch])
+    theirs = cost(read, impylas(server, dictify=dicts))
+    ours = cost(read, world.connect().cursor(kind=DictCursor if dicts else Cursor))
+
+    assert theirs[1:] == ours[1:]
+    assert ours[0] <= theirs[0]
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_no_row_comes_from_a_closed_connection(read):
+    world = World()
+    world["a"].script["FetchResults"] = deque([batch])
+    cursor = world.connect().cursor()
+    cursor.execute("select 1")
+    cursor.fetchone()
+    world.failover.close()
+
+    with pytest.raises(Error, match="closed"):
+        read(cursor)

@@ -175,13 +175,13 @@ class Cursor(Results):
             return
         self._closed = True
         home, self._home = self._home, None
-        if home is None or home.client.forked or home.client.busy or not home.usable():
-            return
-        with suppress(Exception), home.within(FAREWELL):
-            if self._last_operation_active:
-                self._last_operation.close()
-        with suppress(Exception):
-            home.end(self.session)
+        if home is not None and not home.client.forked and not home.client.busy and home.usable():
+            with suppress(Exception), home.within(FAREWELL):
+                if self._last_operation_active:
+                    self._last_operation.close()
+            with suppress(Exception):
+                home.end(self.session)
+        self.close_operation()  # without a home that is memory alone
 
 
 def _mark(*, comment: bool) -> Any:

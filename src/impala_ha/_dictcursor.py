@@ -23,10 +23,19 @@ class DictCursor(Cursor, HiveServer2DictCursor):  # type: ignore[misc]  # impyla
         Cursor.execute(self, *args, **options)
 
     def __next__(self) -> Any:
-        row = Cursor.__next__(self)
-        return row if isinstance(row, dict) else dict(zip(self.fields or (), row, strict=True))
+        return self._named(Cursor.__next__(self))
+
+    def fetchone(self) -> Any:
+        """As `Cursor.fetchone`."""
+        return self._named(Cursor.fetchone(self))
+
+    def _named(self, row: Any) -> Any:
+        """*row* as a dict, which one that came through the loop is already; None at the end."""
+        if row is None or isinstance(row, dict):
+            return row
+        return dict(zip(self.fields or (), row))  # noqa: B905 - the rows fit their description
 
     def _pop_from_buffer(self, size: int) -> list[dict[str, Any]]:
         fields = self.fields or ()
         rows = HiveServer2Cursor._pop_from_buffer(self, size)  # noqa: SLF001
-        return [dict(zip(fields, row, strict=True)) for row in rows]
+        return [dict(zip(fields, row)) for row in rows]  # noqa: B905

@@ -233,6 +233,7 @@ class Execution(Home):
         The statement is done and its rows are here, so a coordinator that fails now costs only the
         log and the count of rows.
         """
+        self._last_operation_finished = True
         try:
             HiveServer2Cursor._close_finished_operation(self)  # noqa: SLF001
         except errors.InterfaceError:
@@ -251,7 +252,9 @@ class Execution(Home):
         if self._last_operation_finished:
             return
         if not self._inside:
-            self._course("wait", self._wait_to_finish)
+            self._check_open()
+            if self._errand is not None:  # ibis waits before it has executed anything
+                self._course("wait", self._wait_to_finish)
             return
         self._await(self._last_operation)
         self._last_operation_finished = True

@@ -61,6 +61,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._taken: deque[str] = deque(maxlen=_REMEMBERED)  # ids of the session's statements
         self._submitted = 0
         self._trail = Trail()
+        # With a database impyla has executed USE by now, and knows its log.
+        self._last_operation_log: str | None = "" if session.names_database else None
         failover.cursors.add(self)
         self._run(Call("cursor", proof=True), self._settle)
 
@@ -185,6 +187,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if self._home is None or self._home.broken or self._failover.closed:
             self._last_operation_active = False
         self._rows_failed = None
+        self._sent = Sent()
         with suppress(Exception):  # it is over either way, and a broken link is met soon
             HiveServer2Cursor._reset_state(self)  # noqa: SLF001
         HiveServer2Cursor._reset_state(self)  # noqa: SLF001 - the rest, if closing failed

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,21 +20,22 @@ from ._faults import Phase
 from ._hedge import Hedge, Outcome
 from ._link import Link
 from ._model import Attempt, Coordinator
+from ._scanner import names_of
 from ._wire import CallFailed, forked
 from .cluster import Cluster
 
 First = tuple[str, Mapping[str, str]]
 
 
+_MOST_NEWS = 100  # changes that a connection remembers
 _MISSING = re.compile(r"(?:reference: '|does not exist: )([\w.]+)")
 
 
 class News(NamedTuple):
-    """A statement of ours that changed something, and where and when it did."""
+    """A change of ours: where it was made, and the names in its statement."""
 
     where: Coordinator
-    time: float
-    text: str
+    names: frozenset[str]
 
 
 class Place:
@@ -91,7 +91,7 @@ class Place:
         self.sync_ddl = sync_ddl
         self.statement_tag = statement_tag
         self._lag = metadata_lag
-        self._news: deque[News] = deque(maxlen=100)
+        self._news: dict[News, float] = {}  # when it was made, the oldest first
 
     def check_usable(self) -> None:
         """
@@ -136,14 +136,20 @@ class Place:
 
     def changed(self, where: Coordinator, text: str) -> None:
         """Note that a statement of ours with that *text* has just changed tables, on *where*."""
-        self._news.append(News(where, self.cluster.clock.now(), text.lower()))
+        news = News(where, names_of(text))
+        self._news.pop(news, None)
+        self._news[news] = self.cluster.clock.now()
+        if len(self._news) > _MOST_NEWS:
+            del self._news[next(iter(self._news))]
 
     def lagging(self, where: Coordinator, error: str) -> bool:
         """May *where* miss what *error* names only because it has not heard of our change yet?"""
         now = self.cluster.clock.now()
-        recent = [n.text for n in self._news if n.where != where and now - n.time < self._lag]
-        names = [name.lower().split(".")[-1] for name in _MISSING.findall(error)]
-        return any(re.search(rf"\b{re.escape(n)}\b", text) for n in names for text in recent)
+        missing = {name.lower().split(".")[-1] for name in _MISSING.findall(error)}
+        return any(
+            news.where != where and now - then < self._lag and not missing.isdisjoint(news.names)
+            for news, then in self._news.items()
+        )
 
     def open(
         self, where: Coordinator, first: First, tried: Sequence[Coordinator], left: float

@@ -83,11 +83,16 @@ class Results(Execution):
 
     def fetchone(self) -> Any:
         """The next row; None at the end."""
+        if len(self._buffer) and not self._failover.closed:
+            self._rowcount += 1
+            return self._buffer.pop()
         return self._hand_out("fetchone", HiveServer2Cursor.fetchone, 1)
 
     def fetchmany(self, size: int | None = None) -> Any:
         """Up to *size* (`arraysize` by default) next rows."""
         rows = self.arraysize if size is None else size
+        if 0 < rows <= len(self._buffer) and not self._failover.closed:
+            return self._pop_from_buffer(rows)
         return self._hand_out("fetchmany", lambda me: HiveServer2Cursor.fetchmany(me, rows), rows)
 
     def fetchall(self) -> Any:
@@ -96,34 +101,41 @@ class Results(Execution):
 
     def fetchcolumnar(self) -> Any:
         """All rows that are left, as impyla's column batches."""
-        return self._hand_out("fetchcolumnar", HiveServer2Cursor.fetchcolumnar)
+        return self._hand_out("fetchcolumnar", _columnar)
 
     def fetchcbatch(self) -> Any:
         """The next column batch; None if none is there."""
         return self._hand_out("fetchcbatch", HiveServer2Cursor.fetchcbatch)
 
     def __next__(self) -> Any:
-        if self._inside:
-            return HiveServer2Cursor.__next__(self)
-        if len(self._buffer) and not self._closed:
+        if len(self._buffer) and not self._failover.closed:
             self._rowcount += 1
             return self._buffer.pop()
+        if self._inside:
+            return HiveServer2Cursor.__next__(self)
         row = self._hand_out("next", _next_or_end)
         if row is _END:
             raise StopIteration
         return row
 
+    def _state(self, operation: str) -> Any:
+        """The state, which no server knows any more once the operation has ended and is closed."""
+        self._check_open()
+        if self._last_operation_finished and not self._last_operation_active:
+            return "FINISHED_STATE"
+        return self._read(operation, HiveServer2Cursor.status)
+
     def status(self) -> Any:
         """State of the operation, as HiveServer2 names it."""
-        return self._read("status", HiveServer2Cursor.status)
+        return self._state("status")
 
     def is_executing(self) -> Any:
         """Is the operation pending or running?"""
-        return self._read("is_executing", HiveServer2Cursor.is_executing)
+        return self._op_state_is_executing(self._state("is_executing"))
 
     def execution_failed(self) -> Any:
         """Did the operation fail?"""
-        return self._read("execution_failed", HiveServer2Cursor.execution_failed)
+        return self._op_state_is_error(self._state("execution_failed"))
 
     # What only the coordinator that ran the statement can tell.
 
@@ -167,7 +179,9 @@ class Results(Execution):
         return self._ask("get_summary", HiveServer2Cursor.get_summary)
 
     def cancel_operation(self, reset_state: bool = True) -> None:
-        """Stop the statement on its coordinator; nothing is left to stop where that was lost."""
+        """Stop the statement on its coordinator, unless it was lost or closed."""
+        if self._closed or self._failover.closed:
+            return
         self._check_open()
         if self._home is None or not self._home.usable():
             self._last_operation_active = False
@@ -184,6 +198,18 @@ class Results(Execution):
         """Close the statement; the cursor can be used for another one."""
         self._discard()
         self._errand = None
+
+    def _reset_state(self) -> None:
+        """As `close_operation`: impyla's name, which its own methods and programs call."""
+        self.close_operation()
+
+
+def _columnar(cursor: Results) -> Any:
+    """All rows: impyla's ``fetchcolumnar`` stumbles where there is no result."""
+    cursor._wait_to_finish()  # noqa: SLF001 - impyla's own
+    if not cursor.has_result_set:
+        raise errors.ProgrammingError("Tried to fetch but no results.")
+    return HiveServer2Cursor.fetchcolumnar(cursor)
 
 
 def _next_or_end(cursor: Results) -> Any:

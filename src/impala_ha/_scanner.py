@@ -76,6 +76,16 @@ def token_of(piece: str) -> Token:
     return Token.CODE
 
 
+def names_of(sql: str) -> frozenset[str]:
+    """The words and names in the head of *sql*, in lower case; what was quoted as text is none."""
+    pieces = split(sql[:_HEAD])
+    named = [piece for piece in pieces if token_of(piece) in _NAMING]
+    return frozenset(word for piece in named for word in re.findall(_IDENTIFIER, piece.lower()))
+
+
+_IDENTIFIER = r"\b\d*[^\W\d]\w*"  # Impala takes digits in front
+_HEAD = 20_000  # characters; who sends more sends rows
+_NAMING = frozenset({Token.CODE, Token.NAME})
 _TOKENS = {"'": Token.STRING, '"': Token.STRING, "`": Token.NAME}
 _QUOTED = r"{0}[^{0}\\]*(?:\\[\s\S][^{0}\\]*)*{0}"
 _PIECE = "|".join(

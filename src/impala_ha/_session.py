@@ -36,6 +36,11 @@ class Session:
         _, now = self.changes.get(_DATABASE, ("", given.get(_DATABASE, "default")))
         return now
 
+    @property
+    def names_database(self) -> bool:
+        """Did the caller hand over a database?"""
+        return any(option.lower() == _DATABASE for option in self.configuration)
+
     def after(self, statement: Statement) -> Session:
         """The session once *statement* has succeeded."""
         if statement.setting is None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha._scanner import Token, scan, split
+from impala_ha._scanner import Token, names_of, scan, split
 
 C, S, N, K, U = Token.CODE, Token.STRING, Token.NAME, Token.COMMENT, Token.UNCLOSED
 
@@ -80,3 +80,27 @@ def test_a_text_full_of_backslashes_is_cut_alike(sql):
 def test_no_text_takes_more_than_linear_time(sql):
     """Quadratic time would be minutes here, which the time limit of the test would end."""
     assert len(sql) == sum(p.end - p.start for p in scan(sql))
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("CREATE TABLE Db.T (i int)", {"create", "table", "db", "t", "i", "int"}),
+        ("drop view `my view`", {"drop", "view", "my"}),
+        ("insert into 2024_t values (1, 'nobody', 17)", {"insert", "into", "2024_t", "values"}),
+        ("drop table t -- and not u", {"drop", "table", "t"}),
+        ("drop table t /* u */", {"drop", "table", "t"}),
+        ("drop table größe", {"drop", "table", "größe"}),
+        ("drop table t '", {"drop", "table", "t"}),
+        ("", set()),
+    ],
+)
+def test_the_names_in_a_text(sql, names):
+    assert names == names_of(sql)
+
+
+def test_names_come_from_the_head_of_a_text_alone():
+    """What follows is rows, and it would be long."""
+    assert {"insert", "into", "t", "values"} == names_of(
+        "insert into t values " + "('x')," * 10_000 + "(nobody)"
+    )

@@ -116,7 +116,7 @@ class Place:
         link.full = full
         if self.link is link:
             self.link = None
-            self.cluster.linked(link.coordinator, -1)
+        self.cluster.detached(link)
 
     def sweep(self) -> None:
         """Let cursors end what they left behind where the connection is no more."""
@@ -164,7 +164,7 @@ class Place:
         if isinstance(got, Link):
             self.link, self.impala = got, got.impala
             self._opened.add(got)
-            self.cluster.linked(got.coordinator, +1)
+            self.cluster.attached(got)
             self.cluster.trust(self.driver.credentials)
         return outcomes
 

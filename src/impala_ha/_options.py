@@ -88,7 +88,10 @@ class Options(Security):
         read.text, "", "Where this client stands: coordinators with the same `?zone=` come first."
     )
     eject_for: float = option(
-        read.seconds, 5.0, "Seconds that a failed coordinator is left alone; doubles each time."
+        read.seconds,
+        5.0,
+        "Seconds that a failed coordinator is left alone before somebody tries it; after a trial "
+        "that failed the next one comes after 1, 2, 4, ... seconds.",
     )
     eject_most: float = option(
         read.seconds, 300.0, "The most seconds that a failed coordinator is left alone."

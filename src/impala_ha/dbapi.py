@@ -173,7 +173,8 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
             ``"client_identifier"`` sets the query option of that name on it where the session has
             none, ``"comment"`` puts a comment before its text as well, ``"none"`` neither.
         zone: Coordinators of this ``?zone=`` come first as long as one of them is well.
-        eject_for: Seconds that a failed coordinator is left alone at first; 5.
+        eject_for: Seconds that a failed coordinator is left alone before it is tried again; 5.
+            After a trial that failed the next one comes after 1, 2, 4, ... seconds.
         eject_most: Seconds that it is left alone at most; 300.
         client_cert, client_key: Files with a certificate and its key (or both in the first), in
             PEM form, for coordinators that ask for one.

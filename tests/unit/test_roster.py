@@ -100,15 +100,15 @@ def test_a_trial_that_says_nothing_makes_room_for_the_next():
     assert A == found.pick(5.0)
 
 
-def test_a_success_heals_and_a_second_failure_ejects_for_longer():
+def test_a_success_heals_and_a_second_failure_ejects_once_more():
     found = roster()
     found.failed(A, 0.0)
     found.failed(A, 5.0)
-    assert [State.EJECTED, State.HEALTHY, State.HEALTHY] == states(found, 14.9)
+    assert [State.EJECTED, State.HEALTHY, State.HEALTHY] == states(found, 5.9)
 
     found.succeeded(A)
 
-    assert [State.HEALTHY] * 3 == states(found, 14.9)
+    assert [State.HEALTHY] * 3 == states(found, 5.9)
 
 
 def test_one_that_shuts_down_says_so():

@@ -48,6 +48,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
             first=(self._user, self._configuration()),
             connect_timeout=options.connect_timeout,
             hedge_after=options.hedge_after,
+            max_lifetime=options.max_lifetime,
             metadata_lag=options.metadata_lag,
             sync_ddl=options.sync_ddl,
             statement_tag=options.statement_tag,

@@ -63,6 +63,8 @@ class Execution(Home):
             raise errors.ProgrammingError(f"{operation}: nothing was executed")
         call = self._call(operation, errand)
         anew = not errand.accepted
+        if anew:
+            self._failover.renew(self, self._first())
         if not anew and (self._home is None or not self._home.usable()):
             if not errand.freely or not call.again:
                 raise self._lost(call, errand)

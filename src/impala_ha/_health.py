@@ -4,7 +4,7 @@ When to leave a coordinator alone, and when to try it again.
     HEALTHY --failures reach the threshold--> EJECTED  (DRAINING, if it said that it shuts down)
     EJECTED --its time is over--> ON_TRIAL   (one caller at a time)
     ON_TRIAL --success--> HEALTHY
-    ON_TRIAL --failure--> EJECTED, for twice as long
+    ON_TRIAL --failure--> EJECTED, for 1 s, and for twice as long after each next trial that failed
 
 `Health` is what is known; `Breaker` holds the rules.  Neither looks at a clock: *now* is always
 handed in, and so is chance.
@@ -15,6 +15,8 @@ from __future__ import annotations
 import enum
 import random
 from dataclasses import dataclass, replace
+
+_TRIAL_AFTER = 1.0  # seconds from a trial that failed to the next one; doubles
 
 
 class State(enum.Enum):
@@ -51,10 +53,12 @@ class Breaker:
 
     Attributes:
         threshold: Consecutive failures before the first ejection.
-        ejection: Seconds of the first ejection; each next one doubles.
+        ejection: Seconds of the first ejection, until its first trial.  After a trial that failed
+            the next one comes a second later (or after *ejection*, if that is less), then after 2,
+            4, 8, ... seconds.
         max_ejection: The most seconds an ejection lasts.
-        jitter: An ejection lasts up to this share longer, at random, so that the clients of a
-            coordinator that comes back do not all try it in the same moment.
+        jitter: An ejection lasts up to this share longer, at random and within *max_ejection*, so
+            that the clients of a coordinator that comes back do not all try it in the same moment.
         trial: Seconds a trial may take before another caller may try.
     """
 
@@ -91,10 +95,14 @@ class Breaker:
         if health.ejected_until is not None and now < health.ejected_until:
             return health  # the failure is older than the ejection
         failures = health.failures + 1
-        if failures < self.threshold and not draining:
+        on_trial = health.ejected_until is not None
+        if failures < self.threshold and not draining and not on_trial:
             return Health(failures)
-        doublings = min(max(0, failures - self.threshold), 32)
-        span = min(self.max_ejection, self.ejection * 2**doublings)
+        span = self.ejection
+        if on_trial:
+            doublings = min(max(0, health.failures - self.threshold), 32)
+            span = min(_TRIAL_AFTER, span) * 2**doublings
+        span = min(span, self.max_ejection / (1 + self.jitter))
         until = now + span * (1 + rng.uniform(0, self.jitter))
         return Health(failures, until, draining=draining)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
@@ -64,6 +64,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         # With a database impyla has executed USE by now, and knows its log.
         self._last_operation_log: str | None = "" if session.names_database else None
         failover.cursors.add(self)
+        failover.renew(self, self._first())
         self._run(Call("cursor", proof=True), self._settle)
 
     def _run(
@@ -86,10 +87,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
         inside, self._inside = self._inside, True
         try:
-            failover, wanted = self._failover, self._wanted
-            configuration = wanted.whole() if failover.impala else wanted.configuration
-            first = (wanted.user, configuration)
-            return failover.run(call, at, home=home, first=first, trail=self._trail)
+            first = self._first()
+            return self._failover.run(call, at, home=home, first=first, trail=self._trail)
         except errors.Error:
             raise
         except BaseException as error:
@@ -99,6 +98,17 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             raise
         finally:
             self._inside = inside
+
+    def _first(self) -> tuple[str, Mapping[str, str]]:
+        """User and configuration of the session that opening a link makes."""
+        wanted = self._wanted
+        return wanted.user, wanted.whole() if self._failover.impala else wanted.configuration
+
+    def reads(self, link: Link) -> bool:
+        """Is something open on *link* that was not read to its end?"""
+        if self._home is not link or not self._last_operation_active:
+            return False
+        return len(self._buffer) > 0 or not self._last_operation.complete
 
     def _is_over(self, link: Link, session: Any) -> bool:
         """End *session*, which was opened on *link*; is what ran in it certainly over?"""

@@ -67,6 +67,12 @@ class Options(Security):
         "Seconds of silence in a call after which the coordinator is probed on a second "
         "connection, again and again; given up after two probes without an answer; 0: never.",
     )
+    max_lifetime: float | None = option(
+        read.timeout,
+        3600.0,
+        "Seconds, or up to a tenth less, after which a connection goes where a new one would go, "
+        "at its next statement with nothing open; 0: never.",
+    )
     deadline: float = option(read.seconds, 60.0, "Seconds that one call may spend on failing over.")
     metadata_lag: float = option(
         read.seconds,
@@ -88,7 +94,10 @@ class Options(Security):
         read.text, "", "Where this client stands: coordinators with the same `?zone=` come first."
     )
     eject_for: float = option(
-        read.seconds, 5.0, "Seconds that a failed coordinator is left alone; doubles each time."
+        read.seconds,
+        5.0,
+        "Seconds that a failed coordinator is left alone before somebody tries it; after a trial "
+        "that failed the next one comes after 1, 2, 4, ... seconds.",
     )
     eject_most: float = option(
         read.seconds, 300.0, "The most seconds that a failed coordinator is left alone."

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 from . import errors
 from ._driver import Driver
 from ._fault_rules import classify
-from ._faults import Phase
+from ._faults import Fault, Phase
 from ._hedge import Hedge, Outcome
+from ._interrupts import from_handler
 from ._link import Link
 from ._model import Attempt, Coordinator
 from ._scanner import names_of
@@ -26,8 +27,8 @@ from .cluster import Cluster
 
 First = tuple[str, Mapping[str, str]]
 
-
 _MOST_NEWS = 100  # changes that a connection remembers
+_RENEW_AGAIN = 0.1  # of a link's lifetime, before another try to leave it
 _MISSING = re.compile(r"(?:reference: '|does not exist: )([\w.]+)")
 
 
@@ -60,6 +61,7 @@ class Place:
         connect_timeout: float = 10.0,
         hedge_after: float | None = None,
         zone: str = "",
+        max_lifetime: float | None = None,
         metadata_lag: float = 10.0,
         sync_ddl: bool = False,
         statement_tag: str = "none",
@@ -72,6 +74,8 @@ class Place:
             hedge_after: Seconds without an answer after which a second coordinator is asked as
                 well; None: never.
             zone: Whose coordinators come first.
+            max_lifetime: Seconds after which a link is left for the coordinator whose turn it is;
+                None: never.
             metadata_lag: Seconds after a change of our own in which another coordinator may not
                 have heard of it.
             sync_ddl: Whether changes wait until all coordinators have heard of them.
@@ -87,6 +91,8 @@ class Place:
         self.connect_timeout = connect_timeout
         self._hedge_after = hedge_after
         self._zone = zone
+        self._lifetime = float("inf") if max_lifetime is None else max_lifetime
+        self._renew_at = float("inf")
         self._process = os.getpid()
         self.sync_ddl = sync_ddl
         self.statement_tag = statement_tag
@@ -116,7 +122,7 @@ class Place:
         link.full = full
         if self.link is link:
             self.link = None
-            self.cluster.linked(link.coordinator, -1)
+        self.cluster.detached(link)
 
     def sweep(self) -> None:
         """Let cursors end what they left behind where the connection is no more."""
@@ -170,9 +176,55 @@ class Place:
         if isinstance(got, Link):
             self.link, self.impala = got, got.impala
             self._opened.add(got)
-            self.cluster.linked(got.coordinator, +1)
+            self.cluster.attached(got)
+            self._live(self._lifetime)
             self.cluster.trust(self.driver.credentials)
         return outcomes
+
+    def renew(self, cursor: Any, first: First) -> None:
+        """
+        Go where a new connection would go, once the link is old; before a statement of *cursor*.
+
+        Only where nothing is lost: nothing else is open on the link, the session can be rebuilt
+        (those of Hive and Spark may have temporary tables), and our changes are known elsewhere.
+        """
+        link, cluster = self.link, self.cluster
+        if (
+            link is None
+            or cluster.clock.now() < self._renew_at
+            or not self._may_leave(link, cursor)
+        ):
+            return
+        where = self._pick(())
+        self._live(self._lifetime if where == link.coordinator else self._lifetime * _RENEW_AGAIN)
+        try:
+            outcomes = (
+                [] if where == link.coordinator else self.open(where, first, (), float("inf"))
+            )
+        except Exception as error:
+            if from_handler(error):
+                raise
+            outcomes = []  # a function of the caller's, perhaps: the link is as good as before
+        finally:
+            cluster.release(where)
+        for outcome in outcomes:
+            if self._report("renew", outcome) is Fault.DENIED:
+                self._live(float("inf"))  # or what was refused would be shown again
+        if self.link is not link:
+            cluster.detached(link)
+
+    def _live(self, seconds: float) -> None:
+        """Let the link live for *seconds*, or up to a tenth less, so that not all end at once."""
+        lots = self.cluster.rng.uniform(0, 0.1)
+        self._renew_at = self.cluster.clock.now() + seconds * (1 - lots)
+
+    def _may_leave(self, link: Link, cursor: Any) -> bool:
+        if not link.impala or link.broken or link.client.busy or link.client.forked:
+            return False
+        changed = max(self._news.values(), default=float("-inf"))
+        if not self.sync_ddl and self.cluster.clock.now() - changed < self._lag:
+            return False
+        return not any(each.reads(link) for each in list(self.cursors) if each is not cursor)
 
     def _pick(self, tried: Sequence[Coordinator]) -> Coordinator:
         return self.cluster.pick(tried, self._zone)
@@ -194,10 +246,16 @@ class Place:
 
     def _late(self, outcome: Outcome) -> None:
         """What became of the loser: it counts for its health like any other answer."""
+        self._report("hedged connect", outcome)
+
+    def _report(self, operation: str, outcome: Outcome) -> Fault | None:
+        """Tell the cluster how an open ended that no call waits for; what its failure means."""
         got, fault, phase = outcome.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
-            fault = classify(got.__cause__ or got, phase)
+            password = self.driver.sends_password
+            fault = classify(got.__cause__ or got, phase, password=password)
         text = str(got) if fault else ""
         where = outcome.coordinator
-        self.cluster.report(Attempt("hedged connect", 1, where, 0.0, fault, phase, text=text))
+        self.cluster.report(Attempt(operation, 1, where, 0.0, fault, phase, text=text))
+        return fault

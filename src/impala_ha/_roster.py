@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from weakref import WeakSet
 
 from ._health import Breaker, Health, State
+from ._link import Link
 from ._model import Coordinator
 from .errors import ProgrammingError
 from .policies import Candidate, Policy
@@ -20,15 +22,14 @@ class Roster:
     def __init__(
         self,
         coordinators: Iterable[Coordinator],
-        policy: Policy,
         breaker: Breaker,
         rng: random.Random,
     ):
-        self._policy = policy
         self._breaker = breaker
         self._rng = rng
         self._health: dict[Coordinator, Health] = {c: Health() for c in coordinators}
-        self._links: Counter[Coordinator] = Counter()
+        # A connection that is dropped without close() is counted no more once it is collected.
+        self._links: dict[Coordinator, WeakSet[Link]] = {c: WeakSet() for c in self._health}
         if not self._health:
             raise ValueError("a cluster needs at least one coordinator")
 
@@ -38,34 +39,37 @@ class Roster:
             Candidate(
                 coordinator,
                 self._breaker.state(health, now),
-                self._links[coordinator],
+                len(self._links[coordinator]),
                 max(0.0, (health.ejected_until or now) - now),
             )
             for coordinator, health in self._health.items()
         ]
 
-    def pick(self, now: float, tried: Sequence[Coordinator] = (), zone: str = "") -> Coordinator:
+    def pick(
+        self, policy: Policy, now: float, tried: Sequence[Coordinator] = (), zone: str = ""
+    ) -> Coordinator:
         """
         Choose a coordinator: rather a well one, rather one that this call has tried least.
 
         Nobody being well is no reason to try nobody; then the one whose ejection ends first.
 
         Args:
+            policy: Chooses among those that may be chosen.
             now: Seconds of the clock.
             tried: Where this call has been already, once for each try.
-            zone: Whose coordinators come first, as long as one of them is well.
+            zone: Whose coordinators come first, as long as one of them is well; empty: nobody's.
         """
         everyone = self.candidates(now)
         times = Counter(tried)
         fewest = min(times[c.coordinator] for c in everyone)
         fresh = [c for c in everyone if times[c.coordinator] == fewest]
         well = [c for c in fresh if c.state in _WELL]
-        near = [c for c in well if c.coordinator.zone == zone]
+        near = [c for c in well if zone and c.coordinator.zone == zone]
         offered = near or well or [min(fresh, key=lambda c: c.ejected_for)]
-        chosen = self._policy.choose(offered)
+        chosen = policy.choose(offered)
         if chosen not in offered:
             raise ProgrammingError(
-                f"the policy {self._policy!r} must choose one of the candidates it is given "
+                f"the policy {policy!r} must choose one of the candidates it is given "
                 f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
             )
         if chosen.state is State.ON_TRIAL:
@@ -95,6 +99,17 @@ class Roster:
         if health := self._health.get(coordinator):
             self._health[coordinator] = self._breaker.untried(health)
 
-    def linked(self, coordinator: Coordinator, change: int) -> None:
-        """Note that a connection was opened or closed."""
-        self._links[coordinator] += change
+    def attach(self, link: Link) -> None:
+        """Count *link*, until it is detached or nobody has it any more."""
+        if link.coordinator in self._links:
+            self._links[link.coordinator].add(link)
+
+    def detach(self, link: Link) -> None:
+        """Count *link* no more; one that is not counted changes nothing."""
+        if link.coordinator in self._links:
+            self._links[link.coordinator].discard(link)
+
+    def forked(self) -> None:
+        """In a child: the links and the trials are its parent's."""
+        self._links = {c: WeakSet() for c in self._health}
+        self._health = {c: self._breaker.untried(health) for c, health in self._health.items()}

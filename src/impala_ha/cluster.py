@@ -17,6 +17,7 @@ from . import _logs
 from ._clock import Clock, SystemClock
 from ._faults import Fault
 from ._health import Breaker
+from ._link import Link
 from ._model import Attempt, Coordinator
 from ._roster import Roster
 from .policies import POLICIES, Candidate, Policy
@@ -28,8 +29,9 @@ class Cluster:
     """
     Several coordinators that serve the same tables.
 
-    Connections made with equal hosts and rules in one process share one (`Cluster.shared`), so
-    what one learns, all know.  May be used by many threads; a forked child has its own from there.
+    Connections made with equal hosts and rules in one process share what is known of each, so what
+    one learns, all know; those with the same policy share the cluster (`Cluster.shared`).  May be
+    used by many threads; a forked child has its own from there.
     """
 
     def __init__(
@@ -61,20 +63,18 @@ class Cluster:
             if policy not in POLICIES:
                 raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
             policy = POLICIES[policy](self.rng)
-        self._roster = Roster(self.coordinators, policy, breaker, self.rng)
-        self._trusted: set[object] = set()
-        self._lock = threading.RLock()  # a policy may ask for a snapshot
-        _EVERY.add(self)
+        self._policy = policy
+        self._known = _Known(self.coordinators, breaker, self.rng)
 
     def pick(self, tried: Sequence[Coordinator] = (), zone: str = "") -> Coordinator:
         """Whose turn it is, for a call that has *tried* those already."""
-        with self._lock:
-            return self._roster.pick(self.clock.now(), tried, zone)
+        with self._known.lock:
+            return self._known.roster.pick(self._policy, self.clock.now(), tried, zone)
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often a call that has *tried* those has been to everyone."""
-        with self._lock:
-            return self._roster.rounds(tried)
+        with self._known.lock:
+            return self._known.roster.rounds(tried)
 
     def report(self, attempt: Attempt, *, leased: bool = True) -> None:
         """
@@ -86,40 +86,48 @@ class Cluster:
                 the coordinator then ends the trial, so that the next caller may try it.
         """
         coordinator, fault = attempt.coordinator, attempt.fault
-        with self._lock:
+        with self._known.lock:
             if fault is None:
-                self._roster.succeeded(coordinator)
+                self._known.roster.succeeded(coordinator)
             elif fault.blames:
                 draining = fault is Fault.DRAINING
-                self._roster.failed(coordinator, self.clock.now(), draining=draining)
+                self._known.roster.failed(coordinator, self.clock.now(), draining=draining)
             elif leased:
-                self._roster.undecided(coordinator)
+                self._known.roster.undecided(coordinator)
         told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
         log = _logs.debug if fault is None else _logs.warning
         log("%s: %s", told.operation, told, extra={"attempt": told})
 
     def release(self, coordinator: Coordinator) -> None:
         """Let another caller try *coordinator*: who picked it last went away without an answer."""
-        with self._lock:
-            self._roster.undecided(coordinator)
+        with self._known.lock:
+            self._known.roster.undecided(coordinator)
 
     def trusts(self, credentials: object) -> bool:
         """Have *credentials* been accepted once in this process, or are there none?"""
-        return credentials is None or credentials in self._trusted
+        return credentials is None or credentials in self._known.trusted
 
     def trust(self, credentials: object) -> None:
         """Note that *credentials* were accepted."""
-        self._trusted.add(credentials)
+        trusted = self._known.trusted
+        if len(trusted) >= _TRUSTED:
+            trusted.clear()  # passwords that change; each is only tried alone once more
+        trusted.add(credentials)
 
-    def linked(self, coordinator: Coordinator, change: int) -> None:
-        """Count connections to *coordinator* up or down."""
-        with self._lock:
-            self._roster.linked(coordinator, change)
+    def attached(self, link: Link) -> None:
+        """Count *link* among the connections to its coordinator, as long as somebody has it."""
+        with self._known.lock:
+            self._known.roster.attach(link)
+
+    def detached(self, link: Link) -> None:
+        """Count *link* no more."""
+        with self._known.lock:
+            self._known.roster.detach(link)
 
     def snapshot(self) -> list[Candidate]:
         """How everyone stands now, in the order of the list."""
-        with self._lock:
-            return self._roster.candidates(self.clock.now())
+        with self._known.lock:
+            return self._known.roster.candidates(self.clock.now())
 
     def __repr__(self) -> str:
         told = ", ".join(f"{c.coordinator} {c.state.value}" for c in self.snapshot())
@@ -129,18 +137,61 @@ class Cluster:
     def shared(
         cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: Breaker
     ) -> Cluster:
-        """The cluster of this process with these coordinators and rules, made at first sight."""
+        """
+        The cluster of this process with these coordinators and rules, made at first sight.
+
+        Clusters that differ in their policy alone share what is known of the coordinators.
+        """
         told = tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators)
-        # An object of the caller need not be hashable; the cluster keeps it, so its id is its own.
-        key = (told, policy if isinstance(policy, str) else id(policy), breaker)
+        key = (told, breaker)
         with _SHARED_LOCK:
-            if key not in _SHARED:
-                _SHARED[key] = cls(coordinators, policy=policy, breaker=breaker)
-            return _SHARED[key]
+            known = _SHARED.pop(key, None) or _IN_USE.get(key)
+            if known is None:
+                known = cls(coordinators, breaker=breaker)._known  # noqa: SLF001
+            _SHARED[key] = _IN_USE[key] = known
+            if len(_SHARED) > _RECENT:
+                del _SHARED[next(iter(_SHARED))]
+            return known.cluster(cls, policy, breaker)
 
 
-_EVERY: weakref.WeakSet[Cluster] = weakref.WeakSet()
-_SHARED: dict[object, Cluster] = {}
+class _Known:
+    """What clusters know that have the same coordinators and rules."""
+
+    def __init__(self, coordinators: Sequence[Coordinator], breaker: Breaker, rng: random.Random):
+        self.coordinators = coordinators
+        self.roster = Roster(coordinators, breaker, rng)
+        self.rng = rng
+        self.trusted: set[object] = set()
+        self.lock = threading.RLock()  # a policy may ask for a snapshot
+        self._named: dict[str, Cluster] = {}
+        # An object of the caller need not be hashable; its cluster keeps it, so its id is its own.
+        self._others: weakref.WeakValueDictionary[int, Cluster] = weakref.WeakValueDictionary()
+        _EVERY.add(self)
+
+    def cluster(self, kind: type[Cluster], policy: str | Policy, breaker: Breaker) -> Cluster:
+        """The cluster with that *policy*; one with an object of the caller's is not kept."""
+        found = self._named.get(policy) if isinstance(policy, str) else self._others.get(id(policy))
+        if found is None:
+            found = kind(self.coordinators, policy=policy, breaker=breaker, rng=self.rng)
+            found._known = self  # noqa: SLF001 - what it made for itself knows nothing yet
+            if isinstance(policy, str):
+                self._named[policy] = found
+            else:
+                self._others[id(policy)] = found
+        return found
+
+    def forked(self) -> None:
+        """In a child: another thread may have held the lock, and is not there."""
+        self.lock = threading.RLock()
+        self.rng.seed()  # or all children would draw the same lots
+        self.roster.forked()
+
+
+_RECENT = 100  # lists of hosts whose health is kept while no connection is open
+_TRUSTED = 10_000  # credentials
+_EVERY: weakref.WeakSet[_Known] = weakref.WeakSet()
+_SHARED: dict[object, _Known] = {}
+_IN_USE: weakref.WeakValueDictionary[object, _Known] = weakref.WeakValueDictionary()
 _SHARED_LOCK = threading.Lock()
 
 
@@ -148,9 +199,8 @@ def _forked() -> None:
     """A child may have been forked while another thread held a lock: start with fresh ones."""
     global _SHARED_LOCK  # noqa: PLW0603
     _SHARED_LOCK = threading.Lock()
-    for cluster in list(_EVERY):
-        cluster._lock = threading.RLock()  # noqa: SLF001
-        cluster.rng.seed()  # or all children would draw the same lots
+    for known in list(_EVERY):
+        known.forked()
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -126,6 +126,7 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
     connect_timeout: float | None = None,
     hedge_after: float | None = None,
     probe_after: float | None = None,
+    max_lifetime: float | None = None,
     deadline: float | None = None,
     metadata_lag: float | None = None,
     sync_ddl: bool | None = None,
@@ -165,6 +166,10 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         probe_after: Seconds of silence in a call after which the coordinator is probed on a second
             connection; given up when two probes in a row get no answer. 0: never; 15. Not over
             HTTP.
+        max_lifetime: Seconds, or up to a tenth less, after which a connection goes where a new one
+            would go, so that connections spread again when a coordinator is back: at its next
+            statement, while nothing else is open on it; ``USE`` and ``SET`` move along. Not with
+            Hive or Spark. 0: never; 3600.
         deadline: Seconds that one call may spend on failing over; 60.
         metadata_lag: Seconds after its own DDL or write in which a connection that moved retries a
             "table does not exist" there; 10.
@@ -173,7 +178,8 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
             ``"client_identifier"`` sets the query option of that name on it where the session has
             none, ``"comment"`` puts a comment before its text as well, ``"none"`` neither.
         zone: Coordinators of this ``?zone=`` come first as long as one of them is well.
-        eject_for: Seconds that a failed coordinator is left alone at first; 5.
+        eject_for: Seconds that a failed coordinator is left alone before it is tried again; 5.
+            After a trial that failed the next one comes after 1, 2, 4, ... seconds.
         eject_most: Seconds that it is left alone at most; 300.
         client_cert, client_key: Files with a certificate and its key (or both in the first), in
             PEM form, for coordinators that ask for one.

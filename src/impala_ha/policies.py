@@ -77,7 +77,8 @@ class RoundRobin:
 
     Not an index into the list: an index drifts towards the neighbour of a coordinator that is
     left out.  Each has a point on a line at which its next turn is due; a turn moves it on by
-    1/weight.  One that was away starts from where the line is now, and is not made up for.
+    1/weight.  One that was away is treated as if it had been served when the others were: its next
+    turn is drawn anew, from where the line is now.
     """
 
     def __init__(self, rng: random.Random):
@@ -88,38 +89,92 @@ class RoundRobin:
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Pick the one whose turn is most overdue."""
         chosen = min(candidates, key=self._turn)
-        self._line = max(self._line, self._turn(chosen))
+        self._line = self._turn(chosen)
         self._due[chosen.coordinator] = self._line + 1 / chosen.coordinator.weight
         return chosen
 
     def _turn(self, candidate: Candidate) -> float:
         coordinator = candidate.coordinator
-        if coordinator not in self._due:
-            self._due[coordinator] = self._line + self._rng.random() / coordinator.weight
-        return self._due[coordinator]
+        due = self._due.get(coordinator, -1.0)
+        if due < self._line:
+            due = self._line + self._rng.random() / coordinator.weight
+            self._due[coordinator] = due
+        return due
+
+
+class _SlowStart:
+    """
+    Holds back those that have come back, where the one with the fewest connections is taken.
+
+    A coordinator that restarted has none, and would be given all new ones at once.  So it is
+    offered its share of the turns by weight, and a tenth more, until somebody else is preferred
+    to it.
+    """
+
+    _PACE = 1.1
+
+    def __init__(self) -> None:
+        self._known: set[Coordinator] = set()
+        self._credit: dict[Coordinator, float] = {}
+
+    def offered(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Those of *candidates* that may be taken in this turn."""
+        present = {candidate.coordinator for candidate in candidates}
+        self._credit.update(dict.fromkeys(self._known - present, 0.0))
+        self._known |= present
+        if not self._credit:
+            return candidates
+        pace = self._PACE / sum(coordinator.weight for coordinator in present)
+        for coordinator in present & self._credit.keys():
+            credit = self._credit[coordinator] + pace * coordinator.weight
+            self._credit[coordinator] = min(2.0, credit)
+        ready = [c for c in candidates if self._credit.get(c.coordinator, 1.0) >= 1.0]
+        return ready or candidates
+
+    def chose(self, chosen: Candidate, among: Sequence[Candidate]) -> Candidate:
+        """Note that *chosen* was preferred to the others, and return it."""
+        for candidate in among if self._credit else ():
+            if candidate is not chosen:
+                self._credit.pop(candidate.coordinator, None)
+            elif candidate.coordinator in self._credit:
+                self._credit[candidate.coordinator] -= 1.0
+        return chosen
 
 
 class LeastConnections:
-    """The one with the fewest connections of this process for its weight; ties fall at random."""
+    """
+    The one with the fewest connections of this process for its weight; ties fall at random.
+
+    One that comes back is given its share of the new ones until it has caught up, and not all.
+    """
 
     def __init__(self, rng: random.Random):
         self._rng = rng
+        self._start = _SlowStart()
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Pick the least loaded."""
-        return min(candidates, key=lambda c: (c.links / c.coordinator.weight, self._rng.random()))
+        offered = self._start.offered(candidates)
+        chosen = min(offered, key=lambda c: (c.links / c.coordinator.weight, self._rng.random()))
+        return self._start.chose(chosen, offered)
 
 
 class TwoChoices:
-    """The less loaded of two picked at random."""
+    """
+    The less loaded of two picked at random.
+
+    One that comes back is given its share of the new ones until it has caught up, and not more.
+    """
 
     def __init__(self, rng: random.Random):
         self._rng = rng
+        self._start = _SlowStart()
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Pick the better of two."""
-        two = self._rng.sample(candidates, min(2, len(candidates)))
-        return min(two, key=lambda c: c.links / c.coordinator.weight)
+        offered = self._start.offered(candidates)
+        two = self._rng.sample(offered, min(2, len(offered)))
+        return self._start.chose(min(two, key=lambda c: c.links / c.coordinator.weight), two)
 
 
 POLICIES: dict[str, Callable[[random.Random], Policy]] = {

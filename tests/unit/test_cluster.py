@@ -1,10 +1,12 @@
 """The one room with a lock: shared in a process, fresh in a forked child."""
 
+import gc
 import logging
 import random
 import subprocess
 import sys
 import threading
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -14,7 +16,7 @@ from impala_ha import cluster as room
 from impala_ha._clock import SystemClock
 from impala_ha._faults import Fault, Phase
 from impala_ha._model import Attempt
-from impala_ha.testing.fakes import FakeClock
+from impala_ha.testing.fakes import FakeClock, FakeDriver
 
 A, B = Coordinator("a"), Coordinator("b")
 
@@ -70,10 +72,13 @@ def test_a_success_heals():
 
 def test_rounds_and_links_are_the_rosters():
     cluster = made()
-    cluster.linked(B, +1)
+    link = FakeDriver().open(B, "etl", {}, 10)
+    cluster.attached(link)
 
     assert [0, 1] == [candidate.links for candidate in cluster.snapshot()]
     assert [0, 1] == [cluster.rounds([A]), cluster.rounds([A, B])]
+    cluster.detached(link)
+    assert [0, 0] == [candidate.links for candidate in cluster.snapshot()]
 
 
 def test_each_attempt_is_one_line_in_the_log(caplog):
@@ -127,12 +132,22 @@ def test_credentials_are_trusted_once_they_were_accepted():
     assert cluster.trusts(7)
 
 
+def test_passwords_that_change_for_ever_take_no_memory_for_ever():
+    cluster = made()
+    for credentials in range(3 * room._TRUSTED):
+        cluster.trust(credentials)
+        assert cluster.trusts(credentials)
+
+    assert len(cluster._known.trusted) <= room._TRUSTED
+
+
 # Shared.
 
 
 @pytest.fixture
 def shared(monkeypatch):
     monkeypatch.setattr(room, "_SHARED", {})
+    monkeypatch.setattr(room, "_IN_USE", weakref.WeakValueDictionary())
     return Cluster.shared
 
 
@@ -164,11 +179,68 @@ class Unhashable:
         return candidates[0]
 
 
+class Weak:
+    """A policy of a user, of which it can be seen when it is gone."""
+
+    def choose(self, candidates):
+        return candidates[0]
+
+
 def test_a_policy_of_ones_own_is_shared_with_itself_only(shared):
     mine, equal = Unhashable(), Unhashable()
 
     assert shared([A, B], mine, Breaker()) is shared([A, B], mine, Breaker())
     assert shared([A, B], mine, Breaker()) is not shared([A, B], equal, Breaker())
+
+
+def test_what_is_known_of_coordinators_is_shared_whatever_the_policy(shared):
+    """A program may make a policy for each connection; it learns all the same."""
+    one = shared([A, B], Unhashable(), Breaker())
+    others = [shared([A, B], policy, Breaker()) for policy in ("ordered", "random", Unhashable())]
+
+    one.report(attempt(Fault.LOST))
+    link = FakeDriver().open(B, "etl", {}, 10)
+    others[0].attached(link)
+    others[1].trust(7)
+
+    for cluster in [one, *others, shared([A, B], Unhashable(), Breaker())]:
+        assert [State.EJECTED, State.HEALTHY] == states(cluster)
+        assert [0, 1] == [candidate.links for candidate in cluster.snapshot()]
+        assert B == cluster.pick()
+        assert cluster.trusts(7)
+
+
+def test_other_rules_know_nothing_of_each_other(shared):
+    one, other = shared([A, B], "random", Breaker()), shared([A, B], "random", Breaker(ejection=1))
+
+    one.report(attempt(Fault.LOST))
+
+    assert [State.HEALTHY, State.HEALTHY] == states(other)
+
+
+def test_a_policy_made_for_each_connection_is_not_kept(shared):
+    kept = shared([A, B], "ordered", Breaker())
+    policies = weakref.WeakSet()
+    for _ in range(1000):
+        policy = Weak()
+        policies.add(policy)
+        shared([A, B], policy, Breaker()).report(attempt(Fault.LOST))
+    del policy
+    gc.collect()
+
+    assert 0 == len(policies)
+    assert 1 == len(room._SHARED)
+    assert [State.EJECTED, State.HEALTHY] == states(kept)
+
+
+def test_lists_of_hosts_are_forgotten_in_the_end_but_not_while_they_are_used(shared):
+    used = shared([A, B], "ordered", Breaker())
+    for number in range(3 * room._RECENT):
+        shared([Coordinator(f"h{number}")], "ordered", Breaker())
+    gc.collect()
+
+    assert room._RECENT == len(room._SHARED) == len(room._IN_USE) - 1
+    assert used is shared([A, B], "ordered", Breaker())
 
 
 def test_many_threads_get_the_same_cluster_and_fair_turns(shared):
@@ -200,7 +272,7 @@ from impala_ha import Breaker, Cluster, Coordinator, cluster as room
 
 hosts = [Coordinator(host) for host in "abcdefgh"]
 shared = Cluster.shared(hosts, "random", Breaker())
-shared._lock.acquire()
+shared._known.lock.acquire()
 room._SHARED_LOCK.acquire()
 children = []
 for _ in range(2):
@@ -228,7 +300,7 @@ print(*(len(lots) for lots in children), len(set(children)))
 def test_what_happens_in_the_child_frees_every_lock():
     """The same in this process, where it can be looked at."""
     cluster = made()
-    cluster._lock.acquire()
+    cluster._known.lock.acquire()
     before = cluster.rng.getstate()
 
     room._forked()

@@ -19,18 +19,26 @@ def test_nothing_known_is_well():
     assert State.HEALTHY is EXACT.state(Health(), 0.0)
 
 
-def test_each_ejection_doubles_up_to_a_limit():
+def test_after_the_first_ejection_trials_come_after_one_two_four_seconds_up_to_a_limit():
     health, now, spans = Health(), 100.0, []
-    for _ in range(5):
+    for _ in range(8):
         health = failed(EXACT, health, now)
         spans.append(health.ejected_until - now)
         now = health.ejected_until
 
-    assert [5, 10, 20, 30, 30] == spans
+    assert [5, 1, 2, 4, 8, 16, 30, 30] == spans
+
+
+def test_who_is_left_alone_for_less_than_a_second_is_tried_again_as_soon():
+    quick = Breaker(ejection=0.25, jitter=0)
+    one = failed(quick, Health(), 0.0)
+    two = failed(quick, one, 0.25)
+
+    assert [0.25, 0.5] == [one.ejected_until, two.ejected_until]
 
 
 def test_a_thousand_failures_do_not_overflow():
-    assert 30 == failed(EXACT, Health(failures=5000), 0.0).ejected_until
+    assert 30 == failed(EXACT, Health(failures=5000, ejected_until=0.0), 0.0).ejected_until
 
 
 def test_an_ejected_one_is_left_alone_until_its_time_is_over():
@@ -72,13 +80,13 @@ def test_a_trier_without_an_answer_makes_room_for_the_next():
     assert State.ON_TRIAL is EXACT.state(health, 6.0)
 
 
-def test_a_trial_that_fails_ejects_for_twice_as_long():
+def test_a_trial_that_fails_is_followed_by_another_one_soon():
     health = EXACT.tried(failed(EXACT, Health(), 0.0), 6.0)
 
     again = failed(EXACT, health, 7.0)
 
-    assert (2, 17.0) == (again.failures, again.ejected_until)
-    assert State.ON_TRIAL is EXACT.state(again, 17.0), "the lease of the trial is over, too"
+    assert (2, 8.0) == (again.failures, again.ejected_until)
+    assert State.ON_TRIAL is EXACT.state(again, 8.0), "the lease of the trial is over, too"
 
 
 def test_a_success_forgets_everything():
@@ -103,19 +111,29 @@ def test_one_that_shuts_down_is_left_at_once_whatever_the_threshold():
     assert State.DRAINING is breaker.state(failed(breaker, Health(), 0.0, draining=True), 0.0)
 
 
+def test_a_failed_trial_leaves_nobody_well_whatever_the_threshold():
+    breaker = Breaker(threshold=3, jitter=0)
+    draining = failed(breaker, Health(), 0.0, draining=True)
+
+    assert State.EJECTED is breaker.state(failed(breaker, draining, 5.0), 5.0)
+
+
 @given(
-    ejection=st.floats(0.1, 100),
+    ejection=st.floats(0.1, 300),
     jitter=st.floats(0, 2),
     failures=st.integers(0, 60),
+    on_trial=st.booleans(),
     seed=st.integers(),
 )
-def test_jitter_lengthens_and_never_shortens(ejection, jitter, failures, seed):
+def test_jitter_lengthens_within_the_bound(ejection, jitter, failures, on_trial, seed):
     breaker = Breaker(ejection=ejection, max_ejection=300, jitter=jitter)
-    span = min(300, ejection * 2 ** min(failures, 32))
+    span = min(1, ejection) * 2 ** min(max(0, failures - 1), 32) if on_trial else ejection
+    before = Health(failures, 0.0 if on_trial else None)
 
-    until = breaker.failed(Health(failures), 0.0, random.Random(seed)).ejected_until
+    until = breaker.failed(before, 0.0, random.Random(seed)).ejected_until
 
-    assert span <= until <= span * (1 + jitter) + 1e-9
+    assert min(span, 300 / (1 + jitter)) <= until + 1e-9
+    assert until <= min(300, span * (1 + jitter)) + 1e-9
 
 
 def test_jitter_spreads():

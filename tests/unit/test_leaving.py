@@ -1,5 +1,6 @@
 """A connection that has moved leaves no session behind where nothing is open any more."""
 
+import gc
 from collections import deque
 
 import pytest
@@ -61,3 +62,27 @@ def test_a_session_that_cannot_be_ended_there_disturbs_nobody(world):
 
     assert busy.fetchall() == [("one",), ("two",)]
     idle.execute("select 2")
+
+
+def links(world):
+    return [candidate.links for candidate in world.cluster.snapshot()]
+
+
+def test_connections_that_are_dropped_without_close_are_not_counted():
+    world = World()
+    kept = [World.connect(another(world)) for _ in range(2)]
+    for _ in range(12):
+        another(world).connect().cursor().execute("select 1")
+    gc.collect()
+
+    assert links(world) == [2, 0, 0]
+    for each in kept:
+        each.failover.close()
+    assert links(world) == [0, 0, 0]
+
+
+def another(world):
+    """Another connection to the same cluster."""
+    made = World()
+    made.cluster = made.failover.cluster = world.cluster
+    return made

@@ -1,5 +1,6 @@
 """Who is picked, and what is noted."""
 
+import gc
 import random
 
 import pytest
@@ -8,13 +9,21 @@ from impala_ha._health import Breaker, State
 from impala_ha._model import Coordinator
 from impala_ha._roster import Roster
 from impala_ha.policies import Ordered
+from impala_ha.testing.fakes import FakeDriver
 
 A, B, C = (Coordinator(host) for host in "abc")
 
 
-def roster(*coordinators, policy=None):
+class Lab(Roster):
+    """A roster with one policy, as a cluster has it."""
+
+    def pick(self, *rest, **how):
+        return super().pick(Ordered(), *rest, **how)
+
+
+def roster(*coordinators):
     rules = Breaker(ejection=5, max_ejection=300, jitter=0)
-    return Roster(coordinators or (A, B, C), policy or Ordered(), rules, random.Random(7))
+    return Lab(coordinators or (A, B, C), rules, random.Random(7))
 
 
 def states(found, now):
@@ -23,7 +32,7 @@ def states(found, now):
 
 def test_an_empty_roster_is_refused():
     with pytest.raises(ValueError, match="at least one coordinator"):
-        Roster((), Ordered(), Breaker(), random.Random(7))
+        Roster((), Breaker(), random.Random(7))
 
 
 def test_the_policy_chooses_among_the_well():
@@ -65,6 +74,16 @@ def test_ones_own_zone_comes_first_as_long_as_one_of_it_is_well():
     assert A == found.pick(0.0, zone="east")
 
 
+def test_who_asks_for_no_zone_prefers_nobody():
+    """A coordinator without a zone is not in the zone of a client without one."""
+    east, west = Coordinator("a", zone="east"), Coordinator("b", zone="west")
+    found = roster(east, west, C)
+
+    assert east == found.pick(0.0)
+    assert east == found.pick(0.0, zone="")
+    assert west == found.pick(0.0, zone="west")
+
+
 def test_a_trial_is_for_one_caller():
     found = roster()
     found.failed(A, 0.0)
@@ -81,15 +100,15 @@ def test_a_trial_that_says_nothing_makes_room_for_the_next():
     assert A == found.pick(5.0)
 
 
-def test_a_success_heals_and_a_second_failure_ejects_for_longer():
+def test_a_success_heals_and_a_second_failure_ejects_once_more():
     found = roster()
     found.failed(A, 0.0)
     found.failed(A, 5.0)
-    assert [State.EJECTED, State.HEALTHY, State.HEALTHY] == states(found, 14.9)
+    assert [State.EJECTED, State.HEALTHY, State.HEALTHY] == states(found, 5.9)
 
     found.succeeded(A)
 
-    assert [State.HEALTHY] * 3 == states(found, 14.9)
+    assert [State.HEALTHY] * 3 == states(found, 5.9)
 
 
 def test_one_that_shuts_down_says_so():
@@ -107,12 +126,48 @@ def test_candidates_tell_how_long_they_are_left_alone():
     assert [0.0, 0.0, 0.0] == [candidate.ejected_for for candidate in found.candidates(9.0)]
 
 
-def test_links_are_counted_up_and_down():
-    found = roster()
-    for coordinator, change in ((A, +1), (B, +1), (B, +1), (A, -1)):
-        found.linked(coordinator, change)
+def links(found):
+    return [candidate.links for candidate in found.candidates(0.0)]
 
-    assert [0, 2, 0] == [candidate.links for candidate in found.candidates(0.0)]
+
+def opened(coordinator):
+    return FakeDriver().open(coordinator, "etl", {}, 10)
+
+
+def test_links_are_counted_until_they_are_detached():
+    found, one, two = roster(), opened(A), opened(B)
+    found.attach(one)
+    found.attach(two)
+    assert [1, 1, 0] == links(found)
+
+    found.detach(one)
+    found.detach(one)
+
+    assert [0, 1, 0] == links(found)
+
+
+def test_a_link_that_was_dropped_is_counted_no_more():
+    found, kept = roster(), opened(B)
+    found.attach(kept)
+    for _ in range(12):
+        found.attach(opened(A))
+    gc.collect()
+
+    assert [0, 1, 0] == links(found)
+
+
+def test_a_child_counts_neither_its_parents_links_nor_its_trials():
+    found, link = roster(), opened(B)
+    found.attach(link)
+    found.failed(A, 0.0)
+    assert A == found.pick(6.0)
+
+    found.forked()
+
+    assert [0, 0, 0] == links(found)
+    assert A == found.pick(6.0), "its parent's trial is none of its own"
+    found.detach(link)
+    assert [0, 0, 0] == links(found)
 
 
 @pytest.mark.parametrize(
@@ -129,5 +184,7 @@ def test_news_of_a_stranger_change_nothing():
     found.failed(stranger, 0.0)
     found.undecided(stranger)
     found.succeeded(stranger)
+    found.attach(opened(stranger))
+    found.detach(opened(stranger))
 
     assert [A, B, C] == [candidate.coordinator for candidate in found.candidates(0.0)]

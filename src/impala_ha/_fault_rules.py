@@ -121,6 +121,15 @@ FAULT_RULES: tuple[FaultRule, ...] = (
     *_HTTP,
     FaultRule("any other answer", (Error,), _EVERYWHERE, _MORE, Fault.QUERY),
     *_OPEN,
+    FaultRule(
+        "no such host",
+        _TRANSPORT,
+        _UNSENT,
+        # EAI_NONAME and EAI_NODATA of Linux and of macOS; EAI_AGAIN may pass.
+        r"failed to resolve sockaddr for .*: (?:\[Errno (?:-2|-5|8|7)\]|encoding with 'idna')"
+        + _MORE,
+        Fault.UNRESOLVED,
+    ),
     FaultRule("connection failed", _TRANSPORT, _UNSENT, _MORE, Fault.UNREACHABLE),
     FaultRule("connection lost", _TRANSPORT, SENT, _MORE, Fault.LOST),
 )

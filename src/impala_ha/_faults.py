@@ -63,6 +63,7 @@ class Fault(enum.Enum):
     METADATA = ("could not load the metadata of a table", True, False, False, False)
     EXECUTORS = ("could not finish the statement", True, True, False, False)
     STALE = ("has not heard of our own change yet", True, False, False, False)
+    UNRESOLVED = ("has a name that does not resolve", True, False, True, True)
     MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
     UNTRUSTED = ("showed a certificate that is not trusted", True, False, False, True)
     MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
@@ -80,7 +81,7 @@ class Fault(enum.Enum):
     @property
     def lasting(self) -> bool:
         """Would the same coordinator say the same a moment later, so that once is enough?"""
-        return self in (Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH)
+        return self in (Fault.UNRESOLVED, Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH)
 
     @property
     def counted(self) -> bool:

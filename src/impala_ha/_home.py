@@ -88,7 +88,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             configuration = wanted.whole() if failover.impala else wanted.configuration
             first = (wanted.user, configuration)
             return failover.run(call, at, home=home, first=first, trail=self._trail)
-        except errors.Error:
+        except errors.Error as error:
+            errors.shorten(error)
             raise
         except BaseException as error:
             if interrupted(error):

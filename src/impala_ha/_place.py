@@ -165,6 +165,7 @@ class Place:
             self.link, self.impala = got, got.impala
             self._opened.add(got)
             self.cluster.linked(got.coordinator, +1)
+            self.cluster.opened(got.coordinator)
             self.cluster.trust(self.driver.credentials)
         return outcomes
 

@@ -85,6 +85,12 @@ class Roster:
                 health, now, self._rng, draining=draining
             )
 
+    def ejected_for(self, coordinator: Coordinator, now: float) -> float | None:
+        """For how many seconds more *coordinator* is left alone; None while it is well."""
+        health = self._health.get(coordinator)
+        until = health.ejected_until if health else None
+        return None if until is None else max(0.0, until - now)
+
     def succeeded(self, coordinator: Coordinator) -> None:
         """Note an answer."""
         if coordinator in self._health:

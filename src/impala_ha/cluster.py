@@ -63,6 +63,7 @@ class Cluster:
             policy = POLICIES[policy](self.rng)
         self._roster = Roster(self.coordinators, policy, breaker, self.rng)
         self._trusted: set[object] = set()
+        self._opened: set[Coordinator] = set()
         self._lock = threading.RLock()  # a policy may ask for a snapshot
         _EVERY.add(self)
 
@@ -87,16 +88,25 @@ class Cluster:
         """
         coordinator, fault = attempt.coordinator, attempt.fault
         with self._lock:
+            now = self.clock.now()
+            before = self._roster.ejected_for(coordinator, now)
             if fault is None:
                 self._roster.succeeded(coordinator)
             elif fault.blames:
                 draining = fault is Fault.DRAINING
-                self._roster.failed(coordinator, self.clock.now(), draining=draining)
+                self._roster.failed(coordinator, now, draining=draining)
             elif leased:
                 self._roster.undecided(coordinator)
+            after = self._roster.ejected_for(coordinator, now)
         told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
-        log = _logs.debug if fault is None else _logs.warning
-        log("%s: %s", told.operation, told, extra={"attempt": told})
+        _logs.debug("%s: %s", told.operation, told, extra={"attempt": told})
+        if before is None and after is not None:
+            about = {"coordinator": coordinator, "state": "ejected"}
+            why = f"{told.reason}: {_logs.one_line(told.text)}"
+            _logs.warning("%s is ejected for %.1f s: it %s", coordinator, after, why, extra=about)
+        elif before is not None and after is None:
+            about = {"coordinator": coordinator, "state": "healthy"}
+            _logs.info("%s is back", coordinator, extra=about)
 
     def release(self, coordinator: Coordinator) -> None:
         """Let another caller try *coordinator*: who picked it last went away without an answer."""
@@ -110,6 +120,14 @@ class Cluster:
     def trust(self, credentials: object) -> None:
         """Note that *credentials* were accepted."""
         self._trusted.add(credentials)
+
+    def opened(self, coordinator: Coordinator) -> None:
+        """Note that *coordinator* was connected to."""
+        self._opened.add(coordinator)
+
+    def was_open(self, coordinator: Coordinator) -> bool:
+        """Has *coordinator* been connected to once in this process?"""
+        return coordinator in self._opened
 
     def linked(self, coordinator: Coordinator, change: int) -> None:
         """Count connections to *coordinator* up or down."""

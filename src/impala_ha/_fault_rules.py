@@ -70,6 +70,13 @@ _OPEN = (
         _MORE + r"(?:S_PRINCIPAL_UNKNOWN|KDC_ERR_SERVICE|has no name)" + _MORE,
         Fault.MISNAMED,
     ),
+    FaultRule(
+        "no ticket for the service",
+        _ANY,
+        _TICKET,
+        r"no ticket for \S+ in the credential cache, and none to ask the KDC with" + _MORE,
+        Fault.NO_TICKET,
+    ),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
     FaultRule(
         "ticket refused", _ANY, _LOGIN, _MORE + r"GSS initiate failed" + _MORE, Fault.MISNAMED

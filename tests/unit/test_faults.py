@@ -481,6 +481,15 @@ HAPPENED = [
     ),
     (
         GSSError(
+            "no ticket for impala/a in the credential cache, and none to ask the KDC with: "
+            "Matching credential not found (filename: /tmp/cc) (KRB5_CC_NOTFOUND), asking for "
+            "impala/a"
+        ),
+        Phase.TICKET,
+        Fault.NO_TICKET,
+    ),
+    (
+        GSSError(
             "No Kerberos credentials available (default cache: FILE:/tmp/krb5cc_0) "
             "(KRB5_CC_NOTFOUND), asking for impala/a"
         ),

@@ -56,7 +56,7 @@ FLOORS = {
     "security": {"_security"},
     "words and lists": {"_options", "_roster", "_hedge", "_verdicts"},
     "tickets": {"_kerberos"},
-    "edges": {"_settings", "_hints", "_transports", "_over_http", "cluster"},
+    "edges": {"_settings", "_hints", "_transports", "_over_http", "_other_protocol", "cluster"},
     "fence": {"_fence"},
     "driver": {"_driver"},
     "witnesses": {"_witnesses"},

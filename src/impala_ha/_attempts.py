@@ -1,13 +1,13 @@
 """
 One call's attempts: whether another may follow, and what the caller is told at the end.
 
-The text of an error is its trail, one line an attempt: who was tried, for how long, how far it
-came, what was said; and then what to do.
+The text of an error has one line a coordinator: how often it was tried, for how long, how far the
+last try came, what was said; and then what to do.  Each attempt is in `errors.Told.attempts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -99,17 +99,34 @@ class Trail:
     Attributes:
         attempts: In order; the last one may be a success.
         deadline: When to stop, in seconds of the clock; counts from the first failure.
+        limit: Seconds that failing over may take.
+        start: When the call began, in seconds of the clock.
+        waiting: Whether nobody is left who has not been asked.
         error: What is raised if the last attempt is the last; None before the first failure.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
     deadline: float = float("inf")
+    limit: float = float("inf")
+    start: float = 0.0
+    waiting: bool = False
     error: Exception | None = None
 
     @property
     def tried(self) -> list[Coordinator]:
         """Where, once for each try."""
         return [attempt.coordinator for attempt in self.attempts]
+
+    @property
+    def lasting(self) -> set[Coordinator]:
+        """Who would say the same again."""
+        last = {attempt.coordinator: attempt.fault for attempt in self.attempts}
+        return {where for where, fault in last.items() if fault is not None and fault.lasting}
+
+    @property
+    def asked(self) -> list[Coordinator]:
+        """As `tried`, and as if those who would say the same again had done so in each round."""
+        return [*self.tried, *(where for where in self.lasting for _ in self.attempts)]
 
     @property
     def counted(self) -> int:
@@ -123,7 +140,8 @@ class Trail:
 
 
 _ADVICE_NOBODY = (
-    "Check that the coordinators run and can be reached (name, port, TLS, authentication)."
+    "Check that the coordinators run and can be reached (name, port, TLS, authentication): "
+    "`{doctor}` with the same options examines each."
 )
 _ADVICE_UNKNOWN = (
     "The statement was not run again. It may have run, or may still run: look at what it should "
@@ -135,7 +153,10 @@ _ADVICE_AGAIN = (
     "have written before you repeat it."
 )
 _ADVICE_RESULT = "Execute the statement again to read its result from the start."
-_ADVICE_DENIED = "No other coordinator was asked: check user, password, ticket and mechanism."
+_ADVICE_DENIED = (
+    "No other coordinator was asked: check user, password, ticket and mechanism "
+    "(`{doctor}` with the same options examines each)."
+)
 
 
 def told_as(  # noqa: PLR0911 - one line a decision
@@ -185,7 +206,7 @@ def deadline_error(call: Call, trail: Trail) -> Exception:
         return final_error(call, trail)
     if last.fault in SAID and isinstance(last.error, errors.Error):
         return cast("Exception", last.error)
-    text = _told(call, trail, _ADVICE_NOBODY)
+    text = _told(call, trail, _ADVICE_NOBODY, ended=f", at its deadline of {trail.limit:g} s")
     return errors.tell(errors.NoCoordinatorLeft, text, last.error, trail.attempts)
 
 
@@ -195,23 +216,46 @@ def interrupted_error(call: Call, trail: Trail, error: Exception) -> Exception:
     return errors.tell(errors.OutcomeUnknown, text, error, trail.attempts)
 
 
-def _told(call: Call, trail: Trail, advice: str) -> str:
-    """One line an attempt, then what to do."""
-    last = trail.attempts[-1]
-    if len(trail.attempts) == 1:
-        lines = [f"{call.operation} failed: {str(last).partition(' ')[2]}"]
+def doctor(coordinators: Iterable[Coordinator]) -> str:
+    """The command that examines *coordinators*."""
+    return f"impala-ha doctor -i {','.join(map(str, dict.fromkeys(coordinators)))}"
+
+
+def by_coordinator(attempts: Iterable[Attempt]) -> Iterator[str]:
+    """One line for each coordinator of *attempts*, which have failed."""
+    found: dict[Coordinator, list[Attempt]] = {}
+    for attempt in attempts:
+        found.setdefault(attempt.coordinator, []).append(attempt)
+    for where, tries in found.items():
+        yield _line(where, tries)
+
+
+def _line(where: Coordinator, tries: list[Attempt]) -> str:
+    """How often, for how long, why at last, and why before."""
+    *earlier, last = tries
+    if not earlier:
+        return last.summary
+    others = dict.fromkeys(each.reason for each in earlier)
+    others.pop(last.reason, None)
+    before = f" (before: {', '.join(others)})" if others else ""
+    seconds = last.since + last.elapsed - tries[0].since
+    return f"{where} ({len(tries)} attempts in {seconds:.2f} s) {last.reason}: {last.text}{before}"
+
+
+def _told(call: Call, trail: Trail, advice: str, ended: str = "") -> str:
+    """One line a coordinator, then what to do."""
+    lines = list(by_coordinator(trail.attempts))
+    if len(trail.attempts) == 1 and not ended:
+        lines = [f"{call.operation} failed: {lines[0]}"]
     else:
-        lines = [f"{call.operation} failed after {len(trail.attempts)} attempts:"]
-        lines += _listed(trail.attempts)
+        times = f"after {_counted(len(trail.attempts), 'attempt')}{ended}"
+        lines = [f"{call.operation} failed {times}:", *(f"- {line}" for line in lines)]
     hints = dict.fromkeys(attempt.hint for attempt in trail.attempts if attempt.hint)
     lines += [f"Hint: {hint}." for hint in hints]
-    return "\n".join([*lines, advice] if advice else lines)
+    if advice:
+        lines.append(advice.replace("{doctor}", doctor(trail.tried)))
+    return "\n".join(lines)
 
 
-def _listed(attempts: list[Attempt], first: int = 6, last: int = 3) -> list[str]:
-    """One line an attempt; of many, those in the middle are counted."""
-    lines = [f"- {attempt}" for attempt in attempts]
-    left_out = len(lines) - first - last
-    if left_out > 1:
-        lines[first:-last] = [f"- ... {left_out} more attempts ..."]
-    return lines
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

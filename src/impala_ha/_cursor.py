@@ -105,7 +105,11 @@ class Cursor(Results):
         self, operation: str, parameters: Any, configuration: Any, idempotent: bool | None
     ) -> None:
         self._check_open()
-        text, overlay = bind(operation, parameters, configuration)
+        try:
+            text, overlay = bind(operation, parameters, configuration)
+        except errors.Error as error:
+            errors.shorten(error)
+            raise
         errand = given(lambda me: me._send(text, overlay, mark), text, idempotent)  # noqa: SLF001
         reads = errand.statement.effect is Effect.READ
         if self._failover.sync_ddl and not reads:

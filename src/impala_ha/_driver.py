@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,6 +29,11 @@ from ._wire import Protocol as Wired
 
 if TYPE_CHECKING:
     from ._over_http import OverHttp
+
+
+_NOBODY_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
+_HUNG_UP = re.compile(r"EOF|read 0 bytes|reset|Broken pipe|handshake|read timeout")
+_ASKING = 2.0  # seconds for finding out what a port speaks
 
 
 class Driver(Protocol):
@@ -64,6 +70,22 @@ class Driver(Protocol):
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
+
+    def other_protocol(
+        self, coordinator: Coordinator, phase: Phase, text: str, limit: float
+    ) -> str:
+        """
+        What it speaks instead, where opening failed in *phase* with *text*.
+
+        Args:
+            coordinator: Which.
+            phase: How far opening it had come.
+            text: What was said.
+            limit: Seconds for finding out.
+
+        Returns:
+            What to change; empty if nobody can tell.
+        """
 
 
 class ImpylaDriver:
@@ -140,7 +162,7 @@ class ImpylaDriver:
             finally:
                 service.client.wire.close()
         except CallFailed as error:
-            gone = classify(error.__cause__ or error, error.phase) is Fault.UNREACHABLE
+            gone = classify(error.__cause__ or error, error.phase) in _NOBODY_THERE
             return str(error) if gone or error.phase.sent else ""
         except errors.Error:
             return ""
@@ -174,6 +196,34 @@ class ImpylaDriver:
         ):  # no file can be opened any more, or the package was replaced
             return ""
         return hint(Failure(coordinator, self._options, phase, text))
+
+    def other_protocol(
+        self, coordinator: Coordinator, phase: Phase, text: str, limit: float
+    ) -> str:
+        """
+        What it speaks instead, where opening failed in *phase* with *text*.
+
+        Args:
+            coordinator: Which.
+            phase: How far opening it had come.
+            text: What was said.
+            limit: Seconds for finding out.
+
+        Returns:
+            What to change; empty if nobody can tell.
+        """
+        options = self._options
+        begun = phase in (Phase.LOGIN, Phase.OPEN) or (phase is Phase.CONNECT and options.use_ssl)
+        if not begun or not _HUNG_UP.search(text):
+            return ""
+        if options.use_http_transport and not self._over_http.is_direct(coordinator):
+            return ""  # the proxy would answer
+        try:
+            from ._other_protocol import other_protocol  # noqa: PLC0415 - as above
+        except (ImportError, OSError):
+            return ""
+        limit = min(limit, _ASKING, options.connect_timeout)
+        return other_protocol(coordinator, options, self._clock, limit)
 
     def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
         """Connect and authenticate, without a session, for what takes *limit* seconds in all."""

@@ -11,8 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from . import errors
-from ._attempts import Call, Trail, deadline_error, final_error, interrupted_error
+from . import _logs, errors
+from ._attempts import (
+    Call,
+    Trail,
+    by_coordinator,
+    deadline_error,
+    doctor,
+    final_error,
+    interrupted_error,
+)
 from ._driver import Driver
 from ._fault_rules import classify, error_text
 from ._faults import Fault, Phase
@@ -78,36 +86,62 @@ class Failover(Place):
         """
         self.check_usable()
         trail = Trail() if trail is None else trail
+        trail.start, trail.limit = self.cluster.clock.now(), self.retry.deadline
+
+        def attempt() -> Got:
+            return self._try(call, work, (home() or self.link, first), trail)
+
+        try:
+            return self._repeated(attempt, call, trail, home)
+        except Spent:
+            ended = deadline_error(call, trail)
+            raise ended from trail.attempts[-1].error
+        except Exception as error:
+            if error is trail.error:
+                errors.shorten(error)
+                raise
+            if from_handler(error) or not (call.writes and trail.may_have_run):
+                raise
+            raise interrupted_error(call, trail, error) from error
+
+    def _repeated(
+        self,
+        attempt: Callable[[], Got],
+        call: Call,
+        trail: Trail,
+        home: Callable[[], Link | None],
+    ) -> Got:
+        """*attempt* once; tenacity is needed, and loaded, only where that failed."""
+        try:
+            return attempt()
+        except Exception as error:
+            if error is not trail.error or not self._again(call, trail):
+                raise
         turns = self.retry.turns(
             self.cluster.clock,
             again=lambda error: error is trail.error and self._again(call, trail),
             wait=lambda: self._wait(trail, home() or self.link),
             deadline=lambda: trail.deadline,
         )
-        try:
-            for turn in turns:
-                with turn:
-                    return self._try(call, work, (home() or self.link, first), trail)
-        except Spent:
-            raise deadline_error(call, trail) from trail.attempts[-1].error
-        except Exception as error:
-            if error is trail.error or from_handler(error):
-                raise
-            if not (call.writes and trail.may_have_run):
-                raise
-            raise interrupted_error(call, trail, error) from error
+        failed = True
+        for turn in turns:
+            with turn:
+                if failed and trail.error:
+                    failed = False
+                    raise trail.error
+                return attempt()
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
 
     def _again(self, call: Call, trail: Trail) -> bool:
         if not call.may_follow(trail.attempts[-1]):
             return False
-        if all(a.fault and a.fault.lasting for a in trail.attempts):
-            return self.cluster.rounds(trail.tried) < 1
+        if trail.lasting.issuperset(self.cluster.coordinators):
+            return False
         return trail.counted < self.retry.runs
 
     def _wait(self, trail: Trail, link: Link | None) -> float:
         """Nothing while somebody has not been asked yet; the same coordinator is given time."""
-        rounds, stay_away = self.cluster.rounds(trail.tried), 0.0
+        rounds, stay_away = self.cluster.rounds(trail.asked), 0.0
         if _busy(trail):
             rounds, stay_away = len(trail.attempts), trail.attempts[-1].retry_after
         elif link is not None:
@@ -123,7 +157,7 @@ class Failover(Place):
     ) -> Got:
         (link, first), start = on, self.cluster.clock.now()
         leased = link is None
-        where = link.coordinator if link else _busy(trail) or self._pick(trail.tried)
+        where = link.coordinator if link else _busy(trail) or self._pick(trail.asked)
         try:
             if link is None:
                 where, found = self._find(call, where, first or self._first, trail)
@@ -146,10 +180,12 @@ class Failover(Place):
                 self.leave(link)
             raise
         took = self.cluster.clock.now() - start
-        attempt = Attempt(call.operation, len(trail.attempts) + 1, where, took)
+        since = start - trail.start
+        attempt = Attempt(call.operation, len(trail.attempts) + 1, where, took, since=since)
         trail.attempts.append(attempt)
         if call.proof:
             self.cluster.report(attempt)
+        self._tell_end(trail)
         return got
 
     def _find(
@@ -157,7 +193,7 @@ class Failover(Place):
     ) -> tuple[Coordinator, Link | Exception]:
         """Open a link to *where*, or to another one that answers sooner."""
         start = self.cluster.clock.now()
-        *failed, last = self.open(where, first, trail.tried, trail.deadline - start)
+        *failed, last = self.open(where, first, trail.asked, trail.deadline - start)
         for outcome in failed:
             assert isinstance(outcome.got, Exception)
             self._note(outcome.got, call, (outcome.coordinator, None, start), trail)
@@ -176,8 +212,12 @@ class Failover(Place):
         where, link, start = at
         now = self.cluster.clock.now()
         phase = link.phase if link else Phase.OPEN
-        tried = Attempt(call.operation, len(trail.attempts) + 1, where, now - start, phase=phase)
+        number, since = len(trail.attempts) + 1, start - trail.start
+        tried = Attempt(call.operation, number, where, now - start, phase=phase, since=since)
         attempt = _judged(tried, error, self.driver, lagging=self.lagging(where, str(error)))
+        if attempt.fault is Fault.UNRESOLVED and self.cluster.was_open(where):
+            # No misspelling: names of pods, say, go and come with them.
+            attempt = replace(attempt, fault=Fault.UNREACHABLE)
         attempt = replace(attempt, doubtful=call.doubts(attempt.fault, attempt.phase or phase))
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
         if attempt.fault is not Fault.QUERY:
@@ -189,6 +229,46 @@ class Failover(Place):
             again = attempt.fault.retry and call.again and trail.counted + 1 < self.retry.runs
             attempt = replace(attempt, ended=call.fence(link, again))
         trail.attempts.append(attempt)
+        if not trail.waiting and call.may_follow(attempt):
+            self._look_around(trail)
+
+    def _look_around(self, trail: Trail) -> None:
+        """Once all have been asked: who would say the same again?  And say who is waited for."""
+        if not _busy(trail) and self.cluster.rounds(trail.tried) < 1:
+            return
+        trail.waiting = True
+        now = self.cluster.clock.now
+        for number, attempt in enumerate(trail.attempts):
+            left = trail.deadline - now()
+            if attempt.fault is Fault.UNREACHABLE and attempt.phase and left > 0:
+                about = attempt.coordinator, attempt.phase, attempt.text
+                if hint := self.driver.other_protocol(*about, left):
+                    sure = replace(attempt, fault=Fault.MISMATCH, hint=hint)
+                    trail.attempts[number] = sure
+        if trail.lasting.issuperset(self.cluster.coordinators):
+            return
+        _logs.warning(
+            "%s waits for %.0f s at most, none is left that was not asked: %s (see `%s`)",
+            trail.attempts[-1].operation,
+            max(0.0, trail.deadline - now()),
+            "; ".join(map(_logs.one_line, by_coordinator(trail.attempts))),
+            doctor(self.cluster.coordinators),
+            extra={"state": "waiting", "attempts": tuple(a.portable() for a in trail.attempts)},
+        )
+
+    def _tell_end(self, trail: Trail) -> None:
+        """Say that a call which had failed was done after all."""
+        *failed, last = trail.attempts
+        if not failed:
+            return
+        failing = self.cluster.clock.now() - last.elapsed - (trail.deadline - trail.limit)
+        _logs.info(
+            "%s went on at %s after %.1f s",
+            last.operation,
+            last.coordinator,
+            max(0.0, failing),
+            extra={"coordinator": last.coordinator, "state": "moved", "attempt": last},
+        )
 
 
 def _busy(trail: Trail) -> Coordinator | None:

@@ -70,6 +70,13 @@ _OPEN = (
         _MORE + r"(?:S_PRINCIPAL_UNKNOWN|KDC_ERR_SERVICE|has no name)" + _MORE,
         Fault.MISNAMED,
     ),
+    FaultRule(
+        "no ticket for the service",
+        _ANY,
+        _TICKET,
+        r"no ticket for \S+ in the credential cache, and none to ask the KDC with" + _MORE,
+        Fault.NO_TICKET,
+    ),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
     FaultRule(
         "ticket refused", _ANY, _LOGIN, _MORE + r"GSS initiate failed" + _MORE, Fault.MISNAMED
@@ -121,6 +128,15 @@ FAULT_RULES: tuple[FaultRule, ...] = (
     *_HTTP,
     FaultRule("any other answer", (Error,), _EVERYWHERE, _MORE, Fault.QUERY),
     *_OPEN,
+    FaultRule(
+        "no such host",
+        _TRANSPORT,
+        _UNSENT,
+        # EAI_NONAME and EAI_NODATA of Linux and of macOS; EAI_AGAIN may pass.
+        r"failed to resolve sockaddr for .*: (?:\[Errno (?:-2|-5|8|7)\]|encoding with 'idna')"
+        + _MORE,
+        Fault.UNRESOLVED,
+    ),
     FaultRule("connection failed", _TRANSPORT, _UNSENT, _MORE, Fault.UNREACHABLE),
     FaultRule("connection lost", _TRANSPORT, SENT, _MORE, Fault.LOST),
 )

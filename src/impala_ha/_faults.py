@@ -63,7 +63,9 @@ class Fault(enum.Enum):
     METADATA = ("could not load the metadata of a table", True, False, False, False)
     EXECUTORS = ("could not finish the statement", True, True, False, False)
     STALE = ("has not heard of our own change yet", True, False, False, False)
+    UNRESOLVED = ("has a name that does not resolve", True, False, True, True)
     MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
+    NO_TICKET = ("has no service ticket here", True, False, False, True)
     UNTRUSTED = ("showed a certificate that is not trusted", True, False, False, True)
     MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
     DENIED = ("did not accept who you are", False, False, False, False)
@@ -80,7 +82,7 @@ class Fault(enum.Enum):
     @property
     def lasting(self) -> bool:
         """Would the same coordinator say the same a moment later, so that once is enough?"""
-        return self in (Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH)
+        return self in _LASTING
 
     @property
     def counted(self) -> bool:
@@ -88,6 +90,9 @@ class Fault(enum.Enum):
         return self.ran or self is Fault.METADATA
 
 
+_LASTING = frozenset(
+    {Fault.UNRESOLVED, Fault.MISNAMED, Fault.NO_TICKET, Fault.UNTRUSTED, Fault.MISMATCH}
+)
 #: What a coordinator says that is there and well; told in its own words once the tries are over.
 SAID = frozenset(
     {

@@ -100,6 +100,12 @@ HINTS: tuple[Hint, ...] = (
         "FILE PRINCIPAL` tries it; a key that was changed in the KDC makes older keytabs useless",
     ),
     Hint(
+        r"none to ask the KDC with",
+        _ticket,
+        "the credential cache has no ticket-granting ticket, as `klist` shows: `kinit`, or put a "
+        "ticket for each coordinator into it",
+    ),
+    Hint(
         r"CC_NOTFOUND|FCC_NOFILE|NO_CRED",
         _ticket,
         "there is no Kerberos ticket: `kinit`, then `klist` shows it (in the cache that KRB5CCNAME "

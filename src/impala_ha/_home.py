@@ -89,7 +89,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         try:
             first = self._first()
             return self._failover.run(call, at, home=home, first=first, trail=self._trail)
-        except errors.Error:
+        except errors.Error as error:
+            errors.shorten(error)
             raise
         except BaseException as error:
             if interrupted(error):

@@ -33,6 +33,7 @@ from ._steps import Step, passed
 
 Who = tuple[str | None, str]  # a principal and its keytab
 
+_NO_MATCH = "Matching credential not found"
 _WHILE = 30.0  # seconds; libkrb5's own pause between tries to renew
 _HANGS: dict[Who, float] = {}  # until when the KDC is not asked to renew somebody's tickets
 
@@ -111,7 +112,7 @@ def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: floa
     except TimeoutError:
         raise late(limit, f"asking for {asked}") from None
     except GSSError as error:
-        raise _explained(error, options) from error.__cause__
+        raise _explained(error, options, asked) from error.__cause__
     _logs.debug("a token for %s after %.3f s", asked, clock.now() - start)
     passed(Step.TICKET)
     return begun
@@ -145,8 +146,17 @@ def _by_keytab(
     return begun
 
 
-def _explained(error: GSSError, options: Options) -> GSSError:
-    """Without the principal in the keytab libkrb5 looks for a cache, and says that it has none."""
+def _explained(error: GSSError, options: Options, asked: str) -> GSSError:
+    """
+    What libkrb5 leaves to be guessed.
+
+    Without the principal in the keytab it looks for a cache, and says that it has none.  A cache
+    in which others left tickets for some services, and none to get more with, is told by the same
+    number as one that is empty.
+    """
+    if not options.keytab and _NO_MATCH in str(error):
+        text = f"no ticket for {asked} in the credential cache, and none to ask the KDC with"
+        return GSSError(f"{text}: {error}", error.name)
     if not options.keytab or error.name != "KRB5_FCC_NOFILE":
         return error
     whose = options.principal or "anybody"

@@ -24,9 +24,20 @@ def debug(text: str, *args: object, **more: Any) -> None:
     log(logging.DEBUG, text, *args, **more)
 
 
+def info(text: str, *args: object, **more: Any) -> None:
+    """Log at INFO."""
+    log(logging.INFO, text, *args, **more)
+
+
 def warning(text: str, *args: object, **more: Any) -> None:
     """Log at WARNING."""
     log(logging.WARNING, text, *args, **more)
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """The first line of *text*, cut where it is longer than *most* characters."""
+    line = text.strip().partition("\n")[0].rstrip()
+    return line if len(line) <= most else f"{line[:most]}..."
 
 
 def log(level: int, text: str, *args: object, **more: Any) -> None:

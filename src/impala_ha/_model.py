@@ -85,6 +85,7 @@ class Attempt:
             that they have not.
         ended: Whether the coordinator certainly runs it no more: its session was closed, or its
             process is gone.
+        since: Seconds from the beginning of the call to that of this try.
     """
 
     operation: str
@@ -99,12 +100,23 @@ class Attempt:
     retry_after: float = 0.0
     doubtful: bool = False
     ended: bool = False
+    since: float = field(default=0.0, compare=False)
 
     def __str__(self) -> str:
-        line = f"#{self.number} {self.coordinator} ({self.elapsed:.2f} s) "
+        return f"#{self.number} {self.summary}"
+
+    @property
+    def summary(self) -> str:
+        """Where, how long and how it ended."""
+        line = f"{self.coordinator} ({self.elapsed:.2f} s) {self.reason}"
+        return line if self.fault is None else f"{line}: {self.text}"
+
+    @property
+    def reason(self) -> str:
+        """What its failure means, and how far it had come."""
         if self.fault is None or self.phase is None:
-            return f"{line}ok"
-        return f"{line}{self.fault.label} {self.phase.value}: {self.text}"
+            return "ok"
+        return f"{self.fault.label} {self.phase.value}"
 
     @property
     def may_have_run(self) -> bool:

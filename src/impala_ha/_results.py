@@ -30,7 +30,11 @@ class Results(Execution):
 
     def _course(self, operation: str, work: Any) -> Any:
         """As below; then no cursor of the connection leaves a session where it is no more."""
-        got = super()._course(operation, work)
+        try:
+            got = super()._course(operation, work)
+        except errors.Error as error:
+            errors.shorten(error)
+            raise
         self._failover.sweep()
         return got
 
@@ -53,7 +57,11 @@ class Results(Execution):
         if self._inside:
             return work(self)
         self._check_open()
-        return self._course(operation, lambda: work(self))
+        try:
+            return self._course(operation, lambda: work(self))
+        except errors.Error as error:
+            errors.shorten(error)
+            raise
 
     def _hand_out(self, operation: str, work: Any, rows: float = float("inf")) -> Any:
         """Do *work*, which gives out *rows* rows; no server is asked for those that are here."""

@@ -30,6 +30,7 @@ class Roster:
         self._health: dict[Coordinator, Health] = {c: Health() for c in coordinators}
         # A connection that is dropped without close() is counted no more once it is collected.
         self._links: dict[Coordinator, WeakSet[Link]] = {c: WeakSet() for c in self._health}
+        self._attached: set[Coordinator] = set()
         if not self._health:
             raise ValueError("a cluster needs at least one coordinator")
 
@@ -89,6 +90,12 @@ class Roster:
                 health, now, self._rng, draining=draining
             )
 
+    def ejected_for(self, coordinator: Coordinator, now: float) -> float | None:
+        """For how many seconds more *coordinator* is left alone; None while it is well."""
+        health = self._health.get(coordinator)
+        until = health.ejected_until if health else None
+        return None if until is None else max(0.0, until - now)
+
     def succeeded(self, coordinator: Coordinator) -> None:
         """Note an answer."""
         if coordinator in self._health:
@@ -103,6 +110,11 @@ class Roster:
         """Count *link*, until it is detached or nobody has it any more."""
         if link.coordinator in self._links:
             self._links[link.coordinator].add(link)
+            self._attached.add(link.coordinator)
+
+    def was_attached(self, coordinator: Coordinator) -> bool:
+        """Was there ever a link to *coordinator*?"""
+        return coordinator in self._attached
 
     def detach(self, link: Link) -> None:
         """Count *link* no more; one that is not counted changes nothing."""

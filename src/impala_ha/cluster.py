@@ -87,16 +87,25 @@ class Cluster:
         """
         coordinator, fault = attempt.coordinator, attempt.fault
         with self._known.lock:
+            now = self.clock.now()
+            before = self._known.roster.ejected_for(coordinator, now)
             if fault is None:
                 self._known.roster.succeeded(coordinator)
             elif fault.blames:
                 draining = fault is Fault.DRAINING
-                self._known.roster.failed(coordinator, self.clock.now(), draining=draining)
+                self._known.roster.failed(coordinator, now, draining=draining)
             elif leased:
                 self._known.roster.undecided(coordinator)
+            after = self._known.roster.ejected_for(coordinator, now)
         told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
-        log = _logs.debug if fault is None else _logs.warning
-        log("%s: %s", told.operation, told, extra={"attempt": told})
+        _logs.debug("%s: %s", told.operation, told, extra={"attempt": told})
+        if before is None and after is not None:
+            about = {"coordinator": coordinator, "state": "ejected"}
+            why = f"{told.reason}: {_logs.one_line(told.text)}"
+            _logs.warning("%s is ejected for %.1f s: it %s", coordinator, after, why, extra=about)
+        elif before is not None and after is None:
+            about = {"coordinator": coordinator, "state": "healthy"}
+            _logs.info("%s is back", coordinator, extra=about)
 
     def release(self, coordinator: Coordinator) -> None:
         """Let another caller try *coordinator*: who picked it last went away without an answer."""
@@ -113,6 +122,10 @@ class Cluster:
         if len(trusted) >= _TRUSTED:
             trusted.clear()  # passwords that change; each is only tried alone once more
         trusted.add(credentials)
+
+    def was_open(self, coordinator: Coordinator) -> bool:
+        """Has *coordinator* been connected to once in this process?"""
+        return self._known.roster.was_attached(coordinator)
 
     def attached(self, link: Link) -> None:
         """Count *link* among the connections to its coordinator, as long as somebody has it."""

@@ -34,6 +34,7 @@ from ._cursor import Cursor
 from ._dictcursor import DictCursor
 from ._health import Breaker
 from ._model import Coordinator
+from ._options import Options
 from ._retry import Retry
 from ._secrets import masked, scrub
 from ._settings import Settings
@@ -228,10 +229,18 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         _only_for_new_clusters(words)
         words.pop("host")
     try:
-        settings = Settings.read(words, os.environ, hosts_known=cluster is not None)
+        cluster, options = _prepared(words, cluster)
     except Exception as error:
         scrub(error)
+        if isinstance(error, errors.ConfigurationError):
+            errors.shorten(error)
         raise
+    return Connection(cluster, options, Retry(deadline=options.deadline))
+
+
+def _prepared(words: Mapping[str, Any], cluster: Cluster | None) -> tuple[Cluster, Options]:
+    """Whom to connect to and how; all that can be wrong with it is found before it is opened."""
+    settings = Settings.read(words, os.environ, hosts_known=cluster is not None)
     options = settings.options
     if options.auth_mechanism == "GSSAPI":
         from . import _kerberos  # noqa: PLC0415 - not each import pays for it
@@ -244,7 +253,7 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         from . import _tls  # noqa: PLC0415 - not each connection is encrypted
 
         _tls.prepare(options, cluster.coordinators)
-    return Connection(cluster, options, Retry(deadline=options.deadline))
+    return cluster, options
 
 
 def _only_for_new_clusters(words: Mapping[str, Any]) -> None:

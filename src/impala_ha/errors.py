@@ -222,6 +222,17 @@ class NoCoordinatorLeft(Told):
     """Every attempt was spent."""
 
 
+def shorten(error: BaseException) -> None:
+    """
+    Take what lies below the caller's frame out of the traceback of *error*.
+
+    Whoever reads that a statement has a syntax error looks for the line of that statement, not
+    for the twenty lines of drivers below it.  What an error stands for keeps its own traceback.
+    """
+    if error.__traceback__ is not None:
+        error.__traceback__.tb_next = None
+
+
 Spoken = TypeVar("Spoken", bound=Told)
 
 

@@ -228,6 +228,35 @@ def expire(realm, cache, until, package):
     until(ended)
 
 
+def got_for(realm, *services):
+    """Put tickets for *services* into the cache, and no ticket-granting ticket."""
+    for service in services:
+        command = ["kinit", "-k", "-t", realm.keytab("etl"), "-S", service, "etl"]
+        subprocess.run(command, check=True, timeout=30)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_tickets_for_some_coordinators_are_good_for_those(two, realm, package):
+    """A scheduler may hand them out without the ticket to get more with."""
+    got_for(realm, "impala/coord2.test")
+
+    with connect(two.kerberos_hosts, package) as connection:
+        assert "coord2.test" == names(connection)[1]
+
+
+@pytest.mark.usefixtures("nobody")
+def test_the_ticket_that_is_missing_is_named(realm, untouched, package):
+    got_for(realm, "impala/lb.test")
+
+    with pytest.raises(NoCoordinatorLeft) as caught:
+        connect(untouched, package, deadline=600)
+
+    assert {Fault.NO_TICKET} == {attempt.fault for attempt in caught.value.attempts}
+    assert 2 == len(caught.value.attempts)
+    assert "no ticket for impala/coord1.test in the credential cache" in str(caught.value)
+    assert "ticket-granting ticket" in str(caught.value)
+
+
 def test_an_expired_ticket(realm, nobody, untouched, package, until):
     expire(realm, nobody, until, package)
 

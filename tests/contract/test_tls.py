@@ -176,7 +176,7 @@ def test_a_server_without_tls_is_told_as_such(certificates):
     with LocalCluster(1) as plain:
         error = refused(plain, BINARY, ca_cert=certificates.ca, deadline=0.1)
 
-    assert "Hint: the server does not speak TLS on this port" in str(error)
+    assert "and no TLS: use_ssl=False" in str(error)
 
 
 def test_a_client_without_tls_is_told_as_such(mixed):

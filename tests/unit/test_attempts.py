@@ -98,6 +98,7 @@ def test_a_trail_tells_where_it_was_and_how_often_the_statement_may_have_run():
         (IDEMPOTENT, attempt(Fault.UNREACHABLE, Phase.CONNECT), errors.CoordinatorLost),
         (Call("fetchone", finished=True), attempt(phase=Phase.FETCH), errors.ResultLost),
         (READ, attempt(Fault.DENIED, Phase.LOGIN), errors.AuthenticationFailed),
+        (READ, attempt(Fault.UNRESOLVED, Phase.CONNECT), errors.NoCoordinatorLeft),
         (READ, attempt(Fault.UNTRUSTED, Phase.CONNECT), errors.NoCoordinatorLeft),
         (READ, attempt(Fault.MISMATCH, Phase.OPEN), errors.NoCoordinatorLeft),
         (READ, attempt(Fault.BUSY, Phase.RUNNING), errors.CoordinatorLost),
@@ -156,7 +157,7 @@ def test_one_attempt_is_told_in_one_line_and_advice():
     ) == str(final_error(READ, trail(attempt())))
 
 
-def test_several_attempts_are_told_one_a_line():
+def test_several_coordinators_are_told_one_a_line():
     text = str(
         final_error(
             WRITE, trail(attempt(Fault.UNREACHABLE, Phase.OPEN), attempt(number=2, host="b"))
@@ -165,24 +166,39 @@ def test_several_attempts_are_told_one_a_line():
 
     first, *lines, advice = text.splitlines()
     assert "execute failed after 2 attempts:" == first
-    assert ["- #1 a:21050", "- #2 b:21050"] == [line[:12] for line in lines]
+    assert ["- a:21050 (0", "- b:21050 (0"] == [line[:12] for line in lines]
     assert "idempotent=True" in advice
 
 
-def test_of_many_attempts_those_in_the_middle_are_counted():
-    found = trail(*(attempt(Fault.UNREACHABLE, Phase.CONNECT, number=n) for n in range(1, 21)))
-
-    lines = str(deadline_error(READ, found)).splitlines()
-
-    assert "- ... 11 more attempts ..." in lines
-    assert ["#1", "#6", "#18", "#20"] == [lines[i].split()[1] for i in (1, 6, 8, 10)]
+def refused(number, host, since):
+    return replace(attempt(Fault.UNREACHABLE, Phase.CONNECT, number=number, host=host), since=since)
 
 
-def test_ten_attempts_are_told_in_full():
-    """A line that counts one attempt would save nothing."""
-    found = trail(*(attempt(Fault.UNREACHABLE, Phase.CONNECT, number=n) for n in range(1, 11)))
+def test_a_coordinator_has_one_line_however_often_it_was_tried():
+    found = trail(*(refused(n, "abc"[n % 3], n) for n in range(31)))
 
-    assert "more attempts" not in str(deadline_error(READ, found))
+    first, *lines = str(deadline_error(READ, replace(found, limit=60.0))).splitlines()
+
+    assert "execute failed after 31 attempts, at its deadline of 60 s:" == first
+    assert [
+        "- a:21050 (11 attempts in 30.50 s) could not be reached connecting: TSocket read 0 bytes",
+        "- b:21050 (10 attempts in 27.50 s) could not be reached connecting: TSocket read 0 bytes",
+        "- c:21050 (10 attempts in 27.50 s) could not be reached connecting: TSocket read 0 bytes",
+    ] == lines[:3]
+    assert 4 == len(lines)
+    assert "`impala-ha doctor -i a:21050,b:21050,c:21050`" in lines[3]
+
+
+def test_what_it_said_before_is_told_too():
+    """Which try may have run must not get lost behind a later one that did not."""
+    found = trail(attempt(), refused(2, "a", 1.0), refused(3, "a", 2.0))
+
+    line = str(deadline_error(WRITE, found)).splitlines()[1]
+
+    assert (
+        "- a:21050 (3 attempts in 2.50 s) could not be reached connecting: TSocket read 0 bytes "
+        "(before: stopped answering after the statement was sent)"
+    ) == line
 
 
 def test_hints_are_told_once_each():
@@ -193,6 +209,16 @@ def test_hints_are_told_once_each():
     lines = str(final_error(READ, found)).splitlines()
 
     assert ["Hint: look here.", "Hint: look there."] == lines[-2:]
+
+
+def test_who_would_say_the_same_again_counts_as_asked_in_each_round():
+    found = trail(
+        attempt(Fault.UNRESOLVED, Phase.CONNECT, host="typo"),
+        attempt(Fault.UNREACHABLE, Phase.CONNECT, host="b"),
+    )
+
+    assert {Coordinator("typo")} == found.lasting
+    assert ["typo", "b", "typo", "typo"] == [where.host for where in found.asked]
 
 
 def test_when_all_is_spent_the_advice_is_to_check_the_coordinators():

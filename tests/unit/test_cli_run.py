@@ -303,12 +303,43 @@ def test_who_waits_for_a_coordinator_is_soon_told_why(notes, capsys):
     )
 
 
-def test_an_outage_under_a_statement_is_told_when_the_second_round_begins(notes, capsys):
-    lost = [(A, Fault.LOST, "x"), (B, Fault.LOST, "y"), (A, Fault.LOST, "z"), (B, Fault.LOST, "z")]
+def waits(operation, *tries):
+    """The library's word that nobody is left who has not been asked."""
+    attempts = tuple(
+        Attempt(operation, number, coordinator, 0.1, fault, Phase.SENT, None, text)
+        for number, (coordinator, fault, text) in enumerate(tries, 1)
+    )
+    about = {"state": "waiting", "attempts": attempts}
+    logging.getLogger("impala_ha").warning("%s waits", operation, extra=about)
+
+
+def test_an_outage_under_a_statement_is_told_when_all_were_asked(notes, capsys):
+    lost = [(A, Fault.LOST, "x"), (B, Fault.LOST, "y"), (A, Fault.LOST, "z")]
     heard("execute", notes, *lost)
+    waits("execute", *lost)
+    waits("execute", *lost)
 
     (line,) = capsys.readouterr().err.splitlines()
     assert "(a:21050 stopped answering (z); b:21050 stopped answering (y)); trying on" in line
+
+
+def test_while_a_connection_is_opened_it_is_told_if_it_goes_on_so(notes, capsys):
+    waits("connect", (A, Fault.UNREACHABLE, "refused"))
+    assert not capsys.readouterr().err
+
+    notes._tell_why()
+
+    assert "(a:21050 could not be reached (refused))" in capsys.readouterr().err
+
+
+def test_what_the_library_says_of_its_coordinators_is_not_said_twice(notes, capsys):
+    heard("execute", notes, (A, Fault.LOST, "x"), (B, None, ""))
+    told = Attempt("execute", 2, B, 0.1)
+    about = {"attempt": told, "coordinator": B, "state": "moved"}
+    logging.getLogger("impala_ha").info("execute went on", extra=about)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("went on at b:21050")
 
 
 def test_a_statement_that_goes_on_elsewhere_is_not_waited_for(notes, capsys):
@@ -327,7 +358,7 @@ def test_who_waits_in_silence_is_told_what_to_check(notes, capsys):
     assert capsys.readouterr().err == (
         "impala-connect: no coordinator is there so far (each is silent); trying on until"
         " --deadline: check names and ports (21050, with --protocol=hs2-http 28000), --protocol"
-        " and --ssl\n"
+        " and --ssl; `impala-ha doctor` with the same -i examines each\n"
     )
 
 

@@ -81,18 +81,30 @@ def test_rounds_and_links_are_the_rosters():
     assert [0, 0] == [candidate.links for candidate in cluster.snapshot()]
 
 
-def test_each_attempt_is_one_line_in_the_log(caplog):
+def test_attempts_are_for_debugging_and_changes_of_a_coordinator_are_told(caplog):
     caplog.set_level(logging.DEBUG, "impala_ha")
     cluster, failed = made(), attempt(Fault.UNREACHABLE)
 
     cluster.report(failed)
+    cluster.report(failed)
+    cluster.report(attempt())
     cluster.report(attempt())
 
+    once = "connect: #1 a:21050 (0.50 s) could not be reached connecting: refused"
+    well = (logging.DEBUG, "connect: #1 a:21050 (0.50 s) ok")
+    ejected = "a:21050 is ejected for 5.3 s: it could not be reached connecting: refused"
     assert [
-        (logging.WARNING, "connect: #1 a:21050 (0.50 s) could not be reached connecting: refused"),
-        (logging.DEBUG, "connect: #1 a:21050 (0.50 s) ok"),
+        (logging.DEBUG, once),
+        (logging.WARNING, ejected),
+        (logging.DEBUG, once),
+        well,
+        (logging.INFO, "a:21050 is back"),
+        well,
     ] == [(record.levelno, record.getMessage()) for record in caplog.records]
     assert failed.portable() == caplog.records[0].attempt
+    assert [(A, "ejected"), (A, "healthy")] == [
+        (record.coordinator, record.state) for record in caplog.records if hasattr(record, "state")
+    ]
 
 
 def test_it_shows_how_everyone_is():

@@ -1,10 +1,13 @@
 """The loop at its edges: what lasts, what is not ours to judge, what a fork leaves."""
 
+import logging
 import os
 import random
+import re
 import ssl
 
 import pytest
+from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State, errors
 from impala_ha._attempts import Call, Trail
@@ -28,6 +31,10 @@ class World:
             rng=random.Random(7),
         )
         self.failover = Failover(self.cluster, self.driver, Retry(), first=("etl", {}))
+
+    def down(self, *hosts):
+        for host in "abc":
+            self.driver[host].down = host in hosts
 
     def connect(self):
         return self.failover.run(CONNECT, lambda link: link)
@@ -60,6 +67,131 @@ def test_a_failure_that_lasts_on_one_is_none_of_the_others(world):
     world.driver["a"].script["connect"].append(untrusted())
 
     assert Coordinator("b") == world.connect().coordinator
+
+
+def unresolved():
+    text = "failed to resolve sockaddr for typo:21050: [Errno -2] Name or service not known"
+    return CallFailed(Phase.CONNECT, TTransportException(TTransportException.NOT_OPEN, text))
+
+
+def hung_up():
+    eof = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
+    return CallFailed(Phase.OPEN, eof)
+
+
+def test_names_that_nobody_knows_are_looked_up_once(world):
+    for host in "abc":
+        world.driver[host].script["connect"].extend([unresolved()] * 5)
+
+    with pytest.raises(errors.NoCoordinatorLeft, match="Name or service not known"):
+        world.connect()
+
+    assert ["a", "b", "c"] == world.driver.opened
+
+
+def test_what_lasts_may_differ_from_one_to_the_other(world):
+    world.driver["a"].script["connect"].append(untrusted())
+    for host in "bc":
+        world.driver[host].script["connect"].append(unresolved())
+
+    with pytest.raises(errors.NoCoordinatorLeft):
+        world.connect()
+
+    assert ["a", "b", "c"] == world.driver.opened
+
+
+def test_beside_a_misspelt_name_the_others_are_waited_for(world):
+    world.driver["a"].script["connect"].extend([unresolved()] * 100)
+    world.down("b", "c")
+
+    with pytest.raises(errors.NoCoordinatorLeft) as caught:
+        world.connect()
+
+    assert 1 == world.driver.opened.count("a")
+    assert world.driver.opened.count("b") > 3 < world.driver.opened.count("c")
+    assert "- a:21050 (0.00 s) has a name that does not resolve" in str(caught.value)
+    assert world.clock.time - 1000 > 30
+
+
+def test_a_name_that_did_resolve_once_may_do_so_again(world):
+    """The names of pods go and come with them."""
+    world.failover.leave(world.connect())
+    for host in "abc":
+        world.driver[host].script["connect"].append(unresolved())
+
+    world.connect()
+
+    assert ["a", "a", "b", "c", "a"] == world.driver.opened
+
+
+def test_what_speaks_another_protocol_is_asked_once(world):
+    for host in "abc":
+        world.driver[host].script["connect"].extend([hung_up()] * 5)
+        world.driver.others[host] = "the port speaks HTTP: use_http_transport=True"
+
+    with pytest.raises(errors.NoCoordinatorLeft) as caught:
+        world.connect()
+
+    assert ["a", "b", "c"] == world.driver.opened
+    assert {Fault.MISMATCH} == {attempt.fault for attempt in caught.value.attempts}
+    assert "Hint: the port speaks HTTP: use_http_transport=True." in str(caught.value)
+
+
+def test_who_hung_up_and_may_only_be_restarting_is_waited_for(world):
+    for host in "abc":
+        world.driver[host].script["connect"].append(hung_up())
+
+    world.connect()
+
+    assert 4 == len(world.driver.opened)
+
+
+def test_nobody_is_asked_what_it_speaks_after_the_deadline(world):
+    world.failover.retry = Retry(deadline=1e-9)
+    for host in "abc":
+        world.driver[host].script["connect"].extend([hung_up()] * 5)
+        world.driver.others[host] = "the port speaks HTTP: use_http_transport=True"
+    world.clock.now = iter(range(1000, 2000)).__next__
+
+    with pytest.raises(errors.NoCoordinatorLeft) as caught:
+        world.connect()
+
+    assert "speaks HTTP" not in str(caught.value)
+
+
+@pytest.fixture
+def log(caplog):
+    caplog.set_level(logging.INFO, "impala_ha")
+    return caplog
+
+
+def test_the_first_round_in_vain_is_told_at_once(world, log):
+    world.down("a", "b", "c")
+
+    with pytest.raises(errors.NoCoordinatorLeft):
+        world.connect()
+
+    *ejected, waits = log.records
+    assert ["ejected"] * 3 == [record.state for record in ejected]
+    assert ("waiting", logging.WARNING) == (waits.state, waits.levelno)
+    assert "connect waits for 60 s at most" in waits.getMessage()
+    assert "`impala-ha doctor -i a:21050,b:21050,c:21050`" in waits.getMessage()
+    assert 3 == len(waits.attempts)
+
+
+def test_a_failover_is_followed_in_the_log(world, log):
+    world.down("a")
+    world.connect()
+    world.down()
+    world.clock.time += 7
+    world.failover.leave(world.failover.link)
+    world.connect()
+
+    told = [record.getMessage() for record in log.records]
+    assert 3 == len(told)
+    assert re.match(r"a:21050 is ejected for 5\.\d s: it could not be reached connecting", told[0])
+    assert ["connect went on at b:21050 after 0.0 s", "a:21050 is back"] == told[1:]
+    assert ("moved", Coordinator("b")) == (log.records[1].state, log.records[1].coordinator)
 
 
 @pytest.mark.parametrize(

@@ -316,6 +316,11 @@ def transport(kind, text):
     return TTransportException(kind, text)
 
 
+def unresolved(why):
+    text = f"failed to resolve sockaddr for coord:21050: {why}"
+    return TTransportException(TTransportException.NOT_OPEN, text)
+
+
 def alert(reason):
     """As thrift tells it: the words are in what it keeps beside its own."""
     inner = ssl.SSLError(1, f"[SSL: {reason}] {reason.lower()} (_ssl.c:2580)")
@@ -362,6 +367,13 @@ HAPPENED = [
     (transport(TTransportException.TIMED_OUT, "read timeout"), Phase.RUNNING, Fault.LOST),
     (ConnectionRefusedError(111, "Connection refused"), Phase.CONNECT, Fault.UNREACHABLE),
     (socket.gaierror(-2, "Name or service not known"), Phase.CONNECT, Fault.UNREACHABLE),
+    (unresolved("[Errno -2] Name or service not known"), Phase.CONNECT, Fault.UNRESOLVED),
+    (unresolved("[Errno -5] No address associated with hostname"), Phase.OPEN, Fault.UNRESOLVED),
+    (unresolved("[Errno 8] nodename nor servname provided"), Phase.CONNECT, Fault.UNRESOLVED),
+    (unresolved("encoding with 'idna' codec failed"), Phase.CONNECT, Fault.UNRESOLVED),
+    (unresolved("[Errno -3] Temporary failure"), Phase.CONNECT, Fault.UNREACHABLE),
+    (unresolved("[Errno -4] Non-recoverable failure"), Phase.CONNECT, Fault.UNREACHABLE),
+    (unresolved("the name service did not answer"), Phase.CONNECT, Fault.UNREACHABLE),
     (TimeoutError("timed out"), Phase.CONNECT, Fault.UNREACHABLE),
     (ConnectionResetError(104, "Connection reset by peer"), Phase.UNSENT, Fault.UNREACHABLE),
     (ConnectionResetError(104, "Connection reset by peer"), Phase.SENT, Fault.LOST),
@@ -466,6 +478,15 @@ HAPPENED = [
         GSSError("10.0.0.1 has no name ([Errno -2] Name or service not known)"),
         Phase.TICKET,
         Fault.MISNAMED,
+    ),
+    (
+        GSSError(
+            "no ticket for impala/a in the credential cache, and none to ask the KDC with: "
+            "Matching credential not found (filename: /tmp/cc) (KRB5_CC_NOTFOUND), asking for "
+            "impala/a"
+        ),
+        Phase.TICKET,
+        Fault.NO_TICKET,
     ),
     (
         GSSError(

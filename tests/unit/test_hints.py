@@ -47,6 +47,13 @@ CASES = [
         GSSAPI,
         "a",
         Phase.TICKET,
+        "no ticket for impala/a in the credential cache, and none to ask the KDC with: x",
+        "no ticket-granting ticket",
+    ),
+    (
+        GSSAPI,
+        "a",
+        Phase.TICKET,
         "No Kerberos credentials available (default cache: /tmp/x) (KRB5_CC_NOTFOUND)",
         "there is no Kerberos ticket",
     ),

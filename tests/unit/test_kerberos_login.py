@@ -71,6 +71,18 @@ def test_no_ticket_is_told(realm):
         token()
 
 
+def test_the_service_whose_ticket_is_missing_is_named(realm):
+    missing = "Matching credential not found (filename: /tmp/cc)"
+    realm.refusals.append((missing, -1765328243))
+
+    with pytest.raises(GSSError) as caught:
+        token()
+
+    assert str(caught.value).startswith(
+        f"no ticket for impala/a in the credential cache, and none to ask the KDC with: {missing}"
+    )
+
+
 def test_a_package_that_is_not_there_is_told_before_anything_is_opened(realm, monkeypatch):
     _kerberos.check(Options(auth_mechanism="GSSAPI"))
     monkeypatch.setitem(sys.modules, "gssapi", None)

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 _NAME = "impala-connect"
 _OPENING = frozenset({"connect", "cursor"})
-_ADVICE = "check names and ports (21050, with --protocol=hs2-http 28000), --protocol and --ssl"
+_ADVICE = (
+    "check names and ports (21050, with --protocol=hs2-http 28000), --protocol and --ssl; "
+    "`impala-ha doctor` with the same -i examines each"
+)
 _AS_OPTIONS = {
     "use_http_transport=True": "--protocol=hs2-http",
+    "use_http_transport=False": "--protocol=hs2",
     "use_ssl=True": "--ssl",
     "use_ssl=False": "no --ssl",
 }
@@ -84,9 +88,7 @@ class Notes(logging.Handler):
         failed = {attempt.coordinator: attempt for attempt in list(self._failed)}
         lost = "; ".join(map(_loss, failed.values())) or "each is silent"
         hints = dict.fromkeys(attempt.hint for attempt in failed.values() if attempt.hint)
-        advice = "; ".join(hints) or _ADVICE
-        for word, option in _AS_OPTIONS.items():
-            advice = advice.replace(word, option)
+        advice = as_options("; ".join(hints) or _ADVICE)
         self.warning(
             f"no coordinator is there so far ({lost}); trying on until --deadline: {advice}"
         )
@@ -120,28 +122,43 @@ class Notes(logging.Handler):
         if attempt is None:
             if getattr(record, "notice", False):
                 self.warning(record.getMessage())
+            elif getattr(record, "state", None) == "waiting":
+                self._wait_on(record)
             return
         self.detail(f"Attempt: {attempt.operation} {attempt}")
         if attempt.number == 1:  # of another call
             self._failed.clear()
             self._told = False
         if attempt.fault is not None:
-            again = [each.coordinator for each in self._failed].count(attempt.coordinator) == 1
             self._failed.append(attempt)
             if self._silent:
                 self._tell_why()  # now there is something to tell
-            elif again and attempt.operation not in _OPENING and not self._told:
-                self._tell_why()  # a statement that runs elsewhere may well take long
             return
+        if hasattr(record, "state"):
+            return  # told when it was reported
         self.answered()
         if self._failed:
             self.warning(_story(self._failed, attempt))
+
+    def _wait_on(self, record: logging.LogRecord) -> None:
+        """All were asked in vain: while opening a connection, that is told if it goes on so."""
+        self._failed = list(getattr(record, "attempts", ()))
+        opening = {attempt.operation for attempt in self._failed} <= _OPENING
+        if self._silent or not (opening or self._told):
+            self._tell_why()
 
     def _show_warning(self, message: Warning | str, *_: Any, **__: Any) -> None:
         text = str(message)
         if text not in self._warned:
             self._warned.add(text)
             self.warning(f"warning: {text}")
+
+
+def as_options(text: str) -> str:
+    """*text* with the options of `connect` as those of the command line."""
+    for word, option in _AS_OPTIONS.items():
+        text = text.replace(word, option)
+    return text
 
 
 def _put(line: str) -> None:

@@ -17,6 +17,7 @@ from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
 from impala_ha._home import printed_id
 from impala_ha.errors import Error, InterfaceError
 
+from ._notes import as_options
 from ._script import as_sql
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
         connection = connect(**request.connect)
     except Error as error:
         notes.answered()
-        notes.error(str(error))
+        notes.error(as_options(str(error)))
         return MISUSE if isinstance(error, InterfaceError) else FAILURE
     notes.answered()
     notes.detail(f"Connected to {connection.coordinator}")

@@ -67,6 +67,7 @@ class FakeDriver:
         sends_password: What `judge` is told.
         credentials: What must have worked once before two are asked at once.
         revives: Whether a broken link can be connected anew, as with a real coordinator.
+        others: By host, what it speaks instead of what it was asked for.
     """
 
     def __init__(self) -> None:
@@ -77,6 +78,7 @@ class FakeDriver:
         self.sends_password = False
         self.credentials: object = None
         self.revives = False
+        self.others: dict[str, str] = {}
 
     def __getitem__(self, host: str) -> FakeCoordinator:
         return self.hosts.setdefault(host, FakeCoordinator(host))
@@ -128,6 +130,16 @@ class FakeDriver:
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:  # noqa: ARG002
         """Nothing: what happens here is made up."""
         return ""
+
+    def other_protocol(
+        self,
+        coordinator: Coordinator,
+        phase: Phase,  # noqa: ARG002
+        text: str,  # noqa: ARG002
+        limit: float,  # noqa: ARG002
+    ) -> str:
+        """What `others` has of it."""
+        return self.others.get(coordinator.host, "")
 
 
 def _revive(client: FakeClient, server: FakeCoordinator) -> bool:

@@ -163,8 +163,8 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
             asked as well; the first answer is taken. With a password only once it has worked.
             0: never; 0.25.
         probe_after: Seconds of silence in a call after which the coordinator is probed on a second
-            connection; given up when two probes in a row get no answer. 0: never; 15. Not over
-            HTTP.
+            connection; given up when two probes in a row get no answer. 0: never; 15. An answer
+            that has begun goes on within twice that time (60 seconds if 0), or is lost.
         deadline: Seconds that one call may spend on failing over; 60.
         metadata_lag: Seconds after its own DDL or write in which a connection that moved retries a
             "table does not exist" there; 10.

@@ -123,13 +123,15 @@ class ImpylaDriver:
         service.revive = lambda limit: self._revive(client, coordinator, user, limit)
         if self._options.use_http_transport:
             service.pause = self._over_http.pause
-        return Link(coordinator, service, (user, configuration, session))
+        first = (user, configuration, session)
+        return Link(coordinator, service, first, self._options.connect_timeout)
 
     def _settle(self, wire: Any, coordinator: Coordinator, user: str) -> None:
         """From opening to everyday life: the caller's time-out, and an eye on silence."""
         wire.disarm()
         if self._options.probe_after:
             wire.silence = self._options.probe_after
+            wire.stall = 2 * self._options.probe_after
             wire.watch = lambda: self.probe(coordinator, user)
 
     def _revive(self, client: Client, coordinator: Coordinator, user: str, limit: float) -> bool:

@@ -10,7 +10,8 @@ which gets one more request, with another login where there is one.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from thrift.protocol.TProtocol import TProtocolException
@@ -26,6 +27,7 @@ from ._refusal import Refused, seconds_until, told_headers
 from ._sockets import Socket
 
 _LONGEST_PAGE = 2**16  # bytes of an error page that are read
+_BRIEFLY = 0.2  # seconds in which what nobody needs must have come, to be read
 _FRESH = 1.0  # seconds in which nobody ends a connection for being idle
 _OK, _NOT_OK, _WHO_ARE_YOU, _CONFUSED = 200, 300, 401, 500
 
@@ -52,13 +54,14 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
     A transport of Thrift, and the wire of a `Client`.
 
     Attributes:
-        deadline, written, watch, silence: As `Socket` has them, which carries it.
+        deadline, written, watch, silence, stall: As `Socket` has them, which carries it.
     """
 
     deadline = _of_the_socket("deadline")
     written = _of_the_socket("written")
     watch = _of_the_socket("watch")
     silence = _of_the_socket("silence")
+    stall = _of_the_socket("stall")
     peer = _of_the_socket("peer")
 
     def __init__(
@@ -78,7 +81,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         self._clock = clock
         self._patience = patience
         self._out: list[bytes] = []
-        self._inbox = Inbox(socket.read)
+        self._inbox = Inbox(socket.read, socket.await_answer)
         self._answer: Answer | None = None
         self._heard = float("-inf")
 
@@ -155,7 +158,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
             self._jar.clear()  # HiveServer2 says so to a cookie that it signed in a former life
         self._answer = answer
         if not _answers(answer):
-            raise _refused(answer, self._target.url)
+            raise _refused(answer, self._page(answer), self._target.url)
 
     def _may_come_again(self) -> bool:
         dropped = self._jar.clear()
@@ -170,19 +173,57 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
             if interrupted(error) or error.type == TTransportException.TIMED_OUT:
                 raise
             answer = None
-            with suppress(Exception):  # who refuses need not read a long request to its end
-                answer = Answer(self._inbox)
+            with suppress(Exception), self._briefly():
+                answer = self._head()  # who refuses need not read a long request to its end
             if answer is None or answer.status < _NOT_OK:
                 raise
             return answer
-        answer = Answer(self._inbox)
+        answer = self._head()
         self._heard = self._clock.now()
         return answer
+
+    def _head(self) -> Answer:
+        """The next answer, once its head has come."""
+        self._socket.small = True
+        try:
+            return Answer(self._inbox)
+        finally:
+            self._socket.small = False
+
+    def _page(self, answer: Answer) -> bytes:
+        """The beginning of what nobody needs, as far as it is there."""
+        body = b""
+        with suppress(Exception), self._briefly():
+            while len(body) < _LONGEST_PAGE and (more := answer.read(_LONGEST_PAGE)):
+                body += more
+        return body
+
+    def _over(self, answer: Answer) -> bool:
+        """Is *answer* at its end, so that another may follow?"""
+        if answer.whole:
+            return answer.over()
+        if answer.bounded and answer.status >= _NOT_OK:
+            self._page(answer)
+        try:
+            with self._briefly():
+                return answer.over()
+        except (TTransportException, TProtocolException):
+            return False
+
+    @contextmanager
+    def _briefly(self) -> Iterator[None]:
+        """In here nobody is waited for: what is read matters little."""
+        before, end = self.deadline, self._clock.now() + _BRIEFLY
+        self.deadline = end if before is None else min(before, end)
+        try:
+            yield
+        finally:
+            self.deadline = before
 
     def _ready(self) -> None:
         """Have a connection on which nothing is under way."""
         answer, self._answer = self._answer, None
-        why = "" if answer is None or _over(answer) else "the answer was the last one there"
+        why = "" if answer is None or self._over(answer) else "the answer was the last one there"
         if self._inbox.held:
             why = "something came that nobody waits for"
         if self._socket.handle is None or self._clock.now() - self._heard > _FRESH:
@@ -207,15 +248,10 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         return self._target.head(headers, login, self._jar.header(now)) + body
 
 
-def _refused(answer: Answer, url: str) -> Refused:
-    """The error for an *answer* that is none, with the beginning of its page."""
-    body = b""
-    if answer.bounded:
-        with suppress(Exception):  # the answer was no; the page is for those who look for it
-            while len(body) < _LONGEST_PAGE and (more := answer.read(_LONGEST_PAGE)):
-                body += more
+def _refused(answer: Answer, page: bytes, url: str) -> Refused:
+    """The error for an *answer* that is none, with the beginning of its *page*."""
     wait = seconds_until(answer.header("retry-after"), time.time())
-    return Refused(answer.status, _reason(answer), body, told_headers(answer.headers), url, wait)
+    return Refused(answer.status, _reason(answer), page, told_headers(answer.headers), url, wait)
 
 
 def _answers(answer: Answer) -> bool:
@@ -228,15 +264,3 @@ def _reason(answer: Answer) -> str:
     if answer.status >= _NOT_OK:
         return answer.reason
     return f"{answer.reason}, with a page ({answer.header('content-type')[:40]})"
-
-
-def _over(answer: Answer) -> bool:
-    """Is *answer* at its end, so that another may follow?"""
-    if not answer.bounded:
-        return False
-    try:
-        if answer.status >= _NOT_OK:
-            answer.read(_LONGEST_PAGE)  # a page that nobody wanted to see
-        return answer.over()
-    except (TTransportException, TProtocolException):
-        return False

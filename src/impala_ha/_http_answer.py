@@ -19,6 +19,7 @@ _LONGEST_LINE = 2**10  # bytes, of the line before a chunk
 _STATUS = re.compile(rb"HTTP/1\.(\d) (\d{3})(?: (.*))?")
 _BODILESS = (204, 304)
 _CONTINUE = 200  # what is below announces another answer
+_MOST_CONTINUES = 16
 
 
 class Inbox:
@@ -29,12 +30,14 @@ class Inbox:
         held: What has come and was not taken yet.
     """
 
-    def __init__(self, receive: Callable[[int], bytes]):
+    def __init__(self, receive: Callable[[int], bytes], announced: Callable[[], object] = int):
         """
         Args:
             receive: Waits for up to so many bytes.
+            announced: Is called when another answer was announced, and nothing of it is here yet.
         """
         self._receive = receive
+        self.announced = announced
         self.held = b""
 
     def some(self, most: int) -> bytes:
@@ -78,10 +81,16 @@ class Answer:
         """
         self._inbox = inbox
         self.status = 0
-        while self.status < _CONTINUE:
+        for _ in range(_MOST_CONTINUES):
             head = inbox.until(b"\r\n\r\n", _LONGEST_HEAD, b"HTTP/1.").decode("latin-1")
             first, *rest = head.split("\r\n")
             minor, self.status, self.reason = _first(first.encode("latin-1"))
+            if self.status >= _CONTINUE:
+                break
+            if not inbox.held:
+                inbox.announced()
+        else:
+            raise _wrong(f"no HTTP answer: it was announced {_MOST_CONTINUES} times")
         pairs = (line.partition(":") for line in rest)
         self.headers = [(name.strip(), value.strip()) for name, _, value in pairs]
         self._last = {name.lower(): value for name, value in self.headers}
@@ -117,6 +126,11 @@ class Answer:
         """Does the body end before the connection does?"""
         return self._left is not None
 
+    @property
+    def whole(self) -> bool:
+        """Has all of it come, as far as that is known without a look?"""
+        return self._left == 0 and not self._chunked
+
     def over(self) -> bool:
         """Was all of the body read, and may another request follow on the connection?"""
         return self.bounded and self._kept_alive and not self.read(1)
@@ -140,8 +154,9 @@ class Answer:
         length = int(size[0], 16)
         if not length:
             self._chunked = False
-            while self._inbox.until(b"\r\n", _LONGEST_HEAD):
-                pass  # trailers say nothing that we want to know
+            left = _LONGEST_HEAD
+            while line := self._inbox.until(b"\r\n", left):  # trailers say nothing to us
+                left = max(0, left - len(line))
         return length
 
     def _to_the_end(self, most: int) -> bytes:

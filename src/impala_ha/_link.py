@@ -38,10 +38,19 @@ class Link:
         coordinator: Coordinator,
         service: Any,
         first: tuple[str, Mapping[str, str], Any],
+        open_timeout: float = 10.0,
     ):
+        """
+        Args:
+            coordinator: Where it leads.
+            service: The HS2Service on it.
+            first: User and configuration of the session that opening made, and the session.
+            open_timeout: Seconds for opening one more.
+        """
         user, configuration, session = first
         self.coordinator = coordinator
         self.service = service
+        self._open_timeout = open_timeout
         self.client = service.client
         self.full = False
         self.impala = "http_addr" in (session.config or {})  # Impala tells it since 2.7
@@ -76,7 +85,8 @@ class Link:
         self._spare = spare
         self._notice()
         self.usable()  # if it is not, opening the session says why
-        return self._keep(self.service.open_session(user, dict(configuration)))
+        with self.within(self._open_timeout):
+            return self._keep(self.service.open_session(user, dict(configuration)))
 
     def check(self) -> None:
         """

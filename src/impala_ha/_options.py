@@ -65,7 +65,8 @@ class Options(Security):
         read.timeout,
         15.0,
         "Seconds of silence in a call after which the coordinator is probed on a second "
-        "connection, again and again; given up after two probes without an answer; 0: never.",
+        "connection, again and again; given up after two probes without an answer; 0: never. An "
+        "answer that has begun goes on within twice that time (60 seconds if 0), or is lost.",
     )
     max_lifetime: float | None = option(
         read.timeout,

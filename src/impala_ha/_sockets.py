@@ -26,6 +26,8 @@ from ._steps import Step, passed
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
+_STALL = 60.0  # seconds, where nobody probes
+_SLOWEST = 2**10  # bytes in `Socket.stall` seconds: one segment of TCP, however bad the link is
 
 
 class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
@@ -127,6 +129,9 @@ class Socket(_Connecting):
         watch: Looks after the coordinator, after each `silence` seconds in which an answer was
             waited for, and says what is wrong with it; empty if nothing is.
         silence: Those seconds.
+        stall: Seconds in which some of an answer must come, once its first byte has: who has begun
+            to answer does not compute any more, whatever a probe says.
+        small: Whether all of it must come in that time: a head of HTTP.
 
     Args:
         host: Where to connect.
@@ -139,30 +144,66 @@ class Socket(_Connecting):
     written = False
     watch: Callable[[], str] | None = None
     silence = 0.0
+    stall = _STALL
+    small = False
+    _since: float | None = None  # when the answer began, or enough of it had come; None: not yet
+    _came = 0  # bytes since then
 
     def read(self, size: int) -> bytes:
         """Up to *size* bytes; the coordinator is looked after while it says nothing."""
-        self._arm()
-        if self.watch is None or self.deadline is not None:
-            return super().read(size)  # type: ignore[no-any-return]  # thrift is not typed
+        if self.deadline is None and self._since is not None:
+            got = self._more(size, self._since)
+        elif self.deadline is None and self.watch is not None:
+            got = self._first(size, self.watch)
+        else:
+            self._arm(self._timeout)
+            got = self._receive(size)
+        self._came += len(got)
+        if self._since is None or (self._came >= _SLOWEST and not self.small):
+            self._since, self._came = self._clock.now(), 0
+        return got
+
+    def await_answer(self) -> None:
+        """From here on another answer is waited for, which may take its time."""
+        self._since, self._came = None, 0
+
+    def _first(self, size: int, watch: Callable[[], str]) -> bytes:
+        """What an answer begins with."""
         start = self._clock.now()
         wrong: list[str] = []
         while len(wrong) < _PROBES:
             left = float("inf")
             if self._timeout is not None:
                 left = self._timeout - (self._clock.now() - start)
-            self.handle.settimeout(max(0.001, min(left, self.silence)))
+            self._arm(max(0.001, min(left, self.silence)))
             try:
-                return super().read(size)  # type: ignore[no-any-return]  # thrift is not typed
+                return self._receive(size)
             except TTransportException as error:
-                ended = error.type != TTransportException.TIMED_OUT or left <= self.silence
-                if ended or interrupted(error):
+                if error.type != TTransportException.TIMED_OUT or left <= self.silence:
                     raise
-            why = self.watch()
+            why = watch()
             wrong = [*wrong, why] if why else []
         silent = self._clock.now() - start
         text = f"read timeout: no answer for {silent:.0f} s, nor to {_PROBES} probes: {wrong[-1]}"
         raise TTransportException(TTransportException.TIMED_OUT, text)
+
+    def _more(self, size: int, since: float) -> bytes:
+        """What follows in an answer that has begun."""
+        left = since + self.stall - self._clock.now()
+        if self._timeout is not None and self._timeout < left:
+            self._arm(self._timeout)
+            return self._receive(size)
+        self._arm(max(0.001, left))
+        try:
+            return self._receive(size)
+        except TTransportException as error:
+            if error.type != TTransportException.TIMED_OUT:
+                raise
+            text = f"the answer broke off: {self._came} more bytes came in {self.stall:g} s"
+            raise TTransportException(message=text, inner=error.inner) from error
+
+    def _receive(self, size: int) -> bytes:
+        return super().read(size)  # type: ignore[no-any-return]  # thrift is not typed
 
     def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
         """Exactly *size* bytes; thrift's own copies what it has with each piece that comes."""
@@ -174,11 +215,17 @@ class Socket(_Connecting):
 
     def write(self, buffer: bytes) -> None:
         """All of *buffer*."""
-        self._arm()
+        usual = self.stall if self._timeout is None else min(self._timeout, self.stall)
+        self._arm(usual)
         self.written = True
+        self.await_answer()
         try:
             super().write(buffer)
-        except TTransportException:
+        except TTransportException as error:
+            if isinstance(error.inner, TimeoutError):
+                text = f"write timeout: nothing was taken for {self.handle.gettimeout():g} s"
+                late = TTransportException(TTransportException.TIMED_OUT, text, error.inner)
+                raise late from error
             told = self._last_words()
             if told is None:
                 raise
@@ -203,18 +250,16 @@ class Socket(_Connecting):
             pass
         return None
 
-    def _arm(self) -> None:
+    def _arm(self, usual: float | None) -> None:
+        """Let the next step take as long as the deadline says, or *usual* seconds without one."""
         if self.handle is None:
             raise TTransportException(TTransportException.NOT_OPEN, "the connection is closed")
-        if self.deadline is not None:
-            try:
-                self.handle.settimeout(self._patience())
-            except TimeoutError as error:
-                raise TTransportException(
-                    TTransportException.TIMED_OUT, "read timeout", error
-                ) from error
-        elif self.watch is not None:
-            self.handle.settimeout(self._timeout)
+        try:
+            self.handle.settimeout(usual if self.deadline is None else self._patience())
+        except TimeoutError as error:
+            raise TTransportException(
+                TTransportException.TIMED_OUT, "read timeout", error
+            ) from error
 
     def limit(self, seconds: float) -> None:
         """Let all that happens from now on take *seconds* together, until `disarm`."""

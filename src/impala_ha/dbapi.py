@@ -165,8 +165,8 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
             asked as well; the first answer is taken. With a password only once it has worked.
             0: never; 0.25.
         probe_after: Seconds of silence in a call after which the coordinator is probed on a second
-            connection; given up when two probes in a row get no answer. 0: never; 15. Not over
-            HTTP.
+            connection; given up when two probes in a row get no answer. 0: never; 15. An answer
+            that has begun goes on within twice that time (60 seconds if 0), or is lost.
         max_lifetime: Seconds, or up to a tenth less, after which a connection goes where a new one
             would go, so that connections spread again when a coordinator is back: at its next
             statement, while nothing else is open on it; ``USE`` and ``SET`` move along. Not with

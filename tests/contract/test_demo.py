@@ -109,7 +109,7 @@ class TestPicture:
     def test_it_tells_who_was_killed_and_for_how_long_it_is_left_alone(self):
         self.picture.look()
         self.ledger.process("a:21050", Process.KILLED)
-        self.cluster._roster.failed(Coordinator("a"), self.clock.now())
+        self.cluster._known.roster.failed(Coordinator("a"), self.clock.now())
         self.picture.look()
         self.clock.sleep(2)
 
@@ -119,9 +119,9 @@ class TestPicture:
 
     def test_a_change_of_state_is_news(self):
         self.picture.look()
-        self.cluster._roster.failed(Coordinator("b"), self.clock.now())
+        self.cluster._known.roster.failed(Coordinator("b"), self.clock.now())
         self.picture.look()
-        self.cluster._roster.succeeded(Coordinator("b"))
+        self.cluster._known.roster.succeeded(Coordinator("b"))
         self.picture.look()
 
         assert [

@@ -1,9 +1,11 @@
 """The wire of HTTP on 127.0.0.1: one kept connection, opened anew in time, never sent on twice."""
 
 import socket
+from contextlib import contextmanager
 
 import pytest
 from loopback import HOST, Peer
+from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import errors
@@ -406,4 +408,103 @@ def test_a_cookie_is_for_the_jar_only():
 
         assert "s3cret" not in repr(vars(wire))
         assert HOST in wire._target.url
+        wire.close()
+
+
+# What does not end.
+
+PAGE = b"HTTP/1.1 %s\r\nContent-Length: 100000\r\n\r\n<html>"
+
+
+class Endless:
+    """Sends *head* to each request, then *more* again and again; without that, nothing."""
+
+    def __init__(self, head, more=b"", every=0.0):
+        self.head, self.more, self.every = head, more, every
+
+    def __call__(self, connection):
+        Server._request(connection)
+        connection.sendall(self.head)
+        while self.more and not self.peer.gone.wait(self.every):
+            connection.sendall(self.more)
+        self.peer.gone.wait(20)
+
+
+@contextmanager
+def endless(*what, **how):
+    server = Endless(*what, **how)
+    with Peer(server) as server.peer:
+        wire = wire_to(server.peer)
+        wire.silence, wire.stall, wire.watch = 0.02, 0.3, str  # the coordinator is always alive
+        yield wire
+        wire.close()
+
+
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "302 Found", "401 Unauthorized"])
+@pytest.mark.parametrize("more", [b"", b"x"], ids=["stalls", "drips"])
+def test_a_page_that_does_not_end_is_not_waited_for(status, more):
+    with endless(PAGE % status.encode(), more, every=0.01) as wire:
+        with pytest.raises(Refused, match="HTTP code") as caught:
+            ask(wire)
+
+        assert caught.value.body.startswith(b"<html>")
+        assert wire.deadline is None
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "more", "why"),
+    [
+        (HEAD, b"x", "broke off"),
+        (HEAD, b"X: y\r\n", "broke off"),
+        (HEAD, b"", "broke off"),
+        (HEAD + b"Content-Length: 6\r\n\r\n", b"", "broke off"),
+        (CHUNKED + b"1", b"", "broke off"),
+        (CHUNKED, b"1\r\nx\r\n", "broke off"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP", b"", "broke off"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", "announced"),
+    ],
+)
+def test_an_answer_that_does_not_end_is_given_up_though_its_server_is_alive(begin, more, why):
+    with endless(begin, more, every=0.02) as wire:
+        with pytest.raises(TException, match=why):
+            ask(wire, size=2**20)
+
+
+@pytest.mark.parametrize("more", [b"", b"x", b"X: y\r\n"], ids=["stalls", "drips", "goes on"])
+def test_a_tail_that_does_not_end_is_not_waited_for(more):
+    answer = CHUNKED + b"6\r\nanswer\r\n0\r\n"
+    with endless(answer, more, every=0.01) as wire:
+        assert b"answer" == ask(wire)
+        wire._socket.open = lambda: None  # closed, and so the second request does not leave
+
+        with pytest.raises(TTransportException, match="the connection is closed"):
+            ask(wire)
+
+
+def test_trailers_are_read_up_to_a_limit():
+    answer = CHUNKED + b"6\r\nanswer\r\n0\r\n" + b"X: y\r\n" * 50_000
+    with Peer(Server(answer, reply(b"second"))) as peer:
+        wire = wire_to(peer)
+
+        assert [b"answer", b"second"] == [ask(wire), ask(wire)]
+        assert 2 == peer.accepted
+        wire.close()
+
+
+def test_after_a_word_in_between_the_answer_may_be_late():
+    def late(connection):
+        Server._request(connection)
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        peer.gone.wait(0.3)
+        connection.sendall(reply(b"answer"))
+
+    with Peer(late) as peer:
+        wire = wire_to(peer)
+        wire.silence, wire.stall, wire.watch = 0.02, 0.05, str
+
+        assert b"answer" == ask(wire)
         wire.close()

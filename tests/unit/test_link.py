@@ -54,6 +54,21 @@ def test_who_asks_for_another_session_leaves_it_for_the_next(link, answers, user
     assert 2 == answers.server.count("OpenSession")
 
 
+def test_opening_one_more_session_has_the_limit_of_opening_though_the_server_is_alive(
+    peer, answers
+):
+    options = Options(connect_timeout=0.2, probe_after=0.05)
+    link = ImpylaDriver(options, SystemClock()).open(peer.coordinator, "etl", {}, 5.0)
+    link.client.wire.watch = str
+    answers.server.script["OpenSession"].append(peer.hush)
+
+    with pytest.raises(CallFailed) as caught:
+        link.session("web", {})
+
+    assert Phase.OPEN is caught.value.phase
+    link.close()
+
+
 def test_a_session_that_was_ended_is_closed_on_the_server_once(link, answers):
     session = link.session("etl", {"x": "1"})
     link.end(session)

@@ -399,6 +399,122 @@ def test_under_a_deadline_nobody_is_looked_after():
         wire.close()
 
 
+# Answers that have begun.
+
+
+def answering(peer, *, stall, watch=str):
+    """A socket that waits for an answer whose server is alive, as often as it is asked."""
+    wire = listen_on(peer)
+    wire.silence, wire.stall, wire.watch = 0.02, stall, watch
+    wire.write(b"?")
+    return wire
+
+
+def begin(connection):
+    connection.recv(1)
+    connection.sendall(b"x")
+    silent(connection)
+
+
+@pytest.mark.parametrize("watch", [str, None], ids=["alive", "not probed"])
+def test_an_answer_that_stops_in_its_middle_is_a_lost_connection(watch):
+    """Who has begun to answer does not compute any more, so that the probe says nothing."""
+    with Peer(begin) as peer:
+        wire = answering(peer, stall=0.1, watch=watch)
+
+        with pytest.raises(TTransportException, match="the answer broke off") as caught:
+            wire.readAll(100)
+
+        assert TTransportException.TIMED_OUT != caught.value.type, "so it is connected to anew"
+        wire.close()
+
+
+def test_an_answer_that_drips_is_a_lost_connection():
+    def drip(connection):
+        connection.recv(1)
+        while not peer.gone.wait(0.01):
+            connection.sendall(b"x")
+
+    with Peer(drip) as peer:
+        wire = answering(peer, stall=0.3)
+
+        with pytest.raises(TTransportException, match="the answer broke off"):
+            wire.readAll(2**30)
+        wire.close()
+
+
+def test_a_long_answer_may_take_its_time():
+    """On a slow link only the silence counts."""
+
+    def slow(connection):
+        connection.recv(1)
+        for _ in range(15):
+            peer.gone.wait(0.1)
+            connection.sendall(b"x" * 2000)
+
+    with Peer(slow) as peer:
+        wire = answering(peer, stall=1.0)
+
+        assert 30_000 == len(wire.readAll(30_000))
+        wire.close()
+
+
+def test_a_small_answer_may_not():
+    def slow(connection):
+        connection.recv(1)
+        while not peer.gone.wait(0.02):
+            connection.sendall(b"x" * 2000)
+
+    with Peer(slow) as peer:
+        wire = answering(peer, stall=0.3)
+        wire.small = True
+
+        with pytest.raises(TTransportException, match="the answer broke off"):
+            wire.readAll(2**30)
+        wire.close()
+
+
+def test_the_next_answer_may_be_late_again():
+    def late(connection):
+        for reply in (b"x", b"y"):
+            connection.recv(1)
+            peer.gone.wait(0.2)
+            connection.sendall(reply)
+
+    with Peer(late) as peer:
+        wire = answering(peer, stall=0.02)
+
+        assert b"x" == wire.read(1)
+        wire.write(b"?")
+        assert b"y" == wire.read(1)
+        wire.close()
+
+
+def test_the_callers_own_time_out_ends_a_broken_answer_first():
+    with Peer(begin) as peer:
+        wire = answering(peer, stall=20.0)
+        wire.setTimeout(50)
+        wire.read(1)
+
+        with pytest.raises(TTransportException, match="^read timeout$") as caught:
+            wire.read(1)
+
+        assert TTransportException.TIMED_OUT == caught.value.type
+        wire.close()
+
+
+@pytest.mark.parametrize("watch", [str, None], ids=["alive", "not probed"])
+def test_a_request_that_nobody_takes_ends(watch):
+    with Peer(lambda connection: peer.gone.wait(20)) as peer:
+        wire = answering(peer, stall=0.1, watch=watch)
+
+        with pytest.raises(TTransportException, match="write timeout") as caught:
+            wire.write(bytes(2**26))
+
+        assert TTransportException.TIMED_OUT == caught.value.type
+        wire.close()
+
+
 # Stale connections.
 
 

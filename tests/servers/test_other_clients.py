@@ -87,9 +87,11 @@ def impala_shell():
 
 
 @pytest.fixture(scope="module")
-def beeline(jars):
-    """The command of beeline."""
-    return ["java", "-cp", f"{jars}/*", "org.apache.hive.beeline.BeeLine"]
+def beeline(jars, tmp_path_factory):
+    """The command of beeline, which keeps its history and its logs to itself."""
+    home = tmp_path_factory.mktemp("beeline")
+    places = [f"-Duser.home={home}", f"-Djava.io.tmpdir={home}"]
+    return ["java", *places, "-cp", f"{jars}/*", "org.apache.hive.beeline.BeeLine"]
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ FLOORS = {
     "secrets": {"_secrets", "_tls", "_fault_rules"},
     "rules": {
         "_model",
+        "_exclusive",
         "_health",
         "_retry",
         "_session",

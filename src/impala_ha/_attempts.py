@@ -100,11 +100,13 @@ class Trail:
         attempts: In order; the last one may be a success.
         deadline: When to stop, in seconds of the clock; counts from the first failure.
         error: What is raised if the last attempt is the last; None before the first failure.
+        stopped: Whether another thread closed what this is about.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
     deadline: float = float("inf")
     error: Exception | None = None
+    stopped: bool = False
 
     @property
     def tried(self) -> list[Coordinator]:

@@ -72,7 +72,8 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     @property
     def service(self) -> Any:
         """Impyla's HS2Service of the present connection."""
-        return self._link().service
+        link = self._failover.link or self._link()
+        return link.service
 
     @property
     def closed(self) -> bool:
@@ -80,7 +81,8 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         return self._failover.closed
 
     def _link(self) -> Link:
-        return self._failover.run(Call("connect", proof=False), lambda link: link)
+        with self._failover.exclusive:
+            return self._failover.run(Call("connect", proof=False), lambda link: link)
 
     def cursor(  # noqa: PLR0917 - impyla's order
         self,
@@ -139,11 +141,12 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     def reconnect(self) -> None:
         """Open a new connection to the coordinator whose turn it is."""
         self._failover.check_usable()
-        link = self._failover.link
-        if link is not None:
-            self._failover.leave(link)
-            link.close()
-        self._link()
+        with self._failover.exclusive:
+            link = self._failover.link
+            if link is not None:
+                self._failover.leave(link)
+                link.close()
+            self._link()
 
     def kerberized(self) -> bool:
         """Is GSSAPI the mechanism?"""

@@ -127,6 +127,7 @@ class Socket(_Connecting):
         watch: Looks after the coordinator, after each `silence` seconds in which an answer was
             waited for, and says what is wrong with it; empty if nothing is.
         silence: Those seconds.
+        hung_up: Whether another thread ended what waited here.
 
     Args:
         host: Where to connect.
@@ -139,6 +140,7 @@ class Socket(_Connecting):
     written = False
     watch: Callable[[], str] | None = None
     silence = 0.0
+    hung_up = False
 
     def read(self, size: int) -> bytes:
         """Up to *size* bytes; the coordinator is looked after while it says nothing."""
@@ -204,7 +206,7 @@ class Socket(_Connecting):
         return None
 
     def _arm(self) -> None:
-        if self.handle is None:
+        if self.handle is None or self.hung_up:
             raise TTransportException(TTransportException.NOT_OPEN, "the connection is closed")
         if self.deadline is not None:
             try:
@@ -242,6 +244,13 @@ class Socket(_Connecting):
             with suppress(OSError):
                 self.handle.settimeout(self._timeout)
         return "a reply that nobody waits for" if peeked else "TSocket read 0 bytes"
+
+    def hang_up(self) -> None:
+        """End what another thread waits for here; that thread closes the socket then."""
+        self.hung_up = True
+        with suppress(OSError, TypeError):  # not the method of TLS, which ends TLS first
+            socket.socket.shutdown(self.handle, socket.SHUT_RDWR)
+        getattr(self.watch, "cut", lambda: None)()
 
     def abort(self) -> None:
         """Close with a reset: what the other side has not been given yet is never delivered."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from impala.hiveserver2 import HiveServer2Connection
 
@@ -77,8 +77,8 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
 
     @property
     def closed(self) -> bool:
-        """Was `close` called?"""
-        return self._failover.closed
+        """Was `close` called, or does it belong to the parent of this process?"""
+        return self._failover.closed or self._failover.forked
 
     def _link(self) -> Link:
         with self._failover.exclusive:
@@ -151,6 +151,9 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     def kerberized(self) -> bool:
         """Is GSSAPI the mechanism?"""
         return self.options.auth_mechanism == "GSSAPI"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("connections cannot be pickled: connect in each worker")
 
     def __repr__(self) -> str:
         where = "closed" if self.closed else str(self.coordinator or "not connected")

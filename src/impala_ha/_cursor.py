@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType
 from impala.hiveserver2 import HiveServer2Cursor
@@ -178,6 +178,9 @@ class Cursor(Results):
             )
         )
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cursors cannot be pickled: connect in each worker")
+
     def close(self) -> None:
         """
         Close statement and session; a second time does nothing.
@@ -187,7 +190,7 @@ class Cursor(Results):
         if self._closed:
             return
         self._closed = True
-        if self._failover.exclusive.if_free(self._close):
+        if self._failover.forked or self._failover.exclusive.if_free(self._close):
             return
         if self._inside is None:  # the thread waits on another cursor
             if self._home is not None:

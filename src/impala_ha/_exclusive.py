@@ -6,10 +6,19 @@ One thread at a time: PEP 249's threadsafety 1, told at once instead of met as m
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
 from . import errors
+
+
+def forked(owner: int) -> errors.InterfaceError:
+    """The error for a forked process that uses what process *owner* opened."""
+    return errors.InterfaceError(
+        f"this connection belongs to process {owner}; "
+        f"a forked process ({os.getpid()}) must connect for itself"
+    )
 
 
 class Exclusive:
@@ -23,9 +32,12 @@ class Exclusive:
     def __init__(self) -> None:
         self.afterwards: Callable[[], None] | None = None
         self._lock = threading.RLock()
+        self._process = os.getpid()
 
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
+            if self._process != os.getpid():
+                raise forked(self._process)
             raise errors.InterfaceError(
                 "another thread is using this connection; open one per thread (threadsafety is 1)"
             )

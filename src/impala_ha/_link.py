@@ -168,7 +168,9 @@ class _Within:
 
 def _farewell(client: Any, sessions: dict[bytes, Any]) -> None:
     """Not a method of Link: it runs when the Link is gone."""
-    if client.busy:  # we stand in a signal handler, in the middle of a call of this thread
+    if (
+        client.busy and not client.forked
+    ):  # we stand in a signal handler, in the middle of a call of this thread
         client.hang_up(Closed("the connection was closed in the middle of a call"))
         return
     if not (client.broken or client.forked):

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 from . import errors
 from ._driver import Driver
-from ._exclusive import Exclusive
+from ._exclusive import Exclusive, forked
 from ._fault_rules import classify
 from ._faults import Phase
 from ._hedge import Hedge, Outcome
 from ._link import FAREWELL, Link
 from ._model import Attempt, Coordinator
 from ._scanner import names_of
-from ._wire import CallFailed, Closed, forked
+from ._wire import CallFailed, Closed
 from .cluster import Cluster
 
 First = tuple[str, Mapping[str, str]]
@@ -106,8 +106,13 @@ class Place:
         """
         if self.closed:
             raise errors.InterfaceError("the connection is closed")
-        if self._process != os.getpid():
+        if self.forked:
             raise forked(self._process)
+
+    @property
+    def forked(self) -> bool:
+        """Is this a copy in a forked process?"""
+        return self._process != os.getpid()
 
     def leave(self, link: Link, *, full: bool = False) -> None:
         """
@@ -135,6 +140,9 @@ class Place:
         A call in which another thread waits ends at once, and so does what it waits for.
         """
         self.closed = True
+        if self.forked:
+            self._close_links()
+            return
         if self.exclusive.if_free(self._close_links):
             return
         self._hang_up()

@@ -19,6 +19,7 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
 
 from . import errors
+from ._exclusive import forked
 from ._faults import Phase
 from ._interrupts import interrupted
 from ._refusal import Refused
@@ -40,14 +41,6 @@ class CallFailed(errors.OperationalError):  # type: ignore[misc]  # impyla is no
         super().__init__(str(cause) or type(cause).__name__)
         self.phase = phase
         self.__cause__ = cause
-
-
-def forked(owner: int) -> errors.InterfaceError:
-    """The error for a forked process that uses what process *owner* opened."""
-    return errors.InterfaceError(
-        f"this connection belongs to process {owner}; "
-        f"a forked process ({os.getpid()}) must connect for itself"
-    )
 
 
 class Closed(ConnectionAbortedError):
@@ -196,7 +189,8 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def hang_up(self, why: BaseException) -> None:
         """End the call that another thread waits in, and let nothing more be sent."""
         self.broken = why
-        self.wire.hang_up()
+        if not self.forked:  # it would end the connection of the parent
+            self.wire.hang_up()
 
     def sever(self, error: BaseException) -> None:
         """Close the socket; nothing can be sent on it any more, nor arrive late."""

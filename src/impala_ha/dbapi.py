@@ -28,7 +28,7 @@ from impala.dbapi import (
     _DBAPITypeObject,
 )
 
-from . import errors
+from . import _sqlalchemy, errors
 from ._connection import Connection
 from ._cursor import Cursor
 from ._dictcursor import DictCursor
@@ -238,6 +238,7 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         from . import _tls  # noqa: PLC0415 - not each connection is encrypted
 
         _tls.prepare(options, cluster.coordinators)
+    _sqlalchemy.extend_dialect()
     return Connection(cluster, options, Retry(deadline=options.deadline))
 
 

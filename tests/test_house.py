@@ -34,7 +34,7 @@ FLOORS = {
         "_http_answer",
         "_steps",
     },
-    "secrets": {"_secrets", "_tls", "_fault_rules"},
+    "secrets": {"_exclusive", "_secrets", "_tls", "_fault_rules"},
     "rules": {
         "_model",
         "_health",
@@ -71,6 +71,7 @@ FLOORS = {
     "cursor": {"_cursor"},
     "cursor of dicts": {"_dictcursor"},
     "connection": {"_connection"},
+    "guests": {"_sqlalchemy"},
     "face": {"dbapi"},
     "front door": {"__init__"},
 }

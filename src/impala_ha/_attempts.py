@@ -103,6 +103,7 @@ class Trail:
         start: When the call began, in seconds of the clock.
         waiting: Whether nobody is left who has not been asked.
         error: What is raised if the last attempt is the last; None before the first failure.
+        stopped: Whether another thread closed what this is about.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
@@ -111,6 +112,7 @@ class Trail:
     start: float = 0.0
     waiting: bool = False
     error: Exception | None = None
+    stopped: bool = False
 
     @property
     def tried(self) -> list[Coordinator]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from impala.hiveserver2 import HiveServer2Connection
 
@@ -73,15 +73,17 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     @property
     def service(self) -> Any:
         """Impyla's HS2Service of the present connection."""
-        return self._link().service
+        link = self._failover.link or self._link()
+        return link.service
 
     @property
     def closed(self) -> bool:
-        """Was `close` called?"""
-        return self._failover.closed
+        """Was `close` called, or does it belong to the parent of this process?"""
+        return self._failover.closed or self._failover.forked
 
     def _link(self) -> Link:
-        return self._failover.run(Call("connect", proof=False), lambda link: link)
+        with self._failover.exclusive:
+            return self._failover.run(Call("connect", proof=False), lambda link: link)
 
     def cursor(  # noqa: PLR0917 - impyla's order
         self,
@@ -140,15 +142,19 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     def reconnect(self) -> None:
         """Open a new connection to the coordinator whose turn it is."""
         self._failover.check_usable()
-        link = self._failover.link
-        if link is not None:
-            self._failover.leave(link)
-            link.close()
-        self._link()
+        with self._failover.exclusive:
+            link = self._failover.link
+            if link is not None:
+                self._failover.leave(link)
+                link.close()
+            self._link()
 
     def kerberized(self) -> bool:
         """Is GSSAPI the mechanism?"""
         return self.options.auth_mechanism == "GSSAPI"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("connections cannot be pickled: connect in each worker")
 
     def __repr__(self) -> str:
         where = "closed" if self.closed else str(self.coordinator or "not connected")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType
 from impala.hiveserver2 import HiveServer2Cursor
@@ -17,10 +17,12 @@ from . import errors
 from ._attempts import Call
 from ._binding import bind
 from ._execution import Errand, given
+from ._home import CLOSED_MEANWHILE
 from ._link import FAREWELL
 from ._model import Attempt, Coordinator
 from ._results import Results
 from ._statement import Effect, Statement
+from ._wire import Closed
 
 _METADATA = Statement(Effect.READ)
 
@@ -75,9 +77,11 @@ class Cursor(Results):
             NoCoordinatorLeft: Nobody took it within the deadline; it has not run.
             Error: What the server said of it.
         """
-        self._give(operation, parameters, configuration, idempotent)
-        self._course("execute", self._complete)
-        self._remember()
+        self._check_open()
+        with self._failover.exclusive:
+            self._give(operation, parameters, configuration, idempotent)
+            self._course("execute", self._complete)
+            self._remember()
 
     def execute_async(
         self,
@@ -88,9 +92,11 @@ class Cursor(Results):
         idempotent: bool | None = None,
     ) -> None:
         """Send *operation* and return once a coordinator took it; poll with `is_executing`."""
-        self._give(operation, parameters, configuration, idempotent)
-        self._course("execute_async", lambda: None)
-        self._remember()
+        self._check_open()
+        with self._failover.exclusive:
+            self._give(operation, parameters, configuration, idempotent)
+            self._course("execute_async", lambda: None)
+            self._remember()
 
     def executemany(
         self,
@@ -99,12 +105,12 @@ class Cursor(Results):
         configuration: dict[str, Any] | None = None,
     ) -> None:
         """Run *operation* once for each of *seq_of_parameters*."""
-        HiveServer2Cursor.executemany(self, operation, list(seq_of_parameters), configuration)
+        with self._failover.exclusive:
+            HiveServer2Cursor.executemany(self, operation, list(seq_of_parameters), configuration)
 
     def _give(
         self, operation: str, parameters: Any, configuration: Any, idempotent: bool | None
     ) -> None:
-        self._check_open()
         try:
             text, overlay = bind(operation, parameters, configuration)
         except errors.Error as error:
@@ -128,8 +134,9 @@ class Cursor(Results):
     def _execute_async(self, operation_fn: Any) -> None:
         """Impyla's way to send a metadata call; *operation_fn* notes its operation on us."""
         self._check_open()
-        self._errand = Errand(lambda _: operation_fn(), _METADATA, freely=True)
-        self._course("metadata", lambda: None)
+        with self._failover.exclusive:
+            self._errand = Errand(lambda _: operation_fn(), _METADATA, freely=True)
+            self._course("metadata", lambda: None)
 
     # What needs a session only.
 
@@ -140,7 +147,8 @@ class Cursor(Results):
             self._settle(link)
             return work(self)
 
-        return self._run(Call(operation), settled, lambda: self._stay)
+        with self._failover.exclusive:
+            return self._run(Call(operation), settled, lambda: self._stay)
 
     def ping(self) -> bool:
         """Does a coordinator answer that takes new statements?"""
@@ -150,10 +158,11 @@ class Cursor(Results):
             request.sessionHandle = me.session.handle
             me.session._rpc("GetInfo", request)  # noqa: SLF001
 
-        try:
-            self._in_session("ping", info)
-        except errors.Error:
-            return False
+        with self._failover.exclusive:
+            try:
+                self._in_session("ping", info)
+            except errors.Error:
+                return False
         return True
 
     def database_exists(self, db_name: str) -> bool:
@@ -173,11 +182,31 @@ class Cursor(Results):
             )
         )
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cursors cannot be pickled: connect in each worker")
+
     def close(self) -> None:
-        """Close statement and session; a second time does nothing."""
+        """
+        Close statement and session; a second time does nothing.
+
+        A call of the cursor in which another thread waits ends at once.
+        """
         if self._closed:
             return
         self._closed = True
+        if self._failover.forked or self._failover.exclusive.if_free(self._close):
+            return
+        if self._inside is None:  # the thread waits on another cursor
+            if self._home is not None:
+                self._home.drop(self.session)
+            return
+        home, self._trail.stopped = self._home, True
+        if home is not None:
+            home.forget(self.session)
+            if not self._failover.driver.end_session(home, home.user, self.session, FAREWELL / 2):
+                home.client.hang_up(Closed(CLOSED_MEANWHILE))
+
+    def _close(self) -> None:
         home, self._home = self._home, None
         if home is not None and not home.client.forked and not home.client.busy and home.usable():
             with suppress(Exception), home.within(FAREWELL):

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import getpass
 import os
+import queue
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
+
+from impala._thrift_gen.TCLIService.ttypes import TCancelOperationReq
+from impala.hiveserver2 import err_if_rpc_not_ok
 
 from . import _fence, _logs, _transports, errors
 from ._clock import Clock
@@ -66,6 +71,14 @@ class Driver(Protocol):
 
         Returns:
             Whether what ran in it is certainly over.
+        """
+
+    def cancel(self, link: Link, operation: Any, limit: float) -> None:
+        """
+        Cancel *operation* on a new connection to where *link* leads, within *limit* seconds.
+
+        Raises:
+            Error: It could not be done.
         """
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
@@ -132,7 +145,7 @@ class ImpylaDriver:
         if self._options.probe_after:
             wire.silence = self._options.probe_after
             wire.stall = 2 * self._options.probe_after
-            wire.watch = lambda: self.probe(coordinator, user)
+            wire.watch = _Watch(lambda: self.probe(coordinator, user))
 
     def _revive(self, client: Client, coordinator: Coordinator, user: str, limit: float) -> bool:
         """Give *client* a new connection to the same coordinator."""
@@ -187,6 +200,16 @@ class ImpylaDriver:
             several=http,
             gateway=http and not self._over_http.is_direct(link.coordinator),
         )
+
+    def cancel(self, link: Link, operation: Any, limit: float) -> None:
+        """Cancel *operation* on a new connection to where *link* leads, within *limit* seconds."""
+        peer = link.client.wire.peer
+        client = self._service(link.coordinator, link.user, limit, peer).client
+        try:
+            request = TCancelOperationReq(operationHandle=operation.handle)
+            err_if_rpc_not_ok(client.CancelOperation(request))
+        finally:
+            client.wire.close()
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
@@ -276,6 +299,41 @@ class ImpylaDriver:
                 pinned=pinned,
             )
         return Wired(transport), wire
+
+
+class _Watch:
+    """A probe that another thread can cut short."""
+
+    def __init__(self, probe: Callable[[], str]):
+        self._probe = probe
+        self._answers: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
+        self._over = False
+
+    def __call__(self) -> str:
+        """What the probe says; nothing once it was cut."""
+        answers = self._answers = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self._probe())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                answers.put(error)
+
+        if self._over:
+            return ""
+        try:
+            threading.Thread(target=ask, name="probe", daemon=True).start()
+        except RuntimeError:  # no thread can be had
+            return self._probe()
+        answer = answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def cut(self) -> None:
+        """Let nobody wait any more."""
+        self._over = True
+        self._answers.put("")
 
 
 def system_user() -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 from impala.hiveserver2 import HiveServer2Cursor
@@ -253,10 +254,11 @@ class Execution(Home):
     def _wait_to_finish(self) -> None:
         if self._last_operation_finished:
             return
-        if not self._inside:
+        if self._inside != get_ident():
             self._check_open()
-            if self._errand is not None:  # ibis waits before it has executed anything
-                self._course("wait", self._wait_to_finish)
+            with self._failover.exclusive:
+                if self._errand is not None:  # ibis waits before it has executed anything
+                    self._course("wait", self._wait_to_finish)
             return
         self._await(self._last_operation)
         self._last_operation_finished = True

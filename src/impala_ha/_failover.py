@@ -33,6 +33,7 @@ from ._wire import CallFailed
 from .cluster import Cluster
 
 Got = TypeVar("Got")
+_NAP = 0.5  # seconds after which a wait looks whether the connection is still open
 
 
 class Failover(Place):
@@ -122,6 +123,7 @@ class Failover(Place):
             again=lambda error: error is trail.error and self._again(call, trail),
             wait=lambda: self._wait(trail, home() or self.link),
             deadline=lambda: trail.deadline,
+            sleep=self._sleep,
         )
         failed = True
         for turn in turns:
@@ -133,11 +135,15 @@ class Failover(Place):
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
 
     def _again(self, call: Call, trail: Trail) -> bool:
-        if not call.may_follow(trail.attempts[-1]):
+        if self._is_stopped(trail) or not call.may_follow(trail.attempts[-1]):
             return False
         if trail.lasting.issuperset(self.cluster.coordinators):
             return False
         return trail.counted < self.retry.runs
+
+    def _is_stopped(self, trail: Trail) -> bool:
+        """Did another thread close what this call is about?"""
+        return self.closed or trail.stopped
 
     def _wait(self, trail: Trail, link: Link | None) -> float:
         """Nothing while somebody has not been asked yet; the same coordinator is given time."""
@@ -147,6 +153,15 @@ class Failover(Place):
         elif link is not None:
             rounds = trail.tried.count(link.coordinator)
         return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait; raise as soon as another thread closes the connection."""
+        while seconds > _NAP:
+            self.cluster.clock.sleep(_NAP)
+            seconds -= _NAP
+            self.check_usable()
+        self.cluster.clock.sleep(seconds)
+        self.check_usable()
 
     def _try(
         self,
@@ -220,14 +235,15 @@ class Failover(Place):
             attempt = replace(attempt, fault=Fault.UNREACHABLE)
         attempt = replace(attempt, doubtful=call.doubts(attempt.fault, attempt.phase or phase))
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
-        if attempt.fault is not Fault.QUERY:
+        stopped = self._is_stopped(trail)
+        if attempt.fault is not Fault.QUERY and not stopped:
             self.cluster.report(attempt, leased=leased)
-        leaves = attempt.fault is not None and attempt.fault.leaves
+        leaves = attempt.fault is not None and attempt.fault.leaves and not stopped
         if link is not None and (link.broken or leaves):
             self.leave(link, full=attempt.fault is Fault.FULL)
         if link and call.fence and attempt.fault and attempt.may_have_run:
             again = attempt.fault.retry and call.again and trail.counted + 1 < self.retry.runs
-            attempt = replace(attempt, ended=call.fence(link, again))
+            attempt = replace(attempt, ended=call.fence(link, again and not stopped))
         trail.attempts.append(attempt)
         if not trail.waiting and call.may_follow(attempt):
             self._look_around(trail)

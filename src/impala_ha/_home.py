@@ -12,6 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from threading import get_ident
 from typing import Any, NamedTuple, TypeVar
 
 from impala._thrift_gen.TCLIService.ttypes import TOperationState
@@ -27,12 +28,14 @@ from ._link import FAREWELL, Link
 from ._polling import poll
 from ._question import Question
 from ._session import Session
+from ._wire import CallFailed, Closed
 
 Got = TypeVar("Got")
 
 _GUID = struct.Struct("<QQ")
 _FENCE = 5.0  # seconds for finding out whether a lost statement is certainly over
 _REMEMBERED = 1000  # statements of a session, to tell one of unknown outcome from those before it
+CLOSED_MEANWHILE = "the cursor was closed by another thread"
 GONE = frozenset({Fault.SESSION_GONE, Fault.RESULT_GONE})
 
 
@@ -55,7 +58,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._failover = failover
         self._wanted = session
         self._home: Link | None = None
-        self._inside = False
+        self._inside: int | None = None  # the thread whose call goes straight to impyla's method
         self._rows_failed: int | None = None
         self._sent = Sent()
         self._taken: deque[str] = deque(maxlen=_REMEMBERED)  # ids of the session's statements
@@ -63,9 +66,10 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._trail = Trail()
         # With a database impyla has executed USE by now, and knows its log.
         self._last_operation_log: str | None = "" if session.names_database else None
-        failover.cursors.add(self)
-        failover.renew(self, self._first())
-        self._run(Call("cursor", proof=True), self._settle)
+        with failover.exclusive:
+            failover.cursors.add(self)
+            failover.renew(self, self._first())
+            self._run(Call("cursor", proof=True), self._settle)
 
     def _run(
         self,
@@ -78,14 +82,19 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._trail = Trail() if trail is None else trail
 
         def at(link: Link) -> Got:
+            if self._trail.stopped:
+                raise errors.InterfaceError(CLOSED_MEANWHILE)
             try:
                 return work(link)
             except errors.Error as error:
+                if self._closed and not isinstance(error, CallFailed):
+                    closed = Closed(CLOSED_MEANWHILE)
+                    raise CallFailed(link.phase, closed) from closed
                 if self._home is link and classify(error, link.phase) in GONE:
                     self._home = None  # only this session; the link may carry others
                 raise
 
-        inside, self._inside = self._inside, True
+        inside, self._inside = self._inside, get_ident()
         try:
             first = self._first()
             return self._failover.run(call, at, home=home, first=first, trail=self._trail)

@@ -117,6 +117,10 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         """Close without a word."""
         self._socket.close()
 
+    def hang_up(self) -> None:
+        """End what another thread waits for here."""
+        self._socket.hang_up()
+
     def abort(self) -> None:
         """Close with a reset."""
         self._socket.abort()

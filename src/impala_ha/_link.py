@@ -28,6 +28,7 @@ class Link:
 
     Attributes:
         coordinator: Where it leads.
+        user: Who opened it.
         service: The HS2Service on it.
         impala: Whether the server is Impala (Hive and Spark speak the same protocol).
         full: Whether it was left because it takes no more sessions: those on it go on.
@@ -49,6 +50,7 @@ class Link:
         """
         user, configuration, session = first
         self.coordinator = coordinator
+        self.user = user
         self.service = service
         self._open_timeout = open_timeout
         self.client = service.client
@@ -140,6 +142,12 @@ class Link:
             self.usable()
         _farewell(self.client, self._open)
 
+    def hang_up(self, why: Closed) -> dict[bytes, Any]:
+        """End what another thread waits for here; the sessions that are left on the server."""
+        left = dict(self._open)
+        self.client.hang_up(why)
+        return left if self.impala and not self.client.forked else {}
+
     def within(self, seconds: float) -> _Within:
         """A block whose calls may take *seconds* together."""
         return _Within(self.client, seconds)
@@ -170,7 +178,12 @@ class _Within:
 
 def _farewell(client: Any, sessions: dict[bytes, Any]) -> None:
     """Not a method of Link: it runs when the Link is gone."""
-    if not (client.broken or client.busy or client.forked):
+    if (
+        client.busy and not client.forked
+    ):  # we stand in a signal handler, in the middle of a call of this thread
+        client.hang_up(Closed("the connection was closed in the middle of a call"))
+        return
+    if not (client.broken or client.forked):
         client.wire.limit(FAREWELL)
         for session in list(sessions.values()):
             with suppress(Exception):  # the server may have forgotten one, and know the others

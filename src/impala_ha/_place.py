@@ -11,18 +11,20 @@ import os
 import re
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from . import errors
 from ._driver import Driver
+from ._exclusive import Exclusive, forked
 from ._fault_rules import classify
 from ._faults import Fault, Phase
 from ._hedge import Hedge, Outcome
 from ._interrupts import from_handler
-from ._link import Link
+from ._link import FAREWELL, Link
 from ._model import Attempt, Coordinator
 from ._scanner import names_of
-from ._wire import CallFailed, forked
+from ._wire import CallFailed, Closed
 from .cluster import Cluster
 
 First = tuple[str, Mapping[str, str]]
@@ -49,6 +51,7 @@ class Place:
         link: Where new statements go; None while that is open.
         cursors: Whose sessions may be on this link, or still on one that was left.
         closed: Whether the connection was closed.
+        exclusive: What each call is made in.
         connect_timeout: Seconds for opening one link.
         impala: Whether the last server was Impala; taken for granted before the first.
     """
@@ -87,6 +90,7 @@ class Place:
         self._opened: weakref.WeakSet[Link] = weakref.WeakSet()
         self.cursors: weakref.WeakSet[Any] = weakref.WeakSet()
         self.closed = False
+        self.exclusive = Exclusive()
         self.impala = True
         self.connect_timeout = connect_timeout
         self._hedge_after = hedge_after
@@ -108,8 +112,13 @@ class Place:
         """
         if self.closed:
             raise errors.InterfaceError("the connection is closed")
-        if self._process != os.getpid():
+        if self.forked:
             raise forked(self._process)
+
+    @property
+    def forked(self) -> bool:
+        """Is this a copy in a forked process?"""
+        return self._process != os.getpid()
 
     def leave(self, link: Link, *, full: bool = False) -> None:
         """
@@ -131,8 +140,34 @@ class Place:
                 cursor.vacate()
 
     def close(self) -> None:
-        """Close the connection for good; a second time does nothing."""
+        """
+        Close the connection for good; a second time does nothing.
+
+        A call in which another thread waits ends at once, and so does what it waits for.
+        """
         self.closed = True
+        if self.forked:
+            self._close_links()
+            return
+        if self.exclusive.if_free(self._close_links):
+            return
+        self._hang_up()
+        self.exclusive.afterwards = self._close_links  # by the other thread, as soon as it can
+        self.exclusive.if_free(lambda: None)
+
+    def _hang_up(self) -> None:
+        """End what another thread waits for, and the sessions on the server."""
+        why = Closed("the connection was closed by another thread")
+        left = [(link, link.hang_up(why).values()) for link in list(self._opened)]
+        end = self.cluster.clock.now() + FAREWELL
+        for link, sessions in left:
+            for session in sessions:
+                limit = end - self.cluster.clock.now()
+                if limit > 0:
+                    with suppress(Exception):  # it is to be closed, whatever comes of the rest
+                        self.driver.end_session(link, link.user, session, limit)
+
+    def _close_links(self) -> None:
         link = self.link
         if link is not None:
             self.leave(link)
@@ -178,6 +213,9 @@ class Place:
             self._opened.add(got)
             self.cluster.attached(got)
             self._live(self._lifetime)
+            if self.closed:  # by another thread, meanwhile
+                self._close_links()
+                raise errors.InterfaceError("the connection was closed by another thread")
             self.cluster.trust(self.driver.credentials)
         return outcomes
 

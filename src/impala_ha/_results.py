@@ -8,6 +8,7 @@ coordinator that ran the statement) and leaves the rest to `Execution`.
 from __future__ import annotations
 
 from contextlib import suppress
+from threading import get_ident
 from typing import Any
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
@@ -16,6 +17,7 @@ from impala.hiveserver2 import HiveServer2Cursor
 from . import errors
 from ._attempts import Call
 from ._execution import Execution
+from ._link import FAREWELL
 
 _END = object()
 
@@ -54,28 +56,32 @@ class Results(Execution):
 
     def _read(self, operation: str, work: Any) -> Any:
         """Do *work* on the result, which may be had again elsewhere while no row was handed out."""
-        if self._inside:
+        if self._inside == get_ident():
             return work(self)
         self._check_open()
         try:
-            return self._course(operation, lambda: work(self))
+            with self._failover.exclusive:
+                return self._course(operation, lambda: work(self))
         except errors.Error as error:
             errors.shorten(error)
             raise
 
     def _hand_out(self, operation: str, work: Any, rows: float = float("inf")) -> Any:
         """Do *work*, which gives out *rows* rows; no server is asked for those that are here."""
-        if not self._inside and self._are_here(rows):
-            self._check_open()
-            self._inside = True
-            try:
-                return work(self)
-            finally:
-                self._inside = False
-        got = self._read(operation, work)
-        if got and got is not _END and self._errand is not None and not self._inside:
-            self._errand.begun = True
-        return got
+        if self._inside == get_ident():
+            return work(self)
+        self._check_open()
+        with self._failover.exclusive:
+            if self._are_here(rows):
+                self._inside = get_ident()
+                try:
+                    return work(self)
+                finally:
+                    self._inside = None
+            got = self._course(operation, lambda: work(self))
+            if got and got is not _END and self._errand is not None:
+                self._errand.begun = True
+            return got
 
     def _are_here(self, rows: float) -> bool:
         """Have the next *rows* rows come already, or all that are left?"""
@@ -119,7 +125,7 @@ class Results(Execution):
         if len(self._buffer) and not self._failover.closed:
             self._rowcount += 1
             return self._buffer.pop()
-        if self._inside:
+        if self._inside == get_ident():
             return HiveServer2Cursor.__next__(self)
         row = self._hand_out("next", _next_or_end)
         if row is _END:
@@ -148,13 +154,16 @@ class Results(Execution):
     # What only the coordinator that ran the statement can tell.
 
     def _ask(self, operation: str, work: Any) -> Any:
-        self._check_open()
-        if self._inside or self._last_operation is None:
+        if self._inside == get_ident():
             return work(self)
-        call = Call(operation, again=False, finished=True)
-        if self._home is None or not self._home.usable():
-            raise self._lost(call, self._errand)
-        return self._run(call, lambda _: work(self), lambda: self._home)
+        self._check_open()
+        with self._failover.exclusive:
+            if self._last_operation is None:
+                return work(self)
+            call = Call(operation, again=False, finished=True)
+            if self._home is None or not self._home.usable():
+                raise self._lost(call, self._errand)
+            return self._run(call, lambda _: work(self), lambda: self._home)
 
     @property
     def rowcounts(self) -> tuple[int, int]:
@@ -191,6 +200,10 @@ class Results(Execution):
         if self._closed or self._failover.closed:
             return
         self._check_open()
+        if self._inside or not self._failover.exclusive.if_free(lambda: self._cancel(reset_state)):
+            self._cancel_elsewhere()
+
+    def _cancel(self, reset_state: bool) -> None:
         if self._home is None or not self._home.usable():
             self._last_operation_active = False
             if reset_state:
@@ -198,14 +211,37 @@ class Results(Execution):
             return
         self._ask("cancel", lambda me: HiveServer2Cursor.cancel_operation(me, reset_state))
 
+    def _cancel_elsewhere(self) -> None:
+        """
+        Stop a statement while its connection is in use.
+
+        By another thread, or by this one, whose call a signal handler has interrupted. Whoever
+        waits for the statement is told by the server.
+        """
+        clock = self._failover.cluster.clock
+        end = clock.now() + FAREWELL
+        while not self._last_operation_active and self._inside not in {None, get_ident()}:
+            if clock.now() >= end:
+                break
+            clock.sleep(0.01)
+        home, operation = self._home, self._last_operation
+        if home is not None and operation is not None and self._last_operation_active:
+            self._failover.driver.cancel(home, operation, FAREWELL)
+        elif self._inside:
+            raise errors.InterfaceError(
+                "the coordinator has not taken the statement yet, and it cannot be cancelled "
+                "before; close() ends it"
+            )
+
     def cancel(self) -> None:
         """Stop the statement on its coordinator."""
         self.cancel_operation()
 
     def close_operation(self) -> None:
         """Close the statement; the cursor can be used for another one."""
-        self._discard()
-        self._errand = None
+        with self._failover.exclusive:
+            self._discard()
+            self._errand = None
 
     def _reset_state(self) -> None:
         """As `close_operation`: impyla's name, which its own methods and programs call."""

@@ -62,6 +62,7 @@ class Retry:
         again: Callable[[BaseException], bool],
         wait: Callable[[], float],
         deadline: Callable[[], float],
+        sleep: Callable[[float], None] | None = None,
     ) -> tenacity.Retrying:
         """
         The loop itself: tenacity turns the wheel, the rules are ours.
@@ -74,12 +75,13 @@ class Retry:
             again: Whether to try again after the error that it is given.
             wait: Seconds to wait before.
             deadline: When to stop, in seconds of *clock*.
+            sleep: How to wait; by default as *clock* does.
         """
         import tenacity  # noqa: PLC0415 - who only imports the library need not wait for it
 
         return tenacity.Retrying(
             retry_error_cls=Spent,  # type: ignore[arg-type]  # any class will do
-            sleep=clock.sleep,
+            sleep=sleep or clock.sleep,
             # The block swallows everything, Ctrl-C too, until this says no.
             retry=lambda state: (
                 state.outcome is not None

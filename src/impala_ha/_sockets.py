@@ -132,6 +132,7 @@ class Socket(_Connecting):
         stall: Seconds in which some of an answer must come, once its first byte has: who has begun
             to answer does not compute any more, whatever a probe says.
         small: Whether all of it must come in that time: a head of HTTP.
+        hung_up: Whether another thread ended what waited here.
 
     Args:
         host: Where to connect.
@@ -148,6 +149,7 @@ class Socket(_Connecting):
     small = False
     _since: float | None = None  # when the answer began, or enough of it had come; None: not yet
     _came = 0  # bytes since then
+    hung_up = False
 
     def read(self, size: int) -> bytes:
         """Up to *size* bytes; the coordinator is looked after while it says nothing."""
@@ -252,7 +254,7 @@ class Socket(_Connecting):
 
     def _arm(self, usual: float | None) -> None:
         """Let the next step take as long as the deadline says, or *usual* seconds without one."""
-        if self.handle is None:
+        if self.handle is None or self.hung_up:
             raise TTransportException(TTransportException.NOT_OPEN, "the connection is closed")
         try:
             self.handle.settimeout(usual if self.deadline is None else self._patience())
@@ -287,6 +289,13 @@ class Socket(_Connecting):
             with suppress(OSError):
                 self.handle.settimeout(self._timeout)
         return "a reply that nobody waits for" if peeked else "TSocket read 0 bytes"
+
+    def hang_up(self) -> None:
+        """End what another thread waits for here; that thread closes the socket then."""
+        self.hung_up = True
+        with suppress(OSError, TypeError):  # not the method of TLS, which ends TLS first
+            socket.socket.shutdown(self.handle, socket.SHUT_RDWR)
+        getattr(self.watch, "cut", lambda: None)()
 
     def abort(self) -> None:
         """Close with a reset: what the other side has not been given yet is never delivered."""

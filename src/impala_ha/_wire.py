@@ -19,6 +19,7 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
 
 from . import errors
+from ._exclusive import forked
 from ._faults import Phase
 from ._interrupts import interrupted
 from ._refusal import Refused
@@ -40,14 +41,6 @@ class CallFailed(errors.OperationalError):  # type: ignore[misc]  # impyla is no
         super().__init__(str(cause) or type(cause).__name__)
         self.phase = phase
         self.__cause__ = cause
-
-
-def forked(owner: int) -> errors.InterfaceError:
-    """The error for a forked process that uses what process *owner* opened."""
-    return errors.InterfaceError(
-        f"this connection belongs to process {owner}; "
-        f"a forked process ({os.getpid()}) must connect for itself"
-    )
 
 
 class Closed(ConnectionAbortedError):
@@ -138,8 +131,8 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             raise CallFailed(_before(name), self.broken)
         if self.busy:
             raise errors.InterfaceError(
-                f"{name} was called while another call was under way on the same connection; "
-                "each thread needs a connection of its own (threadsafety is 1)"
+                f"{name} was called in the middle of another call on the same connection, by a "
+                "signal handler or another thread (threadsafety is 1)"
             )
         self.busy = True
         self.phase = _before(name)
@@ -154,10 +147,17 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         else:
             self.phase = _during(name)
         finally:
-            self.busy = False
+            self._ended()
+
+    def _ended(self) -> None:
+        self.busy = False
+        if self.broken is not None:  # also where another thread hung up, and the reply had come
+            self.wire.close()
 
     def _failed(self, name: str, error: BaseException) -> None:
         """Say how far it had come; only a clean reply leaves the client usable."""
+        if self.broken is not None and not interrupted(error):
+            error = self.broken  # another thread hung up
         if self.wire.written:
             self.phase = _during(name)
             error = _as_thrift_tells(error)
@@ -177,11 +177,20 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             raise inner  # thrift took the caller's time limit for its own
 
     def adopt(self, protocol: Protocol, wire: Any) -> None:
-        """Go on with another connection."""
+        """Go on with another connection, unless another thread has closed this one meanwhile."""
+        if isinstance(self.broken, Closed):
+            wire.close()
+            return
         self._iprot = self._oprot = protocol
         self.wire = wire
         self.broken = None
         self._lifeline[:] = self._goodbye
+
+    def hang_up(self, why: BaseException) -> None:
+        """End the call that another thread waits in, and let nothing more be sent."""
+        self.broken = why
+        if not self.forked:  # it would end the connection of the parent
+            self.wire.hang_up()
 
     def sever(self, error: BaseException) -> None:
         """Close the socket; nothing can be sent on it any more, nor arrive late."""

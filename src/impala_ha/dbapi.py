@@ -28,7 +28,7 @@ from impala.dbapi import (
     _DBAPITypeObject,
 )
 
-from . import errors
+from . import _sqlalchemy, errors
 from ._connection import Connection
 from ._cursor import Cursor
 from ._dictcursor import DictCursor
@@ -235,6 +235,7 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
         if isinstance(error, errors.ConfigurationError):
             errors.shorten(error)
         raise
+    _sqlalchemy.extend_dialect()
     return Connection(cluster, options, Retry(deadline=options.deadline))
 
 

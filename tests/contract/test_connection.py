@@ -284,7 +284,9 @@ def test_two_threads_on_one_connection_are_told_to_have_two(cluster, connection,
     asking = threading.Thread(target=mine.execute, args=("SELECT 1",))
     asking.start()
     until(lambda: connection.service.client.busy)
-    with pytest.raises(InterfaceError, match="each thread needs a connection of its own"):
+    with pytest.raises(
+        InterfaceError, match="another thread is using this connection; open one per thread"
+    ):
         theirs.execute("SELECT 2")
     cluster[0].unmute()
     asking.join(10)

@@ -126,7 +126,6 @@ def test_the_head_of_an_answer_is_impalas(client):
     told.pop("Date")
     told.pop("Content-Length")
     assert told == {
-        "Access-Control-Allow-Origin": "*",
         "Content-Type": "application/x-thrift",
         "Connection": "Keep-Alive",
     }
@@ -167,15 +166,6 @@ def test_two_requests_may_be_sent_at_once(two):
             answers = [read_answer(Kept(stream), "OpenSession") for _ in range(2)]
 
     assert answers[0].sessionHandle != answers[1].sessionHandle
-
-
-def test_a_browser_that_asks_whether_it_may_is_told_yes(two):
-    with raw(two[0]) as sock:
-        sock.sendall(b"OPTIONS / HTTP/1.1\r\n\r\n")
-        answer = sock.recv(65536)
-
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert b"\r\nAccess-Control-Allow-Methods: POST, OPTIONS\r\n" in answer
 
 
 @pytest.mark.parametrize(

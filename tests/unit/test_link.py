@@ -139,12 +139,12 @@ def test_a_farewell_to_a_silent_server_ends(link, peer, answers):
 
 def test_a_link_in_mid_call_is_cut_without_a_word(link, answers):
     """A goodbye in the middle of a request would be nonsense to the server."""
-    link.client.busy = True
-
-    link.close()
+    with link.client.calling("GetInfo"):
+        link.close()
 
     assert 0 == answers.server.count("CloseSession")
     assert link.broken
+    assert link.client.wire.handle is None
 
 
 def test_a_connection_that_is_in_order_passes_the_check(link):

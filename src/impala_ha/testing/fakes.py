@@ -127,6 +127,11 @@ class FakeDriver:
         server.answer("CloseSession", SimpleNamespace(sessionHandle=session.handle))
         return True
 
+    def cancel(self, link: Link, operation: Any, limit: float) -> None:  # noqa: ARG002
+        """Cancel *operation* through a connection of its own."""
+        request = SimpleNamespace(operationHandle=operation.handle)
+        self[link.coordinator.host].answer("CancelOperation", request)
+
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:  # noqa: ARG002
         """Nothing: what happens here is made up."""
         return ""
@@ -169,6 +174,9 @@ class FakeWire:
     def stale(self) -> str:
         """Whether the coordinator went away while nobody called."""
         return "TSocket read 0 bytes" if self._server.down else ""
+
+    def hang_up(self) -> None:
+        """Do nothing: nobody waits here."""
 
     def close(self) -> None:
         """Note it."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from impala_ha.testing._impalad import control, kerberos, web
 from impala_ha.testing._impalad.archive import Archive
+from impala_ha.testing._impalad.browsers import Browsers
 from impala_ha.testing._impalad.contract import SharedCatalog
 from impala_ha.testing._impalad.doors import binary_door
 from impala_ha.testing._impalad.faults import Faults
@@ -103,13 +104,13 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         serve=service.serve,
     )
     commands = control.listen(layout.control(index))
-    http = None
+    browsers, http = _browsers(layout, index, flags), None
     if layout.http:
         scheme = scheme_of(layout.security, index, flags.jwt_custom_claim_username)
-        http = HttpPort(impalad, service, numbers, scheme, tls)
+        http = HttpPort(impalad, service, numbers, scheme, tls, browsers=browsers)
     orders = verbs(impalad, frontend, http)
     threading.Thread(target=_obey, args=(commands, orders), name="control", daemon=True).start()
-    web.serve(bind(*layout.web[index]), _pages(layout, impalad))
+    web.serve(bind(*layout.web[index]), _pages(layout, impalad), browsers)
     if http is not None:
         second = _listen(layout.http_addresses[index])
         threading.Thread(target=http.frontend.run, args=(second,), name="http", daemon=True).start()
@@ -131,6 +132,11 @@ def _has_tables(layout: Layout, flags: Flags) -> bool:
 def _pages(layout: Layout, impalad: Impalad) -> Pages:
     redact = Redactor(impalad.flags.redaction_rules_file)
     return Pages(impalad, lambda: neighbours(layout), redact=redact)
+
+
+def _browsers(layout: Layout, index: int, flags: Flags) -> Browsers:
+    names = [layout.addresses[index][0], layout.security.kerberos_host(index)]
+    return Browsers(flags.allowed_origins, flags.allowed_hosts, names)
 
 
 def _query_log(layout: Layout, index: int, flags: Flags) -> QueryLog | None:

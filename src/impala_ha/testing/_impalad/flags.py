@@ -35,6 +35,10 @@ class Flags:
         redaction_rules_file: What web pages and profiles must not show, in JSON as Impala has it.
         impala_version: The version whose manners it has: ``"4.5"`` puts the query id before
             an error, ``"4.0"`` does not, ``"3.2"`` closes sessions with their connection.
+        allowed_origins: Web pages that may ask it over HTTP, as ``"http://localhost:8888"``, with
+            commas between, or ``"*"``; impalad has no such flag, and lets all of them.
+        allowed_hosts: Names by which it may be asked over HTTP besides ``localhost`` and its
+            addresses, likewise.
     """
 
     fe_service_threads: int = 64
@@ -49,6 +53,8 @@ class Flags:
     jwt_custom_claim_username: str = "username"
     redaction_rules_file: str = ""
     impala_version: str = "4.5"
+    allowed_origins: str = ""
+    allowed_hosts: str = ""
 
     def __post_init__(self) -> None:
         if self.fe_service_threads < 1:

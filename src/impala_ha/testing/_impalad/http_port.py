@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
 
+    from impala_ha.testing._impalad.browsers import Browsers
     from impala_ha.testing._impalad.http_head import Head, Headers
     from impala_ha.testing._impalad.impalad import Impalad
     from impala_ha.testing._impalad.login import Scheme
@@ -34,6 +35,7 @@ class HttpPort:
         numbers: Numbers of connections, which both ports share.
         scheme: What is asked of clients; None: nothing.
         tls: The certificate and the rules of TLS; None: none.
+        browsers: Which web pages may ask.
 
     Attributes:
         frontend: What accepts the connections.
@@ -48,9 +50,12 @@ class HttpPort:
         numbers: Iterator[int],
         scheme: Scheme | None,
         tls: ssl.SSLContext | None,
+        *,
+        browsers: Browsers,
     ) -> None:
         self._impalad = impalad
         self._service = service
+        self._browsers = browsers
         self.gateway = Gateway()
         self.cookies = Cookies(impalad.flags.max_cookie_lifetime_s)
         self._login = Login(scheme, self.cookies)
@@ -69,6 +74,7 @@ class HttpPort:
             asking.do_as = head.do_as
             return headers
 
-        wire = HttpWire(connection.wire, self._impalad.faults, self.gateway, admit)
+        faults, browsers = self._impalad.faults, self._browsers
+        wire = HttpWire(connection.wire, faults, self.gateway, browsers, admit)
         asking = Connection(connection.number, wire, None)
         self._service.serve(asking)

@@ -20,6 +20,7 @@ from impala_ha.testing._impalad.messages import MessageTransport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from impala_ha.testing._impalad.browsers import Browsers
     from impala_ha.testing._impalad.faults import Faults
     from impala_ha.testing._impalad.gateway import Answer, Gateway
     from impala_ha.testing._impalad.http_head import Head, Headers
@@ -29,11 +30,10 @@ if TYPE_CHECKING:
 _BEFORE_NAME = 8
 _OK, _UNAUTHORIZED = 200, 401
 _THRIFT = ("Content-Type", "application/x-thrift")
-_ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
 _PREFLIGHT = (
-    _ANY_ORIGIN,
     ("Access-Control-Allow-Methods", "POST, OPTIONS"),
     ("Access-Control-Allow-Headers", "Content-Type"),
+    ("Content-Length", "0"),
 )
 
 
@@ -44,17 +44,24 @@ class HttpWire(MessageTransport):
         wire: The connection below.
         faults: What is wrong with the coordinator.
         gateway: What stands before it.
+        browsers: Which web pages may ask.
         admit: Lets a request in and returns headers for its answer, or raises `NotLetIn`.
     """
 
     def __init__(
-        self, wire: Wire, faults: Faults, gateway: Gateway, admit: Callable[[Head], Headers]
+        self,
+        wire: Wire,
+        faults: Faults,
+        gateway: Gateway,
+        browsers: Browsers,
+        admit: Callable[[Head], Headers],
     ) -> None:
         super().__init__()
         self._wire = wire
         self._stream = HttpStream(wire)
         self._faults = faults
         self._gateway = gateway
+        self._browsers = browsers
         self._admit = admit
         self._headers: Headers = ()
         self._instead: Answer | None = None
@@ -75,19 +82,27 @@ class HttpWire(MessageTransport):
             self._instead = None
             # Before any word of ours: who is mute does not even say 401.
             self._faults.wait_while_mute()
-            if head.method == "OPTIONS":
-                self._wire.send(write_head(_OK, _PREFLIGHT))
+            preflight = head.method == "OPTIONS"
+            refusal = self._browsers.refusal(head.headers, preflight=preflight)
+            if refusal is not None:
+                self._refuse(refusal)
+            if preflight:
+                told = (*self._browsers.told(head.headers), *_PREFLIGHT)
+                self._wire.send(write_head(_OK, told))
             elif not self._is_intercepted():
                 self._let_in(head)
                 return
 
     def _let_in(self, head: Head) -> None:
         try:
-            self._headers = self._admit(head)
+            self._headers = (*self._admit(head), *self._browsers.told(head.headers))
         except NotLetIn as refusal:
-            self._wire.send(write_head(_UNAUTHORIZED, [("Connection", "close"), *refusal.headers]))
-            self._wire.finish()
+            self._refuse(_UNAUTHORIZED, refusal.headers)
         self._stream.say_continue()
+
+    def _refuse(self, status: int, headers: Headers = ()) -> NoReturn:
+        self._wire.send(write_head(status, [("Connection", "close"), *headers]))
+        self._wire.finish()
 
     def _is_intercepted(self) -> bool:
         """Whether a gateway has answered this request in the coordinator's place."""
@@ -128,7 +143,7 @@ class HttpWire(MessageTransport):
             self._answer(self._instead)
         elif size != 0:
             length = ("Content-Length", str(len(payload)))
-            headers = (_ANY_ORIGIN, _THRIFT, length, ("Connection", "Keep-Alive"), *self._headers)
+            headers = (_THRIFT, length, ("Connection", "Keep-Alive"), *self._headers)
             self._wire.send(write_head(_OK, headers) + payload[:size])
 
     def _answer(self, answer: Answer) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from impala_ha.testing._impalad.browsers import Browsers
     from impala_ha.testing._impalad.pages import Pages
 
 _BACKLOG = 128
@@ -26,7 +27,7 @@ _BACKLOG = 128
 _PATIENCE = 30.0
 
 
-def serve(listener: socket.socket, pages: Pages) -> None:
+def serve(listener: socket.socket, pages: Pages, guard: Browsers) -> None:
     """Answer, in threads of its own, what comes to *listener*, which is bound."""
     routes: dict[str, Callable[[str], Any]] = {
         "/": lambda _: pages.root(),
@@ -42,6 +43,7 @@ def serve(listener: socket.socket, pages: Pages) -> None:
         """One connection to this coordinator."""
 
         content = routes
+        browsers = guard
 
     server = _Server(listener.getsockname(), Visit, bind_and_activate=False)
     server.socket.close()
@@ -57,10 +59,15 @@ class _Server(ThreadingHTTPServer):
 
 class _Visit(BaseHTTPRequestHandler):
     content: dict[str, Callable[[str], Any]]
+    browsers: Browsers
     timeout = _PATIENCE
 
     def do_GET(self) -> None:
         """Answer one request."""
+        refusal = self.browsers.refusal({n.lower(): v for n, v in self.headers.items()})
+        if refusal is not None:
+            self._answer(refusal, "text/plain", f"{refusal.phrase}.")
+            return
         address = urlsplit(self.path)
         asked = parse_qs(address.query, keep_blank_values=True)
         page = self.content.get(address.path)

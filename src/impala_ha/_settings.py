@@ -82,13 +82,14 @@ def _unknown(words: Mapping[str, Any]) -> list[str]:
     problems = []
     for name in words:
         if name not in NAMES:
-            near = _near(name, NAMES, 3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "see help(impala_ha.connect)"
+            meant = near(name, NAMES, 3)
+            hint = f"did you mean {' or '.join(meant)}?" if meant else "see help(impala_ha.connect)"
             problems.append(f"{name} is not an option of connect(): {hint}")
     return problems
 
 
-def _near(word: str, known: Iterable[str], most: int) -> list[str]:
+def near(word: str, known: Iterable[str], most: int) -> list[str]:
+    """Those of *known*, at most so many, that *word* may be a misspelling of."""
     from difflib import get_close_matches  # noqa: PLC0415 - a mistake pays for it, not each import
 
     return get_close_matches(word, sorted(known), most)
@@ -273,8 +274,8 @@ def _warn_of_strangers(environment: Mapping[str, str]) -> None:
     known = {PREFIX + name.upper() for name in ("hosts", "port", *_SPECS)}
     for variable in sorted(environment):
         if variable.startswith(PREFIX) and variable not in known:
-            near = _near(variable, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            meant = near(variable, known, 1)
+            hint = f"; did you mean {meant[0]}?" if meant else ""
             warnings.warn(
                 f"the environment variable {variable} is not one of impala-ha's{hint}",
                 UserWarning,

@@ -16,7 +16,7 @@ import pytest
 import impala_ha
 from impala_ha import Fault, Phase, errors
 from impala_ha._options import Options
-from impala_ha._settings import HOST_VARIABLES, OTHERS_PORT, NAMES, Settings
+from impala_ha._settings import HOST_VARIABLES, NAMES, OTHERS_PORT, Settings
 from impala_ha._statement import Effect
 from impala_ha._verdicts import verdict
 from impala_ha.cli._commands import COMMANDS

@@ -92,7 +92,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         fetch_error: bool = True,
         close_finished_queries: bool = True,
         convert_strings_to_unicode: bool = True,
-    ) -> Any:
+    ) -> Cursor:
         """
         Open a session and return its cursor; parameters as in impyla.
 

@@ -115,10 +115,9 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         call: Call,
         work: Callable[[Link], Got],
         home: Callable[[], Link | None] = lambda: None,
-        trail: Trail | None = None,
     ) -> Got:
         """Do *work* through the loop; what it calls on this cursor goes straight through."""
-        self._trail = Trail() if trail is None else trail
+        trail = Trail()
 
         def at(link: Link) -> Got:
             try:
@@ -131,7 +130,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         inside, self._inside = self._inside, True
         try:
             first = self._first()
-            return self._failover.run(call, at, home=home, first=first, trail=self._trail)
+            return self._failover.run(call, at, home=home, first=first, trail=trail)
         except errors.Error as error:
             errors.shorten(error)
             raise
@@ -142,6 +141,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             raise
         finally:
             self._inside = inside
+            if call.proof or any(attempt.fault for attempt in trail.attempts):
+                self._trail = trail  # a look at the result that went well tells nothing of it
 
     def _first(self) -> tuple[str, Mapping[str, str]]:
         """User and configuration of the session that opening a link makes."""

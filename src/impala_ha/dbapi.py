@@ -257,6 +257,14 @@ def _prepared(words: Mapping[str, Any], cluster: Cluster | None) -> tuple[Cluste
     return cluster, options
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
+for _public in (Connection, Cursor, DictCursor):
+    _public.__module__ = __name__  # where to import them from, as messages show it
+
+
 def _only_for_new_clusters(words: Mapping[str, Any]) -> None:
     said = [n for n in ("port", "policy", "eject_for", "eject_most") if words.get(n) is not None]
     if said:

@@ -51,14 +51,17 @@ _OPTIONS = """\
 
 `impala_ha.connect(host, port, ...)` takes impyla's parameters in impyla's order and then its own by
 name. Each option can also be said by an environment variable. What is said in the call counts
-first, then the environment, then the default; `None` means "not said". Times are in seconds.
+first, then the environment, then the default; `None` means "not said", and so
+does an empty text where none can be meant. Times are in seconds. Variables that Kubernetes sets for
+a service called `impala` or `impala-ha` are ignored, with a line in the log.
 
 | option | variable | default | meaning |
 |---|---|---|---|
 | `host` | `IMPALA_HA_HOSTS`, then `IMPALA_HOSTS`, then `IMPALA_HOST` | `'localhost'` | \
 Who is there: `"a,b:21051,[::1]:21050"`, a list of such, `Coordinator` values, or a `Cluster`. \
 Comma or white space separates. An item may carry `?weight=2&zone=east&krb_host=NAME`. |
-| `port` | `IMPALA_HA_PORT` | `21050` | For hosts that name none. |
+| `port` | `IMPALA_HA_PORT`; beside `IMPALA_HOSTS` or `IMPALA_HOST` also `IMPALA_PORT` | `21050` | \
+For hosts that name none. |
 """
 _ABOUT_ERRORS = """\
 PEP 249's classes are impyla's own. All of the following but `ConfigurationError` have `attempts`

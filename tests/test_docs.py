@@ -16,7 +16,7 @@ import pytest
 import impala_ha
 from impala_ha import Fault, Phase, errors
 from impala_ha._options import Options
-from impala_ha._settings import HOST_VARIABLES, NAMES, Settings
+from impala_ha._settings import HOST_VARIABLES, NAMES, OTHERS_PORT, Settings
 from impala_ha._statement import Effect
 from impala_ha._verdicts import verdict
 from impala_ha.cli._commands import COMMANDS
@@ -175,7 +175,7 @@ def test_every_option_and_its_variable_are_in_the_reference():
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_variable_that_is_spoken_of_exists(page):
-    known = {f"IMPALA_HA_{name.upper()}" for name in NAMES} | set(HOST_VARIABLES)
+    known = {f"IMPALA_HA_{name.upper()}" for name in NAMES} | {*HOST_VARIABLES, OTHERS_PORT}
     wrong = {"IMPALA_HA_HOST"}  # shown as a mistake that is warned about
     spoken = set(re.findall(r"\bIMPALA_[A-Z_]*[A-Z]\b(?!\.)", page.read_text("utf-8")))
 

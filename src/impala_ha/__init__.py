@@ -5,8 +5,6 @@ Connect to several Apache Impala coordinators: balanced, with failover, without 
 >>> connection = impala_ha.connect("coord1,coord2,coord3")  # doctest: +SKIP
 """
 
-import logging
-
 from . import errors
 from ._faults import Fault, Phase
 from ._health import Breaker, State
@@ -57,8 +55,6 @@ from .errors import (
 
 __version__ = "0.1.0"
 
-logging.getLogger("impala_ha").addHandler(logging.NullHandler())
-
 __all__ = [
     "BINARY",
     "DATE",
@@ -108,3 +104,11 @@ __all__ = [
     "paramstyle",
     "threadsafety",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "cluster", "dbapi", "policies"]
+
+
+for _public in (Attempt, Breaker, Coordinator, Fault, Phase, Retry, State):
+    _public.__module__ = __name__  # where to import them from, as messages show it

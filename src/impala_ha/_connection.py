@@ -94,14 +94,15 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         fetch_error: bool = True,
         close_finished_queries: bool = True,
         convert_strings_to_unicode: bool = True,
-    ) -> Any:
+    ) -> Cursor:
         """
         Open a session and return its cursor; parameters as in impyla.
 
         Args:
             user: Name in the session, where the server does not authenticate; by default that of
                 `connect`, or the name in the system.
-            configuration: Options of the session.
+            configuration: Options of the session. What the coordinator does not take, it drops in
+                silence; a UserWarning names it.
             convert_types: Whether TIMESTAMP, DATE and DECIMAL become Python values.
             dictify: Whether rows are dicts.
             fetch_error: Whether to ask Impala before 2.7 for the text of an error.
@@ -110,6 +111,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
 
         Raises:
             InterfaceError: The connection is closed, or belongs to the parent process.
+            Error: The server's, "Database does not exist" for one.
         """
         self._failover.check_usable()
         wanted = self._configuration()

@@ -45,8 +45,25 @@ class Cursor(Results):
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """What the last call tried, in order; the last one is how it ended."""
+        """
+        What the last statement tried, in order; the last one is how it ended.
+
+        Looking at its result changes nothing here, unless that had to be tried again: then it is
+        what that call tried.
+        """
         return tuple(self._trail.attempts)
+
+    def __repr__(self) -> str:
+        where = str(self.coordinator or "not connected")
+        if self._closed:
+            where = "closed"
+        elif self._last_operation is None:
+            where += ", nothing executed"
+        elif not self._last_operation_finished:
+            where += ", executing"
+        else:
+            where += ", with a result" if self._last_operation_active else ", done"
+        return f"<impala_ha {type(self).__name__} {where}>"
 
     # What sends a statement.
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 _NOBODY_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
 _HUNG_UP = re.compile(r"EOF|read 0 bytes|reset|Broken pipe|handshake|read timeout")
-_ASKING = 2.0  # seconds for finding out what a port speaks
+_ASKING = 2.0  # seconds for finding out what a port speaks, and half of them
+_SILENT = re.compile(r"timed out|timeout")  # where it says nothing at all
 
 
 class Driver(Protocol):
@@ -247,7 +248,8 @@ class ImpylaDriver:
             from ._other_protocol import other_protocol  # noqa: PLC0415 - as above
         except (ImportError, OSError):
             return ""
-        limit = min(limit, _ASKING, options.connect_timeout)
+        most = _ASKING / 2 if _SILENT.search(text) else _ASKING
+        limit = min(limit, most, options.connect_timeout)
         return other_protocol(coordinator, options, self._clock, limit)
 
     def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:

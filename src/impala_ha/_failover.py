@@ -261,12 +261,13 @@ class Failover(Place):
                 if hint := self.driver.other_protocol(*about, left):
                     sure = replace(attempt, fault=Fault.MISMATCH, hint=hint)
                     trail.attempts[number] = sure
-        if trail.lasting.issuperset(self.cluster.coordinators):
+        left = trail.deadline - now()
+        if left <= 0 or trail.lasting.issuperset(self.cluster.coordinators):
             return
         _logs.warning(
             "%s waits for %.0f s at most, none is left that was not asked: %s (see `%s`)",
             trail.attempts[-1].operation,
-            max(0.0, trail.deadline - now()),
+            left,
             "; ".join(map(_logs.one_line, by_coordinator(trail.attempts))),
             doctor(self.cluster.coordinators),
             extra={"state": "waiting", "attempts": tuple(a.portable() for a in trail.attempts)},

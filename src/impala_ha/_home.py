@@ -9,6 +9,7 @@ where the server is Impala, before the next statement.
 from __future__ import annotations
 
 import struct
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,7 +28,8 @@ from ._interrupts import from_handler, interrupted
 from ._link import FAREWELL, Link
 from ._polling import poll
 from ._question import Question
-from ._session import Session
+from ._session import Session, is_no_query_option
+from ._settings import near
 from ._wire import CallFailed, Closed
 
 Got = TypeVar("Got")
@@ -36,6 +38,9 @@ _GUID = struct.Struct("<QQ")
 _FENCE = 5.0  # seconds for finding out whether a lost statement is certainly over
 _REMEMBERED = 1000  # statements of a session, to tell one of unknown outcome from those before it
 CLOSED_MEANWHILE = "the cursor was closed by another thread"
+_NO_DATABASE = "Database does not exist"
+_TOLD_LATER = frozenset({Fault.QUERY, Fault.CATALOG, Fault.METADATA})  # by the first statement
+_SOME = 10  # options; who tells fewer does not tell all
 GONE = frozenset({Fault.SESSION_GONE, Fault.RESULT_GONE})
 
 
@@ -69,20 +74,57 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         with failover.exclusive:
             failover.cursors.add(self)
             failover.renew(self, self._first())
-            self._run(Call("cursor", proof=True), self._settle)
+            self._run(Call("cursor", proof=True), self._begin)
+            self._warn_of_what_was_dropped()
+
+    def _begin(self, link: Link) -> None:
+        """Open the session, and see whether its database is there: OpenSession takes any name."""
+        self._settle(link)
+        name, known = self._wanted.database, self._failover.cluster
+        if not link.impala or name.lower() == "default" or known.trusts(("database", name)):
+            return
+        quoted = name.replace("`", "``")
+        try:
+            self.session.execute(f"USE `{quoted}`", run_async=True).close()
+        except errors.Error as error:
+            answered = not isinstance(error, CallFailed) and _NO_DATABASE not in str(error)
+            if answered and classify(error, link.phase) in _TOLD_LATER:
+                return
+            link.drop(self.session)
+            self._home = None
+            raise
+        known.trust(("database", name))
+
+    def _warn_of_what_was_dropped(self) -> None:
+        """Impala drops options that it does not know in silence, and tells all that it has."""
+        asked = {n: v for n, v in self._wanted.configuration.items() if not is_no_query_option(n)}
+        told = {n.upper(): v for n, v in (self.session.config or {}).items()} if asked else {}
+        if not self._failover.impala or len(told) < _SOME:
+            return
+        for name, value in asked.items():
+            if told.get(name.upper()) or not str(value).strip():
+                continue
+            hint = f" with the value {value!r}"
+            if name.upper() not in told:
+                meant = near(name.upper(), told, 2)
+                hint = (
+                    f": did you mean {' or '.join(meant)}?" if meant else ", and has none so called"
+                )
+            text = f"the coordinator did not take the query option {name}{hint}"
+            warnings.warn(text, UserWarning, stacklevel=4)
 
     def _run(
         self,
         call: Call,
         work: Callable[[Link], Got],
         home: Callable[[], Link | None] = lambda: None,
-        trail: Trail | None = None,
     ) -> Got:
         """Do *work* through the loop; what it calls on this cursor goes straight through."""
-        self._trail = Trail() if trail is None else trail
+        before, self._trail = self._trail, Trail()
+        trail = self._trail
 
         def at(link: Link) -> Got:
-            if self._trail.stopped:
+            if trail.stopped:
                 raise errors.InterfaceError(CLOSED_MEANWHILE)
             try:
                 return work(link)
@@ -97,7 +139,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         inside, self._inside = self._inside, get_ident()
         try:
             first = self._first()
-            return self._failover.run(call, at, home=home, first=first, trail=self._trail)
+            return self._failover.run(call, at, home=home, first=first, trail=trail)
         except errors.Error as error:
             errors.shorten(error)
             raise
@@ -108,6 +150,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             raise
         finally:
             self._inside = inside
+            if not (call.proof or any(attempt.fault for attempt in trail.attempts)):
+                self._trail = before  # a look at the result that went well tells nothing of it
 
     def _first(self) -> tuple[str, Mapping[str, str]]:
         """User and configuration of the session that opening a link makes."""

@@ -8,7 +8,7 @@ carry ``?weight=``, ``?zone=`` and ``?krb_host=``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from ._model import DEFAULT_PORT, Coordinator, is_address
@@ -20,27 +20,28 @@ _NAME = re.compile(r"[\w.\-%:]+")
 _WORDS = ("weight", "zone", "krb_host")
 
 
+_NO_LISTS = (bytes, bytearray, memoryview, Mapping)
+_KINDS = "a text ('a,b:21051'), a list of such, Coordinator values or a Cluster"
+
+
 def parse_hosts(
-    hosts: str | Iterable[object], port: int = DEFAULT_PORT
+    hosts: object, port: int = DEFAULT_PORT
 ) -> tuple[tuple[Coordinator, ...], tuple[str, ...]]:
     """
     The coordinators that *hosts* names, and what is wrong with it.
 
     Args:
-        hosts: A text, or a sequence of texts and `Coordinator` values.
+        hosts: A text, an address, a `Coordinator`, or several of these.
         port: For items that name none.
     """
     found: list[Coordinator] = []
     wrong: list[str] = []
     for item in _items(hosts):
-        if isinstance(item, Coordinator):
-            coordinator = item
-        else:
-            try:
-                coordinator = _coordinator(item, port)
-            except ValueError as error:
-                wrong.append(str(error))
-                continue
+        try:
+            coordinator = _coordinator(item, port)
+        except ValueError as error:
+            wrong.append(str(error))
+            continue
         if coordinator in found:
             wrong.append(f"host names {coordinator} twice")
         found.append(coordinator)
@@ -49,23 +50,41 @@ def parse_hosts(
     return tuple(found), tuple(wrong)
 
 
-def _items(hosts: str | Iterable[object]) -> Sequence[str | Coordinator]:
-    if isinstance(hosts, str) and "@" in hosts:
-        return [hosts]  # one mistake, told whole: a comma may be part of a password
+def _items(hosts: object) -> Sequence[object]:
     if isinstance(hosts, str):
-        return [item for item in re.split(r"[,\s]+", hosts) if item]
-    items: list[str | Coordinator] = []
+        return _split(hosts)
+    if not isinstance(hosts, Iterable) or isinstance(hosts, _NO_LISTS):
+        return [hosts]
+    items: list[object] = []
     for host in hosts:
-        items.extend([host] if isinstance(host, Coordinator) else _items(str(host)))
+        items += _split(host) if isinstance(host, str) else [host]
     return items
 
 
-def _coordinator(item: str, default_port: int) -> Coordinator:
+def _split(hosts: str) -> list[str]:
+    if "@" in hosts:
+        return [hosts]  # one mistake, told whole: a comma may be part of a password
+    return [item for item in re.split(r"[,\s]+", hosts) if item]
+
+
+def _coordinator(item: object, default_port: int) -> Coordinator:
+    if isinstance(item, Coordinator):
+        return item
+    if type(item).__module__ == "ipaddress":  # which not each import pays for
+        item = str(item)
+    if not isinstance(item, str):
+        shown = "***" if "@" in repr(item) else repr(item)
+        raise ValueError(f"host must be {_KINDS}, not {shown}")  # noqa: TRY004 - told with others
     if item.count(":") > 1 and is_address(item):
         return Coordinator(item, default_port)
     match = _ITEM.fullmatch(item)
     if "@" in item:
         match, item = None, f"***@{item.rpartition('@')[2]}"  # before it may be a password
+    if "://" in item.partition("?")[0]:
+        raise ValueError(
+            f"host {item!r} is a URL: give host:port, and the rest as options (use_ssl, "
+            "use_http_transport, http_path, database)"
+        )
     if match is None:
         raise ValueError(
             f"host {item!r} is not host, host:port or [ipv6]:port, each with or without "

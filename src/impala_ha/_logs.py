@@ -16,6 +16,7 @@ from typing import Any
 from ._interrupts import from_handler
 
 _logger = logging.getLogger("impala_ha")
+_logger.addHandler(logging.NullHandler())
 _shown = False
 
 

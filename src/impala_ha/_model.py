@@ -43,8 +43,13 @@ class Coordinator:
     krb_host: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        if not self.host:
-            raise ValueError("a coordinator needs a host")
+        if not isinstance(self.host, str) or not self.host:
+            raise ValueError(f"a coordinator needs a host, a text, not {self.host!r}")
+        for name in ("port", "weight"):
+            number = getattr(self, name)
+            if not isinstance(number, int):
+                text = f"{name} of {self.host} must be a whole number, not {number!r}"
+                raise ValueError(text)  # noqa: TRY004 - as with all that can be wrong with it
         if not 0 < self.port < 65536:  # noqa: PLR2004 - what TCP has
             raise ValueError(f"port of {self.host} must be within 1..65535, not {self.port}")
         if self.weight < 1:

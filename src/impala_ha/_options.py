@@ -21,7 +21,12 @@ from .policies import POLICIES
 class Options(Security):
     """What ``connect()`` takes besides its hosts, read and checked."""
 
-    database: str | None = option(read.text, None, "Default database.")
+    database: str | None = option(
+        read.text,
+        None,
+        "Default database. Whether there is one of that name is asked once in a process and "
+        "cluster, with the first cursor: Impala itself takes any.",
+    )
     timeout: float | None = option(
         read.timeout,
         None,

@@ -24,6 +24,13 @@ _FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
 TAGS = ("client_identifier", "comment", "none")  # how a write may be marked
 
 
+def name(value: Any) -> str:
+    """A text, or a whole number in place of one (a user id, say), as in impyla."""
+    if hasattr(value, "__index__") and not isinstance(value, bool):
+        return str(value)
+    return text(value)
+
+
 def text(value: Any) -> str:
     """A text."""
     if not isinstance(value, str):

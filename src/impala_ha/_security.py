@@ -28,7 +28,7 @@ class Security:
     auth_mechanism: str = option(
         read.mechanism, "NOSASL", f"One of {', '.join(MECHANISMS)}; upper or lower case."
     )
-    user: str | None = option(read.text, None, "User name; by default the name in the system.")
+    user: str | None = option(read.name, None, "User name; by default the name in the system.")
     password: Any = option(
         read.secret,
         None,

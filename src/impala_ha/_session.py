@@ -47,8 +47,8 @@ class Session:
             return self
         option, value = statement.setting
         if option == ALL:
-            kept = {o: v for o, v in self.configuration.items() if _is_no_query_option(o)}
-            left = {o: v for o, v in self.changes.items() if _is_no_query_option(o)}
+            kept = {o: v for o, v in self.configuration.items() if is_no_query_option(o)}
+            left = {o: v for o, v in self.changes.items() if is_no_query_option(o)}
             return replace(
                 self, configuration=MappingProxyType(kept), changes=MappingProxyType(left)
             )
@@ -70,6 +70,6 @@ class Session:
                 yield f"SET {option}={value}"
 
 
-def _is_no_query_option(name: str) -> bool:
+def is_no_query_option(name: str) -> bool:
     """As ``use:database`` and ``impala.doas.user``, which UNSET ALL leaves alone."""
     return ":" in name or "." in name

@@ -7,12 +7,14 @@ before anything is opened.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
-from . import errors
+from . import _logs, errors
 from ._hosts import parse_hosts
 from ._model import DEFAULT_PORT, Coordinator
 from ._options import Options
@@ -20,6 +22,9 @@ from ._readings import port as read_port
 
 PREFIX = "IMPALA_HA_"
 HOST_VARIABLES = ("IMPALA_HA_HOSTS", "IMPALA_HOSTS", "IMPALA_HOST")
+OTHERS_PORT = "IMPALA_PORT"  # counts beside IMPALA_HOSTS and IMPALA_HOST
+_LINK = re.compile(r"(?:tcp|udp|sctp)://")  # what Kubernetes and Docker set for each service
+_LINKED = re.compile(r"_SERVICE_(?:HOST|PORT)|_PORT_\d+_(?:TCP|UDP|SCTP)")
 _HOST_WORDS = ("host", "port")
 _OLD = {
     "ldap_user": "user",
@@ -62,11 +67,11 @@ class Settings:
             ConfigurationError: With every mistake there is.
         """
         problems = _unknown(words)
-        said = {name: value for name, value in words.items() if value is not None}
+        said = {n: v for n, v in words.items() if v is not None and not _says_nothing(n, v)}
         _translate_old(said, problems)
         values = _values(said, environment, problems)
         _one_of_each(values, said, problems)
-        port = _checked("port", said, environment, problems)
+        port = _port(said, environment, problems)
         coordinators: tuple[Coordinator, ...] = ()
         if not hosts_known:
             coordinators = _coordinators(said, environment, port, problems)
@@ -82,13 +87,26 @@ def _unknown(words: Mapping[str, Any]) -> list[str]:
     problems = []
     for name in words:
         if name not in NAMES:
-            near = _near(name, NAMES, 3)
-            hint = f"did you mean {' or '.join(near)}?" if near else "see help(impala_ha.connect)"
+            meant = near(name, NAMES, 3)
+            hint = f"did you mean {' or '.join(meant)}?" if meant else "see help(impala_ha.connect)"
             problems.append(f"{name} is not an option of connect(): {hint}")
     return problems
 
 
-def _near(word: str, known: Iterable[str], most: int) -> list[str]:
+def _says_nothing(name: str, value: Any) -> bool:
+    """Is it an empty text where none can be meant?  ``os.getenv("SSL", "")`` is no for impyla."""
+    spec = _SPECS.get(name)
+    if not isinstance(value, str) or value or spec is None or spec.default:
+        return False
+    try:
+        spec.metadata["read"](value)
+    except ValueError:
+        return True
+    return False
+
+
+def near(word: str, known: Iterable[str], most: int) -> list[str]:
+    """Those of *known*, at most so many, that *word* may be a misspelling of."""
     from difflib import get_close_matches  # noqa: PLC0415 - a mistake pays for it, not each import
 
     return get_close_matches(word, sorted(known), most)
@@ -162,10 +180,13 @@ def _found(name: str, said: Mapping[str, Any], environment: Mapping[str, str]) -
     return f"{name} (environment variable {variable})", environment.get(variable) or None
 
 
-def _checked(
-    name: str, said: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
+def _port(
+    said: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
 ) -> int | None:
-    source, value = _found(name, said, environment)
+    source, value = _found("port", said, environment)
+    if "port" not in said and _LINK.match(str(value)):
+        _ignored(PREFIX + "PORT")
+        return None
     if value is None:
         return None
     try:
@@ -173,6 +194,26 @@ def _checked(
     except ValueError as error:
         problems.append(f"{source} {error}, not {value!r}")
         return None
+
+
+def _others_port(environment: Mapping[str, str]) -> int | None:
+    """The port beside IMPALA_HOST, a variable that others set for reasons of their own, too."""
+    value = environment.get(OTHERS_PORT, "").strip()
+    try:
+        return read_port(value) if value else None
+    except ValueError:
+        _ignored(OTHERS_PORT)
+        return None
+
+
+@cache
+def _ignored(variable: str) -> None:
+    """Say, once in a process, that *variable* is not taken."""
+    _logs.warning(
+        "the environment variable %s holds none of impala-ha's values, and is ignored: perhaps "
+        "Kubernetes set it for a service of that name (enableServiceLinks)",
+        variable,
+    )
 
 
 def _coordinators(
@@ -186,11 +227,11 @@ def _coordinators(
         for variable in HOST_VARIABLES:
             if environment.get(variable, "").strip():
                 source, hosts = f" (environment variable {variable})", environment[variable]
+                if port is None and variable != HOST_VARIABLES[0]:
+                    port = _others_port(environment)
                 break
         else:
             hosts = "localhost"
-    if not isinstance(hosts, str) and not isinstance(hosts, Iterable):
-        hosts = [hosts] if isinstance(hosts, Coordinator) else str(hosts)
     coordinators, wrong = parse_hosts(hosts, port or DEFAULT_PORT)
     problems.extend(line + source for line in wrong)
     ports = {coordinator.port for coordinator in coordinators}
@@ -272,9 +313,12 @@ def _half_secured(
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:
     known = {PREFIX + name.upper() for name in ("hosts", "port", *_SPECS)}
     for variable in sorted(environment):
-        if variable.startswith(PREFIX) and variable not in known:
-            near = _near(variable, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+        if _LINK.match(environment[variable]) or _LINKED.search(variable):
+            if variable.startswith(PREFIX) and variable not in known:
+                _ignored(variable)
+        elif variable.startswith(PREFIX) and variable not in known:
+            meant = near(variable, known, 1)
+            hint = f"; did you mean {meant[0]}?" if meant else ""
             warnings.warn(
                 f"the environment variable {variable} is not one of impala-ha's{hint}",
                 UserWarning,

@@ -25,6 +25,10 @@ from .policies import POLICIES, Candidate, Policy
 __all__ = ["Cluster"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class Cluster:
     """
     Several coordinators that serve the same tables.

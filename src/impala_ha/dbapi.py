@@ -157,7 +157,8 @@ def connect(  # noqa: PLR0917, D417 - impyla's parameters, told together
             without ``?weight=2&zone=east&krb_host=NAME``), a list, or a `Cluster`.  Not said: the
             environment's ``IMPALA_HA_HOSTS``, ``IMPALA_HOSTS`` or ``IMPALA_HOST``, then
             ``localhost``.
-        port: For hosts that name none; 21050 by default, which is Impala's ``--hs2_port``.
+        port: For hosts that name none; 21050 by default, which is Impala's ``--hs2_port``. Beside
+            ``IMPALA_HOSTS`` and ``IMPALA_HOST`` the variable ``IMPALA_PORT`` counts as well.
         policy: Who is next: ``"round_robin"`` (default), ``"random"``, ``"least_connections"``,
             ``"two_choices"``, ``"ordered"`` or an object with ``choose(candidates)``.
         connect_timeout: Seconds for one coordinator, from TCP to its answer to OpenSession; 10.
@@ -255,6 +256,14 @@ def _prepared(words: Mapping[str, Any], cluster: Cluster | None) -> tuple[Cluste
 
         _tls.prepare(options, cluster.coordinators)
     return cluster, options
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+for _public in (Connection, Cursor, DictCursor):
+    _public.__module__ = __name__  # where to import them from, as messages show it
 
 
 def _only_for_new_clusters(words: Mapping[str, Any]) -> None:

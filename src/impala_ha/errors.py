@@ -65,6 +65,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class ConfigurationError(
     InterfaceError,  # type: ignore[misc]  # impyla is not typed
     NotSupportedError,  # type: ignore[misc]

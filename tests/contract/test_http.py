@@ -267,7 +267,7 @@ def test_a_slow_coordinator_that_answers_probes_is_waited_for(local, connect):
 def test_the_binary_port_is_told_from_the_http_port(local, connect):
     binary = Coordinator(local[0].host, local[0].port)
 
-    with pytest.raises(NoCoordinatorLeft, match="the port may be that of the binary protocol"):
+    with pytest.raises(NoCoordinatorLeft, match="without SASL: use_http_transport=False"):
         connect([binary], deadline=0.5, connect_timeout=0.5)
 
 

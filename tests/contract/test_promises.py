@@ -208,7 +208,7 @@ def test_the_deadline_ends_a_call_when_all_are_silent(trio):
 
     tried = {attempt.coordinator.host for attempt in caught.value.attempts}
     assert {coordinator.host for coordinator in trio} == tried
-    assert str(caught.value).count("\n- #") == min(len(caught.value.attempts), 9)
+    assert str(caught.value).count("\n- 127.") == len(trio)
 
 
 def test_nobody_is_told_wrong_while_coordinators_die_and_hang_under_a_crowd(trio, ledger, until):

@@ -62,6 +62,7 @@ def a_connection(connection: Connection) -> None:
     assert_type(connection.cluster, Cluster)
     assert_type(connection.closed, bool)
     assert_type(connection.default_db, str | None)
+    assert_type(connection.cursor(), impala_ha.Cursor)
     connection.cursor(user="etl", configuration={"mem_limit": "1g"}, dictify=True)
     connection.close()
     connection.commit()

@@ -1,5 +1,8 @@
 """Words become coordinators, and each mistake becomes one line without a secret in it."""
 
+from ipaddress import ip_address
+from pathlib import Path
+
 import pytest
 
 from impala_ha._hosts import parse_hosts
@@ -20,6 +23,10 @@ GOOD = [
     ("a?", [("a", 21050, 1, "")]),
     ("a?zone=", [("a", 21050, 1, "")]),
     ("impala_1.example-x.com.", [("impala_1.example-x.com.", 21050, 1, "")]),
+    (ip_address("10.0.0.1"), [("10.0.0.1", 21050, 1, "")]),
+    ([ip_address("::1")], [("::1", 21050, 1, "")]),
+    (Coordinator("a", 7), [("a", 7, 1, "")]),
+    (dict.fromkeys("ab").keys(), [("a", 21050, 1, ""), ("b", 21050, 1, "")]),
     (["a", "b:1,c"], [("a", 21050, 1, ""), ("b", 1, 1, ""), ("c", 21050, 1, "")]),
     ([Coordinator("a", 7, weight=2), "b"], [("a", 7, 2, ""), ("b", 21050, 1, "")]),
 ]
@@ -46,6 +53,11 @@ def test_a_port_of_ones_own_goes_to_those_that_name_none():
     assert [9, 2, 9] == [c.port for c in coordinators]
 
 
+KINDS = "host must be a text ('a,b:21051'), a list of such, Coordinator values or a Cluster, not"
+URL = (
+    "is a URL: give host:port, and the rest as options (use_ssl, use_http_transport, http_path, "
+    "database)"
+)
 FORM = (
     "is not host, host:port or [ipv6]:port, each with or without ?weight=N&zone=NAME&krb_host=NAME "
     "(credentials and paths have options of their own)"
@@ -65,7 +77,16 @@ BAD = [
     ),
     ("a:\N{SUPERSCRIPT TWO}", ["port of a must be a whole number within 1..65535, not '²'"]),
     ("[::1]:x", ["port of ::1 must be a whole number within 1..65535, not 'x'"]),
-    ("http://a:1", ["port of http must be a whole number within 1..65535, not '//a:1'"]),
+    ("http://a:1", [f"host 'http://a:1' {URL}"]),
+    ("jdbc:impala://a:1/db", [f"host 'jdbc:impala://a:1/db' {URL}"]),
+    (["a", "https://b"], [f"host 'https://b' {URL}"]),
+    *((value, [f"{KINDS} {value!r}"]) for value in (b"a,b", bytearray(b"a"), 42, 3.5, True)),
+    (Path("a"), [f"{KINDS} {Path('a')!r}"]),
+    ({"a": 1}, [f"{KINDS} {{'a': 1}}"]),
+    ([["a"], ["b"]], [f"{KINDS} ['a']", f"{KINDS} ['b']"]),
+    ([None, b"a"], [f"{KINDS} None", f"{KINDS} b'a'"]),
+    (b"etl:s3cret@a", [f"{KINDS} ***"]),
+    ([], ["host must name at least one coordinator, and names none"]),
     (":21050", ["host ':21050' has no name before the port"]),
     ("[]:21050", ["host '[]:21050' has no name before the port"]),
     ("a;b", ["host 'a;b' has no name before the port"]),

@@ -30,6 +30,9 @@ def test_a_coordinator_reads_as_it_is_written(coordinator, text):
     ("told", "why"),
     [
         ({"host": ""}, "needs a host"),
+        ({"host": b"a"}, "needs a host, a text, not b'a'"),
+        ({"host": "a", "port": "21050"}, "port of a must be a whole number, not '21050'"),
+        ({"host": "a", "weight": 1.5}, "weight of a must be a whole number, not 1.5"),
         ({"host": "a", "port": 0}, "port of a must be within 1..65535, not 0"),
         ({"host": "a", "port": 65536}, "port of a must be within 1..65535, not 65536"),
         ({"host": "a", "weight": 0}, "weight of a must be at least 1, not 0"),

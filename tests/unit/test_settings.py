@@ -8,11 +8,11 @@ import pytest
 from impala_ha import errors
 from impala_ha._model import Coordinator
 from impala_ha._options import Options
-from impala_ha._settings import Settings
+from impala_ha._settings import Settings, _ignored
 
 
 def read(environment=(), **words):
-    return Settings.read({"host": "a", **words}, dict(environment))
+    return Settings.read({"host": "a"} | words, dict(environment))
 
 
 def problems(environment=(), **words):
@@ -368,3 +368,69 @@ def test_variables_that_are_read_or_belong_to_others_are_not_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read({"IMPALA_HA_HOSTS": "a", "IMPALA_HA_PORT": "1", "IMPALA_HAS": "x", "PATH": "/"})
+
+
+def hosts(environment, **words):
+    return [str(coordinator) for coordinator in read(environment, host=None, **words).coordinators]
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({"IMPALA_HOST": "gw", "IMPALA_PORT": "21051"}, ["gw:21051"]),
+        ({"IMPALA_HOSTS": "a,b:1", "IMPALA_PORT": "21051"}, ["a:21051", "b:1"]),
+        ({"IMPALA_HOST": "gw", "IMPALA_PORT": "1", "IMPALA_HA_PORT": "2"}, ["gw:2"]),
+        ({"IMPALA_HA_HOSTS": "gw", "IMPALA_PORT": "21051"}, ["gw:21050"]),
+        ({"IMPALA_PORT": "21051"}, ["localhost:21050"]),
+    ],
+)
+def test_the_host_and_the_port_of_others_are_a_pair(variables, found):
+    assert found == hosts(variables)
+
+
+def test_a_port_of_the_call_goes_before_it():
+    assert ["gw:3"] == hosts({"IMPALA_HOST": "gw", "IMPALA_PORT": "21051"}, port=3)
+
+
+SERVICE = {
+    "IMPALA_HA_SERVICE_HOST": "10.0.0.1",
+    "IMPALA_HA_SERVICE_PORT": "21050",
+    "IMPALA_HA_SERVICE_PORT_HS2": "21050",
+    "IMPALA_HA_PORT": "tcp://10.0.0.1:21050",
+    "IMPALA_HA_PORT_21050_TCP": "tcp://10.0.0.1:21050",
+    "IMPALA_HA_PORT_21050_TCP_PROTO": "tcp",
+    "IMPALA_HA_PORT_21050_TCP_ADDR": "10.0.0.1",
+    "IMPALA_HA_PROXY_PORT": "tcp://10.0.0.2:21050",
+    "IMPALA_HOST": "gw",
+    "IMPALA_PORT": "tcp://10.0.0.1:21050",
+}
+
+
+def test_what_an_orchestrator_sets_is_passed_over_with_a_word_in_the_log(caplog):
+    _ignored.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            assert ["gw:21050"] == hosts(SERVICE)
+
+    told = [record.getMessage() for record in caplog.records]
+    assert sorted(SERVICE.keys() - {"IMPALA_HOST"}) == sorted(line.split()[3] for line in told)
+
+
+@pytest.mark.parametrize("name", ["use_ssl", "use_http_transport", "verify_cert", "ca_cert"])
+def test_an_empty_text_where_none_can_be_meant_is_not_said(name):
+    """As ``os.getenv(name, "")`` has it, and impyla takes it."""
+    assert getattr(read().options, name) == getattr(read(**{name: ""}).options, name)
+
+
+def test_an_empty_text_leaves_the_rest_as_strict_as_it_is():
+    told = problems(use_ssl="", ca_cert=__file__, host="")
+
+    assert "ca_cert needs use_ssl=True (or use_ssl=False, if no TLS is meant)" in told
+    assert "host must name at least one coordinator, and names none" in told
+    assert "" == read(user="").options.user
+
+
+def test_a_user_may_be_a_number():
+    assert "1000" == read(user=1000).options.user
+    assert ["user must be a text, not True"] == problems(user=True)

@@ -67,7 +67,8 @@ def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
     try:
         return _converse(connection, request, notes)
     except Error as error:  # the cursor of the conversation could not be had
-        notes.error(str(error))
+        option = "-d: " if "Database does not exist" in str(error) else ""
+        notes.error(f"{option}{error}")
         return FAILURE
     except BrokenPipeError:
         raise

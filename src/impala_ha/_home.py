@@ -11,7 +11,6 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from impala._thrift_gen.TCLIService.ttypes import TOperationState
@@ -22,7 +21,7 @@ from ._attempts import Call, Trail
 from ._failover import Failover
 from ._fault_rules import classify
 from ._faults import Fault
-from ._interrupts import from_handler, interrupted
+from ._interrupts import from_handler, interrupted, suppress
 from ._link import FAREWELL, Link
 from ._polling import poll
 from ._question import Question
@@ -89,13 +88,12 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         try:
             first = self._first()
             return self._failover.run(call, at, home=home, first=first, trail=self._trail)
-        except errors.Error as error:
-            errors.shorten(error)
-            raise
         except BaseException as error:
             if interrupted(error):
                 with suppress(Exception):
                     self._abandon()
+            elif isinstance(error, errors.Error):
+                errors.shorten(error)
             raise
         finally:
             self._inside = inside

@@ -7,7 +7,6 @@ coordinator that ran the statement) and leaves the rest to `Execution`.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
@@ -16,6 +15,7 @@ from impala.hiveserver2 import HiveServer2Cursor
 from . import errors
 from ._attempts import Call
 from ._execution import Execution
+from ._interrupts import suppress
 
 _END = object()
 

@@ -19,7 +19,7 @@ from ._fault_rules import classify
 from ._faults import Fault, Phase
 from ._hedge import Hedge, Outcome
 from ._interrupts import from_handler
-from ._link import Link
+from ._link import FAREWELL, Link
 from ._model import Attempt, Coordinator
 from ._scanner import names_of
 from ._wire import CallFailed, forked
@@ -131,14 +131,16 @@ class Place:
                 cursor.vacate()
 
     def close(self) -> None:
-        """Close the connection for good; a second time does nothing."""
+        """Close the connection for good, within `FAREWELL` seconds; a second time does nothing."""
         self.closed = True
-        link = self.link
-        if link is not None:
-            self.leave(link)
-            link.close()
-        for left in list(self._opened):
-            left.close()  # a cursor was still at home there, though the connection may have broken
+        if self.link is not None:
+            self.leave(self.link)
+        # Also those where a cursor was still at home, though the connection may have broken.
+        clock, left = self.cluster.clock, list(self._opened)
+        end = clock.now() + FAREWELL
+        while left:
+            share = max(0.001, end - clock.now()) / len(left)
+            left.pop().close(share)
 
     def changed(self, where: Coordinator, text: str) -> None:
         """Note that a statement of ours with that *text* has just changed tables, on *where*."""
@@ -240,6 +242,8 @@ class Place:
             try:
                 return [Outcome(where, open_link(where))]
             except (CallFailed, errors.Error) as error:
+                if from_handler(error):
+                    raise
                 return [Outcome(where, error)]
         hedge = Hedge(open_link, self._late)
         return hedge.run(where, self._hedge_after, lambda: self._pick([*tried, where]))

@@ -5,6 +5,9 @@ impalad signs its cookie with a key of its own, so there is a jar for each coord
 leaves it.  Which cookies are kept, and for how long, is as in impyla: those that were named, or
 all; those whose path is ours; until their Max-Age is over.  Unlike Python's own, this jar keeps a
 cookie with the name of a user in it that is no ASCII.
+
+What a server sets is sent back as it came.  So nothing with a control character in it is a cookie,
+or one header could become two; and no more is kept than the head of a request has room for.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ from typing import Any, NamedTuple
 from impala.util import cookie_matches_path
 
 EVERY = "*"
+_MOST = 50  # cookies, as browsers keep at least
+_LONGEST = 2**13  # bytes of one
+_ALL = 2**15  # bytes of all of them: the heads that servers take are no longer
 
 
 class _Cookie(NamedTuple):
@@ -65,9 +71,11 @@ class Jar:
             said = {
                 n.strip().lower(): v.strip() for n, _, v in (part.partition("=") for part in rest)
             }
-            if name and self._wanted(name) and cookie_matches_path(said, self._path):
+            proper = name and len(text) <= _LONGEST and not re.search(r"[\x00-\x1f\x7f]", text)
+            if proper and self._wanted(name) and cookie_matches_path(said, self._path):
+                kept.pop(name, None)  # the one that was set last is the last one to go
                 kept[name] = _Cookie(f"{name}={value}", now + _age(said.get("max-age", "")))
-        self._cookies = kept
+        self._cookies = _latest(kept, now)
 
     def clear(self) -> bool:
         """Throw all away; were there any?"""
@@ -79,6 +87,14 @@ class Jar:
 
     def _fresh(self, now: float) -> dict[str, _Cookie]:
         return {name: cookie for name, cookie in self._cookies.items() if now < cookie.until}
+
+
+def _latest(cookies: dict[str, _Cookie], now: float) -> dict[str, _Cookie]:
+    """Those of *cookies* that are not over, as far as there is room: the last ones."""
+    fresh = [(name, cookie) for name, cookie in cookies.items() if now < cookie.until][-_MOST:]
+    while sum(len(cookie.text) for _, cookie in fresh) > _ALL:
+        del fresh[0]
+    return dict(fresh)
 
 
 def _age(said: str) -> float:

@@ -7,7 +7,6 @@ What is here sends statements and metadata calls; `Results` reads what comes of 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any, NoReturn
 
 from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType
@@ -18,6 +17,7 @@ from ._attempts import Call
 from ._binding import bind
 from ._execution import Errand, given
 from ._home import CLOSED_MEANWHILE
+from ._interrupts import from_handler, suppress
 from ._link import FAREWELL
 from ._model import Attempt, Coordinator
 from ._results import Results
@@ -178,7 +178,9 @@ class Cursor(Results):
         with self._failover.exclusive:
             try:
                 self._in_session("ping", info)
-            except errors.Error:
+            except errors.Error as error:
+                if from_handler(error):
+                    raise
                 return False
         return True
 

@@ -22,7 +22,7 @@ from . import _fence, _logs, _transports, errors
 from ._clock import Clock
 from ._fault_rules import classify
 from ._faults import Fault, Phase
-from ._interrupts import interrupted
+from ._interrupts import from_handler, interrupted
 from ._link import Link
 from ._model import Coordinator
 from ._options import Options
@@ -180,8 +180,9 @@ class ImpylaDriver:
         except CallFailed as error:
             gone = classify(error.__cause__ or error, error.phase) in _NOBODY_THERE
             return str(error) if gone or error.phase.sent else ""
-        except errors.Error:
-            return ""
+        except errors.Error as error:
+            if from_handler(error):
+                raise
         return ""
 
     def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:

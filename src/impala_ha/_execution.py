@@ -23,6 +23,7 @@ from ._attempts import Call, doubtful_faults
 from ._fault_rules import classify
 from ._faults import Fault
 from ._home import Got, Home, Sent, printed_id
+from ._interrupts import from_handler
 from ._link import Link
 from ._polling import rows
 from ._question import Question
@@ -163,7 +164,9 @@ class Execution(Home):
 
         try:
             plan = self._run(Call("explain"), explain)
-        except errors.Error:
+        except errors.Error as error:
+            if from_handler(error):
+                raise
             return False
         finally:
             self._trail = trail
@@ -244,7 +247,7 @@ class Execution(Home):
         except errors.Error as error:
             self._last_operation_active = False
             home = self._home
-            if home is None:
+            if home is None or from_handler(error):
                 raise
             if not home.broken and classify(error, home.phase) is Fault.QUERY:
                 raise

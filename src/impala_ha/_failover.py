@@ -181,7 +181,7 @@ class Failover(Place):
                 link = found
             got = work(link)
         except (CallFailed, errors.Error) as error:
-            if isinstance(error, _NOT_OURS_TO_JUDGE):
+            if _is_not_ours(error):
                 raise
             self._note(error, call, (where, link, start), trail, leased=leased)
             trail.error = final_error(call, trail)
@@ -295,6 +295,11 @@ def _busy(trail: Trail) -> Coordinator | None:
 
 
 _NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)
+
+
+def _is_not_ours(error: Exception) -> bool:
+    """Is *error* none of a coordinator's?"""
+    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_handler(error)
 
 
 def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) -> Attempt:

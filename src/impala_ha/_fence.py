@@ -18,6 +18,7 @@ from . import errors
 from ._clock import Clock
 from ._fault_rules import classify
 from ._faults import Fault, Phase
+from ._interrupts import from_handler
 from ._service import Service
 from ._wire import CallFailed
 
@@ -70,5 +71,7 @@ def _close(connect: Callable[[float], Service], session: Any, limit: float) -> E
         finally:
             service.client.wire.close()
     except errors.Error as error:
+        if from_handler(error):
+            raise
         return error  # type: ignore[no-any-return]  # impyla is not typed
     return None

@@ -12,7 +12,6 @@ import struct
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from threading import get_ident
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,7 +23,7 @@ from ._attempts import Call, Trail
 from ._failover import Failover
 from ._fault_rules import classify
 from ._faults import Fault
-from ._interrupts import from_handler, interrupted
+from ._interrupts import from_handler, interrupted, suppress
 from ._link import FAREWELL, Link
 from ._polling import poll
 from ._question import Question
@@ -140,13 +139,12 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         try:
             first = self._first()
             return self._failover.run(call, at, home=home, first=first, trail=trail)
-        except errors.Error as error:
-            errors.shorten(error)
-            raise
         except BaseException as error:
             if interrupted(error):
                 with suppress(Exception):
                     self._abandon()
+            elif isinstance(error, errors.Error):
+                errors.shorten(error)
             raise
         finally:
             self._inside = inside

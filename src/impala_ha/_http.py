@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Protocol
 
 from thrift.protocol.TProtocol import TProtocolException
@@ -22,7 +22,7 @@ from ._clock import Clock
 from ._cookies import Jar
 from ._http_answer import Answer, Inbox
 from ._http_request import Target
-from ._interrupts import interrupted
+from ._interrupts import interrupted, suppress
 from ._refusal import Refused, seconds_until, told_headers
 from ._sockets import Socket
 

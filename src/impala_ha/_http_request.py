@@ -1,8 +1,8 @@
 """
 The head of a request over HTTP: where it goes, what it carries, who sends it.
 
-Headers of the user's own take the place of ours.  None may hold a line break, or one header would
-be two.
+Headers of the user's own take the place of ours, and those that come twice are sent twice.  None
+may hold a line break, or one header would be two.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Target:
     more: Callable[[], Iterable[tuple[str, str]] | None] | None = None
     proxy_login: str = field(default="", repr=False)
 
-    def headers(self, size: int) -> dict[str, str]:
+    def headers(self, size: int) -> list[tuple[str, str]]:
         """
         Those that do not say who we are, for a body of *size* bytes.
 
@@ -62,14 +62,13 @@ class Target:
         more = [(n, masked(v)) for n, v in (self.more() if self.more else None) or ()]
         for name, value in more:
             _check(name, value)
-            found = {known: v for known, v in found.items() if known.lower() != name.lower()}
-            found[name] = value
-        return found
+        theirs = {name.lower() for name, _ in more}
+        return [*((n, v) for n, v in found.items() if n.lower() not in theirs), *more]
 
-    def head(self, headers: dict[str, str], login: str, cookies: str) -> bytes:
+    def head(self, headers: list[tuple[str, str]], login: str, cookies: str) -> bytes:
         """The bytes before the body; *login* and *cookies* are left out where they are empty."""
-        lines = [f"POST {self.line} HTTP/1.1", *(f"{n}: {v}" for n, v in headers.items())]
-        if login and not any(name.lower() == "authorization" for name in headers):
+        lines = [f"POST {self.line} HTTP/1.1", *(f"{n}: {v}" for n, v in headers)]
+        if login and not any(name.lower() == "authorization" for name, _ in headers):
             lines.append(f"Authorization: {login}")
         if cookies:
             lines.append(f"Cookie: {cookies}")

@@ -8,10 +8,12 @@ once and never be tried again.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import signal
 from http.client import HTTPException
 from struct import error as StructError  # noqa: N812 - it is a class
-from types import CodeType
+from types import CodeType, FrameType, TracebackType
 
 from impala.error import Error
 from thrift.Thrift import TException
@@ -44,18 +46,80 @@ def interrupted(error: BaseException) -> bool:
 
 
 def from_handler(error: BaseException) -> bool:
-    """Does the way of *error* lead through a signal handler written in Python?"""
+    """Did *error* come out of a signal handler written in Python?"""
+    if getattr(error, _STRUCK, False):
+        return True
     codes = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    before: FrameType | None = None
     step = error.__traceback__
-    while codes and step is not None:
-        if step.tb_frame.f_code in codes:
+    while step is not None:
+        frame = step.tb_frame
+        ours = frame.f_globals.get("__name__", "").startswith(_NO_HANDLERS)
+        given = before is not None and not ours and _was_given(frame, before)
+        if given or frame.f_code in codes:
+            _strike(error)
             return True
-        step = step.tb_next
+        before, step = frame, step.tb_next
+    return False
+
+
+def from_socket(error: BaseException, handle: object) -> bool:
+    """
+    Is *error*, which came out of a call of the socket *handle*, the socket's own?
+
+    If not, a signal handler has raised it, whatever it was and wherever it is now: nobody else's
+    code runs in there.  (A socket that gevent or the like has put in the place of Python's has code
+    of its own; there the handler must show itself.)
+    """
+    if type(handle).__module__ in _SOCKETS:
+        step = error.__traceback__
+        while step is not None:
+            if not step.tb_frame.f_globals.get("__name__", "").startswith(_SOCKET_CODE):
+                _strike(error)
+                break
+            step = step.tb_next
+    return not interrupted(error)
+
+
+class suppress(contextlib.suppress):  # noqa: N801 - it is that one
+    """`contextlib.suppress`, but for what came out of a signal handler."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Raise it, or not."""
+        suppressed = super().__exit__(kind, error, traceback)
+        return bool(suppressed) and not (error is not None and from_handler(error))
+
+
+_STRUCK = "_impala_ha_interrupt"
+_SOCKETS = ("socket", "ssl")
+_NO_HANDLERS = ("impala_ha._", "impala.", "thrift", *_SOCKETS)
+_SOCKET_CODE = ("impala_ha._", *_SOCKETS)
+
+
+def _strike(error: BaseException) -> None:
+    """Note on *error* itself what is known of it: the variables of its frames may be cleared."""
+    with contextlib.suppress(AttributeError, TypeError):  # its class has no room for that
+        setattr(error, _STRUCK, True)
+
+
+def _was_given(frame: FrameType, before: FrameType) -> bool:
+    """Was the frame *before* an argument of *frame*? A handler is given what it interrupts."""
+    for value in frame.f_locals.values():
+        if value is before or (isinstance(value, tuple) and any(v is before for v in value)):
+            return True
     return False
 
 
 def _code(handler: object) -> CodeType | None:
-    function = getattr(handler, "func", handler)  # of a functools.partial
-    function = getattr(function, "__func__", function)  # of a method
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    if not hasattr(handler, "__code__") and not hasattr(handler, "__func__"):
+        handler = vars(type(handler)).get("__call__")  # of an object that can be called
+    function = getattr(handler, "__func__", handler)  # of a method
     code = getattr(function, "__code__", None)
     return code if isinstance(code, CodeType) else None

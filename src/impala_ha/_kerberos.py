@@ -23,6 +23,7 @@ from thrift_sasl import TSaslClientTransport
 from . import _kerberos_names as names
 from . import _logs
 from ._clock import Clock
+from ._interrupts import from_handler
 from ._kerberos_backends import Context, Login, begin, choose
 from ._kerberos_errors import GSSError, late
 from ._kerberos_sasl import Sasl
@@ -109,7 +110,9 @@ def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: floa
                 begun = in_time(lambda: work(False), limit, name, "")
             else:
                 begun = _by_keytab(work, (options.principal, options.keytab), clock, limit, name)
-    except TimeoutError:
+    except TimeoutError as error:
+        if from_handler(error):
+            raise
         raise late(limit, f"asking for {asked}") from None
     except GSSError as error:
         raise _explained(error, options, asked) from error.__cause__
@@ -131,7 +134,9 @@ def _by_keytab(
     def once(renew: bool) -> Begun | None:
         try:
             return in_time(lambda: work(renew), limit / 2, name, "")
-        except TimeoutError:
+        except TimeoutError as error:
+            if from_handler(error):
+                raise
             if renew:
                 _HANGS[who] = clock.now() + _WHILE
         except GSSError:
@@ -171,6 +176,8 @@ def _own_name(options: Options, coordinator: Coordinator) -> str:
     try:
         name, _ = socket.getnameinfo((coordinator.host, 0), socket.NI_NAMEREQD)
     except OSError as error:
+        if from_handler(error):
+            raise
         reason = f"{coordinator.host} has no name ({error}), which krb_canonicalize looked for"
         raise GSSError(reason, "reverse look-up") from error
     return name

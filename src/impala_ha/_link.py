@@ -7,19 +7,22 @@ one of them still reads a result from it.  When the last one lets go it says goo
 
 from __future__ import annotations
 
+import atexit
+import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from . import errors
 from ._faults import Phase
+from ._interrupts import from_handler, suppress
 from ._model import Coordinator
-from ._wire import CallFailed, Closed
+from ._wire import CallFailed, Closed, Goodbye
 
-FAREWELL = 2.0  # seconds for closing what is open at a coordinator when a connection ends
+FAREWELL = 2.0  # seconds for closing what is open when a connection, or the program, ends
+_LIFELINES: dict[int, list[Goodbye]] = {}  # of all links, for the end of the program
 
 
 class Link:
@@ -62,16 +65,17 @@ class Link:
         self._keep(session)
         # Says goodbye when the last cursor lets go, and at the end of the program.
         lifeline = self.client.keep(partial(_farewell, self.client, self._open))
-        weakref.finalize(self, _say, lifeline)
+        _LIFELINES[id(lifeline)] = lifeline
+        weakref.finalize(self, _say, lifeline).atexit = False
 
     @property
     def broken(self) -> bool:
         """Has it failed, or been closed?"""
         return self.client.broken is not None
 
-    def usable(self) -> bool:
+    def usable(self, limit: float = FAREWELL) -> bool:
         """Is it in order, or could its sessions be found again on a new connection?"""
-        return not self.broken or self.service.revived(FAREWELL)
+        return not self.broken or self.service.revived(limit)
 
     @property
     def phase(self) -> Phase:
@@ -123,7 +127,9 @@ class Link:
         try:
             with self.within(FAREWELL):
                 session.close()
-        except errors.Error:
+        except errors.Error as error:
+            if from_handler(error):
+                raise
             return False
         return True
 
@@ -135,12 +141,14 @@ class Link:
         """Leave *session* alone for good: ending it would end the statement that runs in it."""
         self._open.pop(session.handle.sessionId.guid, None)
 
-    def close(self) -> None:
-        """End all sessions within `FAREWELL` seconds and close the connection."""
+    def close(self, limit: float = FAREWELL) -> None:
+        """End all sessions within *limit* seconds and close the connection."""
         if self._open:
             self._notice()  # a firewall may have ended it hours ago: the sessions are still there
-            self.usable()
-        _farewell(self.client, self._open)
+            if self.broken:
+                limit /= 2
+                self.usable(limit)
+        _farewell(self.client, self._open, limit)
 
     def hang_up(self, why: Closed) -> dict[bytes, Any]:
         """End what another thread waits for here; the sessions that are left on the server."""
@@ -176,22 +184,34 @@ class _Within:
         self._client.wire.disarm()
 
 
-def _farewell(client: Any, sessions: dict[bytes, Any]) -> None:
+def _farewell(client: Any, sessions: dict[bytes, Any], limit: float) -> None:
     """Not a method of Link: it runs when the Link is gone."""
-    if (
-        client.busy and not client.forked
-    ):  # we stand in a signal handler, in the middle of a call of this thread
+    if client.busy and not client.forked:
+        # We stand in a signal handler, in the middle of a call of this thread.
         client.hang_up(Closed("the connection was closed in the middle of a call"))
         return
-    if not (client.broken or client.forked):
-        client.wire.limit(FAREWELL)
-        for session in list(sessions.values()):
-            with suppress(Exception):  # the server may have forgotten one, and know the others
-                session.close()
-    sessions.clear()
-    client.sever(Closed("the connection was closed"))
+    try:
+        if not (client.broken or client.forked):
+            client.wire.limit(limit)
+            for session in list(sessions.values()):
+                with suppress(Exception):  # the server may have forgotten one, and know the others
+                    session.close()
+    finally:
+        sessions.clear()
+        client.sever(Closed("the connection was closed"))
 
 
-def _say(lifeline: list[Callable[[], None]]) -> None:
+def _say(lifeline: list[Goodbye], limit: float = FAREWELL) -> None:
+    _LIFELINES.pop(id(lifeline), None)
     for goodbye in list(lifeline):
-        goodbye()
+        goodbye(limit)
+
+
+@atexit.register
+def _leave() -> None:
+    """At the end of the program say goodbye on all links, which share `FAREWELL` seconds."""
+    end = time.monotonic() + FAREWELL
+    left = list(_LIFELINES.values())
+    while left:
+        share = max(0.001, end - time.monotonic()) / len(left)
+        _say(left.pop(), share)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ssl
 import struct
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from thrift.Thrift import TException
@@ -19,6 +18,7 @@ from thrift.transport.TTransport import TBufferedTransport
 
 from . import errors
 from ._clock import Clock
+from ._interrupts import suppress
 from ._model import Coordinator
 from ._options import Options
 from ._service import Service

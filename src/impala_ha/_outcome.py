@@ -9,11 +9,11 @@ that coordinator's page of queries, and the tables ``sys.impala_query_live`` and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from . import _query_page, _witnesses
 from ._driver import Driver
 from ._health import State
+from ._interrupts import from_handler, suppress
 from ._model import Coordinator
 from ._patience import in_time
 from ._question import Question
@@ -54,8 +54,9 @@ def resolve(
 
     try:
         in_time(work, limit, "what became of a statement", "")
-    except TimeoutError:
-        pass
+    except TimeoutError as error:
+        if from_handler(error):
+            raise
     except RuntimeError:  # no thread can be started any more
         work()
     return next(outcome for outcome in _ORDER if outcome in told)

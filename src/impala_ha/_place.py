@@ -11,7 +11,6 @@ import os
 import re
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from . import errors
@@ -20,7 +19,7 @@ from ._exclusive import Exclusive, forked
 from ._fault_rules import classify
 from ._faults import Fault, Phase
 from ._hedge import Hedge, Outcome
-from ._interrupts import from_handler
+from ._interrupts import from_handler, suppress
 from ._link import FAREWELL, Link
 from ._model import Attempt, Coordinator
 from ._scanner import names_of
@@ -141,7 +140,7 @@ class Place:
 
     def close(self) -> None:
         """
-        Close the connection for good; a second time does nothing.
+        Close the connection for good, within `FAREWELL` seconds; a second time does nothing.
 
         A call in which another thread waits ends at once, and so does what it waits for.
         """
@@ -168,12 +167,14 @@ class Place:
                         self.driver.end_session(link, link.user, session, limit)
 
     def _close_links(self) -> None:
-        link = self.link
-        if link is not None:
-            self.leave(link)
-            link.close()
-        for left in list(self._opened):
-            left.close()  # a cursor was still at home there, though the connection may have broken
+        if self.link is not None:
+            self.leave(self.link)
+        # Also those where a cursor was still at home, though the connection may have broken.
+        clock, left = self.cluster.clock, list(self._opened)
+        end = clock.now() + FAREWELL
+        while left:
+            share = max(0.001, end - clock.now()) / len(left)
+            left.pop().close(share)
 
     def changed(self, where: Coordinator, text: str) -> None:
         """Note that a statement of ours with that *text* has just changed tables, on *where*."""
@@ -278,6 +279,8 @@ class Place:
             try:
                 return [Outcome(where, open_link(where))]
             except (CallFailed, errors.Error) as error:
+                if from_handler(error):
+                    raise
                 return [Outcome(where, error)]
         hedge = Hedge(open_link, self._late)
         return hedge.run(where, self._hedge_after, lambda: self._pick([*tried, where]))

@@ -7,7 +7,6 @@ coordinator that ran the statement) and leaves the rest to `Execution`.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from threading import get_ident
 from typing import Any
 
@@ -17,6 +16,7 @@ from impala.hiveserver2 import HiveServer2Cursor
 from . import errors
 from ._attempts import Call
 from ._execution import Execution
+from ._interrupts import suppress
 from ._link import FAREWELL
 
 _END = object()

@@ -17,6 +17,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from . import _logs, errors
+from ._interrupts import from_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +145,8 @@ def _returned(function: Callable[[], Any], name: str) -> Secret:
         found, kind = _looked_at(function())
     except Exception as error:
         scrub(error)
+        if from_handler(error):
+            raise
         told = f"{type(error).__name__}: {error}"
         raise errors.AuthenticationFailed(
             f"the function given as {name} failed ({told}); nothing was opened"
@@ -202,6 +205,8 @@ def printed(
     except UnicodeDecodeError:
         wrong = "what the command prints is not UTF-8"
     except OSError as error:
+        if from_handler(error):
+            raise
         wrong = error.strerror or "it cannot be run"
     except ValueError as error:
         wrong = f"{error} in the command"  # of shlex, or a null byte
@@ -222,5 +227,6 @@ def scrub(error: BaseException) -> None:
         if not isinstance(one, BaseException) or id(one) in seen:
             continue
         seen.add(id(one))
+        from_handler(one)  # which is known of it from here on
         traceback.clear_frames(one.__traceback__)
         ahead += [one.__cause__, one.__context__, getattr(one, "inner", None)]

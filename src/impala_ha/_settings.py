@@ -252,6 +252,7 @@ def _contradictions(
     """Options that do not go together."""
     problems.extend(_half_secured(options, said, environment))
     problems.extend(_token_rules(options, said, environment))
+    problems.extend(_ldap_rules(options, said, environment))
     if options.eject_for > options.eject_most:
         problems.append(
             f"eject_for must be at most eject_most ({options.eject_most:g}), "
@@ -288,6 +289,23 @@ def _token_rules(
     for name in ("user", "password", "password_cmd"):
         if _found(name, said, environment)[1] is not None:
             yield f"'{name}' argument cannot be specified with 'JWT' authentication"
+
+
+def _ldap_rules(
+    options: Options, said: Mapping[str, Any], environment: Mapping[str, str]
+) -> Iterable[str]:
+    """A directory lets nobody in without a password; PLAIN has one by default, as in impyla."""
+    if options.auth_mechanism != "LDAP":
+        return
+    given = {
+        name
+        for name in ("user", "password", "password_cmd")
+        if _found(name, said, environment)[1] not in (None, "")
+    }
+    if "user" not in given:
+        yield "LDAP authentication requires specifying the 'user' argument"
+    if not given & {"password", "password_cmd"}:
+        yield "LDAP authentication requires specifying the 'password' argument, or 'password_cmd'"
 
 
 def _half_secured(

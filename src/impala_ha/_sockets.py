@@ -12,14 +12,13 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TTransportException
 
 from ._clock import Clock
-from ._interrupts import interrupted
+from ._interrupts import from_handler, from_socket, suppress
 from ._patience import in_time
 from ._steps import Step, passed
 
@@ -59,6 +58,8 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         try:
             addresses = self._addresses()
         except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
+            if from_handler(error):
+                raise
             text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
         passed(Step.RESOLVED, addresses)
@@ -70,7 +71,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
                 self._connect(handle, address, shares=len(addresses) - position)
             except BaseException as error:
                 handle.close()
-                if not isinstance(error, OSError) or interrupted(error):
+                if not isinstance(error, OSError) or not from_socket(error, handle):
                     raise
                 last = error
             else:
@@ -205,7 +206,17 @@ class Socket(_Connecting):
             raise TTransportException(message=text, inner=error.inner) from error
 
     def _receive(self, size: int) -> bytes:
-        return super().read(size)  # type: ignore[no-any-return]  # thrift is not typed
+        handle = self.handle
+        try:
+            got: bytes = handle.recv(size)
+        except Exception as error:
+            if not from_socket(error, handle) or not isinstance(error, OSError):
+                raise
+            late = isinstance(error, TimeoutError)
+            raise _failed(error, "read timeout" if late else "unexpected exception") from error
+        if not got:
+            raise TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
+        return got
 
     def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
         """Exactly *size* bytes; thrift's own copies what it has with each piece that comes."""
@@ -221,19 +232,20 @@ class Socket(_Connecting):
         self._arm(usual)
         self.written = True
         self.await_answer()
+        handle, left = self.handle, memoryview(buffer)
         try:
-            super().write(buffer)
-        except TTransportException as error:
-            if isinstance(error.inner, TimeoutError):
-                text = f"write timeout: nothing was taken for {self.handle.gettimeout():g} s"
-                late = TTransportException(TTransportException.TIMED_OUT, text, error.inner)
-                raise late from error
-            told = self._last_words()
-            if told is None:
+            while left:
+                left = left[handle.send(left) :]
+        except Exception as error:
+            if not from_socket(error, handle) or not isinstance(error, OSError):
                 raise
-            raise told from told.inner
+            if isinstance(error, TimeoutError):
+                text = f"write timeout: nothing was taken for {handle.gettimeout():g} s"
+                raise _failed(error, text) from error
+            why = self._last_words() or error
+            raise _failed(why, "unexpected exception") from why
 
-    def _last_words(self) -> TTransportException | None:
+    def _last_words(self) -> ssl.SSLError | None:
         """
         Why the other side hung up, if it said so.
 
@@ -247,9 +259,10 @@ class Socket(_Connecting):
             self.handle.recv(1)
         except ssl.SSLError as error:
             if "ALERT" in str(error):
-                return TTransportException(message="unexpected exception", inner=error)
-        except OSError:
-            pass
+                return error
+        except OSError as error:
+            if not from_socket(error, self.handle):
+                raise
         return None
 
     def _arm(self, usual: float | None) -> None:
@@ -284,6 +297,8 @@ class Socket(_Connecting):
         except (BlockingIOError, ssl.SSLWantReadError):
             return ""
         except OSError as error:
+            if not from_socket(error, self.handle):
+                raise
             return f"unexpected exception: {error}"
         finally:
             with suppress(OSError):
@@ -310,6 +325,14 @@ class Socket(_Connecting):
         if handle is not None:
             with suppress(OSError):
                 handle.close()
+
+
+def _failed(error: OSError, text: str) -> TTransportException:
+    """As thrift's own socket tells it."""
+    kind = TTransportException.UNKNOWN
+    if isinstance(error, TimeoutError):
+        kind = TTransportException.TIMED_OUT
+    return TTransportException(kind, text, error)
 
 
 def _numeric(host: str) -> bool:

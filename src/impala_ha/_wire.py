@@ -29,6 +29,9 @@ _LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
 _LONGEST_LIST = 2**27  # what is longer would not fit into a message, however short its items
 
 
+Goodbye = Callable[[float], None]  # gets the seconds that it may take
+
+
 class CallFailed(errors.OperationalError):  # type: ignore[misc]  # impyla is not typed
     """
     A call that got no clean reply; its cause is what the stack below raised.
@@ -103,10 +106,10 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.broken: BaseException | None = None
         self.busy = False
         self.phase = Phase.OPEN
-        self._goodbye: list[Callable[[], None]] = []
-        self._lifeline: list[Callable[[], None]] = []
+        self._goodbye: list[Goodbye] = []
+        self._lifeline: list[Goodbye] = []
 
-    def keep(self, goodbye: Callable[[], None]) -> list[Callable[[], None]]:
+    def keep(self, goodbye: Goodbye) -> list[Goodbye]:
         """
         What to call when nobody uses the client any more: *goodbye* or, once broken, nothing.
 

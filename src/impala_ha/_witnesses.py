@@ -14,6 +14,7 @@ from impala.hiveserver2 import err_if_rpc_not_ok
 
 from ._clock import Clock
 from ._driver import Driver
+from ._interrupts import from_handler
 from ._model import Coordinator
 from ._polling import rows
 from ._question import Question
@@ -82,8 +83,10 @@ def ask(question: Question, driver: Driver, until: Until, name: str, request: An
             err_if_rpc_not_ok(answer)
         finally:
             service.client.wire.close()
-    except Exception:  # noqa: BLE001 - of the caller's functions, perhaps: it is no witness then
-        return None
+    except Exception as error:
+        if from_handler(error):
+            raise
+        return None  # of the caller's functions, perhaps: it is no witness then
     return answer
 
 
@@ -133,8 +136,10 @@ def _rows(
             session.close()
         finally:
             service.client.wire.close()
-    except Exception:  # noqa: BLE001 - it has no such tables, perhaps: it is no witness then
-        return None
+    except Exception as error:
+        if from_handler(error):
+            raise
+        return None  # it has no such tables, perhaps: it is no witness then
     return found
 
 

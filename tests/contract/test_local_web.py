@@ -263,8 +263,9 @@ def test_a_browser_gets_a_page(cluster):
 
 
 def test_there_is_no_other_page(cluster):
-    with pytest.raises(urllib.error.HTTPError, match="404"):
+    with pytest.raises(urllib.error.HTTPError, match="404") as caught:
         get(cluster[0], "/nowhere")
+    caught.value.close()  # it is an answer as well, and open
 
 
 # -- faults --------------------------------------------------------------------------------------

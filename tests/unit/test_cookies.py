@@ -101,3 +101,43 @@ def test_no_value_is_shown():
     kept = jar("impala.auth=s3cret")
 
     assert "s3cret" not in repr(vars(kept))
+
+
+@pytest.mark.parametrize(
+    "header", ["a=1\rX: y", "a=1\nX: y", "a\n=1", "a=\x001", "a=\x7f", "a=1\t2"]
+)
+def test_what_could_become_a_header_of_its_own_is_no_cookie(header):
+    """It would be sent back as it came."""
+    kept = jar("a=0", header)
+
+    assert "a=0" == kept.header(100.0)
+
+
+def test_a_line_break_in_what_is_not_sent_back_does_no_harm():
+    assert "a=1" == jar("a=1; Path=/\n").header(100.0)
+
+
+def test_of_many_cookies_the_last_are_kept():
+    kept = jar(*(f"c{n}=1" for n in range(1000)))
+    kept.keep(["c960=2"], now=100.0)
+
+    sent = kept.header(100.0).split("; ")
+    assert (50, "c950=1", "c960=2") == (len(sent), sent[0], sent[-1])
+
+
+def test_no_more_is_kept_than_other_servers_take():
+    kept = jar("small=1")
+    for answer in range(30):
+        kept.keep([f"c{answer}=" + "x" * 8000, f"d{answer}=" + "x" * 100_000], now=100.0)
+
+    sent = kept.header(100.0)
+    assert 20_000 < len(sent) < 33_000
+    assert "c29=" in sent
+    assert "d" not in {cookie[0] for cookie in sent.split("; ")}
+
+
+def test_what_is_over_takes_no_room():
+    kept = jar(*(f"c{n}=1; Max-Age=1" for n in range(50)))
+    kept.keep(["a=1"], now=200.0)
+
+    assert {"a"} == set(kept._cookies)

@@ -4,6 +4,7 @@ import http.server
 import io
 import re
 import threading
+import urllib.error
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -103,6 +104,19 @@ def serving(status, body):
 def test_a_web_page_is_read_or_the_reason_is_told(status, body, told):
     with serving(status, body) as address:
         assert told == web_page(address, 5.0)
+
+
+def test_an_answer_that_is_an_error_is_closed(monkeypatch):
+    """It holds its socket, and Python 3.14 complains of one that is left to the collector."""
+    closed = []
+    plain = urllib.error.HTTPError.close
+    monkeypatch.setattr(
+        urllib.error.HTTPError, "close", lambda self: (closed.append(self.code), plain(self))
+    )
+    with serving(404, b"") as address:
+        web_page(address, 5.0)
+
+    assert closed == [404]
 
 
 def test_no_web_page_is_told_as_the_system_tells_it():

@@ -66,6 +66,16 @@ def test_headers_of_the_users_own_take_the_place_of_ours():
     assert "User-Agent" not in told
 
 
+def test_headers_of_the_user_that_come_twice_are_sent_twice():
+    made = target(more=lambda: [("key1", "value1"), ("key1", "value2"), ("KEY1", "value3")])
+
+    lines = head(made).split("\r\n")
+
+    assert ["key1: value1", "key1: value2", "KEY1: value3"] == [
+        line for line in lines if line.lower().startswith("key1")
+    ]
+
+
 def test_the_users_function_may_have_none():
     assert head(target()) == head(target(more=lambda: None))
 

@@ -1,6 +1,9 @@
 """One open connection and its sessions: shared, swept, and closed within a limit."""
 
 import gc
+import subprocess
+import sys
+import time
 import weakref
 
 import pytest
@@ -8,6 +11,7 @@ from impala._thrift_gen.TCLIService import TCLIService
 from loopback import Answers, Peer, hiveserver2
 from thrift.transport.TTransport import TTransportException
 
+import impala_ha
 from impala_ha import errors
 from impala_ha._clock import SystemClock
 from impala_ha._driver import ImpylaDriver
@@ -135,6 +139,46 @@ def test_a_farewell_to_a_silent_server_ends(link, peer, answers):
     link.close()
 
     assert None is link.client.wire.handle
+
+
+def test_links_share_the_time_for_their_goodbyes_at_the_end_of_the_program(peer, answers):
+    """A coordinator that hangs must not cost each of its links that time, nor others their word."""
+    program = """
+import sys
+from impala_ha._clock import SystemClock
+from impala_ha._driver import ImpylaDriver
+from impala_ha._model import Coordinator
+from impala_ha._options import Options
+
+ports = [*sys.argv[2:], *[sys.argv[1]] * 20, *sys.argv[2:]]
+driver = ImpylaDriver(Options(), SystemClock())
+links = [driver.open(Coordinator("127.0.0.1", int(port)), "etl", {}, 5.0) for port in ports]
+"""
+    well = Answers()
+    answers.server.script["CloseSession"].extend([peer.hush] * 20)
+    with Peer(hiveserver2(well)) as other:
+        ports = [str(peer.coordinator.port), str(other.coordinator.port)]
+        subprocess.run([sys.executable, "-c", program, *ports], check=True, timeout=20)
+
+    assert (20, 2) == (answers.server.count("OpenSession"), well.server.count("OpenSession"))
+    assert {} == well.server.sessions
+
+
+def test_closing_a_connection_has_one_limit_for_all_of_its_links(peer, answers):
+    connection = impala_ha.connect(peer.coordinator.host, peer.coordinator.port, hedge_after=0)
+    place = connection._failover
+    links = [place.link]
+    for _ in range(9):
+        place.leave(place.link)
+        connection.cursor()
+        links.append(place.link)
+    answers.server.script["CloseSession"].extend([peer.hush] * 10)
+
+    start = time.monotonic()
+    connection.close()
+
+    assert time.monotonic() - start < 10, "ten times two seconds are a hang"
+    assert all(link.broken for link in links)
 
 
 def test_a_link_in_mid_call_is_cut_without_a_word(link, answers):

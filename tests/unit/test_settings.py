@@ -212,7 +212,7 @@ JWT = {"auth_mechanism": "JWT", "jwt": "x", "use_http_transport": True}
         ),
         ({**JWT, "jwt_cmd": "x"}, "jwt and jwt_cmd contradict each other: give one"),
         (
-            {"password": "x", "password_cmd": "x", "auth_mechanism": "LDAP"},
+            {"password": "x", "password_cmd": "x", "auth_mechanism": "PLAIN"},
             "password and password_cmd contradict each other: give one",
         ),
         (
@@ -266,13 +266,40 @@ def test_who_says_that_no_tls_is_meant_may_leave_its_files_in_place():
 
 def test_a_command_of_the_call_goes_before_a_password_of_the_environment():
     """And the other way round: both are ways to say the same."""
-    variables = {"IMPALA_HA_PASSWORD": "old", "IMPALA_HA_AUTH_MECHANISM": "LDAP"}
+    variables = {"IMPALA_HA_PASSWORD": "old", "IMPALA_HA_AUTH_MECHANISM": "PLAIN"}
     options = read(variables, password_cmd="printf new").options
     assert (None, "printf new") == (options.password, options.password_cmd)
 
-    variables = {"IMPALA_HA_PASSWORD_CMD": "printf old", "IMPALA_HA_AUTH_MECHANISM": "LDAP"}
+    variables = {"IMPALA_HA_PASSWORD_CMD": "printf old", "IMPALA_HA_AUTH_MECHANISM": "PLAIN"}
     options = read(variables, password="new").options
     assert ("new", None) == (options.password, options.password_cmd)
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        ({"password": "x"}, ["user"]),
+        ({"user": "", "password": lambda: "x"}, ["user"]),
+        ({"user": "etl"}, ["password"]),
+        ({"user": "etl", "password": ""}, ["password"]),
+        ({}, ["user", "password"]),
+        ({"user": "etl", "password_cmd": "x"}, []),
+        ({"user": "etl", "password": "x"}, []),
+    ],
+)
+def test_ldap_needs_a_user_and_a_password(words, missing):
+    """Without them a directory takes one for nobody, or refuses: after each coordinator."""
+    wanted = {"user": "'user' argument", "password": "'password' argument, or 'password_cmd'"}
+
+    assert [f"LDAP authentication requires specifying the {wanted[name]}" for name in missing] == (
+        problems(auth_mechanism="LDAP", **words) if missing else []
+    )
+    if not missing:
+        read(auth_mechanism="LDAP", **words)
+
+
+def test_plain_needs_neither_as_in_impyla():
+    assert "PLAIN" == read(auth_mechanism="PLAIN").options.auth_mechanism
 
 
 def test_two_ways_to_say_the_password_in_the_environment_are_told():
@@ -286,6 +313,8 @@ def test_a_command_in_the_environment_does_no_harm_where_no_password_is_needed()
 
 
 # Old names and stray variables.
+
+LOGIN = {"IMPALA_HA_USER": "etl", "IMPALA_HA_PASSWORD": "x"}
 
 
 @pytest.mark.parametrize(
@@ -302,7 +331,7 @@ def test_a_command_in_the_environment_does_no_harm_where_no_password_is_needed()
 )
 def test_impylas_old_names_warn_and_work(old, value, new, got):
     with pytest.warns(DeprecationWarning, match=f"{old} is deprecated; use"):
-        options = read(**{old: value}).options
+        options = read(LOGIN, **{old: value}).options
 
     assert got == getattr(options, new)
 
@@ -323,7 +352,7 @@ def test_impylas_old_names_warn_and_work(old, value, new, got):
 )
 def test_old_names_that_contradict_the_new_are_told(words, told):
     with pytest.warns(DeprecationWarning, match="is deprecated; use"):
-        assert [told] == problems(**words)
+        assert [told] == problems(LOGIN, **words)
 
 
 @pytest.mark.parametrize(
@@ -336,7 +365,7 @@ def test_old_names_that_contradict_the_new_are_told(words, told):
 )
 def test_old_names_that_say_the_same_as_the_new_are_no_mistake(words):
     with pytest.warns(DeprecationWarning, match="is deprecated; use"):
-        read(**words)
+        read(LOGIN, **words)
 
 
 def test_old_passwords_that_contradict_the_new_are_not_repeated():

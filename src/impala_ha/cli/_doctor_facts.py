@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 from impala_ha._options import Options
@@ -162,6 +163,9 @@ def web_page(address: str, seconds: float) -> dict[str, Any] | str:
     try:
         with opener.open(f"http://{address}/?json", timeout=seconds) as answer:
             page = json.loads(answer.read(_LARGEST_PAGE))
+    except HTTPError as error:
+        with error:  # it is an answer as well, and open
+            return str(error.reason)
     except OSError as error:
         return str(getattr(error, "reason", None) or error)
     except Exception as error:  # noqa: BLE001 - whatever listens there, and however it answers

@@ -64,7 +64,7 @@ class Fault(enum.Enum):
     EXECUTORS = ("could not finish the statement", True, True, False, False)
     STALE = ("has not heard of our own change yet", True, False, False, False)
     MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
-    UNTRUSTED = ("showed a certificate that is not trusted", True, False, False, True)
+    UNTRUSTED = ("did not prove who it is", True, False, False, True)
     MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
     DENIED = ("did not accept who you are", False, False, False, False)
     QUERY = ("refused the statement", False, False, False, False)

@@ -123,6 +123,19 @@ HINTS: tuple[Hint, ...] = (
         "check the KDC that krb5.conf (KRB5_CONFIG) names for the realm: TCP and UDP port 88",
     ),
     Hint(
+        r"did not prove who it is: it answered without",
+        _http,
+        "Impala answers a ticket with a token of its own, Hive and Spark do not over HTTP: with "
+        "TLS (use_ssl=True and ca_cert or verify_cert=True) the certificate proves who answers; "
+        "the binary protocol needs neither",
+    ),
+    Hint(
+        r"did not prove who it is",
+        lambda _: True,
+        "whoever answers has not shown the key of the service principal, and was told nothing: see "
+        "where host and port lead, and who stands between; Kerberos has no option to go without",
+    ),
+    Hint(
         r"GSS initiate failed",
         _gssapi,
         "the coordinator could not read the ticket for its name: its keytab may be out of date "

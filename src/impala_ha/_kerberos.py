@@ -14,6 +14,7 @@ half of their life is over.  An open connection needs none: it goes on when they
 from __future__ import annotations
 
 import base64
+import binascii
 import socket
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from . import _kerberos_names as names
 from . import _logs
 from ._clock import Clock
 from ._kerberos_backends import Context, Login, begin, choose
-from ._kerberos_errors import GSSError, late
+from ._kerberos_errors import GSSError, late, unproven
 from ._kerberos_sasl import Sasl
 from ._model import Coordinator
 from ._options import Options
@@ -42,6 +43,20 @@ class Begun(NamedTuple):
 
     context: Context
     token: bytes
+
+
+class Negotiation(NamedTuple):
+    """
+    One login over HTTP.
+
+    Attributes:
+        token: In base64, to follow ``Authorization: Negotiate``; good for one request.
+        verify: Takes what follows ``WWW-Authenticate: Negotiate`` in the answer, and raises
+            `GSSError` unless that proves who the server is.
+    """
+
+    token: str
+    verify: Callable[[str], None]
 
 
 def check(options: Options) -> None:
@@ -82,13 +97,25 @@ def transport(sasl: Sasl, wire: Any) -> Any:
     return TSaslClientTransport(lambda: sasl, "GSSAPI", wire)
 
 
-def negotiate(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> str:
+def negotiate(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float
+) -> Negotiation:
     """
-    A token for HTTP in base64, to follow ``Authorization: Negotiate``; good for one request.
+    A token for HTTP, and what verifies the answer to it.
 
     Takes and raises what `login` does.
     """
-    return base64.b64encode(_begun(options, coordinator, clock, limit).token).decode()
+    context, token = _begun(options, coordinator, clock, limit)
+
+    def verify(text: str) -> None:
+        try:
+            context.step(base64.b64decode(text, validate=True))
+        except (GSSError, binascii.Error) as error:
+            raise unproven(error, getattr(error, "name", "")) from error
+        if not context.complete:
+            raise unproven("its token does not complete the login")
+
+    return Negotiation(base64.b64encode(token).decode(), verify)
 
 
 def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> Begun:

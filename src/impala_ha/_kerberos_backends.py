@@ -56,7 +56,7 @@ class Context(Protocol):
 
     @property
     def complete(self) -> bool:
-        """Whether the context is established."""
+        """Whether the context is established, and the server has proven who it is."""
 
     def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
         """*data* with a signature, and encrypted if asked for."""
@@ -99,7 +99,8 @@ class ByKerberos:
 
         def work() -> bytes:
             said = lib.authGSSClientStep(self._context, base64.b64encode(token).decode())
-            self.complete = said == lib.AUTH_GSS_COMPLETE
+            # The package does not tell the flags; we asked for a proof, which is in a token.
+            self.complete = bool(token) and said == lib.AUTH_GSS_COMPLETE
             return self._response()
 
         return self._told(work)
@@ -194,8 +195,11 @@ class ByGssapi:
 
     @property
     def complete(self) -> bool:
-        """Whether the context is established."""
-        return bool(self._context.complete)
+        """Whether the context is established, and the server has proven who it is."""
+        if not self._context.complete:
+            return False
+        mutual = self._library.RequirementFlag.mutual_authentication
+        return bool(self._context.actual_flags & mutual)
 
     def step(self, token: bytes) -> bytes:
         """Take the server's token, give the next one of ours."""

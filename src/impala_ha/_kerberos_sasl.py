@@ -6,6 +6,9 @@ at once; the strongest is taken: none but the login (auth), a signature on every
 encryption (auth-conf).  With the latter two each piece on the wire has a length of four bytes and
 what `wrap` made.  impyla's own client has wrapping and unwrapping the wrong way round and knows
 of no length, so that it fails with everything but auth.
+
+thrift_sasl takes the server's word for it that the login is complete.  So whoever opens a
+connection asks `Sasl.verify`: the server has proven who it is, and the protection is agreed on.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import struct
 from typing import NamedTuple
 
 from ._kerberos_backends import Context
-from ._kerberos_errors import GSSError
+from ._kerberos_errors import GSSError, unproven
 
 _AUTH, _INT, _CONF = 1, 2, 4  # RFC 4752, 3.3
 _NAMES = {_AUTH: "auth", _INT: "auth-int", _CONF: "auth-conf"}
@@ -59,13 +62,30 @@ class Sasl:
             GSSError: Its token is wrong, or what it offers.
         """
         token = challenge if isinstance(challenge, bytes) else challenge.encode()
-        if not self._context.complete:
-            return True, self._context.step(token)
-        plain, _ = self._context.unwrap(token)
+        if self.protection:
+            raise unproven("it goes on with the login after its end")
+        try:
+            if not self._context.complete:
+                return True, self._context.step(token)
+            plain, _ = self._context.unwrap(token)
+        except GSSError as error:
+            raise unproven(error, error.name) from error
         offer = _offer(plain)
         self.protection, self._piece = offer.best, max(offer.most - _OVERHEAD, _OVERHEAD)
         answer = struct.pack(">I", self.protection << 24 | _MOST)
         return True, self._context.wrap(answer, encrypt=False)
+
+    def verify(self) -> None:
+        """
+        See that the login did not end before the server had proven who it is.
+
+        Raises:
+            GSSError: It did, or before the protection was agreed on.
+        """
+        if not self._context.complete:
+            raise unproven("it ended the login without a token of its own")
+        if not self.protection:
+            raise unproven("it ended the login before the protection was agreed on")
 
     def encode(self, data: bytes) -> tuple[bool, bytes | None]:
         """*data* as it goes onto the wire; unchanged where nothing is protected."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from impala._thrift_api import get_transport
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
@@ -16,6 +16,9 @@ from ._secrets import Secrets, scrub
 from ._sockets import Socket
 from ._steps import Step, passed
 from ._wire import CallFailed
+
+if TYPE_CHECKING:
+    from ._kerberos_sasl import Sasl
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
@@ -66,7 +69,7 @@ def binary(
             mechanism, name = options.auth_mechanism, options.user or user
             transport = get_transport(wire, "", "", mechanism, name, secrets.password())
         if not isinstance(transport, TBufferedTransport):
-            _open_sasl(transport)
+            _open_sasl(transport, sasl)
             passed(Step.LOGGED_IN)
     except BaseException as error:
         if wire is not None:
@@ -89,9 +92,9 @@ def _socket(options: Options, coordinator: Coordinator, clock: Clock) -> Socket:
     return wire
 
 
-def _open_sasl(transport: Any) -> None:
+def _open_sasl(transport: Any, sasl: Sasl | None) -> None:
     """
-    Authenticate, and take no frame that is too long to be meant.
+    Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 
     Another protocol's bytes read as a length would have us wait for gigabytes.
     """
@@ -106,4 +109,6 @@ def _open_sasl(transport: Any) -> None:
 
     transport._trans_read_all = read_all  # noqa: SLF001
     transport.open()
+    if sasl is not None:
+        sasl.verify()
     limit = _LONGEST_FRAME

@@ -42,7 +42,7 @@ def realm(monkeypatch):
 
 def token(where=A, limit=LIMIT, clock=None, **options):
     words = Options(auth_mechanism="GSSAPI", **options)
-    return base64.b64decode(_kerberos.negotiate(words, where, clock or FakeClock(), limit))
+    return base64.b64decode(_kerberos.negotiate(words, where, clock or FakeClock(), limit).token)
 
 
 @pytest.mark.usefixtures("realm")
@@ -52,6 +52,18 @@ def test_a_token_is_for_one_coordinator(caplog):
     assert b"hello impala@a" == token()
     assert b"hello hive@x.test" == token(krb_host="x.test", kerberos_service_name="hive")
     assert "a token for impala/a after 0.000 s" in caplog.text
+
+
+@pytest.mark.usefixtures("realm")
+def test_the_answer_to_a_token_is_verified():
+    def answered(text):
+        words = Options(auth_mechanism="GSSAPI", kerberos_backend="gssapi")
+        return _kerberos.negotiate(words, A, FakeClock(), LIMIT).verify(text)
+
+    answered(base64.b64encode(b"welcome").decode())
+    for wrong in ("!!!", base64.b64encode(b"garbage").decode()):
+        with pytest.raises(GSSError, match="did not prove who it is"):
+            answered(wrong)
 
 
 @pytest.mark.usefixtures("realm")

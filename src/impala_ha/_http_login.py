@@ -148,7 +148,10 @@ class Negotiate(Nobody):
         return f"Negotiate {self._shown.token}"
 
     def renew(self) -> bool:
-        """Another token can always be tried."""
+        """Another token can always be tried; an old ticket that was refused is not shown again."""
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            shown.renew()
         return True
 
     def verify(self, said: Iterable[str]) -> None:

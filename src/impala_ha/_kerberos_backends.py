@@ -33,6 +33,7 @@ class Login:
         principal: Of the client; None: that of the credential cache.
         keytab: File with its key; None: tickets come from the credential cache.
         renew: Whether the keytab is used, or only the tickets that were acquired with it.
+        cache: Which of the caches that are filled with the keytab; 0: that of all services.
     """
 
     service: str
@@ -40,6 +41,7 @@ class Login:
     principal: str | None = None
     keytab: str | None = None
     renew: bool = True
+    cache: int = 0
 
     def __str__(self) -> str:
         return f"{self.service}/{self.host}"
@@ -181,6 +183,8 @@ class ByGssapi:
         if login.principal:
             name = lib.Name(login.principal, lib.NameType.kerberos_principal)
         cache = f"MEMORY:impala-ha:{login.principal or ''}:{login.keytab}"
+        if login.cache:
+            cache += f":{login}:{login.cache}"
         if login.keytab and not login.renew:
             if cache in _HELD:
                 return _HELD[cache]

@@ -14,6 +14,7 @@ connection asks `Sasl.verify`: the server has proven who it is, and the protecti
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ._kerberos_backends import Context
@@ -31,14 +32,26 @@ class Sasl:
 
     Attributes:
         protection: 1, 2 or 4, as on the wire; 0 while it is negotiated.
+        renew: Has the next login show another ticket, after this one was refused, if it was old.
     """
 
-    def __init__(self, context: Context, first: bytes):
+    def __init__(
+        self,
+        context: Context,
+        first: bytes,
+        *,
+        accepted: Callable[[], None] = lambda: None,
+        renew: Callable[[], bool] = lambda: False,
+    ):
         """
         Args:
             context: With the coordinator.
             first: The first token, made before the coordinator was spoken to.
+            accepted: Is called when the coordinator took it.
+            renew: Has the next login show another ticket, and says whether it will.
         """
+        self.renew = renew
+        self._accepted = accepted
         self._context = context
         self._first = first
         self._error = ""
@@ -86,6 +99,7 @@ class Sasl:
             raise unproven("it ended the login without a token of its own")
         if not self.protection:
             raise unproven("it ended the login before the protection was agreed on")
+        self._accepted()
 
     def encode(self, data: bytes) -> tuple[bool, bytes | None]:
         """*data* as it goes onto the wire; unchanged where nothing is protected."""

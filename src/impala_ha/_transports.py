@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from impala._thrift_api import get_transport
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
+from . import _logs
 from ._clock import Clock
-from ._faults import Phase
+from ._fault_rules import classify
+from ._faults import Fault, Phase
 from ._interrupts import interrupted
 from ._model import Coordinator
 from ._options import Options
@@ -49,6 +52,36 @@ def binary(
     Raises:
         CallFailed: With how far it came.
     """
+    end = clock.now() + limit
+    opened = partial(_opened, options, secrets, coordinator, user, clock=clock, pinned=pinned)
+    try:
+        return opened(limit=limit)
+    except _TicketRefused as error:
+        refused = error
+    _logs.debug("%s refused a ticket that is not new: once more with a new one", coordinator)
+    try:
+        return opened(limit=max(0.001, end - clock.now()))
+    except CallFailed as error:
+        if error.phase is Phase.TICKET:
+            raise refused from refused.__cause__
+        raise
+
+
+class _TicketRefused(CallFailed):
+    """The ticket was refused; it was not new, and the next login has a new one."""
+
+
+def _opened(
+    options: Options,
+    secrets: Secrets,
+    coordinator: Coordinator,
+    user: str,
+    *,
+    clock: Clock,
+    limit: float,
+    pinned: Any,
+) -> tuple[Any, Any]:
+    """One try of `binary`."""
     phase = Phase.CONNECT
     wire = sasl = None
     try:
@@ -66,8 +99,8 @@ def binary(
         if sasl is not None:
             transport = _kerberos.transport(sasl, wire)
         else:
-            mechanism, name = options.auth_mechanism, options.user or user
-            transport = get_transport(wire, "", "", mechanism, name, secrets.password())
+            who = (options.auth_mechanism, options.user or user, secrets.password())
+            transport = get_transport(wire, "", "", *who)
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport, sasl)
             passed(Step.LOGGED_IN)
@@ -77,8 +110,24 @@ def binary(
         scrub(error)  # SASL's messages are variables of its frames
         if interrupted(error):
             raise
-        raise CallFailed(phase, error) from error
+        raise _failure(phase, error, sasl) from error
     return transport, wire
+
+
+def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:
+    again = sasl is not None and _is_refusal(phase, error) and sasl.renew()
+    return (_TicketRefused if again else CallFailed)(phase, error)
+
+
+def _is_refusal(phase: Phase, error: BaseException) -> bool:
+    """Did the server end the login?  It need not say why: Impala hangs up on a bad ticket."""
+    if phase is not Phase.LOGIN or getattr(error, "type", None) == TTransportException.TIMED_OUT:
+        return False
+    told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
+    return told_why or classify(error, phase) in _REFUSALS
+
+
+_REFUSALS = frozenset({Fault.UNREACHABLE, Fault.MISNAMED, Fault.DENIED})
 
 
 def _socket(options: Options, coordinator: Coordinator, clock: Clock) -> Socket:

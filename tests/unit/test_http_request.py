@@ -125,7 +125,7 @@ def test_a_ticket_is_asked_for_before_the_first_request_and_where_no_cookie_stan
 
     def token(limit):
         asked.append(limit)
-        return Negotiation(f"t{len(asked)}", lambda _: None)
+        return Negotiation(f"t{len(asked)}", lambda _: None, bool)
 
     login = Negotiate(token, patience=9.0)
     login.prepare(2.0)
@@ -139,7 +139,7 @@ def test_a_ticket_is_asked_for_before_the_first_request_and_where_no_cookie_stan
 
 def test_what_follows_the_word_in_the_answer_is_verified():
     heard = []
-    login = Negotiate(lambda _: Negotiation("t", heard.append), 1.0)
+    login = Negotiate(lambda _: Negotiation("t", heard.append, bool), 1.0)
     login.header(known=False)
     login.verify(["Basic x", "negotiate  abc "])
 
@@ -147,7 +147,7 @@ def test_what_follows_the_word_in_the_answer_is_verified():
     for said in ([], ["Negotiate"], ["Basic abc"]):
         with pytest.raises(GSSError, match="did not prove who it is"):
             login.verify(said)
-        Negotiate(lambda _: Negotiation("t", heard.append), 1.0, certified=True).verify(said)
+        Negotiate(lambda _: Negotiation("t", heard.append, bool), 1.0, certified=True).verify(said)
 
 
 def test_a_ticket_that_cannot_be_had_has_touched_nobody():

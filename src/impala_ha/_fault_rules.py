@@ -19,6 +19,7 @@ from thrift.transport.TTransport import TTransportException
 
 from ._faults import FIRST, SENT, Fault, FaultRule, Phase
 from ._impala_rules import ID, IMPALA_RULES
+from ._kerberos_errors import GSSError
 
 _EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
 _UNSENT = _EVERYWHERE - SENT
@@ -81,6 +82,7 @@ _OPEN = (
     FaultRule(
         "ticket refused", _ANY, _LOGIN, _MORE + r"GSS initiate failed" + _MORE, Fault.MISNAMED
     ),
+    FaultRule("no proof by Kerberos", (GSSError,), _UNSENT, _MORE, Fault.UNTRUSTED),
     FaultRule(
         "certificate",
         _ANY,
@@ -138,7 +140,7 @@ FAULT_RULES: tuple[FaultRule, ...] = (
         Fault.UNRESOLVED,
     ),
     FaultRule("connection failed", _TRANSPORT, _UNSENT, _MORE, Fault.UNREACHABLE),
-    FaultRule("connection lost", _TRANSPORT, SENT, _MORE, Fault.LOST),
+    FaultRule("connection lost", (*_TRANSPORT, GSSError), SENT, _MORE, Fault.LOST),
 )
 
 
@@ -156,8 +158,6 @@ def classify(
         lagging: Whether the caller changed something a moment ago on another coordinator, of
             which this one may not have heard yet.
     """
-    if phase is Phase.LOGIN and _is_gss(error):
-        return Fault.DENIED
     if password and phase is Phase.LOGIN and _is_end_of_file(error):
         return Fault.DENIED
     rule = find_rule(error, phase, lagging=lagging)
@@ -193,8 +193,3 @@ def _without_prefixes(text: str) -> tuple[str, int]:
 
 def _is_end_of_file(error: BaseException) -> bool:
     return isinstance(error, TTransportException) and error.type == TTransportException.END_OF_FILE
-
-
-def _is_gss(error: BaseException) -> bool:
-    """`kerberos.GSSError` without importing the optional package."""
-    return any(kind.__name__ == "GSSError" for kind in type(error).__mro__)

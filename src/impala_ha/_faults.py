@@ -66,7 +66,7 @@ class Fault(enum.Enum):
     UNRESOLVED = ("has a name that does not resolve", True, False, True, True)
     MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
     NO_TICKET = ("has no service ticket here", True, False, False, True)
-    UNTRUSTED = ("showed a certificate that is not trusted", True, False, False, True)
+    UNTRUSTED = ("did not prove who it is", True, False, False, True)
     MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
     DENIED = ("did not accept who you are", False, False, False, False)
     QUERY = ("refused the statement", False, False, False, False)

@@ -129,11 +129,24 @@ HINTS: tuple[Hint, ...] = (
         "check the KDC that krb5.conf (KRB5_CONFIG) names for the realm: TCP and UDP port 88",
     ),
     Hint(
+        r"did not prove who it is: it answered without",
+        _http,
+        "Impala answers a ticket with a token of its own, Hive and Spark do not over HTTP: with "
+        "TLS (use_ssl=True and ca_cert or verify_cert=True) the certificate proves who answers; "
+        "the binary protocol needs neither",
+    ),
+    Hint(
+        r"did not prove who it is",
+        lambda _: True,
+        "whoever answers has not shown the key of the service principal, and was told nothing: see "
+        "where host and port lead, and who stands between; Kerberos has no option to go without",
+    ),
+    Hint(
         r"GSS initiate failed",
         _gssapi,
         "the coordinator could not read the ticket for its name: its keytab may be out of date "
-        "(`klist -k -e` there, `kvno` here: the version numbers must agree), or krb_host is the "
-        "name of another server",
+        "(`klist -k -e` there, `kvno` here: the version numbers must agree), or the ticket, if its "
+        "keys were made anew (`kinit` replaces it), or krb_host is the name of another server",
     ),
     Hint(
         "",
@@ -145,7 +158,7 @@ HINTS: tuple[Hint, ...] = (
         _gssapi,
         "the server closed the connection during the Kerberos handshake: check krb_host (clusters "
         "set up for a load balancer accept only the balancer's name), kerberos_service_name and "
-        "use_ssl",
+        "use_ssl; if the coordinators' keys were made anew, `kinit` replaces the tickets of before",
     ),
     Hint(
         _EOF,
@@ -158,6 +171,12 @@ HINTS: tuple[Hint, ...] = (
         lambda f: _http(f) and f.phase is Phase.OPEN,
         "what answered does not speak HTTP: the port may be that of the binary protocol (21050; "
         "HTTP is on 28000), or the server wants TLS (use_ssl=True)",
+    ),
+    Hint(
+        r"HTTP code 401",
+        lambda f: f.options.auth_mechanism == "GSSAPI",
+        "the coordinator did not take the ticket: check krb_host and kerberos_service_name (Hive, "
+        "Spark and gateways: HTTP); if its keys were made anew, `kinit` replaces the old ticket",
     ),
     Hint(
         r"HTTP code 401",

@@ -5,12 +5,15 @@ Each request is one POST.  Sessions are not bound to connections here, so a conn
 server has ended meanwhile is opened anew without a word, before a request; but once a byte of a
 request may have left it is not sent again, unless the answer says that nobody looked into it: 401,
 which gets one more request, with another login where there is one.
+
+Where the server must prove who it is (Kerberos), a request about nothing goes first: it carries the
+login, and only after the proof in its answer is anything said.  The cookie stands for both.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -31,15 +34,23 @@ _BRIEFLY = 0.2  # seconds in which what nobody needs must have come, to be read
 _FRESH = 1.0  # seconds in which nobody ends a connection for being idle
 _OK, _NOT_OK, _WHO_ARE_YOU, _CONFUSED = 200, 300, 401, 500
 
+#: A call of Thrift that no server has, without arguments: each answers, and none does anything.
+_ABOUT_NOTHING = b"\x80\1\0\1" + b"\0\0\0\5Hello" + b"\0\0\0\0" + b"\0"
+
 
 class Login(Protocol):
-    """How a client says who it is: see `_http_login`."""
+    """How a client says who it is, and whether the server must as well: see `_http_login`."""
+
+    mutual: bool
 
     def header(self, *, known: bool) -> str:
         """The value of the Authorization header; *known*: a cookie stands for a login already."""
 
     def renew(self) -> bool:
         """Get something else to show after a refusal; is there anything?"""
+
+    def verify(self, said: Iterable[str]) -> None:
+        """See that the server has proven who it is, by the WWW-Authenticate headers."""
 
 
 def _of_the_socket(name: str) -> property:
@@ -84,6 +95,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         self._inbox = Inbox(socket.read, socket.await_answer)
         self._answer: Answer | None = None
         self._heard = float("-inf")
+        self._proven = False
 
     def limit(self, seconds: float) -> None:
         """Let all that happens from now on take *seconds* together, until `disarm`."""
@@ -111,6 +123,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         """Connect."""
         self._inbox.held = b""
         self._answer = None
+        self._proven = False
         self._socket.open()
 
     def close(self) -> None:
@@ -170,6 +183,32 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
 
     def _ask(self, body: bytes) -> Answer:
         self._ready()
+        if self._login.mutual and not (self._proven or self._jar.logs_in(self._clock.now())):
+            try:
+                with self._in_time():
+                    self._introduce()
+            finally:
+                self.written = False  # nothing of the call, so far
+        return self._exchange(body)
+
+    def _introduce(self) -> None:
+        """Log in, and go on only if the server proves who it is."""
+        answer = self._exchange(_ABOUT_NOTHING)
+        if answer.status == _WHO_ARE_YOU and self._login.renew():
+            self._answer = answer
+            self._ready()
+            answer = self._exchange(_ABOUT_NOTHING)
+        if not _answers(answer):
+            raise _refused(answer, self._target.url)
+        self._login.verify(answer.all("www-authenticate"))
+        self._jar.keep(answer.all("set-cookie"), self._clock.now())
+        self._proven = True
+        if answer.bounded:
+            answer.read(_LONGEST_PAGE)
+        self._answer = answer
+        self._ready()
+
+    def _exchange(self, body: bytes) -> Answer:
         try:
             # A view, for tracebacks may be shown with the variables of each frame.
             self._socket.write(memoryview(self._request(body)))  # type: ignore[arg-type]
@@ -236,12 +275,18 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
             return
         _logs.debug("connecting to %s anew: %s", self._target.url, why)
         self._socket.close()
-        if self.deadline is not None:
+        with self._in_time():
             self.open()
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """In here there is a deadline, if there was none before."""
+        if self.deadline is not None:
+            yield
             return
         self.limit(self._patience)
         try:
-            self.open()
+            yield
         finally:
             self.disarm()
 

@@ -2,24 +2,37 @@
 How a client says who it is over HTTP: Basic, Bearer, Negotiate, or not at all.
 
 Passwords and tokens are sent with each request, for a cookie may have ended without our knowing;
-a Kerberos token costs a way to the KDC, so it is made only where no cookie stands for it.
+a Kerberos token costs a way to the KDC, so it is made only where no cookie stands for it.  With
+Kerberos the server says who it is as well, in the answer to the token.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from . import errors
 from ._faults import Phase
 from ._interrupts import interrupted
+from ._kerberos_errors import unproven
 from ._secrets import masked
 from ._wire import CallFailed
 
+if TYPE_CHECKING:
+    from ._kerberos import Negotiation
+
 
 class Nobody:
-    """Who need not say it."""
+    """
+    Who need not say it.
+
+    Attributes:
+        mutual: Whether the server must say who it is as well, see `verify`.
+    """
+
+    mutual = False
 
     def prepare(self, limit: float) -> None:
         """Get what the first request needs, within *limit* seconds."""
@@ -31,6 +44,9 @@ class Nobody:
     def renew(self) -> bool:
         """Get something else to show after a refusal; is there anything?"""
         return False
+
+    def verify(self, said: Iterable[str]) -> None:
+        """See that the server has proven who it is, by the WWW-Authenticate headers."""
 
 
 class Basic(Nobody):
@@ -91,15 +107,22 @@ class Bearer(Nobody):
 class Negotiate(Nobody):
     """Kerberos: each token is good for one request."""
 
-    def __init__(self, token: Callable[[float], str], patience: float):
+    mutual = True
+
+    def __init__(
+        self, token: Callable[[float], Negotiation], patience: float, *, certified: bool = False
+    ):
         """
         Args:
             token: Makes one within so many seconds.
             patience: These seconds for those after the first.
+            certified: Whether TLS has proven already who the server is.
         """
         self._token = token
         self._patience = patience
-        self._ready: list[str] = []
+        self._certified = certified
+        self._ready: list[Negotiation] = []
+        self._shown: Negotiation | None = None
 
     def prepare(self, limit: float) -> None:
         """
@@ -121,8 +144,28 @@ class Negotiate(Nobody):
             return ""
         if not self._ready:
             self.prepare(self._patience)
-        return f"Negotiate {self._ready.pop()}"
+        self._shown = self._ready.pop()
+        return f"Negotiate {self._shown.token}"
 
     def renew(self) -> bool:
-        """Another token can always be tried."""
+        """Another token can always be tried; an old ticket that was refused is not shown again."""
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            shown.renew()
         return True
+
+    def verify(self, said: Iterable[str]) -> None:
+        """
+        See that the answer to the last token proves who the server is.
+
+        Hive and Spark never say it over HTTP; where a certificate does, that is enough.
+
+        Raises:
+            GSSError: It does not.
+        """
+        pairs = (text.split(None, 1) for text in said)
+        tokens = [pair[1] for pair in pairs if len(pair) > 1 and pair[0].lower() == "negotiate"]
+        if tokens and self._shown is not None:
+            self._shown.verify(tokens[0].strip())
+        elif not self._certified:
+            raise unproven("it answered without a token of its own (WWW-Authenticate: Negotiate)")

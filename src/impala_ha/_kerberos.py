@@ -9,14 +9,18 @@ hangs; it works in a thread that is left behind when the time to connect is over
 
 Tickets come from the credential cache, or are acquired with a keytab and renewed by libkrb5 when
 half of their life is over.  An open connection needs none: it goes on when they end.
+
+A coordinator whose keys were made anew cannot read the service tickets of before.  One that lies in
+the cache of a keytab is replaced when it was refused, and shown once more.
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 import socket
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from thrift_sasl import TSaslClientTransport
 
@@ -25,18 +29,71 @@ from . import _logs
 from ._clock import Clock
 from ._interrupts import from_handler
 from ._kerberos_backends import Context, Login, begin, choose
-from ._kerberos_errors import GSSError, late
+from ._kerberos_errors import GSSError, late, unproven
 from ._kerberos_sasl import Sasl
 from ._model import Coordinator
 from ._options import Options
 from ._patience import at_home, in_time
 from ._steps import Step, passed
 
+Got = TypeVar("Got")
 Who = tuple[str | None, str]  # a principal and its keytab
 
 _NO_MATCH = "Matching credential not found"
 _WHILE = 30.0  # seconds; libkrb5's own pause between tries to renew
 _HANGS: dict[Who, float] = {}  # until when the KDC is not asked to renew somebody's tickets
+_LONGEST_WHILE = 3600.0  # seconds
+
+
+class Tickets:
+    """
+    Those for one service that were acquired with one keytab.
+
+    Attributes:
+        cache: Which one they lie in: one after the other, for nothing can be taken out of one.
+        some: Whether there is one in it.
+    """
+
+    def __init__(self) -> None:
+        self.cache = 0
+        self.some = False
+        self._pause = 0.0
+        self._until = float("-inf")
+
+    def accepted(self) -> None:
+        """Note that the coordinator took the one that it was shown."""
+        self._pause, self._until = 0.0, float("-inf")
+
+    def renew(self, old: int | None, now: float) -> bool:
+        """
+        Have the next login get a new one, after the one that was taken out of *old* was refused.
+
+        Where new ones are refused as well, they are not got again each time.
+
+        Args:
+            old: The cache in which it had been before that login; None: it was new.
+            now: Seconds of the clock.
+
+        Returns:
+            Whether the next login shows another one.
+        """
+        if old is None or old != self.cache:
+            return old is not None
+        if now < self._until:
+            return False
+        self._pause = min(_LONGEST_WHILE, 2 * self._pause or _WHILE)
+        self._until = now + self._pause
+        self.cache, self.some = old + 1, False
+        return True
+
+    def failed(self, cache: int) -> None:
+        """Note that there was none to be had in *cache*: those of before may still be good."""
+        if cache == self.cache and cache and not self.some:
+            self.cache, self.some = cache - 1, True
+            self.accepted()  # a new one was not refused
+
+
+_TICKETS: dict[tuple[Who, str], Tickets] = {}
 
 
 class Begun(NamedTuple):
@@ -44,6 +101,24 @@ class Begun(NamedTuple):
 
     context: Context
     token: bytes
+    accepted: Callable[[], None]
+    renew: Callable[[], bool]
+
+
+class Negotiation(NamedTuple):
+    """
+    One login over HTTP.
+
+    Attributes:
+        token: In base64, to follow ``Authorization: Negotiate``; good for one request.
+        verify: Takes what follows ``WWW-Authenticate: Negotiate`` in the answer, and raises
+            `GSSError` unless that proves who the server is.
+        renew: Has the next login show another ticket, after this one was refused, if it was old.
+    """
+
+    token: str
+    verify: Callable[[str], None]
+    renew: Callable[[], bool]
 
 
 def check(options: Options) -> None:
@@ -76,7 +151,8 @@ def login(options: Options, coordinator: Coordinator, clock: Clock, limit: float
         MissingExtra: There is no package for it.
         GSSError: There is no token, and why; also when there was none in time.
     """
-    return Sasl(*_begun(options, coordinator, clock, limit))
+    begun = _begun(options, coordinator, clock, limit)
+    return Sasl(begun.context, begun.token, accepted=begun.accepted, renew=begun.renew)
 
 
 def transport(sasl: Sasl, wire: Any) -> Any:
@@ -84,46 +160,76 @@ def transport(sasl: Sasl, wire: Any) -> Any:
     return TSaslClientTransport(lambda: sasl, "GSSAPI", wire)
 
 
-def negotiate(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> str:
+def negotiate(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float
+) -> Negotiation:
     """
-    A token for HTTP in base64, to follow ``Authorization: Negotiate``; good for one request.
+    A token for HTTP, and what verifies the answer to it.
 
     Takes and raises what `login` does.
     """
-    return base64.b64encode(_begun(options, coordinator, clock, limit).token).decode()
+    context, token, accepted, renew = _begun(options, coordinator, clock, limit)
+
+    def verify(text: str) -> None:
+        try:
+            context.step(base64.b64decode(text, validate=True))
+        except (GSSError, binascii.Error) as error:
+            raise unproven(error, getattr(error, "name", "")) from error
+        if not context.complete:
+            raise unproven("its token does not complete the login")
+        accepted()
+
+    return Negotiation(base64.b64encode(token).decode(), verify, renew)
 
 
 def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> Begun:
     """A token, within *limit* seconds."""
-    start = clock.now()
+    start, asked = clock.now(), service(options, coordinator)
+    if options.keytab is None:
+        made = _asked(options, coordinator, clock, limit, 0)
+        begun = Begun(*made, accepted=lambda: None, renew=lambda: False)
+    else:
+        tickets = _TICKETS.setdefault(((options.principal, options.keytab), asked), Tickets())
+        cache, some = tickets.cache, tickets.some
+        try:
+            made = _asked(options, coordinator, clock, limit, cache)
+        except GSSError:
+            tickets.failed(cache)
+            raise
+        tickets.some = tickets.some or cache == tickets.cache
+        old = cache if some else None
+        begun = Begun(*made, tickets.accepted, lambda: tickets.renew(old, clock.now()))
+    _logs.debug("a token for %s after %.3f s", asked, clock.now() - start)
+    passed(Step.TICKET)
+    return begun
 
-    def work(renew: bool) -> Begun:
+
+def _asked(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, cache: int
+) -> tuple[Context, bytes]:
+    """A context with its first token, within *limit* seconds."""
+
+    def work(renew: bool) -> tuple[Context, bytes]:
         host = names.host_of(options.krb_host, coordinator, _own_name(options, coordinator))
-        who = (options.principal, options.keytab, renew)
-        return Begun(*begin(Login(options.kerberos_service_name, host, *who), backend))
+        who = (options.principal, options.keytab, renew, cache)
+        return begin(Login(options.kerberos_service_name, host, *who), options.kerberos_backend)
 
-    backend, asked = options.kerberos_backend, service(options, coordinator)
+    asked = service(options, coordinator)
     name = f"ticket for {asked}"
     try:
         with at_home():
             if options.keytab is None:
-                begun = in_time(lambda: work(False), limit, name, "")
-            else:
-                begun = _by_keytab(work, (options.principal, options.keytab), clock, limit, name)
+                return in_time(lambda: work(False), limit, name, "")
+            return _by_keytab(work, (options.principal, options.keytab), clock, limit, name)
     except TimeoutError as error:
         if from_handler(error):
             raise
         raise late(limit, f"asking for {asked}") from None
     except GSSError as error:
         raise _explained(error, options, asked) from error.__cause__
-    _logs.debug("a token for %s after %.3f s", asked, clock.now() - start)
-    passed(Step.TICKET)
-    return begun
 
 
-def _by_keytab(
-    work: Callable[[bool], Begun], who: Who, clock: Clock, limit: float, name: str
-) -> Begun:
+def _by_keytab(work: Callable[[bool], Got], who: Who, clock: Clock, limit: float, name: str) -> Got:
     """
     A token from tickets that are renewed when half of their life is over, if that is possible.
 
@@ -131,7 +237,7 @@ def _by_keytab(
     For a while they are then used as they are, as long as they are good for it.
     """
 
-    def once(renew: bool) -> Begun | None:
+    def once(renew: bool) -> Got | None:
         try:
             return in_time(lambda: work(renew), limit / 2, name, "")
         except TimeoutError as error:

@@ -33,6 +33,7 @@ class Login:
         principal: Of the client; None: that of the credential cache.
         keytab: File with its key; None: tickets come from the credential cache.
         renew: Whether the keytab is used, or only the tickets that were acquired with it.
+        cache: Which of the caches that are filled with the keytab; 0: that of all services.
     """
 
     service: str
@@ -40,6 +41,7 @@ class Login:
     principal: str | None = None
     keytab: str | None = None
     renew: bool = True
+    cache: int = 0
 
     def __str__(self) -> str:
         return f"{self.service}/{self.host}"
@@ -56,7 +58,7 @@ class Context(Protocol):
 
     @property
     def complete(self) -> bool:
-        """Whether the context is established."""
+        """Whether the context is established, and the server has proven who it is."""
 
     def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
         """*data* with a signature, and encrypted if asked for."""
@@ -99,7 +101,8 @@ class ByKerberos:
 
         def work() -> bytes:
             said = lib.authGSSClientStep(self._context, base64.b64encode(token).decode())
-            self.complete = said == lib.AUTH_GSS_COMPLETE
+            # The package does not tell the flags; we asked for a proof, which is in a token.
+            self.complete = bool(token) and said == lib.AUTH_GSS_COMPLETE
             return self._response()
 
         return self._told(work)
@@ -180,6 +183,8 @@ class ByGssapi:
         if login.principal:
             name = lib.Name(login.principal, lib.NameType.kerberos_principal)
         cache = f"MEMORY:impala-ha:{login.principal or ''}:{login.keytab}"
+        if login.cache:
+            cache += f":{login}:{login.cache}"
         if login.keytab and not login.renew:
             if cache in _HELD:
                 return _HELD[cache]
@@ -194,8 +199,11 @@ class ByGssapi:
 
     @property
     def complete(self) -> bool:
-        """Whether the context is established."""
-        return bool(self._context.complete)
+        """Whether the context is established, and the server has proven who it is."""
+        if not self._context.complete:
+            return False
+        mutual = self._library.RequirementFlag.mutual_authentication
+        return bool(self._context.actual_flags & mutual)
 
     def step(self, token: bytes) -> bytes:
         """Take the server's token, give the next one of ours."""

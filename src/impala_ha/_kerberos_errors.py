@@ -48,6 +48,11 @@ class GSSError(Exception):
         self.name = name
 
 
+def unproven(why: object, name: str = "") -> GSSError:
+    """The refusal of a server that does not prove who it is, in our words or the library's."""
+    return GSSError(f"the server did not prove who it is: {why}", name)
+
+
 def told(error: Exception, while_: str) -> GSSError:
     """
     What *error*, of either package, says.

@@ -6,15 +6,19 @@ at once; the strongest is taken: none but the login (auth), a signature on every
 encryption (auth-conf).  With the latter two each piece on the wire has a length of four bytes and
 what `wrap` made.  impyla's own client has wrapping and unwrapping the wrong way round and knows
 of no length, so that it fails with everything but auth.
+
+thrift_sasl takes the server's word for it that the login is complete.  So whoever opens a
+connection asks `Sasl.verify`: the server has proven who it is, and the protection is agreed on.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ._kerberos_backends import Context
-from ._kerberos_errors import GSSError
+from ._kerberos_errors import GSSError, unproven
 
 _AUTH, _INT, _CONF = 1, 2, 4  # RFC 4752, 3.3
 _NAMES = {_AUTH: "auth", _INT: "auth-int", _CONF: "auth-conf"}
@@ -28,14 +32,26 @@ class Sasl:
 
     Attributes:
         protection: 1, 2 or 4, as on the wire; 0 while it is negotiated.
+        renew: Has the next login show another ticket, after this one was refused, if it was old.
     """
 
-    def __init__(self, context: Context, first: bytes):
+    def __init__(
+        self,
+        context: Context,
+        first: bytes,
+        *,
+        accepted: Callable[[], None] = lambda: None,
+        renew: Callable[[], bool] = lambda: False,
+    ):
         """
         Args:
             context: With the coordinator.
             first: The first token, made before the coordinator was spoken to.
+            accepted: Is called when the coordinator took it.
+            renew: Has the next login show another ticket, and says whether it will.
         """
+        self.renew = renew
+        self._accepted = accepted
         self._context = context
         self._first = first
         self._error = ""
@@ -59,13 +75,31 @@ class Sasl:
             GSSError: Its token is wrong, or what it offers.
         """
         token = challenge if isinstance(challenge, bytes) else challenge.encode()
-        if not self._context.complete:
-            return True, self._context.step(token)
-        plain, _ = self._context.unwrap(token)
+        if self.protection:
+            raise unproven("it goes on with the login after its end")
+        try:
+            if not self._context.complete:
+                return True, self._context.step(token)
+            plain, _ = self._context.unwrap(token)
+        except GSSError as error:
+            raise unproven(error, error.name) from error
         offer = _offer(plain)
         self.protection, self._piece = offer.best, max(offer.most - _OVERHEAD, _OVERHEAD)
         answer = struct.pack(">I", self.protection << 24 | _MOST)
         return True, self._context.wrap(answer, encrypt=False)
+
+    def verify(self) -> None:
+        """
+        See that the login did not end before the server had proven who it is.
+
+        Raises:
+            GSSError: It did, or before the protection was agreed on.
+        """
+        if not self._context.complete:
+            raise unproven("it ended the login without a token of its own")
+        if not self.protection:
+            raise unproven("it ended the login before the protection was agreed on")
+        self._accepted()
 
     def encode(self, data: bytes) -> tuple[bool, bytes | None]:
         """*data* as it goes onto the wire; unchanged where nothing is protected."""

@@ -128,6 +128,7 @@ class OverHttp:
             return Negotiate(
                 lambda limit: negotiate(options, coordinator, self._clock, limit),
                 options.connect_timeout,
+                certified=options.use_ssl and bool(options.ca_cert or options.verify_cert),
             )
         return Nobody()
 

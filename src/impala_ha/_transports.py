@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from impala._thrift_api import get_transport
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
+from . import _logs
 from ._clock import Clock
-from ._faults import Phase
+from ._fault_rules import classify
+from ._faults import Fault, Phase
 from ._interrupts import interrupted
 from ._model import Coordinator
 from ._options import Options
@@ -16,6 +19,9 @@ from ._secrets import Secrets, scrub
 from ._sockets import Socket
 from ._steps import Step, passed
 from ._wire import CallFailed
+
+if TYPE_CHECKING:
+    from ._kerberos_sasl import Sasl
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
@@ -46,6 +52,36 @@ def binary(
     Raises:
         CallFailed: With how far it came.
     """
+    end = clock.now() + limit
+    opened = partial(_opened, options, secrets, coordinator, user, clock=clock, pinned=pinned)
+    try:
+        return opened(limit=limit)
+    except _TicketRefused as error:
+        refused = error
+    _logs.debug("%s refused a ticket that is not new: once more with a new one", coordinator)
+    try:
+        return opened(limit=max(0.001, end - clock.now()))
+    except CallFailed as error:
+        if error.phase is Phase.TICKET:
+            raise refused from refused.__cause__
+        raise
+
+
+class _TicketRefused(CallFailed):
+    """The ticket was refused; it was not new, and the next login has a new one."""
+
+
+def _opened(
+    options: Options,
+    secrets: Secrets,
+    coordinator: Coordinator,
+    user: str,
+    *,
+    clock: Clock,
+    limit: float,
+    pinned: Any,
+) -> tuple[Any, Any]:
+    """One try of `binary`."""
     phase = Phase.CONNECT
     wire = sasl = None
     try:
@@ -63,10 +99,10 @@ def binary(
         if sasl is not None:
             transport = _kerberos.transport(sasl, wire)
         else:
-            mechanism, name = options.auth_mechanism, options.user or user
-            transport = get_transport(wire, "", "", mechanism, name, secrets.password())
+            who = (options.auth_mechanism, options.user or user, secrets.password())
+            transport = get_transport(wire, "", "", *who)
         if not isinstance(transport, TBufferedTransport):
-            _open_sasl(transport)
+            _open_sasl(transport, sasl)
             passed(Step.LOGGED_IN)
     except BaseException as error:
         if wire is not None:
@@ -74,8 +110,24 @@ def binary(
         scrub(error)  # SASL's messages are variables of its frames
         if interrupted(error):
             raise
-        raise CallFailed(phase, error) from error
+        raise _failure(phase, error, sasl) from error
     return transport, wire
+
+
+def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:
+    again = sasl is not None and _is_refusal(phase, error) and sasl.renew()
+    return (_TicketRefused if again else CallFailed)(phase, error)
+
+
+def _is_refusal(phase: Phase, error: BaseException) -> bool:
+    """Did the server end the login?  It need not say why: Impala hangs up on a bad ticket."""
+    if phase is not Phase.LOGIN or getattr(error, "type", None) == TTransportException.TIMED_OUT:
+        return False
+    told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
+    return told_why or classify(error, phase) in _REFUSALS
+
+
+_REFUSALS = frozenset({Fault.UNREACHABLE, Fault.MISNAMED, Fault.DENIED})
 
 
 def _socket(options: Options, coordinator: Coordinator, clock: Clock) -> Socket:
@@ -89,9 +141,9 @@ def _socket(options: Options, coordinator: Coordinator, clock: Clock) -> Socket:
     return wire
 
 
-def _open_sasl(transport: Any) -> None:
+def _open_sasl(transport: Any, sasl: Sasl | None) -> None:
     """
-    Authenticate, and take no frame that is too long to be meant.
+    Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 
     Another protocol's bytes read as a length would have us wait for gigabytes.
     """
@@ -106,4 +158,6 @@ def _open_sasl(transport: Any) -> None:
 
     transport._trans_read_all = read_all  # noqa: SLF001
     transport.open()
+    if sasl is not None:
+        sasl.verify()
     limit = _LONGEST_FRAME

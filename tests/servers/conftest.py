@@ -95,11 +95,13 @@ def kerberized(spark, realm):
 
 
 @pytest.fixture(scope="session")
-def spnego(spark, realm):
-    """Two kerberized servers that speak HTTP; who wants one alive calls its ``start``."""
+def spnego(spark, realm, certificates):
+    """Two kerberized servers that speak HTTPS; who wants one alive calls its ``start``."""
     # A short life, so that a cookie ends in the middle of whatever a test does.
     settings = {"hive.server2.thrift.http.cookie.max.age": f"{COOKIE_SECONDS}s"}
-    with spark(*_two(realm, http=True, settings=settings)) as servers:
+    # Over HTTP they send no token of their own, so it takes a certificate to prove who they are.
+    pem = certificates.of("127.0.0.2", "127.0.0.3", "127.0.0.1")
+    with spark(*_two(realm, http=True, settings=settings, tls=pem, ca=certificates.ca)) as servers:
         yield servers
 
 

@@ -124,7 +124,8 @@ class Reader:
     def names(self, needs=""):
         """What makes the names of the page known to a program of Python."""
         places = self._places.get(needs) or self._places[""]
-        return {"PYTHONPATH": str(self._directory / "names"), "PAGE_NAMES": json.dumps(places)}
+        path = [str(self._directory / "names"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {"PYTHONPATH": os.pathsep.join(path), "PAGE_NAMES": json.dumps(places)}
 
     def _program(self, block):
         program = self._directory / "program.py"

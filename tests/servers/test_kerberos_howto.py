@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -223,6 +225,12 @@ class Trouble:
     def refused(self):
         return self.told("node1.example.com", krb_host="coord1.example.com")
 
+    def unproven(self):
+        with socket.create_server(("127.85.0.2", 0)) as imposter:
+            threading.Thread(target=_says_complete, args=(imposter,)).start()
+            host = "{}:{}".format(*imposter.getsockname())
+            return self.told(host, krb_host="coord1.example.com", deadline=5)
+
     def changed(self):
         old = self.cache.with_name("old.keytab")
         shutil.copy(self.realm.keytab("etl"), old)
@@ -248,6 +256,16 @@ class Trouble:
         return self.told(before="sys.modules.update(kerberos=None, gssapi=None)")
 
 
+def _says_complete(imposter):
+    client, _ = imposter.accept()
+    with client, suppress(ConnectionError):
+        heard = b""
+        while b"impala" not in heard:  # in the ticket is whom it is for
+            heard += client.recv(65536)
+        client.sendall(b"\5\0\0\0\0")
+        client.recv(65536)
+
+
 TROUBLES = {
     "No ticket": Trouble.no_ticket,
     "The ticket has ended": Trouble.ended,
@@ -257,6 +275,7 @@ TROUBLES = {
     "The realm is unknown": Trouble.no_configuration,
     "The coordinator's name is unknown": Trouble.misnamed,
     "The coordinator hangs up": Trouble.refused,
+    "The server proves nothing": Trouble.unproven,
     "The key has changed": Trouble.changed,
     "Not in the keytab": Trouble.not_in_it,
     "Kerberos at a cluster that has none": Trouble.not_offered,

@@ -62,6 +62,23 @@ def test_a_keytab_is_as_good_as_a_ticket(both, connect, realm, monkeypatch):
     assert rows(connect(*both, **key), "SELECT current_user()") == [("etl",)]
 
 
+def test_keys_that_are_made_anew_are_no_end_of_a_job_with_a_keytab(
+    both, connect, realm, monkeypatch, caplog
+):
+    """And nobody is blamed for it."""
+    if reason := missing("gssapi"):
+        pytest.skip(reason)
+    monkeypatch.setenv("KRB5_CONFIG", realm.config)
+    key = {"principal": "etl", "keytab": realm.keytab("etl")}
+    connect(both[0], **key).close()
+    realm.change_keys()
+
+    connection = connect(both[0], **key)
+
+    assert rows(connection, "SELECT current_user()") == [("etl",)]
+    assert [] == [line for line in caplog.messages if line.startswith("connect:")]
+
+
 def test_names_may_come_from_a_mapping(both, ticket):
     """As for coordinators that are given by address, without names of their own in the list."""
     names = {server.host: server.coordinator.krb_host for server in both}

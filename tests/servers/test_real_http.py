@@ -8,6 +8,7 @@ import pytest
 from wire_tap import WireTap
 
 import impala_ha
+from impala_ha._faults import Fault
 from impala_ha.testing.servers import missing
 
 pytestmark = [
@@ -27,8 +28,8 @@ def server(spnego):
 
 
 @pytest.fixture
-def tap(server):
-    with WireTap(server) as tap:
+def tap(server, certificates):
+    with WireTap(server, certificates.of("127.0.0.1")) as tap:
         yield tap
 
 
@@ -84,4 +85,20 @@ def test_a_wrong_path_is_told_with_the_url(server, ticket):
     with pytest.raises(impala_ha.Error) as told:
         impala_ha.connect(impala_ha.Cluster([server.coordinator]), **options)
 
-    assert f"http://{server.host}:{server.port}/wrong" in str(told.value)
+    assert f"https://{server.host}:{server.port}/wrong" in str(told.value)
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_who_sends_no_token_back_must_prove_it_by_a_certificate(server, ticket, verified):
+    """Spark, like Hive, looks at the ticket and drops the answer that Kerberos makes to it."""
+    cluster = impala_ha.Cluster([server.coordinator])
+    options = {**server.options, "connect_timeout": 60}
+    if verified:
+        impala_ha.connect(cluster, **options).close()
+        return
+    options["ca_cert"] = None
+
+    with pytest.raises(impala_ha.NoCoordinatorLeft, match="did not prove who it is") as told:
+        impala_ha.connect(cluster, **options)
+    assert [Fault.UNTRUSTED] == [attempt.fault for attempt in told.value.attempts]
+    assert "Hive and Spark do not over HTTP" in str(told.value)

@@ -27,7 +27,7 @@ MODES = {
     "kerberos-integrity-tls": {"auth": "GSSAPI", "qop": "auth-int", "tls": True},
     "kerberos-confidentiality": {"auth": "GSSAPI", "qop": "auth-conf"},
     "https-plain": {"auth": "PLAIN", "http": True, "tls": True},
-    "spnego": {"auth": "GSSAPI", "http": True},
+    "spnego": {"auth": "GSSAPI", "http": True, "tls": True},
 }
 ROWS = 100_000
 PACKAGES = ("kerberos", "gssapi")

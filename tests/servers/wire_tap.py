@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
+import ssl
 import threading
 from pathlib import Path
 
@@ -21,9 +23,15 @@ def links(server):
 
 
 class WireTap:
-    """A relay on 127.0.0.1 that keeps every byte: ``heard``, and counts ``connections``."""
+    """
+    A relay on 127.0.0.1 that keeps every byte: ``heard``, and counts ``connections``.
 
-    def __init__(self, server):
+    With the *certificate* of 127.0.0.1 it ends TLS, hears what was said in it, and speaks TLS to
+    the server.
+    """
+
+    def __init__(self, server, certificate=None):
+        self._certificate = certificate
         self.host = "127.0.0.1"
         self.heard = bytearray()
         self.connections = 0
@@ -60,10 +68,36 @@ class WireTap:
                 client, _ = self._gate.accept()
                 self.connections += 1
                 behind = socket.create_connection(self._behind)
+                if self._certificate:
+                    client, behind = self._in_tls(client, behind)
                 self._ends += [client, behind]
-                for ends in ((client, behind), (behind, client)):
-                    self._threads.append(threading.Thread(target=self._pump, args=ends))
+                pump = self._pump_tls if self._certificate else self._pump
+                ways = ((client, behind), (behind, client))
+                for ends in ways[:1] if self._certificate else ways:
+                    self._threads.append(threading.Thread(target=pump, args=ends))
                     self._threads[-1].start()
+
+    def _in_tls(self, client, behind):
+        front = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        front.load_cert_chain(self._certificate)
+        anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        return front.wrap_socket(client, server_side=True), anybody.wrap_socket(behind)
+
+    def _pump_tls(self, client, behind):
+        """Both ways in one thread: two may not use one connection of OpenSSL."""
+        ways = {client: behind, behind: client}
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                for source in [e for e in ways if e.pending()] or select.select([*ways], [], [])[0]:
+                    data = source.recv(65536)
+                    if not data:
+                        raise ConnectionAbortedError
+                    self.heard.extend(data)
+                    ways[source].sendall(data)
+        for end in ways:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def _pump(self, source, target):
         with contextlib.suppress(OSError):

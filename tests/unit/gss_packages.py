@@ -146,6 +146,7 @@ class SecurityContext:
     def __init__(self, realm, *, name, creds, mech, usage, flags):
         assert (mech, usage, int(flags)) == ("krb5", "initiate", 0b1111)
         self.realm, self.service, self.creds, self.complete = realm, name, creds, False
+        self.actual_flags = flags
 
     def step(self, token=None):
         if token == b"welcome":

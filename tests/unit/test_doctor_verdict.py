@@ -57,6 +57,7 @@ CASES = [
     ),
     (failure(EOF, Phase.LOGIN, auth_mechanism="GSSAPI"), "principal", "krb_host"),
     (failure(GSSError("bad"), Phase.LOGIN, auth_mechanism="GSSAPI"), "login", "log"),
+    (failure(GSSError("bad"), Phase.OPEN, use_http_transport=True), "login", "log"),
     (failure(EOF, Phase.LOGIN, auth_mechanism="LDAP"), "login", "after the password"),
     (failure(SILENCE, Phase.LOGIN, auth_mechanism="LDAP"), "login", "--fe_service_threads"),
     (

@@ -194,8 +194,23 @@ CASES = [
         "refused the TLS handshake",
     ),
     ({}, "a", Phase.OPEN, "No protocol version header", "is not HiveServer2 in this form"),
+    (
+        HTTP | GSSAPI,
+        "a",
+        Phase.OPEN,
+        "the server did not prove who it is: it answered without a token of its own",
+        "Hive and Spark do not over HTTP",
+    ),
+    (
+        GSSAPI,
+        "a",
+        Phase.LOGIN,
+        "the server did not prove who it is: it ended the login without a token of its own",
+        "has not shown the key of the service principal",
+    ),
     (HTTP, "a", Phase.OPEN, EOF, "the port may be that of the binary protocol"),
     (HTTP, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "auth_mechanism='LDAP'"),
+    (HTTP | GSSAPI, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "did not take the ticket"),
     (HTTP, "a", Phase.OPEN, "HTTP code 302: Found (leads to https://b/login)", "leads to a page"),
     (HTTP, "a", Phase.OPEN, "HTTP code 404: Not Found from https://a:8443/x", "check http_path"),
     (

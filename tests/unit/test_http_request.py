@@ -9,6 +9,8 @@ from impala_ha import errors
 from impala_ha._faults import Phase
 from impala_ha._http_login import Basic, Bearer, Negotiate, Nobody
 from impala_ha._http_request import Target
+from impala_ha._kerberos import Negotiation
+from impala_ha._kerberos_errors import GSSError
 from impala_ha._wire import CallFailed
 
 
@@ -133,7 +135,7 @@ def test_a_ticket_is_asked_for_before_the_first_request_and_where_no_cookie_stan
 
     def token(limit):
         asked.append(limit)
-        return f"t{len(asked)}"
+        return Negotiation(f"t{len(asked)}", lambda _: None, bool)
 
     login = Negotiate(token, patience=9.0)
     login.prepare(2.0)
@@ -143,6 +145,19 @@ def test_a_ticket_is_asked_for_before_the_first_request_and_where_no_cookie_stan
     assert "Negotiate t2" == login.header(known=False)
     assert [2.0, 9.0] == asked
     assert login.renew()
+
+
+def test_what_follows_the_word_in_the_answer_is_verified():
+    heard = []
+    login = Negotiate(lambda _: Negotiation("t", heard.append, bool), 1.0)
+    login.header(known=False)
+    login.verify(["Basic x", "negotiate  abc "])
+
+    assert ["abc"] == heard
+    for said in ([], ["Negotiate"], ["Basic abc"]):
+        with pytest.raises(GSSError, match="did not prove who it is"):
+            login.verify(said)
+        Negotiate(lambda _: Negotiation("t", heard.append, bool), 1.0, certified=True).verify(said)
 
 
 def test_a_ticket_that_cannot_be_had_has_touched_nobody():

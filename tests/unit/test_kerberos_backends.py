@@ -41,6 +41,14 @@ def test_a_context_is_established_in_two_steps(realm, package):
     assert (b"", True) == (context.step(b"welcome"), context.complete)
 
 
+def test_a_context_is_not_complete_without_the_servers_part(realm):
+    context, _ = begin(A, "gssapi")
+    context.step(b"welcome")
+    context._context.actual_flags &= ~1
+
+    assert not context.complete
+
+
 def test_what_is_wrapped_can_be_unwrapped(realm, package):
     context, _ = begin(A, package)
 

@@ -37,12 +37,13 @@ def realm(monkeypatch):
     monkeypatch.setitem(sys.modules, "gssapi", gssapi(found))
     monkeypatch.setattr(_kerberos_backends, "_HELD", {})
     monkeypatch.setattr(_kerberos, "_HANGS", {})
+    monkeypatch.setattr(_kerberos, "_TICKETS", {})
     return found
 
 
 def token(where=A, limit=LIMIT, clock=None, **options):
     words = Options(auth_mechanism="GSSAPI", **options)
-    return base64.b64decode(_kerberos.negotiate(words, where, clock or FakeClock(), limit))
+    return base64.b64decode(_kerberos.negotiate(words, where, clock or FakeClock(), limit).token)
 
 
 @pytest.mark.usefixtures("realm")
@@ -52,6 +53,18 @@ def test_a_token_is_for_one_coordinator(caplog):
     assert b"hello impala@a" == token()
     assert b"hello hive@x.test" == token(krb_host="x.test", kerberos_service_name="hive")
     assert "a token for impala/a after 0.000 s" in caplog.text
+
+
+@pytest.mark.usefixtures("realm")
+def test_the_answer_to_a_token_is_verified():
+    def answered(text):
+        words = Options(auth_mechanism="GSSAPI", kerberos_backend="gssapi")
+        return _kerberos.negotiate(words, A, FakeClock(), LIMIT).verify(text)
+
+    answered(base64.b64encode(b"welcome").decode())
+    for wrong in ("!!!", base64.b64encode(b"garbage").decode()):
+        with pytest.raises(GSSError, match="did not prove who it is"):
+            answered(wrong)
 
 
 @pytest.mark.usefixtures("realm")
@@ -197,6 +210,53 @@ def test_an_empty_keytab_has_a_key_of_nobody(realm):
 
     with pytest.raises(GSSError, match="no key of anybody in the keytab /etl.keytab"):
         token(keytab="/etl.keytab")
+
+
+# Tickets that are older than the keys of the coordinator.
+
+
+def test_only_a_ticket_that_is_not_new_is_replaced_and_not_again_and_again():
+    tickets = _kerberos.Tickets()
+    assert not tickets.renew(None, now=0.0)
+    assert tickets.renew(0, now=0.0)
+    assert (1, False) == (tickets.cache, tickets.some)
+    assert not tickets.renew(1, now=29.0)
+    assert tickets.renew(1, now=30.0)
+    assert not tickets.renew(2, now=89.0), "twice as long"
+
+    tickets.accepted()
+    assert tickets.renew(2, now=89.0)
+
+
+def test_one_that_somebody_else_replaced_meanwhile_is_shown():
+    tickets = _kerberos.Tickets()
+    tickets.renew(0, now=0.0)
+
+    assert tickets.renew(0, now=0.0)
+    assert 1 == tickets.cache
+
+
+def test_where_none_is_to_be_had_those_of_before_are_still_there(realm):
+    login = Options(auth_mechanism="GSSAPI", **BY_KEYTAB)
+    old = _kerberos.login(login, A, FakeClock(), LIMIT)
+    assert not old.renew()
+    assert _kerberos.login(login, A, FakeClock(), LIMIT).renew()
+    realm.refusals.append(("Cannot contact any KDC", -1765328228))
+    with pytest.raises(GSSError, match="KDC_UNREACH"):
+        _kerberos.login(login, A, FakeClock(), LIMIT)
+
+    _kerberos.login(login, A, FakeClock(), LIMIT)
+    assert ["MEMORY:impala-ha:etl:/etl.keytab"] * 3 == [cache for *_, cache in realm.asked]
+
+
+def test_a_new_one_lies_in_a_cache_of_its_own(realm):
+    login = Options(auth_mechanism="GSSAPI", **BY_KEYTAB)
+    for _ in range(2):
+        sasl = _kerberos.login(login, A, FakeClock(), LIMIT)
+    sasl.renew()
+    _kerberos.login(login, A, FakeClock(), LIMIT)
+
+    assert "MEMORY:impala-ha:etl:/etl.keytab:impala/a:1" == realm.asked[-1][-1]
 
 
 # What the driver makes of it.

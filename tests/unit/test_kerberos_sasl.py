@@ -96,6 +96,27 @@ def test_what_cannot_be_wrapped_or_unwrapped_is_told_as_thrift_sasl_wants_it():
     assert "Token header is malformed" == sasl.getError()
 
 
+def test_a_login_that_ends_before_the_proof_or_the_protection_is_refused():
+    sasl = Sasl(Turned(), b"")
+    with pytest.raises(GSSError, match="without a token of its own"):
+        sasl.verify()
+    sasl.step(b"challenge")
+    with pytest.raises(GSSError, match="before the protection was agreed on"):
+        sasl.verify()
+    sasl.step(offer(AUTH))
+    sasl.verify()
+    with pytest.raises(GSSError, match="goes on with the login after its end"):
+        sasl.step(offer(AUTH))
+
+
+def test_what_is_wrong_with_a_token_is_told_as_a_missing_proof():
+    sasl = Sasl(Turned(), b"")
+    sasl.step(b"challenge")
+
+    with pytest.raises(GSSError, match="did not prove who it is: Token header is malformed"):
+        sasl.step(b"?")
+
+
 def test_what_was_to_be_encrypted_is_not_taken_in_the_clear():
     sasl, _ = negotiated(CONF)
 

@@ -115,6 +115,8 @@ def _of_login(failure: Failure) -> Layer:
 def _of_session(failure: Failure) -> Layer:
     if isinstance(failure.error, Refused):
         return Layer.LOGIN if failure.error.code in _WHO_ARE_YOU else Layer.HTTP
+    if failure.fault is Fault.UNTRUSTED:
+        return Layer.LOGIN
     if failure.fault in {Fault.DRAINING, Fault.NOT_READY}:
         return Layer.STATE
     if _NO_SUCH_CALL.search(failure.text):

@@ -93,8 +93,8 @@ class Realm:
         self._kdc = Daemon(kdc, self._realm.env, self.directory, address, _UP_WITHIN)
         self.users = tuple(users)
         self._add({user: self.keytab(user) for user in self.users})
-        services = tuple(services)
-        self._add({f"{s}/{host}": self.server_keytab for host in hosts for s in services})
+        self._services = [f"{s}/{host}" for host in hosts for s in services]
+        self._add(dict.fromkeys(self._services, self.server_keytab))
         self._kdc.start()
 
     def __enter__(self) -> Self:
@@ -156,6 +156,13 @@ class Realm:
         """
         path = Path((cache or self._realm.ccache).removeprefix("FILE:"))
         path.write_bytes(_with_clock(path.read_bytes(), ahead))
+
+    def change_keys(self) -> None:
+        """Give all services new keys, in a new keytab: nobody can read the tickets of before."""
+        fresh = f"{self.server_keytab}.new"
+        orders = "".join(f"ktadd -k {fresh} {service}\n" for service in self._services)
+        _run([self._realm.kadmin_local], self._realm.env, orders)
+        Path(fresh).replace(self.server_keytab)
 
     def start_kdc(self) -> None:
         """Start the KDC, and wait until it answers; nothing happens when it runs."""

@@ -54,6 +54,7 @@ class SparkServer:
         qop: What SASL protects with ``"GSSAPI"``: ``"auth"``, ``"auth-int"`` or ``"auth-conf"``.
         http: Whether it speaks HTTP (path ``cliservice``); needs a C compiler.
         tls: A PEM file with key and certificates, as `Certificates.of` makes it; None for no TLS.
+        ca: A file with the CA that signed *tls*, for clients: it is then in `options`.
         realm: Where its keys come from, for ``"GSSAPI"``.
         name: The host name in its service principals; one of the hosts of *realm*.
         settings: More settings of Hive, as ``--hiveconf`` takes them.
@@ -78,6 +79,7 @@ class SparkServer:
         qop: Literal["auth", "auth-int", "auth-conf"] = "auth",
         http: bool = False,
         tls: str | None = None,
+        ca: str | None = None,
         realm: Realm | None = None,
         name: str = "coord1.test",
         settings: Mapping[str, str] | None = None,
@@ -98,14 +100,12 @@ class SparkServer:
             qop=qop,
             http=http,
             tls=tls,
+            ca=ca,
             identity=_identity(self._realm, name),
             memory=memory,
             settings=dict(settings or {}),
         )
-        surroundings = environment(self._plan)
-        if http:
-            library = build_loopback(self._directory)
-            surroundings |= {"LD_PRELOAD": str(library), ADDRESS: host}
+        surroundings = _surroundings(self._plan)
         program = command(self._plan, spark_jars())
         self._daemon = Daemon(program, surroundings, self._directory, (host, self.port), _UP_WITHIN)
 
@@ -140,7 +140,7 @@ class SparkServer:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `impala_ha.connect` needs besides; with TLS also ``ca_cert``, which is yours."""
+        """What `impala_ha.connect` needs besides; ``ca_cert`` is in it if *ca* was said."""
         return self._plan.options
 
     @property
@@ -153,12 +153,14 @@ class SparkServer:
 
         Args:
             warm: Whether to open, use and close one session: the first takes it several seconds.
+                With ``"GSSAPI"`` over HTTP only where there is *ca*: by Kerberos alone it does not
+                prove who it is.
 
         Raises:
             OSError: It did not come up within two minutes, or ended; the text shows its log.
         """
         self._daemon.start()
-        if warm:
+        if warm and (self._plan.ca or not (self._plan.http and self._realm)):
             self._warm()
 
     def stop(self) -> None:
@@ -206,6 +208,14 @@ class SparkServer:
         )
         if said.returncode:
             raise OSError(f"Spark started and does not work: {said.stdout.strip()[-2000:]}")
+
+
+def _surroundings(plan: Plan) -> dict[str, str]:
+    """The environment of the server, which over HTTP is kept to its address."""
+    if not plan.http:
+        return environment(plan)
+    library = build_loopback(plan.directory)
+    return environment(plan) | {"LD_PRELOAD": str(library), ADDRESS: plan.host}
 
 
 def _identity(realm: Realm | None, name: str) -> Identity | None:

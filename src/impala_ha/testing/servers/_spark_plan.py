@@ -43,6 +43,7 @@ class Plan:
         qop: What SASL protects: auth, auth-int or auth-conf.
         http: Whether it speaks HTTP.
         tls: A PEM file with its key and certificates; None for no TLS.
+        ca: A file with the CA that signed them; None: clients need not know.
         identity: Who it is for Kerberos; None without.
         memory: The heap of the JVM.
         settings: More settings of Hive.
@@ -55,6 +56,7 @@ class Plan:
     qop: str
     http: bool
     tls: str | None
+    ca: str | None
     identity: Identity | None
     memory: str
     settings: Mapping[str, str]
@@ -87,4 +89,6 @@ class Plan:
             options["kerberos_service_name"] = self.service
         if self.tls:
             options["use_ssl"] = True
+        if self.ca:
+            options["ca_cert"] = self.ca
         return options

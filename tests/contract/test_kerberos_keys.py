@@ -1,0 +1,120 @@
+"""Coordinators whose keys are made anew while jobs run: old tickets are replaced, once."""
+
+import logging
+
+import pytest
+
+import impala_ha
+from impala_ha import Cluster, Coordinator, Error
+from impala_ha.testing import LocalCluster
+from impala_ha.testing.servers import Realm, missing
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.skipif(
+        bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def realm():
+    with Realm(hosts=("coord1.test", "coord2.test")) as realm:
+        yield realm
+
+
+@pytest.fixture(scope="module")
+def one(realm):
+    keys = {"keytab": realm.server_keytab, "krb5_config": realm.config}
+    with LocalCluster(1, auth="GSSAPI", http=True, **keys) as cluster:
+        yield cluster[0]
+
+
+@pytest.fixture(autouse=True)
+def cache(realm, monkeypatch, tmp_path):
+    monkeypatch.setenv("KRB5_CONFIG", realm.config)
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path / 'cache'}")
+    monkeypatch.setenv("no_proxy", "*")
+    yield str(tmp_path / "cache")
+    realm.start_kdc()
+
+
+@pytest.fixture(params=["binary", "http"])
+def connect(request, one):
+    """Open a connection, in a cluster of its own: what one test learns is no news to the next."""
+    over_http = request.param == "http"
+    port = one.http_port if over_http else one.port
+
+    def opened(name="coord1.test", **options):
+        cluster = Cluster([Coordinator(one.host, port, krb_host=name)])
+        words = {"auth_mechanism": "GSSAPI", "use_http_transport": over_http, "deadline": 0.01}
+        return impala_ha.connect(cluster, **{**words, **options})
+
+    return opened
+
+
+@pytest.fixture
+def key(realm):
+    return {"principal": "etl", "keytab": realm.keytab("etl")}
+
+
+def test_a_job_with_a_keytab_shows_a_new_ticket_and_nobody_is_blamed(realm, connect, key, caplog):
+    for _ in range(3):
+        with connect(**key) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT effective_user()")
+            assert [(f"etl@{realm.name}",)] == cursor.fetchall()
+        realm.change_keys()
+    assert [] == caplog.messages  # at WARNING, as each attempt that failed
+
+
+def test_a_connection_moves_to_a_coordinator_with_new_keys(realm, one, connect, key):
+    """Its process is started anew, as after a change of the keytab."""
+    with connect(**key, deadline=10) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchall()
+        one.kill()
+        realm.change_keys()
+        one.restart()
+        cursor.execute("SELECT 2")
+        assert [(2,)] == cursor.fetchall()
+
+
+def test_a_ticket_that_is_refused_though_it_is_new_is_not_replaced_again_and_again(
+    connect, key, caplog, request
+):
+    # Over HTTP a refused login is always followed by one more.
+    shown = [2, 4, 6, 8] if "http" in request.node.name else [1, 3, 4, 5]
+    caplog.set_level(logging.DEBUG, "impala_ha")
+    asked = []
+    for _ in range(4):
+        with pytest.raises(Error):
+            connect("coord2.test", **key)
+        asked.append(caplog.text.count("a token for impala/coord2.test"))
+
+    # The second login has a ticket that is not new: it shows it, and then a new one.
+    assert shown == asked
+
+
+@pytest.mark.parametrize("package", ["kerberos", "gssapi"])
+def test_without_a_keytab_kinit_is_what_helps(realm, connect, cache, package):
+    realm.kinit("etl", cache)
+    connect(kerberos_backend=package).close()
+    realm.change_keys()
+
+    with pytest.raises(Error, match="keys were made anew, `kinit` replaces"):
+        connect(kerberos_backend=package)
+
+    realm.kinit("etl", cache)
+    connect(kerberos_backend=package).close()
+
+
+def test_a_refusal_is_told_as_it_was_where_no_new_ticket_is_to_be_had(realm, connect, key, until):
+    """And the tickets of before, which may be good for others, or later, are still there."""
+    connect(**key).close()
+    realm.change_keys()
+    realm.stop_kdc()
+    with pytest.raises(Error, match="read 0 bytes|HTTP code 401|KDC_UNREACH"):
+        connect(**key)
+    realm.start_kdc()
+
+    connect(**key).close()

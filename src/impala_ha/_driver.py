@@ -22,7 +22,7 @@ from . import _fence, _logs, _transports, errors
 from ._clock import Clock
 from ._fault_rules import classify
 from ._faults import Fault, Phase
-from ._interrupts import from_handler, interrupted
+from ._interrupts import from_handler, interrupted, take
 from ._link import Link
 from ._model import Coordinator
 from ._options import Options
@@ -328,7 +328,7 @@ class _Watch:
             threading.Thread(target=ask, name="probe", daemon=True).start()
         except RuntimeError:  # no thread can be had
             return self._probe()
-        answer = answers.get()
+        answer = take(answers)
         if isinstance(answer, BaseException):
             raise answer
         return answer

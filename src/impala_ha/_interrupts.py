@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import queue
 import signal
 from http.client import HTTPException
 from struct import error as StructError  # noqa: N812 - it is a class
 from types import CodeType, FrameType, TracebackType
+from typing import TypeVar
 
 from impala.error import Error
 from thrift.Thrift import TException
+
+Got = TypeVar("Got")
 
 # What a failing connection may raise, Thrift's and impyla's slips included.
 _FAILURES = (
@@ -79,6 +83,23 @@ def from_socket(error: BaseException, handle: object) -> bool:
                 break
             step = step.tb_next
     return not interrupted(error)
+
+
+def take(answers: queue.SimpleQueue[Got], seconds: float | None = None) -> Got:
+    """
+    What another thread puts into *answers*.
+
+    Raises:
+        queue.Empty: It took longer than *seconds*.
+        BaseException: What a signal handler raised: nothing else can come out of the wait.
+    """
+    try:
+        return answers.get(timeout=seconds)
+    except queue.Empty:
+        raise
+    except BaseException as error:
+        _strike(error)
+        raise
 
 
 class suppress(contextlib.suppress):  # noqa: N801 - it is that one

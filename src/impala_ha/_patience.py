@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from ._interrupts import take
+
 Got = TypeVar("Got")
 
 
@@ -43,7 +45,7 @@ def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str
 
     threading.Thread(target=run, name=name, daemon=True).start()
     try:
-        well, got = ended.get(timeout=seconds)
+        well, got = take(ended, seconds)
     except queue.Empty:
         raise TimeoutError(late) from None
     if not well:

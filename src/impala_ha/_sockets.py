@@ -272,6 +272,8 @@ class Socket(_Connecting):
         try:
             self.handle.settimeout(usual if self.deadline is None else self._patience())
         except TimeoutError as error:
+            if not from_socket(error, self.handle):
+                raise
             raise TTransportException(
                 TTransportException.TIMED_OUT, "read timeout", error
             ) from error

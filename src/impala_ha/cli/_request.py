@@ -334,8 +334,7 @@ def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
         os.environ.setdefault("IMPALA_HA_PORT", _HTTP_PORT)
     if _tls_flags(given) and not (given["ssl"] or os.environ.get("IMPALA_HA_USE_SSL")):
         raise BadInput(_NO_TLS)
-    elsewhere = os.environ.get("IMPALA_HA_JWT") or os.environ.get("IMPALA_HA_JWT_CMD")
-    pending = {"jwt": _PENDING} if (given["jwt"] or given["oauth"]) and not elsewhere else {}
+    pending = _pending(given, words)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # connect() says them again
         options = Settings.read({**words, **pending}, os.environ).options
@@ -347,6 +346,21 @@ def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
         consent = "give --ssl, or --auth_creds_ok_in_clear"
         raise BadInput(f"{options.auth_mechanism} would send secrets in the clear: {consent}")
     return options
+
+
+def _pending(given: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, str]:
+    """Stands for what is asked for, of the user or of the system, once the rest is right."""
+    said = os.environ.get
+    pending = {}
+    token = said("IMPALA_HA_JWT") or said("IMPALA_HA_JWT_CMD")
+    if (given["jwt"] or given["oauth"]) and not token:
+        pending["jwt"] = _PENDING
+    mechanism = words.get("auth_mechanism") or said("IMPALA_HA_AUTH_MECHANISM", "")
+    if mechanism.upper() == _LDAP and not (given["user"] or said("IMPALA_HA_USER")):
+        pending["user"] = _PENDING
+    if given["ldap"] and not (said("IMPALA_HA_PASSWORD") or said("IMPALA_HA_PASSWORD_CMD")):
+        pending["password"] = _PENDING
+    return pending
 
 
 _NO_TLS = (
@@ -368,11 +382,12 @@ def _sends_secret(options: Options) -> bool:
 
 def _secrets(given: Mapping[str, Any], options: Options) -> dict[str, str | Printed]:
     """What no option and no environment variable holds."""
-    held = options.password is not None or options.password_cmd is not None
-    if given["ldap"] and given["use_ldap_test_password"]:
-        return {"user": user_name(options.user), "password": "password"}  # as it is there
-    if given["ldap"] and (given["ldap_password_cmd"] is not None or not held):
-        user = user_name(options.user)
+    if options.auth_mechanism == _LDAP:
+        user = user_name(None if options.user == _PENDING else options.user)
+        if given["use_ldap_test_password"]:
+            return {"user": user, "password": "password"}  # as it is there
+        if given["ldap_password_cmd"] is None and options.password != _PENDING:
+            return {"user": user}
         what = f"LDAP password of {user}"
         password = secret(what, given["ldap_password_cmd"], "--ldap_password_cmd")
         return {"user": user, "password": password}

@@ -22,7 +22,7 @@ from . import _fence, _logs, _transports, errors
 from ._clock import Clock
 from ._fault_rules import classify
 from ._faults import Fault, Phase
-from ._interrupts import from_handler, interrupted, take
+from ._interrupts import from_handler, interrupted, start, take
 from ._link import Link
 from ._model import Coordinator
 from ._options import Options
@@ -325,7 +325,7 @@ class _Watch:
         if self._over:
             return ""
         try:
-            threading.Thread(target=ask, name="probe", daemon=True).start()
+            start(threading.Thread(target=ask, name="probe", daemon=True))
         except RuntimeError:  # no thread can be had
             return self._probe()
         answer = take(answers)

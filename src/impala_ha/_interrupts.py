@@ -12,6 +12,8 @@ import contextlib
 import functools
 import queue
 import signal
+import threading
+from collections.abc import Iterator
 from http.client import HTTPException
 from struct import error as StructError  # noqa: N812 - it is a class
 from types import CodeType, FrameType, TracebackType
@@ -93,9 +95,29 @@ def take(answers: queue.SimpleQueue[Got], seconds: float | None = None) -> Got:
         queue.Empty: It took longer than *seconds*.
         BaseException: What a signal handler raised: nothing else can come out of the wait.
     """
-    try:
+    with _only(queue.Empty):
         return answers.get(timeout=seconds)
-    except queue.Empty:
+    raise AssertionError  # pragma: no cover - for the type checker
+
+
+def start(thread: threading.Thread) -> None:
+    """
+    Start *thread*.
+
+    Raises:
+        RuntimeError: The system has no room for one more.
+        BaseException: What a signal handler raised.
+    """
+    with _only(RuntimeError):
+        thread.start()
+
+
+@contextlib.contextmanager
+def _only(expected: type[Exception]) -> Iterator[None]:
+    """In here nothing but *expected* is raised, unless by a signal handler."""
+    try:
+        yield
+    except expected:
         raise
     except BaseException as error:
         _strike(error)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ._interrupts import take
+from ._interrupts import start, take
 
 Got = TypeVar("Got")
 
@@ -43,7 +43,7 @@ def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
             ended.put((False, error))
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    start(threading.Thread(target=run, name=name, daemon=True))
     try:
         well, got = take(ended, seconds)
     except queue.Empty:

@@ -52,12 +52,8 @@ def resolve(
         with suppress(Exception):  # what was told until then is what there is
             _listen(questions, told, cluster, driver, limit)
 
-    try:
+    with suppress(TimeoutError):
         in_time(work, limit, "what became of a statement", "")
-    except TimeoutError:
-        pass
-    except RuntimeError:  # no thread can be started any more
-        work()
     return next(outcome for outcome in _ORDER if outcome in told)
 
 

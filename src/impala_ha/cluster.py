@@ -17,6 +17,7 @@ from . import _logs
 from ._clock import Clock, SystemClock
 from ._faults import Fault
 from ._health import Breaker
+from ._hedge import Budget
 from ._link import Link
 from ._model import Attempt, Coordinator
 from ._outage import Outage, Pause, Wait
@@ -108,6 +109,21 @@ class Cluster:
         """The last failure of each coordinator that failed last time, whoever tried it."""
         with self._known.lock:
             return list(self._known.failures.values())
+
+    def opening(self) -> None:
+        """Note that an open begins that may be hedged."""
+        with self._known.lock:
+            self._known.hedges.opened(self.clock.now())
+
+    def may_hedge(self, first: Coordinator) -> bool:
+        """
+        May another coordinator be asked as well, because *first* takes its time to open?
+
+        Always where *first* is on trial, as one call does at a time.
+        """
+        with self._known.lock:
+            on_trial = self._known.roster.on_trial(first, self.clock.now())
+            return on_trial or self._known.hedges.take()
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often a call that has *tried* those has been to everyone."""
@@ -229,6 +245,7 @@ class _Known:
         self.roster = Roster(coordinators, breaker, rng)
         self.outage = Outage(len(coordinators))
         self.failures: dict[Coordinator, Attempt] = {}
+        self.hedges = Budget()
         self.rng = rng
         self.trusted: set[object] = set()
         self.lock = threading.RLock()  # a policy may ask for a snapshot

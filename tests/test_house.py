@@ -38,6 +38,7 @@ FLOORS = {
     "rules": {
         "_model",
         "_health",
+        "_outage",
         "_retry",
         "_session",
         "_binding",
@@ -91,6 +92,7 @@ PURE = {
     "_impala_rules",
     "_refusal",
     "_model",
+    "_outage",
     "_plan",
     "_retry",
     "_roster",

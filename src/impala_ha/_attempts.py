@@ -91,6 +91,9 @@ def doubtful_faults(kind: Kind) -> frozenset[Fault]:
     return _DOUBTFUL.get(kind, frozenset())
 
 
+CLOSED_MEANWHILE = "the cursor was closed by another thread"
+
+
 @dataclass(slots=True)
 class Trail:
     """

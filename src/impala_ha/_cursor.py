@@ -13,10 +13,9 @@ from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType
 from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
-from ._attempts import Call
+from ._attempts import CLOSED_MEANWHILE, Call
 from ._binding import bind
 from ._execution import Errand, given
-from ._home import CLOSED_MEANWHILE
 from ._interrupts import from_handler, suppress
 from ._link import FAREWELL
 from ._model import Attempt, Coordinator

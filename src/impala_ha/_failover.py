@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from . import _logs, errors
 from ._attempts import (
+    CLOSED_MEANWHILE,
     Call,
     Trail,
     by_coordinator,
@@ -34,6 +35,8 @@ from .cluster import Cluster
 
 Got = TypeVar("Got")
 _NAP = 0.5  # seconds after which a wait looks whether the connection is still open
+
+_LOOK = 0.1  # seconds after which a call that waits looks whether a coordinator is back
 
 
 class Failover(Place):
@@ -58,6 +61,7 @@ class Failover(Place):
         """
         super().__init__(cluster, driver, **place)
         self.retry = retry
+        self._turns: set[int] = set()  # calls that wait for a turn, or have had one
         self._first = first
 
     def run(
@@ -95,6 +99,7 @@ class Failover(Place):
         try:
             return self._repeated(attempt, call, trail, home)
         except Spent:
+            _learn(self.cluster.failures(), call, trail)
             ended = deadline_error(call, trail)
             raise ended from trail.attempts[-1].error
         except Exception as error:
@@ -104,6 +109,10 @@ class Failover(Place):
             if from_handler(error) or not (call.writes and trail.may_have_run):
                 raise
             raise interrupted_error(call, trail, error) from error
+        finally:
+            if id(trail) in self._turns:
+                self._turns.discard(id(trail))
+                self.cluster.ended(id(trail))
 
     def _repeated(
         self,
@@ -123,7 +132,7 @@ class Failover(Place):
             again=lambda error: error is trail.error and self._again(call, trail),
             wait=lambda: self._wait(trail, home() or self.link),
             deadline=lambda: trail.deadline,
-            sleep=self._sleep,
+            sleep=lambda seconds: _sleep(seconds, self, trail),
         )
         failed = True
         for turn in turns:
@@ -152,16 +161,31 @@ class Failover(Place):
             rounds, stay_away = len(trail.attempts), trail.attempts[-1].retry_after
         elif link is not None:
             rounds = trail.tried.count(link.coordinator)
+        elif not self.cluster.is_healthy():
+            return 0.0  # `_turn` waits, with those who want the same
         return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
 
-    def _sleep(self, seconds: float) -> None:
-        """Wait; raise as soon as another thread closes the connection."""
-        while seconds > _NAP:
-            self.cluster.clock.sleep(_NAP)
-            seconds -= _NAP
-            self.check_usable()
-        self.cluster.clock.sleep(seconds)
-        self.check_usable()
+    def _turn(self, call: Call, trail: Trail) -> Coordinator:
+        """Whose turn it is; waits while no coordinator is healthy and another call tries them."""
+        cluster, clock = self.cluster, self.cluster.clock
+        self._turns.add(id(trail))
+        while True:
+            turn = cluster.turn(id(trail), trail.asked, self._zone, self._pause)
+            if isinstance(turn, Coordinator):
+                return turn
+            failures = cluster.failures()
+            if all(each.fault and each.fault.lasting for each in failures):
+                _learn(failures, call, trail)
+                trail.error = final_error(call, trail)
+                raise trail.error
+            trail.deadline = min(trail.deadline, clock.now() + self.retry.deadline)
+            left = trail.deadline - clock.now()
+            if left <= 0 or (turn.alone and turn.seconds >= left):
+                raise Spent
+            _sleep(min(turn.seconds, left, _LOOK), self, trail)
+
+    def _pause(self, rounds: int) -> float:
+        return self.retry.wait(rounds, self.cluster.rng)
 
     def _try(
         self,
@@ -170,9 +194,10 @@ class Failover(Place):
         on: tuple[Link | None, First | None],
         trail: Trail,
     ) -> Got:
-        (link, first), start = on, self.cluster.clock.now()
+        link, first = on
         leased = link is None
-        where = link.coordinator if link else _busy(trail) or self._pick(trail.asked)
+        where = link.coordinator if link else _busy(trail) or self._turn(call, trail)
+        start = self.cluster.clock.now()
         try:
             if link is None:
                 where, found = self._find(call, where, first or self._first, trail)
@@ -200,7 +225,7 @@ class Failover(Place):
         trail.attempts.append(attempt)
         if call.proof:
             self.cluster.report(attempt)
-        self._tell_end(trail)
+        _tell_end(trail, self.cluster.clock.now())
         return got
 
     def _find(
@@ -245,7 +270,7 @@ class Failover(Place):
             again = attempt.fault.retry and call.again and trail.counted + 1 < self.retry.runs
             attempt = replace(attempt, ended=call.fence(link, again and not stopped))
         trail.attempts.append(attempt)
-        if not trail.waiting and call.may_follow(attempt):
+        if not (trail.waiting or stopped) and call.may_follow(attempt):
             self._look_around(trail)
 
     def _look_around(self, trail: Trail) -> None:
@@ -261,37 +286,70 @@ class Failover(Place):
                 if hint := self.driver.other_protocol(*about, left):
                     sure = replace(attempt, fault=Fault.MISMATCH, hint=hint)
                     trail.attempts[number] = sure
+                    self.cluster.answered(attempt.coordinator)
         left = trail.deadline - now()
-        if left <= 0 or trail.lasting.issuperset(self.cluster.coordinators):
-            return
-        _logs.warning(
-            "%s waits for %.0f s at most, none is left that was not asked: %s (see `%s`)",
-            trail.attempts[-1].operation,
-            left,
-            "; ".join(map(_logs.one_line, by_coordinator(trail.attempts))),
-            doctor(self.cluster.coordinators),
-            extra={"state": "waiting", "attempts": tuple(a.portable() for a in trail.attempts)},
-        )
+        if left > 0 and not trail.lasting.issuperset(self.cluster.coordinators):
+            _tell_wait(trail, left, doctor(self.cluster.coordinators))
 
-    def _tell_end(self, trail: Trail) -> None:
-        """Say that a call which had failed was done after all."""
-        *failed, last = trail.attempts
-        if not failed:
-            return
-        failing = self.cluster.clock.now() - last.elapsed - (trail.deadline - trail.limit)
-        _logs.info(
-            "%s went on at %s after %.1f s",
-            last.operation,
-            last.coordinator,
-            max(0.0, failing),
-            extra={"coordinator": last.coordinator, "state": "moved", "attempt": last},
-        )
+
+def _tell_wait(trail: Trail, left: float, command: str) -> None:
+    """Say that a call waits until somebody is back, and for whom."""
+    _logs.warning(
+        "%s waits for %.0f s at most, none is left that was not asked: %s (see `%s`)",
+        trail.attempts[-1].operation,
+        max(0.0, left),
+        "; ".join(map(_logs.one_line, by_coordinator(trail.attempts))),
+        command,
+        extra={"state": "waiting", "attempts": tuple(a.portable() for a in trail.attempts)},
+    )
+
+
+def _tell_end(trail: Trail, now: float) -> None:
+    """Say that a call which had failed was done after all."""
+    *failed, last = trail.attempts
+    if not failed:
+        return
+    failing = now - last.elapsed - (trail.deadline - trail.limit)
+    _logs.info(
+        "%s went on at %s after %.1f s",
+        last.operation,
+        last.coordinator,
+        max(0.0, failing),
+        extra={"coordinator": last.coordinator, "state": "moved", "attempt": last},
+    )
+
+
+def _sleep(seconds: float, failover: Failover, trail: Trail) -> None:
+    """Wait; raise as soon as another thread closes the connection or the cursor."""
+    clock = failover.cluster.clock
+    while seconds > _NAP and not (failover.closed or trail.stopped):
+        clock.sleep(_NAP)
+        seconds -= _NAP
+    if not (failover.closed or trail.stopped):
+        clock.sleep(seconds)
+    failover.check_usable()
+    if trail.stopped:
+        raise errors.InterfaceError(CLOSED_MEANWHILE)
 
 
 def _busy(trail: Trail) -> Coordinator | None:
     """Who said last that it is busy: it is asked again, and nobody else in its place."""
     last = trail.attempts[-1] if trail.attempts else None
     return last.coordinator if last and last.fault in (Fault.BUSY, Fault.LATER) else None
+
+
+def _learn(failures: list[Attempt], call: Call, trail: Trail) -> None:
+    """Put on *trail* what others met where its call did not come, for it waited for them."""
+    others = [_heard(each, call) for each in failures if each.coordinator not in trail.tried]
+    attempts = enumerate([*others, *trail.attempts], 1)
+    trail.attempts[:] = [replace(each, number=number) for number, each in attempts]
+
+
+def _heard(attempt: Attempt, call: Call) -> Attempt:
+    """Another call's *attempt* as *call* tells of it, whose statement was not there."""
+    sent = attempt.phase is not None and attempt.phase.sent
+    phase = Phase.UNSENT if sent else attempt.phase
+    return replace(attempt, operation=call.operation, phase=phase, since=0.0)
 
 
 _NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)

@@ -93,9 +93,9 @@ class Breaker:
     ) -> Health:
         """What is known after a failure."""
         if health.ejected_until is not None and now < health.ejected_until:
-            return health  # the failure is older than the ejection
+            return self.untried(health)  # the failure is older than the ejection
         failures = health.failures + 1
-        on_trial = health.ejected_until is not None
+        on_trial = health.ejected_until is not None or health.failures >= self.threshold
         if failures < self.threshold and not draining and not on_trial:
             return Health(failures)
         span = self.ejection
@@ -109,6 +109,10 @@ class Breaker:
     def succeeded(self) -> Health:
         """What is known after a success."""
         return Health()
+
+    def answered(self, health: Health) -> Health:
+        """What is known once it opened a session: it is there; its failures are not forgotten."""
+        return Health(health.failures)
 
     def tried(self, health: Health, now: float) -> Health:
         """What is known once somebody tries it: a lease, should the trier never come back."""

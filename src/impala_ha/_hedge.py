@@ -3,13 +3,17 @@ Two opens at once, when the first one takes its time.
 
 No answer to OpenSession within a short time starts one try at the next coordinator as well; the
 first answer wins.  The loser is closed by the thread that opened it, and its answer, good or bad,
-is told to whoever asked, so that nothing is leaked: neither session, socket nor thread.
+is told to whoever asked, so that nothing is leaked: neither session, socket nor thread.  The end
+of the program waits for it, but not for long.
 """
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +21,7 @@ from dataclasses import dataclass
 from thrift.transport.TTransport import TTransportException
 
 from ._faults import Phase
-from ._link import Link
+from ._link import FAREWELL, Link
 from ._model import Coordinator
 from ._patience import is_at_home
 from ._wire import CallFailed
@@ -37,6 +41,33 @@ class Outcome:
     got: Link | Exception
 
 
+class Budget:
+    """
+    How many opens may be hedged: a second question does not help where all are slow.
+
+    As gRPC throttles retries: a hedge takes a token; each open gives back a tenth of one, and each
+    second a twentieth.
+    """
+
+    _TOKENS = 3.0
+
+    def __init__(self) -> None:
+        self._tokens = self._TOKENS
+        self._filled = 0.0
+
+    def opened(self, now: float) -> None:
+        """Note that an open begins, at *now* seconds of the clock."""
+        self._tokens = min(self._TOKENS, self._tokens + 0.1 + 0.05 * (now - self._filled))
+        self._filled = now
+
+    def take(self) -> bool:
+        """Take a token for a hedge; False if there is none."""
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
 class Hedge:
     """One hedged open; used once."""
 
@@ -53,34 +84,53 @@ class Hedge:
         self._open_link = open_link
         self._late = late
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._over = False
+        self._taken: list[Outcome] = []
+        self._over = threading.Event()
 
     def run(
-        self, first: Coordinator, after: float, second: Callable[[], Coordinator]
+        self, first: Coordinator, after: float, second: Callable[[], Coordinator | None]
     ) -> list[Outcome]:
         """
         Open a link to *first*, or to *second* as well if that takes more than *after* seconds.
 
         The time that it takes to get a ticket does not count: every coordinator wants it.
 
+        Args:
+            first: The coordinator that is asked first.
+            after: Seconds, after which *second* is called, and again while it says None.
+            second: Who is to be asked as well: None for nobody yet, *first* for nobody at all.
+
         Returns:
-            What ended, in order: failures, then the link if there is one.
+            What ended, in order: failures, then the link if there is one.  Nothing where no
+            thread can be started: then nobody was asked.
         """
         try:
             thread = self._start(first)
-            while True:
-                with suppress(queue.Empty):
-                    return [self._outcomes.get(timeout=after)]
-                if not is_at_home(thread):
-                    break
-            other = second()
-            if other == first:
-                return [self._outcomes.get()]
-            self._start(other)
-            return self._race(first, after)
+            if isinstance(thread, threading.Thread):
+                self._taken = self._wait(thread, first, after, second)
+            return self._taken
         finally:
-            self._end()
+            self._over.set()
+
+    def _wait(
+        self,
+        thread: threading.Thread,
+        first: Coordinator,
+        after: float,
+        second: Callable[[], Coordinator | None],
+    ) -> list[Outcome]:
+        while True:
+            with suppress(queue.Empty):
+                return [self._outcomes.get(timeout=after)]
+            other = None if is_at_home(thread) else second()
+            if other is not None:
+                break
+        if other != first:
+            started = self._start(other)
+            if isinstance(started, threading.Thread):
+                return self._race(first, after)
+            self._late(Outcome(other, started))
+        return [self._outcomes.get()]
 
     def _race(self, first: Coordinator, after: float) -> list[Outcome]:
         ended = [self._outcomes.get()]
@@ -95,32 +145,44 @@ class Hedge:
         )
         return [Outcome(first, CallFailed(Phase.OPEN, slow)), *ended]
 
-    def _start(self, coordinator: Coordinator) -> threading.Thread:
+    def _start(self, coordinator: Coordinator) -> threading.Thread | RuntimeError:
         thread = threading.Thread(
             target=self._open, args=(coordinator,), name=f"open {coordinator}", daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # a container's limit, or the program is about to end
+            return error
+        _OPENING.add(thread)
         return thread
 
     def _open(self, coordinator: Coordinator) -> None:
+        """Open a link, and close it if nobody took it: its thread may wait for that, no caller."""
         try:
             outcome = Outcome(coordinator, self._open_link(coordinator))
         except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
             outcome = Outcome(coordinator, error)
-        with self._lock:
-            if not self._over:
-                self._outcomes.put(outcome)
-                return
-        self._lost(outcome)
-
-    def _end(self) -> None:
-        """From here on nobody waits; what came in between is lost like what comes later."""
-        with self._lock:
-            self._over = True
-        while not self._outcomes.empty():
-            self._lost(self._outcomes.get())
-
-    def _lost(self, outcome: Outcome) -> None:
+        self._outcomes.put(outcome)
+        self._over.wait()
+        if any(outcome is taken for taken in self._taken):
+            return
         if isinstance(outcome.got, Link):
             outcome.got.close()
         self._late(outcome)
+
+
+_OPENING: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+
+def _see_off() -> None:
+    """
+    Let losers be closed before the program ends.
+
+    Since Impala 3.3 a session outlives its connection by a quarter of an hour.
+    """
+    end = time.monotonic() + FAREWELL
+    for thread in list(_OPENING):
+        thread.join(max(0.0, end - time.monotonic()))
+
+
+atexit.register(_see_off)

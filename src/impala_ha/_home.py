@@ -19,7 +19,7 @@ from impala._thrift_gen.TCLIService.ttypes import TOperationState
 from impala.hiveserver2 import HiveServer2Cursor
 
 from . import errors
-from ._attempts import Call, Trail
+from ._attempts import CLOSED_MEANWHILE, Call, Trail
 from ._failover import Failover
 from ._fault_rules import classify
 from ._faults import Fault
@@ -36,7 +36,6 @@ Got = TypeVar("Got")
 _GUID = struct.Struct("<QQ")
 _FENCE = 5.0  # seconds for finding out whether a lost statement is certainly over
 _REMEMBERED = 1000  # statements of a session, to tell one of unknown outcome from those before it
-CLOSED_MEANWHILE = "the cursor was closed by another thread"
 _NO_DATABASE = "Database does not exist"
 _TOLD_LATER = frozenset({Fault.QUERY, Fault.CATALOG, Fault.METADATA})  # by the first statement
 _SOME = 10  # options; who tells fewer does not tell all

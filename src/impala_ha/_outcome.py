@@ -57,8 +57,6 @@ def resolve(
     except TimeoutError as error:
         if from_handler(error):
             raise
-    except RuntimeError:  # no thread can be started any more
-        work()
     return next(outcome for outcome in _ORDER if outcome in told)
 
 

@@ -3,7 +3,8 @@ Waiting for a library that knows no limit.
 
 The system's resolver and the Kerberos library block for as long as they like (half a minute for
 a KDC that hangs), and neither can be told to stop.  So they work in a thread, which is left
-behind where it takes too long: it holds nothing that anybody waits for.
+behind where it takes too long: it holds nothing that anybody waits for.  Where no thread can be
+started they work in the caller's.
 
 Who waits for a ticket has not come as far as a coordinator, and it is no use to ask a second one
 meanwhile: such a thread is `at_home`.
@@ -43,7 +44,10 @@ def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
             ended.put((False, error))
 
-    start(threading.Thread(target=run, name=name, daemon=True))
+    try:
+        start(threading.Thread(target=run, name=name, daemon=True))
+    except RuntimeError:  # no thread can be started: rather without a limit than not at all
+        return work()
     try:
         well, got = take(ended, seconds)
     except queue.Empty:

@@ -275,15 +275,21 @@ class Place:
         tried: Sequence[Coordinator],
     ) -> list[Outcome]:
         alone = len(self.cluster.coordinators) == 1
-        if self._hedge_after is None or alone or not self.cluster.trusts(self.driver.credentials):
-            try:
-                return [Outcome(where, open_link(where))]
-            except (CallFailed, errors.Error) as error:
-                if from_handler(error):
-                    raise
-                return [Outcome(where, error)]
-        hedge = Hedge(open_link, self._late)
-        return hedge.run(where, self._hedge_after, lambda: self._pick([*tried, where]))
+        if self._hedge_after and not alone and self.cluster.trusts(self.driver.credentials):
+            self.cluster.opening()
+
+            def second() -> Coordinator | None:
+                return self._pick([*tried, where]) if self.cluster.may_hedge(where) else None
+
+            outcomes = Hedge(open_link, self._late).run(where, self._hedge_after, second)
+            if outcomes:
+                return outcomes
+        try:
+            return [Outcome(where, open_link(where))]
+        except (CallFailed, errors.Error) as error:
+            if from_handler(error):
+                raise
+            return [Outcome(where, error)]
 
     def _late(self, outcome: Outcome) -> None:
         """What became of the loser: it counts for its health like any other answer."""

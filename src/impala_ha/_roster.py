@@ -28,6 +28,7 @@ class Roster:
         self._breaker = breaker
         self._rng = rng
         self._health: dict[Coordinator, Health] = {c: Health() for c in coordinators}
+        self._asked: dict[Coordinator, int] = {}  # while not healthy; the highest was asked last
         # A connection that is dropped without close() is counted no more once it is collected.
         self._links: dict[Coordinator, WeakSet[Link]] = {c: WeakSet() for c in self._health}
         self._attached: set[Coordinator] = set()
@@ -52,7 +53,8 @@ class Roster:
         """
         Choose a coordinator: rather a well one, rather one that this call has tried least.
 
-        Nobody being well is no reason to try nobody; then the one whose ejection ends first.
+        Nobody being well is no reason to try nobody; then they are asked in turn, from the one
+        whose ejection ends first.
 
         Args:
             policy: Chooses among those that may be chosen.
@@ -66,17 +68,34 @@ class Roster:
         fresh = [c for c in everyone if times[c.coordinator] == fewest]
         well = [c for c in fresh if c.state in _WELL]
         near = [c for c in well if zone and c.coordinator.zone == zone]
-        offered = near or well or [min(fresh, key=lambda c: c.ejected_for)]
+        offered = near or well or [min(fresh, key=lambda c: self._last_resort(c, now))]
         chosen = policy.choose(offered)
         if chosen not in offered:
             raise ProgrammingError(
                 f"the policy {policy!r} must choose one of the candidates it is given "
                 f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
             )
-        if chosen.state is State.ON_TRIAL:
+        if chosen.state is not State.HEALTHY:
             health = self._health[chosen.coordinator]
             self._health[chosen.coordinator] = self._breaker.tried(health, now)
+            self._asked[chosen.coordinator] = max(self._asked.values(), default=0) + 1
         return chosen.coordinator
+
+    def _last_resort(self, candidate: Candidate, now: float) -> tuple[bool, int, float]:
+        """Whom to ask while nobody is well: whom nobody asks now, and who was asked longest ago."""
+        coordinator = candidate.coordinator
+        asked_now = self.on_trial(coordinator, now)
+        return asked_now, self._asked.get(coordinator, 0), candidate.ejected_for
+
+    def on_trial(self, coordinator: Coordinator, now: float) -> bool:
+        """Does a call try *coordinator* at the moment, although it is not healthy?"""
+        return (self._health[coordinator].trial_until or now) > now
+
+    def is_healthy(self, now: float) -> bool:
+        """Is anybody?"""
+        return any(
+            self._breaker.state(health, now) is State.HEALTHY for health in self._health.values()
+        )
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often everyone was tried, going by the one that was tried least."""
@@ -100,14 +119,21 @@ class Roster:
         """Note an answer."""
         if coordinator in self._health:
             self._health[coordinator] = self._breaker.succeeded()
+            self._asked.pop(coordinator, None)
 
     def undecided(self, coordinator: Coordinator) -> None:
         """Note a failure that says nothing about *coordinator*: the next caller may try it."""
         if health := self._health.get(coordinator):
             self._health[coordinator] = self._breaker.untried(health)
 
+    def answered(self, coordinator: Coordinator) -> None:
+        """Note that *coordinator* is there; what it said of statements before is not forgotten."""
+        if health := self._health.get(coordinator):
+            self._health[coordinator] = self._breaker.answered(health)
+            self._asked.pop(coordinator, None)
+
     def attach(self, link: Link) -> None:
-        """Count *link*, until it is detached or nobody has it any more."""
+        """Count *link* until it is detached or nobody has it."""
         if link.coordinator in self._links:
             self._links[link.coordinator].add(link)
             self._attached.add(link.coordinator)

@@ -17,8 +17,10 @@ from . import _logs
 from ._clock import Clock, SystemClock
 from ._faults import Fault
 from ._health import Breaker
+from ._hedge import Budget
 from ._link import Link
 from ._model import Attempt, Coordinator
+from ._outage import Outage, Pause, Wait
 from ._roster import Roster
 from .policies import POLICIES, Candidate, Policy
 
@@ -75,6 +77,58 @@ class Cluster:
         with self._known.lock:
             return self._known.roster.pick(self._policy, self.clock.now(), tried, zone)
 
+    def turn(
+        self, call: int, tried: Sequence[Coordinator], zone: str, pause: Pause
+    ) -> Coordinator | Wait:
+        """
+        Whose turn it is, for a *call* that opens a link; while nobody is healthy, the calls of
+        the process share one backoff, and one tries at a time.
+
+        Args:
+            call: Stands for it, until it has `ended`.
+            tried: Where it has been already.
+            zone: Whose coordinators come first.
+            pause: Seconds before the next try, after so many rounds over all coordinators.
+        """
+        known, now = self._known, self.clock.now()
+        with known.lock:
+            if not known.roster.is_healthy(now):
+                rounds = known.roster.rounds(tried)
+                wait = known.outage.turn(call, now, rounds, pause)
+                if wait is not None:
+                    return wait
+            return known.roster.pick(self._policy, now, tried, zone)
+
+    def ended(self, call: int) -> None:
+        """Wait no more for what *call* finds out."""
+        with self._known.lock:
+            self._known.outage.ended(call)
+
+    def is_healthy(self) -> bool:
+        """Is any coordinator?"""
+        with self._known.lock:
+            return self._known.roster.is_healthy(self.clock.now())
+
+    def failures(self) -> list[Attempt]:
+        """The last failure of each coordinator that failed last time, whoever tried it."""
+        with self._known.lock:
+            return list(self._known.failures.values())
+
+    def opening(self) -> None:
+        """Note that an open begins that may be hedged."""
+        with self._known.lock:
+            self._known.hedges.opened(self.clock.now())
+
+    def may_hedge(self, first: Coordinator) -> bool:
+        """
+        May another coordinator be asked as well, because *first* takes its time to open?
+
+        Always where *first* is on trial, as one call does at a time.
+        """
+        with self._known.lock:
+            on_trial = self._known.roster.on_trial(first, self.clock.now())
+            return on_trial or self._known.hedges.take()
+
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often a call that has *tried* those has been to everyone."""
         with self._known.lock:
@@ -94,10 +148,11 @@ class Cluster:
             now = self.clock.now()
             before = self._known.roster.ejected_for(coordinator, now)
             if fault is None:
-                self._known.roster.succeeded(coordinator)
+                self._known.succeeded(coordinator)
             elif fault.blames:
                 draining = fault is Fault.DRAINING
                 self._known.roster.failed(coordinator, now, draining=draining)
+                self._known.failures[coordinator] = attempt.portable()
             elif leased:
                 self._known.roster.undecided(coordinator)
             after = self._known.roster.ejected_for(coordinator, now)
@@ -108,8 +163,7 @@ class Cluster:
             why = f"{told.reason}: {_logs.one_line(told.text)}"
             _logs.warning("%s is ejected for %.1f s: it %s", coordinator, after, why, extra=about)
         elif before is not None and after is None:
-            about = {"coordinator": coordinator, "state": "healthy"}
-            _logs.info("%s is back", coordinator, extra=about)
+            _tell_back(coordinator)
 
     def release(self, coordinator: Coordinator) -> None:
         """Let another caller try *coordinator*: who picked it last went away without an answer."""
@@ -132,9 +186,20 @@ class Cluster:
         return self._known.roster.was_attached(coordinator)
 
     def attached(self, link: Link) -> None:
-        """Count *link* among the connections to its coordinator, as long as somebody has it."""
+        """Count *link*, which has just been opened, as long as somebody has it."""
         with self._known.lock:
             self._known.roster.attach(link)
+        self.answered(link.coordinator)
+
+    def answered(self, coordinator: Coordinator) -> None:
+        """Note that *coordinator* is there, whatever it may say of a statement."""
+        known = self._known
+        with known.lock:
+            before = known.roster.ejected_for(coordinator, self.clock.now())
+            known.roster.answered(coordinator)
+            known.outage.over()
+        if before is not None:
+            _tell_back(coordinator)
 
     def detached(self, link: Link) -> None:
         """Count *link* no more."""
@@ -171,12 +236,20 @@ class Cluster:
             return known.cluster(cls, policy, breaker)
 
 
+def _tell_back(coordinator: Coordinator) -> None:
+    about = {"coordinator": coordinator, "state": "healthy"}
+    _logs.info("%s is back", coordinator, extra=about)
+
+
 class _Known:
     """What clusters know that have the same coordinators and rules."""
 
     def __init__(self, coordinators: Sequence[Coordinator], breaker: Breaker, rng: random.Random):
         self.coordinators = coordinators
         self.roster = Roster(coordinators, breaker, rng)
+        self.outage = Outage(len(coordinators))
+        self.failures: dict[Coordinator, Attempt] = {}
+        self.hedges = Budget()
         self.rng = rng
         self.trusted: set[object] = set()
         self.lock = threading.RLock()  # a policy may ask for a snapshot
@@ -184,6 +257,12 @@ class _Known:
         # An object of the caller need not be hashable; its cluster keeps it, so its id is its own.
         self._others: weakref.WeakValueDictionary[int, Cluster] = weakref.WeakValueDictionary()
         _EVERY.add(self)
+
+    def succeeded(self, coordinator: Coordinator) -> None:
+        """Note an answer."""
+        self.roster.succeeded(coordinator)
+        self.outage.over()
+        self.failures.pop(coordinator, None)
 
     def cluster(self, kind: type[Cluster], policy: str | Policy, breaker: Breaker) -> Cluster:
         """The cluster with that *policy*; one with an object of the caller's is not kept."""
@@ -200,6 +279,7 @@ class _Known:
     def forked(self) -> None:
         """In a child: another thread may have held the lock, and is not there."""
         self.lock = threading.RLock()
+        self.outage = Outage(len(self.coordinators))
         self.rng.seed()  # or all children would draw the same lots
         self.roster.forked()
 

@@ -58,7 +58,7 @@ def test_one_that_shuts_down_says_so_until_its_time_is_over():
 def test_a_late_failure_of_another_caller_does_not_extend_an_ejection():
     health = failed(EXACT, Health(), 0.0)
 
-    assert health is failed(EXACT, health, 4.99)
+    assert health == failed(EXACT, health, 4.99)
 
 
 def test_a_trial_is_for_one_caller():
@@ -128,7 +128,7 @@ def test_a_failed_trial_leaves_nobody_well_whatever_the_threshold():
 def test_jitter_lengthens_within_the_bound(ejection, jitter, failures, on_trial, seed):
     breaker = Breaker(ejection=ejection, max_ejection=300, jitter=jitter)
     span = min(1, ejection) * 2 ** min(max(0, failures - 1), 32) if on_trial else ejection
-    before = Health(failures, 0.0 if on_trial else None)
+    before = Health(failures, 0.0) if on_trial else Health()
 
     until = breaker.failed(before, 0.0, random.Random(seed)).ejected_until
 

@@ -1,6 +1,8 @@
 """Two opens at once: who wins, and what becomes of the loser.  Threads, but no sockets."""
 
 import random
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -10,7 +12,8 @@ from impala_ha import Cluster, Coordinator, Retry, State, errors
 from impala_ha._attempts import Call
 from impala_ha._failover import Failover
 from impala_ha._faults import Fault, Phase
-from impala_ha._hedge import Hedge, Outcome
+from impala_ha._hedge import Budget, Hedge
+from impala_ha._model import Attempt
 from impala_ha._patience import at_home
 from impala_ha._wire import CallFailed
 from impala_ha.testing.fakes import FakeDriver
@@ -159,15 +162,137 @@ def test_an_interrupted_wait_leaks_nothing(gated):
     assert gated.driver["a"].sessions == {}
 
 
-def test_what_came_in_before_the_wait_was_interrupted_is_closed_too(gated):
-    gated.gates["a"].set()
+def test_two_answers_at_once_and_the_loser_is_closed_in_its_own_thread(gated, until):
+    """Closing may take two seconds, which are not the caller's."""
+    closing, closed_by = threading.Event(), []
+
+    def close(_):
+        closed_by.append(threading.current_thread().name)
+        assert closing.wait(30)
+
+    for host in "ab":
+        gated.driver[host].script["CloseSession"].append(close)
     hedge = Hedge(gated.open, gated.heard)
-    hedge._outcomes.put(Outcome(A, gated.open(A)))
 
-    hedge._end()
+    def second():
+        gated.gates["a"].set()
+        gated.gates["b"].set()
+        return B
 
-    assert gated.driver["a"].sessions == {}
-    assert len(gated.late) == 1
+    race = hedge._race
+    hedge._race = lambda *rest: (until(lambda: hedge._outcomes.qsize() == 2), race(*rest))[1]
+    outcomes = hedge.run(A, AT_ONCE, second)
+
+    loser = ({A, B} - {outcomes[-1].coordinator}).pop()
+    until(lambda: closed_by)
+    assert closed_by == [f"open {loser}"]
+    assert not gated.late, "the caller has gone on meanwhile"
+    closing.set()
+    assert gated.told.wait(30)
+
+
+def no_more_threads(monkeypatch, after=0):
+    """As where a container's limit of processes is reached: *after* so many more."""
+    start, left = threading.Thread.start, [None] * after
+
+    def refused(thread):
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+
+
+def test_without_threads_nobody_is_asked(gated, monkeypatch):
+    no_more_threads(monkeypatch)
+
+    assert gated.run(AT_ONCE) == []
+    assert gated.driver.opened == []
+
+
+def test_without_a_second_thread_the_first_is_waited_for(gated, monkeypatch):
+    no_more_threads(monkeypatch, after=1)
+
+    def second():
+        gated.gates["a"].set()
+        return B
+
+    (outcome,) = gated.run(AT_ONCE, second)
+
+    assert outcome.got.coordinator == A
+    (late,) = gated.late
+    assert (late.coordinator, str(late.got)) == (B, "can't start new thread")
+
+
+def test_who_may_not_ask_a_second_one_yet_asks_again(gated):
+    answers = [None, None, B]
+    gated.gates["b"].set()
+
+    _, outcome = gated.run(AT_ONCE, lambda: answers.pop(0))
+
+    assert outcome.got.coordinator == B
+    gated.gates["a"].set()
+
+
+# The budget.
+
+
+def test_a_few_may_be_hedged_at_once_and_then_one_open_in_ten():
+    budget = Budget()
+    assert [budget.take() for _ in range(5)] == [True, True, True, False, False]
+    hedged = 0
+    for _ in range(200):
+        budget.opened(0.0)
+        hedged += budget.take()
+
+    assert 18 <= hedged <= 20
+
+
+def test_in_time_hedges_are_allowed_again():
+    budget = Budget()
+    budget.opened(1000.0)
+    while budget.take():
+        pass
+
+    budget.opened(1010.0)
+    assert not budget.take()
+    budget.opened(1025.0)
+    assert budget.take()
+
+
+# At the end of the program.
+
+
+def test_the_program_waits_for_losers_and_not_for_long():
+    """Sixteen short programs left six sessions on a slow coordinator."""
+    code = """
+import atexit, threading, time
+atexit.register(lambda: print(len(driver["a"].sessions), "left", flush=True))
+from impala_ha import Coordinator
+from impala_ha._hedge import Hedge
+from impala_ha.testing.fakes import FakeDriver
+
+driver, slow = FakeDriver(), threading.Event()
+
+def open_link(coordinator):
+    if coordinator.host == "a":
+        slow.wait(PATIENCE)
+        time.sleep(0.3)
+    return driver.open(coordinator, "etl", {}, 10)
+
+hedge = Hedge(open_link, lambda outcome: print(outcome.coordinator, "is closed", flush=True))
+hedge.run(Coordinator("a"), 0.01, lambda: Coordinator("b"))
+atexit.register(slow.set)
+"""
+
+    def run(code):
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+
+    assert run(code.replace("PATIENCE", "60")) == "a:21050 is closed\n0 left\n"
+    assert run(code.replace("PATIENCE", "60").replace("slow.set", "int")) == "0 left\n"
 
 
 # In the loop.
@@ -264,3 +389,81 @@ def test_a_failed_hedge_tells_both(world):
         failover.run(Call("connect"), lambda _: None)
 
     assert {attempt.coordinator for attempt in caught.value.attempts} == {A, B}
+
+
+def test_where_no_thread_can_be_started_the_callers_opens(world, monkeypatch):
+    failover, driver, gate = world
+    gate.set()
+    no_more_threads(monkeypatch)
+
+    failover.run(Call("connect", proof=True), lambda _: None)
+
+    assert failover.link.coordinator == A
+    assert driver.opened == ["a"]
+
+
+def test_one_that_could_not_be_asked_for_want_of_a_thread_may_be_tried_by_the_next(
+    world, monkeypatch
+):
+    failover, _, gate = world
+    failover.cluster.report(Attempt("connect", 1, B, 0.1, Fault.UNREACHABLE, Phase.CONNECT))
+    no_more_threads(monkeypatch, after=1)
+    late = failover._late
+    failover._late = lambda outcome: (late(outcome), gate.set())
+
+    failover.run(Call("connect", proof=True), lambda _: None)
+
+    assert failover.link.coordinator == A
+    assert not failover.cluster._known.roster.on_trial(B, failover.cluster.clock.now())
+
+
+def test_one_on_trial_is_hedged_whatever_was_hedged_before(world):
+    failover, _, _ = world
+    cluster = failover.cluster
+    assert [cluster.may_hedge(A) for _ in range(4)] == [True, True, True, False]
+
+    for host in (A, B):
+        cluster.report(Attempt("connect", 1, host, 0.1, Fault.UNREACHABLE, Phase.CONNECT))
+    on_trial = cluster.pick()
+
+    assert cluster.may_hedge(on_trial)
+    assert not cluster.may_hedge(({A, B} - {on_trial}).pop())
+
+
+def test_a_crowd_that_fails_over_at_once_does_not_open_twice(until):
+    """All are slow because all are asked; a second question for each would make it worse."""
+    crowd = 100
+    driver, cluster = FakeDriver(), Cluster([Coordinator(host) for host in "abc"])
+    plain, gate, asked = driver.open, threading.Event(), []
+    places = [
+        Failover(cluster, driver, Retry(deadline=60), first=("etl", {}), hedge_after=0.05)
+        for _ in range(crowd)
+    ]
+    for place in places:
+        place.run(Call("connect", proof=True), lambda _: None)
+    driver["a"].down = True
+    cluster.report(Attempt("ping", 1, A, 0.1, Fault.LOST, Phase.PING))
+    for place in places:
+        place.leave(place.link)
+    driver.opened.clear()
+
+    def slow(coordinator, *rest):
+        assert gate.wait(60)
+        return plain(coordinator, *rest)
+
+    driver.open = slow
+    may_hedge = cluster.may_hedge
+    cluster.may_hedge = lambda first: (asked.append(threading.get_ident()), may_hedge(first))[1]
+    threads = [
+        threading.Thread(target=place.run, args=(Call("connect", proof=True), lambda _: None))
+        for place in places
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(set(asked)) == crowd, 60)
+    gate.set()
+    for thread in threads:
+        thread.join(60)
+
+    assert {place.link.coordinator.host for place in places} == {"b", "c"}
+    assert crowd < len(driver.opened) <= 1.2 * crowd

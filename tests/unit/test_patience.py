@@ -17,6 +17,17 @@ def test_what_fails_fails():
         in_time(lambda: 1 / 0, 30, "work", "late")
 
 
+def test_where_no_thread_can_be_started_it_is_done_all_the_same(monkeypatch):
+    def refused(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+
+    assert 7 == in_time(lambda: 7, 30.0, "work", "late")
+    with pytest.raises(ZeroDivisionError):
+        in_time(lambda: 1 / 0, 30, "work", "late")
+
+
 def test_what_takes_longer_is_left_behind(until):
     gate = threading.Event()
     with pytest.raises(TimeoutError, match="late"):

@@ -252,7 +252,7 @@ class Failover(Place):
             "%s waits for %.0f s at most, none is left that was not asked: %s (see `%s`)",
             trail.attempts[-1].operation,
             left,
-            "; ".join(map(_logs.one_line, by_coordinator(trail.attempts))),
+            "; ".join(map(_logs.brief, by_coordinator(trail.attempts))),
             doctor(self.cluster.coordinators),
             extra={"state": "waiting", "attempts": tuple(a.portable() for a in trail.attempts)},
         )

@@ -329,3 +329,12 @@ def test_every_page_is_in_the_navigation():
 
 def test_the_changelog_knows_this_version():
     assert f"## {impala_ha.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_an_identifier_in_a_table_is_not_broken_in_mid_word():
+    """The theme breaks code anywhere; a name that was broken cannot be found by searching."""
+    site = (ROOT / "mkdocs.yml").read_text("utf-8")
+    style = (ROOT / "docs" / "tables.css").read_text("utf-8")
+
+    assert "extra_css:\n  - tables.css" in site
+    assert re.search(r"td code[^}]*word-break: normal", style)

@@ -298,7 +298,7 @@ def _tell_wait(trail: Trail, left: float, command: str) -> None:
         "%s waits for %.0f s at most, none is left that was not asked: %s (see `%s`)",
         trail.attempts[-1].operation,
         max(0.0, left),
-        "; ".join(map(_logs.one_line, by_coordinator(trail.attempts))),
+        "; ".join(map(_logs.brief, by_coordinator(trail.attempts))),
         command,
         extra={"state": "waiting", "attempts": tuple(a.portable() for a in trail.attempts)},
     )

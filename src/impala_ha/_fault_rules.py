@@ -50,7 +50,13 @@ _HTTP = (
         r"HTTP code 503\b.*, retry after" + _MORE,
         Fault.LATER,
     ),
-    FaultRule("HTTP 5xx", (HttpError,), _UNSENT, r"HTTP code (?:408|5)" + _MORE, Fault.UNREACHABLE),
+    FaultRule(
+        "HTTP 5xx",
+        (HttpError,),
+        _UNSENT,
+        r"HTTP code (?:408|5(?!01|05))" + _MORE,  # these two are of who cannot, whenever asked
+        Fault.UNREACHABLE,
+    ),
     FaultRule(
         "HTTP 4xx",
         (HttpError,),
@@ -119,6 +125,7 @@ _OPEN = (
         _ANY,
         _OPENING,
         _MORE + r"(?:No protocol version header|Bad version in readMessageBegin"
+        r"|(?:Invalid method name:? |Unknown function )'?OpenSession"
         r"|WRONG_VERSION_NUMBER|frame of \d+ bytes is longer|Bad status: \d|no HTTP answer)"
         + _MORE,
         Fault.MISMATCH,

@@ -63,7 +63,7 @@ class Fault(enum.Enum):
     METADATA = ("could not load the metadata of a table", True, False, False, False)
     EXECUTORS = ("could not finish the statement", True, True, False, False)
     STALE = ("has not heard of our own change yet", True, False, False, False)
-    UNRESOLVED = ("has a name that does not resolve", True, False, True, True)
+    UNRESOLVED = ("could not be resolved", True, False, True, True)
     MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
     NO_TICKET = ("has no service ticket here", True, False, False, True)
     UNTRUSTED = ("did not prove who it is", True, False, False, True)

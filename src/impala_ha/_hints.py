@@ -270,6 +270,12 @@ HINTS: tuple[Hint, ...] = (
         "or authorized_proxy_group_config, and the LDAP filters, which count for doas_user",
     ),
     Hint(
+        r"Invalid method name|Unknown function",
+        lambda _: True,
+        "another Thrift service listens there (Beeswax on 21000, the metastore on 9083): "
+        "HiveServer2 is on 21050",
+    ),
+    Hint(
         r"No protocol version header|Bad version in readMessageBegin|Bad status: (?!3\b|4\b)\d+"
         r"|frame of \d+ bytes",
         lambda _: True,

@@ -9,12 +9,14 @@ standard error, as the module `logging` shows those that it catches itself.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import traceback
 from typing import Any
 
 from ._interrupts import from_handler
 
+_WRAPPING = re.compile(r"Could not connect to any of \[.*?\](?:: )?|\[Errno -?\d+\] ")
 _logger = logging.getLogger("impala_ha")
 _logger.addHandler(logging.NullHandler())
 _shown = False
@@ -35,9 +37,9 @@ def warning(text: str, *args: object, **more: Any) -> None:
     log(logging.WARNING, text, *args, **more)
 
 
-def one_line(text: str, most: int = 200) -> str:
-    """The first line of *text*, cut where it is longer than *most* characters."""
-    line = text.strip().partition("\n")[0].rstrip()
+def brief(text: str, most: int = 200) -> str:
+    """The first line of *text*, without what Thrift and the system wrap around it."""
+    line = _WRAPPING.sub("", text).strip().partition("\n")[0].rstrip()
     return line if len(line) <= most else f"{line[:most]}..."
 
 

@@ -159,8 +159,9 @@ class Cluster:
         told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
         _logs.debug("%s: %s", told.operation, told, extra={"attempt": told})
         if before is None and after is not None:
-            about = {"coordinator": coordinator, "state": "ejected"}
-            why = f"{told.reason}: {_logs.one_line(told.text)}"
+            state = "draining" if fault is Fault.DRAINING else "ejected"
+            about = {"coordinator": coordinator, "state": state}
+            why = f"{told.reason}: {_logs.brief(told.text)}"
             _logs.warning("%s is ejected for %.1f s: it %s", coordinator, after, why, extra=about)
         elif before is not None and after is None:
             _tell_back(coordinator)

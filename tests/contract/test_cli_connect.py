@@ -151,7 +151,7 @@ def test_numbers_are_written_as_asked_for(cluster):
 
 
 UNREACHABLE = [
-    (["-i", "no.such.host.invalid"], "has a name that does not resolve"),
+    (["-i", "no.such.host.invalid"], "could not be resolved"),
     (["-i", "127.15.0.9:1"], "127.15.0.9:1 could not be reached ("),
     (
         ["-i", "BINARY", "--protocol=hs2-http"],

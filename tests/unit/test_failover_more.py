@@ -109,7 +109,7 @@ def test_beside_a_misspelt_name_the_others_are_waited_for(world):
 
     assert 1 == world.driver.opened.count("a")
     assert world.driver.opened.count("b") > 3 < world.driver.opened.count("c")
-    assert "- a:21050 (0.00 s) has a name that does not resolve" in str(caught.value)
+    assert "- a:21050 (0.00 s) could not be resolved" in str(caught.value)
     assert world.clock.time - 1000 > 30
 
 

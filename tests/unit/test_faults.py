@@ -331,6 +331,9 @@ EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes
 REFUSED = TTransportException(
     TTransportException.NOT_OPEN, "Could not connect to any of [('127.0.0.1', 21050)]"
 )
+NO_METHOD = TApplicationException(
+    TApplicationException.UNKNOWN_METHOD, "Invalid method name: 'OpenSession'"
+)
 UNTRUSTED = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
 
 #: What happens on the way: exception, how far the call had come, what it means.
@@ -352,6 +355,9 @@ HAPPENED = [
     (http(503, 2.0), Phase.RUNNING, Fault.LOST),
     (http(504), Phase.RUNNING, Fault.LOST),
     (http(302), Phase.OPEN, Fault.MISMATCH),
+    (http(501), Phase.OPEN, Fault.MISMATCH),
+    (http(505), Phase.OPEN, Fault.MISMATCH),
+    (http(501), Phase.SENT, Fault.LOST),
     (http(404), Phase.OPEN, Fault.MISMATCH),
     (http(404), Phase.SENT, Fault.MISMATCH),
     (http(404), Phase.RUNNING, Fault.LOST),
@@ -382,6 +388,13 @@ HAPPENED = [
     (TProtocolException(TProtocolException.BAD_VERSION, "No"), Phase.OPEN, Fault.UNREACHABLE),
     (TProtocolException(TProtocolException.SIZE_LIMIT, "Length"), Phase.FETCH, Fault.LOST),
     (TApplicationException(TApplicationException.INTERNAL_ERROR, "x"), Phase.SENT, Fault.LOST),
+    (NO_METHOD, Phase.OPEN, Fault.MISMATCH),
+    (NO_METHOD, Phase.SENT, Fault.LOST),
+    (
+        TApplicationException(1, "Unknown function OpenSession"),
+        Phase.OPEN,
+        Fault.MISMATCH,
+    ),
     (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong"), Phase.CONNECT, Fault.MISMATCH),
     (
         TProtocolException(TProtocolException.BAD_VERSION, "No protocol version header"),

@@ -172,6 +172,7 @@ CASES = [
         "[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol (_ssl.c:1006)",
         "at least TLS 1.2 is spoken here",
     ),
+    ({}, "a", Phase.OPEN, "Invalid method name: 'OpenSession'", "another Thrift service"),
     (
         {"doas_user": "b"},
         "a",

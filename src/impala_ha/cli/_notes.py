@@ -9,12 +9,13 @@ its error lists the attempts.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import threading
 import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from impala_ha._logs import brief
 
 from ._output import visible
 from ._request import Loudness
@@ -34,7 +35,6 @@ _AS_OPTIONS = {
     "use_ssl=True": "--ssl",
     "use_ssl=False": "no --ssl",
 }
-_WRAPPING = re.compile(r"Could not connect to any of \[.*?\](?:: )?|\[Errno -?\d+\] ")
 
 
 class Notes(logging.Handler):
@@ -182,5 +182,4 @@ def _loss(attempt: Attempt) -> str:
 
 def _reason(text: str) -> str:
     """The first line, without what Thrift and the system wrap around it."""
-    lines = _WRAPPING.sub("", text).strip().splitlines()
-    return lines[0] if lines else "no reason given"
+    return brief(text) or "no reason given"

@@ -129,6 +129,12 @@ HINTS: tuple[Hint, ...] = (
         "check the KDC that krb5.conf (KRB5_CONFIG) names for the realm: TCP and UDP port 88",
     ),
     Hint(
+        r"the connection was opened as",
+        lambda _: True,
+        "a connection does not change its user: `kinit` as the one that it was opened as, or open "
+        "another connection; a keytab keeps jobs apart from whoever uses the cache",
+    ),
+    Hint(
         r"did not prove who it is: it answered without",
         _http,
         "Impala answers a ticket with a token of its own, Hive and Spark do not over HTTP: with "

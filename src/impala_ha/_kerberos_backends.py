@@ -60,6 +60,10 @@ class Context(Protocol):
     def complete(self) -> bool:
         """Whether the context is established, and the server has proven who it is."""
 
+    @property
+    def initiator(self) -> str:
+        """Whose ticket it is; before it is complete, whose the ticket of the cache is."""
+
     def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
         """*data* with a signature, and encrypted if asked for."""
 
@@ -104,6 +108,17 @@ class ByKerberos:
             # The package does not tell the flags; we asked for a proof, which is in a token.
             self.complete = bool(token) and said == lib.AUTH_GSS_COMPLETE
             return self._response()
+
+        return self._told(work)
+
+    @property
+    def initiator(self) -> str:
+        """Whose ticket it is."""
+
+        def work() -> str:
+            if not self.complete:
+                self._library.authGSSClientInquireCred(self._context)
+            return self._library.authGSSClientUserName(self._context) or ""
 
         return self._told(work)
 
@@ -204,6 +219,20 @@ class ByGssapi:
             return False
         mutual = self._library.RequirementFlag.mutual_authentication
         return bool(self._context.actual_flags & mutual)
+
+    @property
+    def initiator(self) -> str:
+        """Whose ticket it is."""
+        lib = self._library
+
+        def work() -> str:
+            if self._context.complete:
+                return str(self._context.initiator_name)
+            mechanism = [lib.MechType.kerberos]
+            mine = self._credentials() or lib.Credentials(usage="initiate", mechs=mechanism)
+            return str(mine.name)
+
+        return self._told(work)
 
     def step(self, token: bytes) -> bytes:
         """Take the server's token, give the next one of ours."""

@@ -210,6 +210,13 @@ CASES = [
     ),
     (HTTP, "a", Phase.OPEN, EOF, "the port may be that of the binary protocol"),
     (HTTP, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "auth_mechanism='LDAP'"),
+    (
+        GSSAPI,
+        "a",
+        Phase.LOGIN,
+        "the ticket is one of bob@X, and the connection was opened as etl@X",
+        "a connection does not change its user",
+    ),
     (HTTP | GSSAPI, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "did not take the ticket"),
     (HTTP, "a", Phase.OPEN, "HTTP code 302: Found (leads to https://b/login)", "leads to a page"),
     (HTTP, "a", Phase.OPEN, "HTTP code 404: Not Found from https://a:8443/x", "check http_path"),

@@ -199,12 +199,12 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
             self._ready()
             answer = self._exchange(_ABOUT_NOTHING)
         if not _answers(answer):
-            raise _refused(answer, self._target.url)
+            raise _refused(answer, self._page(answer), self._target.url)
         self._login.verify(answer.all("www-authenticate"))
         self._jar.keep(answer.all("set-cookie"), self._clock.now())
         self._proven = True
         if answer.bounded:
-            answer.read(_LONGEST_PAGE)
+            self._page(answer)
         self._answer = answer
         self._ready()
 

@@ -34,10 +34,15 @@ def read(value: Any) -> Names:
     if isinstance(value, str) and "=" in value:
         value = dict(_pair(item) for item in re.split(r"[,\s]+", value) if item)
     if isinstance(value, Mapping):
-        return tuple((str(host).lower(), _name(name)) for host, name in value.items())
+        value = tuple(value.items())
     if isinstance(value, tuple):
-        return tuple((str(host).lower(), _name(name)) for host, name in value)
+        return tuple((_key(str(host)), _name(name)) for host, name in value)
     return _name(value)
+
+
+def _key(host: str) -> str:
+    """*host*, with or without a port, as it is compared: case and a dot at its end do not count."""
+    return re.sub(r"\.(?=$|:)", "", host.lower())
 
 
 def _pair(item: str) -> tuple[str, str]:
@@ -60,7 +65,7 @@ def given(names: Names | None, coordinator: Coordinator) -> str:
         return coordinator.krb_host
     if isinstance(names, tuple):
         known = dict(names)
-        return known.get(str(coordinator).lower()) or known.get(coordinator.host.lower()) or HOST
+        return known.get(_key(str(coordinator))) or known.get(_key(coordinator.host)) or HOST
     return names or HOST
 
 

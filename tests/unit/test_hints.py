@@ -153,6 +153,13 @@ CASES = [
         "a",
         Phase.CONNECT,
         "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: EE certificate key too weak",
+        "RSA with 2048 bits",
+    ),
+    (
+        {"use_ssl": True},
+        "a",
+        Phase.CONNECT,
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unsuitable certificate purpose",
         "check ca_cert, the date",
     ),
     (

@@ -19,6 +19,11 @@ NAMES = [
     ({"a": "x", "a:21051": "y"}, Coordinator("a", 21051), "y"),
     ({"a": "_HOST.example.com"}, A, "a.example.com"),
     ("a=x, b=y", Coordinator("b"), "y"),
+    *[
+        ({key: "x"}, Coordinator(host, 21051), "x")
+        for host in ("a.test", "A.test.")
+        for key in ("a.test", "a.test.", "A.TEST:21051", "a.test.:21051")
+    ],
     ("lb", Coordinator("a", krb_host="own"), "own"),
     ("lb", Coordinator("a", krb_host="_HOST.test"), "a.test"),
 ]

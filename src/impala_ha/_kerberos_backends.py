@@ -3,7 +3,7 @@ The two packages that speak with Kerberos, behind one face: one security context
 
 `kerberos` is the package that impyla uses; `gssapi` can also acquire tickets with a keytab into
 a cache of its own.  Neither is imported before it is asked for.  Every call may block (a KDC is
-asked for a ticket), and what a call raises has been made a `GSSError`.
+asked for a ticket), holds up a fork for a moment, and what it raises has been made a `GSSError`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from ._extras import MissingExtra, need
+from ._forks import GATE
 from ._kerberos_errors import GSSError, told
 
 Got = TypeVar("Got")
@@ -147,7 +148,8 @@ class ByKerberos:
 
     def _told(self, work: Callable[[], Got]) -> Got:
         try:
-            return work()
+            with GATE.passing():
+                return work()
         except self._library.KrbError as error:
             raise told(error, f"asking for {self._login}") from error
 
@@ -249,7 +251,8 @@ class ByGssapi:
 
     def _told(self, work: Callable[[], Got]) -> Got:
         try:
-            return work()
+            with GATE.passing():
+                return work()
         except self._library.exceptions.GSSError as error:
             raise told(error, f"asking for {self._login}") from error
 

@@ -26,6 +26,7 @@ FLOORS = {
         "_impala_rules",
         "_statement",
         "_extras",
+        "_forks",
         "_kerberos_errors",
         "_logs",
         "_patience",

@@ -23,6 +23,7 @@ from ._clock import Clock
 from ._fault_rules import classify
 from ._faults import Fault, Phase
 from ._interrupts import from_handler, interrupted, start, take
+from ._kerberos_names import Identity
 from ._link import Link
 from ._model import Coordinator
 from ._options import Options
@@ -109,6 +110,7 @@ class ImpylaDriver:
         self._options = options
         self._clock = clock
         self._secrets = Secrets(options)
+        self._identity = Identity()
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
 
     @property
@@ -284,7 +286,7 @@ class ImpylaDriver:
     def _over_http(self) -> OverHttp:
         from ._over_http import OverHttp  # noqa: PLC0415 - most connections are binary
 
-        return OverHttp(self._options, self._secrets, self._clock)
+        return OverHttp(self._options, self._secrets, self._clock, self._identity)
 
     def _carried(
         self, coordinator: Coordinator, user: str, limit: float, pinned: Any
@@ -300,6 +302,7 @@ class ImpylaDriver:
                 clock=self._clock,
                 limit=limit,
                 pinned=pinned,
+                identity=self._identity,
             )
         return Wired(transport), wire
 

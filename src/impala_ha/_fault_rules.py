@@ -19,7 +19,7 @@ from thrift.transport.TTransport import TTransportException
 
 from ._faults import FIRST, SENT, Fault, FaultRule, Phase
 from ._impala_rules import ID, IMPALA_RULES
-from ._kerberos_errors import GSSError
+from ._kerberos_errors import AnotherUser, GSSError
 
 _EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
 _UNSENT = _EVERYWHERE - SENT
@@ -88,6 +88,7 @@ _OPEN = (
     FaultRule(
         "ticket refused", _ANY, _LOGIN, _MORE + r"GSS initiate failed" + _MORE, Fault.MISNAMED
     ),
+    FaultRule("another user's ticket", (AnotherUser,), _UNSENT, _MORE, Fault.DENIED),
     FaultRule("no proof by Kerberos", (GSSError,), _UNSENT, _MORE, Fault.UNTRUSTED),
     FaultRule(
         "certificate",

@@ -39,6 +39,10 @@ _NAMES = (
     "Kerberos needs names: give the coordinator's full name as host, or as krb_host (?krb_host= in "
     "the list of hosts), or look it up with krb_canonicalize=True"
 )
+_UNKNOWN_CA = (
+    "the certificate was signed by somebody who is not trusted: ca_cert=FILE names the CA, "
+    "verify_cert=True takes those of the system (the package ca-certificates)"
+)
 _EOF = r"read 0 bytes|[Cc]onnection reset|Broken pipe"
 _OTHER_PORTS = {
     21000: "port 21000 is Impala's old Beeswax port; HiveServer2 is on 21050",
@@ -127,6 +131,12 @@ HINTS: tuple[Hint, ...] = (
         r"KDC_UNREACH|REALM_UNKNOWN",
         _ticket,
         "check the KDC that krb5.conf (KRB5_CONFIG) names for the realm: TCP and UDP port 88",
+    ),
+    Hint(
+        r"the connection was opened as",
+        lambda _: True,
+        "a connection does not change its user: `kinit` as the one that it was opened as, or open "
+        "another connection; a keytab keeps jobs apart from whoever uses the cache",
     ),
     Hint(
         r"did not prove who it is: it answered without",
@@ -236,10 +246,22 @@ HINTS: tuple[Hint, ...] = (
         "call it by one of them (name or address), or have it made anew with this one",
     ),
     Hint(
-        r"self.signed|unable to get (?:local )?issuer",
+        r"too weak|KEY_TOO_SMALL|MD_TOO_WEAK",
         lambda _: True,
-        "the certificate was signed by somebody who is not trusted: ca_cert=FILE names the CA, "
-        "verify_cert=True takes those of the system (the package ca-certificates)",
+        "a key or signature in the certificate's chain is too weak for this machine's OpenSSL: "
+        "have it made anew (RSA with 2048 bits or more, SHA-256); no name or CA is wrong",
+    ),
+    Hint(
+        r"unable to get (?:local )?issuer|unable to verify the first certificate",
+        lambda _: True,
+        f"{_UNKNOWN_CA}; or the server leaves out the intermediate certificate between its own and "
+        "the CA, as `openssl s_client -showcerts -connect HOST:PORT` shows: it belongs into the "
+        "server's file",
+    ),
+    Hint(
+        r"self.signed",
+        lambda _: True,
+        _UNKNOWN_CA,
     ),
     Hint(
         r"CERTIFICATE_VERIFY_FAILED",

@@ -203,6 +203,8 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         self._login.verify(answer.all("www-authenticate"))
         self._jar.keep(answer.all("set-cookie"), self._clock.now())
         self._proven = True
+        if answer.bounded:
+            self._page(answer)
         self._answer = answer
         self._ready()
 

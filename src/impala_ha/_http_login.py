@@ -167,5 +167,7 @@ class Negotiate(Nobody):
         tokens = [pair[1] for pair in pairs if len(pair) > 1 and pair[0].lower() == "negotiate"]
         if tokens and self._shown is not None:
             self._shown.verify(tokens[0].strip())
-        elif not self._certified:
+        elif self._certified and self._shown is not None:
+            self._shown.accepted()
+        else:
             raise unproven("it answered without a token of its own (WWW-Authenticate: Negotiate)")

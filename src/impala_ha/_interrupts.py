@@ -46,7 +46,8 @@ _FAILURES = (
 def interrupted(error: BaseException) -> bool:
     """Was *error* raised by somebody else than the connection?"""
     origin = getattr(error, "inner", None) or error
-    if not isinstance(origin, _FAILURES) and type(origin).__name__ != "GSSError":
+    kinds = {kind.__name__ for kind in type(origin).__mro__}
+    if not isinstance(origin, _FAILURES) and "GSSError" not in kinds:
         return True
     return from_handler(origin)
 

@@ -30,6 +30,7 @@ from ._clock import Clock
 from ._interrupts import from_handler
 from ._kerberos_backends import Context, Login, begin, choose
 from ._kerberos_errors import GSSError, late, unproven
+from ._kerberos_names import Identity
 from ._kerberos_sasl import Sasl
 from ._model import Coordinator
 from ._options import Options
@@ -113,11 +114,13 @@ class Negotiation(NamedTuple):
         token: In base64, to follow ``Authorization: Negotiate``; good for one request.
         verify: Takes what follows ``WWW-Authenticate: Negotiate`` in the answer, and raises
             `GSSError` unless that proves who the server is.
+        accepted: Is called instead where something else proves it.
         renew: Has the next login show another ticket, after this one was refused, if it was old.
     """
 
     token: str
     verify: Callable[[str], None]
+    accepted: Callable[[], None]
     renew: Callable[[], bool]
 
 
@@ -137,7 +140,13 @@ def service(options: Options, coordinator: Coordinator) -> str:
     return f"{options.kerberos_service_name}/{host}"
 
 
-def login(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> Sasl:
+def login(
+    options: Options,
+    coordinator: Coordinator,
+    clock: Clock,
+    limit: float,
+    identity: Identity | None = None,
+) -> Sasl:
     """
     The client's side of SASL, with the first token made.
 
@@ -146,12 +155,13 @@ def login(options: Options, coordinator: Coordinator, clock: Clock, limit: float
         coordinator: Where; it is not touched.
         clock: For the log.
         limit: Seconds.
+        identity: Of the connection that it is for.
 
     Raises:
         MissingExtra: There is no package for it.
         GSSError: There is no token, and why; also when there was none in time.
     """
-    begun = _begun(options, coordinator, clock, limit)
+    begun = _begun(options, coordinator, clock, limit, identity)
     return Sasl(begun.context, begun.token, accepted=begun.accepted, renew=begun.renew)
 
 
@@ -161,14 +171,18 @@ def transport(sasl: Sasl, wire: Any) -> Any:
 
 
 def negotiate(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float
+    options: Options,
+    coordinator: Coordinator,
+    clock: Clock,
+    limit: float,
+    identity: Identity | None = None,
 ) -> Negotiation:
     """
     A token for HTTP, and what verifies the answer to it.
 
     Takes and raises what `login` does.
     """
-    context, token, accepted, renew = _begun(options, coordinator, clock, limit)
+    context, token, accepted, renew = _begun(options, coordinator, clock, limit, identity)
 
     def verify(text: str) -> None:
         try:
@@ -179,15 +193,21 @@ def negotiate(
             raise unproven("its token does not complete the login")
         accepted()
 
-    return Negotiation(base64.b64encode(token).decode(), verify, renew)
+    return Negotiation(base64.b64encode(token).decode(), verify, accepted, renew)
 
 
-def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> Begun:
+def _begun(
+    options: Options,
+    coordinator: Coordinator,
+    clock: Clock,
+    limit: float,
+    identity: Identity | None,
+) -> Begun:
     """A token, within *limit* seconds."""
     start, asked = clock.now(), service(options, coordinator)
+    tickets, old = Tickets(), None
     if options.keytab is None:
         made = _asked(options, coordinator, clock, limit, 0)
-        begun = Begun(*made, accepted=lambda: None, renew=lambda: False)
     else:
         tickets = _TICKETS.setdefault(((options.principal, options.keytab), asked), Tickets())
         cache, some = tickets.cache, tickets.some
@@ -198,10 +218,15 @@ def _begun(options: Options, coordinator: Coordinator, clock: Clock, limit: floa
             raise
         tickets.some = tickets.some or cache == tickets.cache
         old = cache if some else None
-        begun = Begun(*made, tickets.accepted, lambda: tickets.renew(old, clock.now()))
     _logs.debug("a token for %s after %.3f s", asked, clock.now() - start)
     passed(Step.TICKET)
-    return begun
+
+    def accepted() -> None:
+        tickets.accepted()
+        if identity is not None:
+            identity.check(made[0].initiator)
+
+    return Begun(*made, accepted, lambda: tickets.renew(old, clock.now()))
 
 
 def _asked(

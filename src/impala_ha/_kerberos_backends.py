@@ -3,7 +3,7 @@ The two packages that speak with Kerberos, behind one face: one security context
 
 `kerberos` is the package that impyla uses; `gssapi` can also acquire tickets with a keytab into
 a cache of its own.  Neither is imported before it is asked for.  Every call may block (a KDC is
-asked for a ticket), and what a call raises has been made a `GSSError`.
+asked for a ticket), holds up a fork for a moment, and what it raises has been made a `GSSError`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from ._extras import MissingExtra, need
+from ._forks import GATE
 from ._kerberos_errors import GSSError, told
 
 Got = TypeVar("Got")
@@ -59,6 +60,10 @@ class Context(Protocol):
     @property
     def complete(self) -> bool:
         """Whether the context is established, and the server has proven who it is."""
+
+    @property
+    def initiator(self) -> str:
+        """Whose ticket it is; before it is complete, whose the ticket of the cache is."""
 
     def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
         """*data* with a signature, and encrypted if asked for."""
@@ -107,6 +112,17 @@ class ByKerberos:
 
         return self._told(work)
 
+    @property
+    def initiator(self) -> str:
+        """Whose ticket it is."""
+
+        def work() -> str:
+            if not self.complete:
+                self._library.authGSSClientInquireCred(self._context)
+            return self._library.authGSSClientUserName(self._context) or ""
+
+        return self._told(work)
+
     def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
         """*data* with a signature, and encrypted if asked for."""
 
@@ -132,7 +148,8 @@ class ByKerberos:
 
     def _told(self, work: Callable[[], Got]) -> Got:
         try:
-            return work()
+            with GATE.passing():
+                return work()
         except self._library.KrbError as error:
             raise told(error, f"asking for {self._login}") from error
 
@@ -205,6 +222,20 @@ class ByGssapi:
         mutual = self._library.RequirementFlag.mutual_authentication
         return bool(self._context.actual_flags & mutual)
 
+    @property
+    def initiator(self) -> str:
+        """Whose ticket it is."""
+        lib = self._library
+
+        def work() -> str:
+            if self._context.complete:
+                return str(self._context.initiator_name)
+            mechanism = [lib.MechType.kerberos]
+            mine = self._credentials() or lib.Credentials(usage="initiate", mechs=mechanism)
+            return str(mine.name)
+
+        return self._told(work)
+
     def step(self, token: bytes) -> bytes:
         """Take the server's token, give the next one of ours."""
         return self._told(lambda: self._context.step(token or None) or b"")
@@ -220,7 +251,8 @@ class ByGssapi:
 
     def _told(self, work: Callable[[], Got]) -> Got:
         try:
-            return work()
+            with GATE.passing():
+                return work()
         except self._library.exceptions.GSSError as error:
             raise told(error, f"asking for {self._login}") from error
 

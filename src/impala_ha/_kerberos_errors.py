@@ -48,6 +48,10 @@ class GSSError(Exception):
         self.name = name
 
 
+class AnotherUser(GSSError):
+    """The ticket is not that of the user whom a connection was opened as."""
+
+
 def unproven(why: object, name: str = "") -> GSSError:
     """The refusal of a server that does not prove who it is, in our words or the library's."""
     return GSSError(f"the server did not prove who it is: {why}", name)

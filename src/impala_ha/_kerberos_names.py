@@ -5,6 +5,8 @@ The service principal of each coordinator is its own, ``impala/<its name>``.  Cl
 set up for a load balancer run under the balancer's name instead and refuse every other; where
 short names or addresses are used to connect, the full name has to be said, once for all as a
 pattern (``_HOST.example.com``) or one by one.
+
+And under which name it knows us: the tickets of a cache may be somebody else's tomorrow.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ._kerberos_errors import AnotherUser
 from ._model import KRB_HOST, Coordinator
 
 HOST = "_HOST"  # as in Hadoop's and Impala's own configuration
@@ -31,10 +34,15 @@ def read(value: Any) -> Names:
     if isinstance(value, str) and "=" in value:
         value = dict(_pair(item) for item in re.split(r"[,\s]+", value) if item)
     if isinstance(value, Mapping):
-        return tuple((str(host).lower(), _name(name)) for host, name in value.items())
+        value = tuple(value.items())
     if isinstance(value, tuple):
-        return tuple((str(host).lower(), _name(name)) for host, name in value)
+        return tuple((_key(str(host)), _name(name)) for host, name in value)
     return _name(value)
+
+
+def _key(host: str) -> str:
+    """*host*, with or without a port, as it is compared: case and a dot at its end do not count."""
+    return re.sub(r"\.(?=$|:)", "", host.lower())
 
 
 def _pair(item: str) -> tuple[str, str]:
@@ -57,8 +65,34 @@ def given(names: Names | None, coordinator: Coordinator) -> str:
         return coordinator.krb_host
     if isinstance(names, tuple):
         known = dict(names)
-        return known.get(str(coordinator).lower()) or known.get(coordinator.host.lower()) or HOST
+        return known.get(_key(str(coordinator))) or known.get(_key(coordinator.host)) or HOST
     return names or HOST
+
+
+class Identity:
+    """
+    Who a connection is opened as, which stays so: its sessions, SET and USE are that user's.
+
+    Attributes:
+        principal: Of the first login; empty before.
+    """
+
+    def __init__(self) -> None:
+        self.principal = ""
+
+    def check(self, principal: str) -> None:
+        """
+        Remember the *principal* of the first login, and take no other one.
+
+        Raises:
+            AnotherUser: It is another one.
+        """
+        self.principal = self.principal or principal
+        if principal != self.principal:
+            raise AnotherUser(
+                f"the ticket is one of {principal}, and the connection was opened as "
+                f"{self.principal}"
+            )
 
 
 def host_of(names: Names | None, coordinator: Coordinator, own: str = "") -> str:

@@ -20,6 +20,7 @@ from ._http_login import Basic, Bearer, Negotiate, Nobody
 from ._http_proxy import Proxy, Tunnel, proxy_for
 from ._http_request import Target
 from ._interrupts import interrupted
+from ._kerberos_names import Identity
 from ._model import Coordinator
 from ._options import Options
 from ._refusal import Refused
@@ -35,8 +36,9 @@ _USUAL = {"http": 80, "https": 443}
 class OverHttp:
     """Opens HTTP transports for the connections of one driver."""
 
-    def __init__(self, options: Options, secrets: Secrets, clock: Clock):
+    def __init__(self, options: Options, secrets: Secrets, clock: Clock, identity: Identity):
         self._options = options
+        self._identity = identity
         self._secrets = secrets
         self._clock = clock
         self._jars: dict[tuple[Coordinator, str], Jar] = {}
@@ -126,7 +128,7 @@ class OverHttp:
             from ._kerberos import negotiate  # noqa: PLC0415 - not everybody has it
 
             return Negotiate(
-                lambda limit: negotiate(options, coordinator, self._clock, limit),
+                lambda limit: negotiate(options, coordinator, self._clock, limit, self._identity),
                 options.connect_timeout,
                 certified=options.use_ssl and bool(options.ca_cert or options.verify_cert),
             )

@@ -160,13 +160,23 @@ def backend(value: Any) -> str:
     return word
 
 
+_READ: set[str] = set()  # files that could be read once in this process
+
+
 def file(value: Any) -> str:
-    """A file that can be read."""
-    path = os.fspath(value)
+    """
+    A file that can be read.
+
+    One that is being replaced may be missing for a moment: whoever uses it has kept what was in
+    it, or says what is wrong.
+    """
+    path = str(os.fspath(value))
     # pathlib would cost each import of the library a millisecond
-    if not os.path.isfile(path) or not os.access(path, os.R_OK):  # noqa: PTH113
+    if os.path.isfile(path) and os.access(path, os.R_OK):  # noqa: PTH113
+        _READ.add(path)
+    elif path not in _READ:
         raise ValueError("must be a file that can be read")
-    return str(path)
+    return path
 
 
 def option(read: Callable[[Any], Any], default: Any, text: str, *, secret: bool = False) -> Any:

@@ -13,6 +13,7 @@ from ._clock import Clock
 from ._fault_rules import classify
 from ._faults import Fault, Phase
 from ._interrupts import interrupted
+from ._kerberos_errors import AnotherUser
 from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets, scrub
@@ -21,6 +22,7 @@ from ._steps import Step, passed
 from ._wire import CallFailed
 
 if TYPE_CHECKING:
+    from ._kerberos_names import Identity
     from ._kerberos_sasl import Sasl
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
@@ -36,6 +38,7 @@ def binary(
     clock: Clock,
     limit: float,
     pinned: Any = None,
+    identity: Identity | None = None,
 ) -> tuple[Any, Any]:
     """
     A connected and authenticated transport, and its socket.
@@ -48,12 +51,14 @@ def binary(
         clock: For the deadline.
         limit: Seconds.
         pinned: The only address that may be asked, see `Socket`.
+        identity: Who the connection was opened as, by Kerberos.
 
     Raises:
         CallFailed: With how far it came.
     """
     end = clock.now() + limit
-    opened = partial(_opened, options, secrets, coordinator, user, clock=clock, pinned=pinned)
+    who = (user, identity)
+    opened = partial(_opened, options, secrets, coordinator, who, clock=clock, pinned=pinned)
     try:
         return opened(limit=limit)
     except _TicketRefused as error:
@@ -75,7 +80,7 @@ def _opened(
     options: Options,
     secrets: Secrets,
     coordinator: Coordinator,
-    user: str,
+    who: tuple[str, Identity | None],
     *,
     clock: Clock,
     limit: float,
@@ -89,7 +94,7 @@ def _opened(
             phase, start = Phase.TICKET, clock.now()
             from . import _kerberos  # noqa: PLC0415 - not each connection needs it
 
-            sasl = _kerberos.login(options, coordinator, clock, limit)
+            sasl = _kerberos.login(options, coordinator, clock, limit, who[1])
             phase, limit = Phase.CONNECT, limit - (clock.now() - start)
         wire = _socket(options, coordinator, clock)
         wire.pinned = pinned
@@ -99,8 +104,8 @@ def _opened(
         if sasl is not None:
             transport = _kerberos.transport(sasl, wire)
         else:
-            who = (options.auth_mechanism, options.user or user, secrets.password())
-            transport = get_transport(wire, "", "", *who)
+            login = (options.auth_mechanism, options.user or who[0], secrets.password())
+            transport = get_transport(wire, "", "", *login)
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport, sasl)
             passed(Step.LOGGED_IN)
@@ -121,7 +126,9 @@ def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFaile
 
 def _is_refusal(phase: Phase, error: BaseException) -> bool:
     """Did the server end the login?  It need not say why: Impala hangs up on a bad ticket."""
-    if phase is not Phase.LOGIN or getattr(error, "type", None) == TTransportException.TIMED_OUT:
+    if phase is not Phase.LOGIN or isinstance(error, AnotherUser):
+        return False
+    if getattr(error, "type", None) == TTransportException.TIMED_OUT:
         return False
     told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
     return told_why or classify(error, phase) in _REFUSALS

@@ -1,11 +1,13 @@
 """Coordinators whose keys are made anew while jobs run: old tickets are replaced, once."""
 
 import logging
+import shutil
 
 import pytest
 
 import impala_ha
 from impala_ha import Cluster, Coordinator, Error
+from impala_ha.errors import ConfigurationError
 from impala_ha.testing import LocalCluster
 from impala_ha.testing.servers import Realm, missing
 
@@ -93,6 +95,20 @@ def test_a_ticket_that_is_refused_though_it_is_new_is_not_replaced_again_and_aga
 
     # The second login has a ticket that is not new: it shows it, and then a new one.
     assert shown == asked
+
+
+def test_a_keytab_that_is_missing_for_a_moment_is_no_mistake_of_the_caller(
+    connect, realm, tmp_path
+):
+    """Somebody replaces it; the tickets are good for hours."""
+    keytab = tmp_path / "etl.keytab"
+    with pytest.raises(ConfigurationError, match="keytab must be a file"):
+        connect(principal="etl", keytab=str(keytab))
+    shutil.copy(realm.keytab("etl"), keytab)
+    connect(principal="etl", keytab=str(keytab)).close()
+    keytab.unlink()
+
+    connect(principal="etl", keytab=str(keytab)).close()
 
 
 @pytest.mark.parametrize("package", ["kerberos", "gssapi"])

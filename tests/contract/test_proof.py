@@ -283,6 +283,20 @@ def test_a_server_without_a_proof_over_http_is_refused_and_told_nothing(realm, k
         assert secret.encode() not in imposter.heard
 
 
+@pytest.mark.parametrize("status", ["404 Not Found", "503 Service Unavailable"])
+def test_who_answers_the_login_with_something_else_is_told_with_it(status):
+    def talk(_, client):
+        request(client)
+        answered(client, status=status)
+
+    with Imposter(talk) as imposter:
+        _, opened = connect(imposter.where, use_http_transport=True, deadline=0.01)
+        with pytest.raises(
+            NoCoordinatorLeft, match=f"HTTP code {status[:3]}: {status[4:]} from http://{ADDRESS}"
+        ):
+            opened()
+
+
 def test_a_cookie_of_who_proved_nothing_is_not_kept(realm):
     with Imposter(over_http(list)) as imposter:
         _, opened = connect(imposter.where, use_http_transport=True)

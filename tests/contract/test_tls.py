@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 
 import pytest
 
@@ -127,6 +128,23 @@ def test_a_certificate_that_is_not_believed_ejects_nobody(mixed, certificates, f
     assert "127.0.0.1" == connection.coordinator.host
     assert [(1,)] == answer(connection)
     assert {State.HEALTHY} == {candidate.state for candidate in cluster.snapshot()}
+
+
+@FORMS
+def test_a_file_that_is_missing_for_a_moment_is_no_mistake_of_the_caller(
+    mixed, certificates, form, tmp_path
+):
+    """Somebody replaces it; what was in it is known.  One that never was there is a mistake."""
+    authority = tmp_path / "ca.pem"
+    with pytest.raises(errors.ConfigurationError, match="ca_cert must be a file"):
+        connected(mixed, form, 0, ca_cert=str(authority))
+    shutil.copy(certificates.ca, authority)
+    connected(mixed, form, 0, ca_cert=str(authority)).close()
+    authority.unlink()
+
+    assert [(1,)] == answer(connected(mixed, form, 0, ca_cert=str(authority)))
+    error = refused(mixed, form, 1, ca_cert=str(authority))
+    assert [Fault.UNTRUSTED] == [one.fault for one in error.attempts], "it verifies as before"
 
 
 @FORMS

@@ -62,12 +62,14 @@ class Kerberos:
         if principal and principal not in self.realm.tickets:
             raise GSSError(UNSPECIFIED, NO_TICKET)
         assert gssflags == 0b1111
-        return 1, SimpleNamespace(service=service, client=principal, response=None, conf=0)
+        return 1, SimpleNamespace(
+            service=service, client=principal, response=None, conf=0, user=None
+        )
 
     def step(self, context, challenge):
         token = base64.b64decode(challenge)
         if token == b"welcome":
-            context.response = None
+            context.response, context.user = None, context.client or "etl"
             return 1
         if token:
             raise GSSError(UNSPECIFIED, ("Message stream modified", -1765328343))
@@ -76,6 +78,9 @@ class Kerberos:
             raise GSSError(UNSPECIFIED, made)
         context.response = made
         return 0
+
+    def inquire(self, context):
+        context.user = context.client or self.realm.tickets[0]
 
     def wrap(self, context, data, user, protect):
         context.response = wrapped(base64.b64decode(data), protect)
@@ -108,6 +113,8 @@ def kerberos(realm):
         authGSSClientUnwrap=package.unwrap,
         authGSSClientResponse=package.response,
         authGSSClientResponseConf=lambda context: context.conf,
+        authGSSClientInquireCred=package.inquire,
+        authGSSClientUserName=lambda context: context.user,
     )
 
 
@@ -130,9 +137,10 @@ class Flag(IntFlag):
 class Credentials:
     """Of a principal, in a cache."""
 
-    def __init__(self, realm, name, usage, mechs, store):
+    def __init__(self, realm, name=None, *, usage, mechs, store=None):
         self.client, self.cache = name, store and store["ccache"]
-        if store is None and name not in realm.tickets:
+        self.name = name or next(iter(realm.tickets), "etl")
+        if store is None and self.name not in realm.tickets:
             raise GssapiError(*NO_TICKET)
         if store:
             keytab = store["client_keytab"].removeprefix("FILE:")
@@ -147,6 +155,7 @@ class SecurityContext:
         assert (mech, usage, int(flags)) == ("krb5", "initiate", 0b1111)
         self.realm, self.service, self.creds, self.complete = realm, name, creds, False
         self.actual_flags = flags
+        self.initiator_name = (creds and creds.client) or "etl"
 
     def step(self, token=None):
         if token == b"welcome":

@@ -12,7 +12,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha._fault_rules import FAULT_RULES, classify, find_rule
 from impala_ha._faults import Fault, Phase
-from impala_ha._kerberos_errors import GSSError
+from impala_ha._kerberos_errors import AnotherUser, GSSError
 from impala_ha._refusal import Refused
 
 ID = "8a4b1c0000000000:9d2e3f0000000000"
@@ -519,6 +519,7 @@ HAPPENED = [
         Phase.LOGIN,
         Fault.MISNAMED,
     ),
+    (AnotherUser("the ticket is one of bob@X, ..."), Phase.LOGIN, Fault.DENIED),
     *[
         (GSSError("the server did not prove who it is: Message modified"), phase, fault)
         for phase, fault in [

@@ -153,6 +153,13 @@ CASES = [
         "a",
         Phase.CONNECT,
         "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: EE certificate key too weak",
+        "RSA with 2048 bits",
+    ),
+    (
+        {"use_ssl": True},
+        "a",
+        Phase.CONNECT,
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unsuitable certificate purpose",
         "check ca_cert, the date",
     ),
     (
@@ -211,6 +218,13 @@ CASES = [
     ),
     (HTTP, "a", Phase.OPEN, EOF, "the port may be that of the binary protocol"),
     (HTTP, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "auth_mechanism='LDAP'"),
+    (
+        GSSAPI,
+        "a",
+        Phase.LOGIN,
+        "the ticket is one of bob@X, and the connection was opened as etl@X",
+        "a connection does not change its user",
+    ),
     (HTTP | GSSAPI, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "did not take the ticket"),
     (HTTP, "a", Phase.OPEN, "HTTP code 302: Found (leads to https://b/login)", "leads to a page"),
     (HTTP, "a", Phase.OPEN, "HTTP code 404: Not Found from https://a:8443/x", "check http_path"),

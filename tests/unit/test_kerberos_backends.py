@@ -41,6 +41,14 @@ def test_a_context_is_established_in_two_steps(realm, package):
     assert (b"", True) == (context.step(b"welcome"), context.complete)
 
 
+def test_whose_ticket_it_is_is_known_before_and_after(realm, package):
+    for client in (None, "etl"):
+        context, _ = begin(Login("impala", "a", client), package)
+        assert "etl" == context.initiator
+        context.step(b"welcome")
+        assert "etl" == context.initiator
+
+
 def test_a_context_is_not_complete_without_the_servers_part(realm):
     context, _ = begin(A, "gssapi")
     context.step(b"welcome")

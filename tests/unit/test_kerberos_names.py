@@ -2,7 +2,8 @@
 
 import pytest
 
-from impala_ha._kerberos_names import given, host_of, read
+from impala_ha._kerberos_errors import AnotherUser
+from impala_ha._kerberos_names import Identity, given, host_of, read
 from impala_ha._model import Coordinator
 
 A = Coordinator("a")
@@ -18,6 +19,11 @@ NAMES = [
     ({"a": "x", "a:21051": "y"}, Coordinator("a", 21051), "y"),
     ({"a": "_HOST.example.com"}, A, "a.example.com"),
     ("a=x, b=y", Coordinator("b"), "y"),
+    *[
+        ({key: "x"}, Coordinator(host, 21051), "x")
+        for host in ("a.test", "A.test.")
+        for key in ("a.test", "a.test.", "A.TEST:21051", "a.test.:21051")
+    ],
     ("lb", Coordinator("a", krb_host="own"), "own"),
     ("lb", Coordinator("a", krb_host="_HOST.test"), "a.test"),
 ]
@@ -48,3 +54,13 @@ def test_what_was_read_can_be_read_again_and_hashed():
 def test_what_is_no_name_of_a_host_is_refused(value):
     with pytest.raises(ValueError, match="must be the name of a host, a pattern with _HOST"):
         read(value)
+
+
+def test_a_connection_is_opened_as_one_user_and_stays_so():
+    identity = Identity()
+    for _ in range(2):
+        identity.check("etl@X")
+
+    with pytest.raises(AnotherUser, match="one of bob@X, and the connection was opened as etl@X"):
+        identity.check("bob@X")
+    assert "etl@X" == identity.principal

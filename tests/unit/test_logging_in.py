@@ -4,9 +4,15 @@ import logging
 import socket
 import ssl
 import warnings
+from datetime import datetime, timedelta, timezone
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from loopback import HOST, Answers, Peer, exactly, hiveserver2
 from thrift.transport.TTransport import TTransportException
 
@@ -139,6 +145,45 @@ def test_the_password_that_is_held_decides_which_credentials_are_trusted():
 
 
 # TLS.
+
+
+def advised(pem, tmp_path, authority):
+    """What is advised about a server with the certificates and the key in *pem*."""
+    server, file = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tmp_path / "server.pem"
+    server.set_ciphers("DEFAULT:@SECLEVEL=0")
+    file.write_bytes(pem)
+    server.load_cert_chain(file)
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(authority)
+    with Peer(hiveserver2(Answers()), server) as peer:
+        client = driver(use_ssl=True, ca_cert=str(trusted))
+        with pytest.raises(CallFailed) as caught:
+            client.open(peer.coordinator, "etl", {}, LIMIT)
+    error = caught.value
+    assert Fault.UNTRUSTED is classify(error.__cause__, error.phase)
+    return client.hint(peer.coordinator, error.phase, str(error))
+
+
+def test_a_chain_without_its_intermediate_certificate_has_its_advice(tmp_path):
+    root = trustme.CA()
+    leaf = root.create_child_ca().issue_cert(HOST)
+    pem = leaf.private_key_pem.bytes() + leaf.cert_chain_pems[0].bytes()
+
+    assert "intermediate" in advised(pem, tmp_path, root.cert_pem.bytes())
+
+
+def test_a_weak_key_has_its_advice(tmp_path):
+    """RSA with 1024 bits, signed by itself."""
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(timezone.utc)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    certificate = made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    told = advised(secret + certificate, tmp_path, certificate)
+
+    assert "too weak" in told
+    assert "no name or CA is wrong" in told
 
 
 def test_tls_1_1_is_not_spoken():

@@ -10,6 +10,7 @@ from impala_ha import Coordinator, OutcomeUnknown, errors
 from impala_ha._clock import SystemClock
 from impala_ha._faults import Fault, Phase
 from impala_ha._http_proxy import Proxy
+from impala_ha._kerberos_names import Identity
 from impala_ha._options import Options
 from impala_ha._over_http import OverHttp
 from impala_ha._refusal import Refused
@@ -24,7 +25,7 @@ A = Coordinator("a", 28000)
 
 def over(clock=None, **options):
     options = Options(use_http_transport=True, **options)
-    return OverHttp(options, Secrets(options), clock or SystemClock())
+    return OverHttp(options, Secrets(options), clock or SystemClock(), Identity())
 
 
 def gateway(code, retry_after=0.0):
@@ -109,7 +110,7 @@ def test_a_ticket_is_asked_for_first_and_not_where_a_cookie_stands_for_it(monkey
     """Without a ticket the coordinator is not touched."""
     asked = []
 
-    def negotiate(options, coordinator, clock, limit):
+    def negotiate(options, coordinator, clock, limit, identity):
         asked.append((coordinator, limit))
         raise OSError("no ticket")
 

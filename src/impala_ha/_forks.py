@@ -1,0 +1,64 @@
+"""
+No call into a C library with locks of its own is under way while the process forks.
+
+libkrb5 guards its caches and its random numbers with locks.  A child that is forked while another
+thread holds one of them waits for it for ever, with nobody there to give it back.  So a fork waits
+until such calls have ended, and calls that come meanwhile wait for the fork.  One that takes long
+waits for the network and holds none of them: for that one nobody waits.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LONG = 1.0  # seconds
+
+
+class Gate:
+    """Calls go through it; it is closed while the process forks."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: in a child nothing is under way."""
+        # A signal handler may fork in the middle of `passing`, in the same thread.
+        self._changed = threading.Condition(threading.RLock())
+        self._since: dict[object, float] = {}
+        self._forking: int | None = None
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Around one call."""
+        changed, since, call = self._changed, self._since, object()
+        with changed:
+            changed.wait_for(lambda: self._forking in (None, threading.get_ident()))
+            since[call] = time.monotonic()
+        try:
+            yield
+        finally:
+            with changed:
+                del since[call]
+                changed.notify_all()
+
+    def close(self) -> None:
+        """Let nothing begin, and wait until nothing is under way that began a moment ago."""
+        self._changed.acquire()
+        self._changed.wait_for(lambda: self._forking is None)
+        self._forking = threading.get_ident()
+        while (left := max(self._since.values(), default=0.0) + _LONG - time.monotonic()) > 0:
+            self._changed.wait(left)
+
+    def reopen(self) -> None:
+        """Go on in the process that has forked."""
+        self._forking = None
+        self._changed.notify_all()
+        self._changed.release()
+
+
+GATE = Gate()
+os.register_at_fork(before=GATE.close, after_in_parent=GATE.reopen, after_in_child=GATE.reset)

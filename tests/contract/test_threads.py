@@ -182,6 +182,7 @@ def test_a_write_that_was_closed_on_is_told_as_unknown(cluster, connect, until):
     connection = connect()
     cursor = connection.cursor()
     cursor.execute("CREATE TABLE IF NOT EXISTS closed_on (b BOOLEAN)")
+    cursor.close_operation()
     at(cluster, connection).delay(20, "GetOperationStatus")
     waiting = Waiting(lambda: cursor.execute("INSERT INTO closed_on VALUES (true)"))
     until(lambda: cursor._last_operation_active)
@@ -192,7 +193,8 @@ def test_a_write_that_was_closed_on_is_told_as_unknown(cluster, connect, until):
     assert "closed by another thread" in str(told)
 
 
-def test_closing_ends_a_wait_for_the_next_try(cluster, connect, until):
+@pytest.mark.parametrize("what", ["connection", "cursor"])
+def test_closing_ends_a_wait_for_the_next_try(cluster, connect, until, what):
     """Nobody is there, and the call would ask again until its deadline."""
     connection = connect()
     cursor = connection.cursor()
@@ -200,9 +202,10 @@ def test_closing_ends_a_wait_for_the_next_try(cluster, connect, until):
         one.kill()
     waiting = Waiting(lambda: cursor.execute("SELECT 1"))
     until(lambda: len(cursor.attempts) > 6)
-    connection.close()
+    (connection if what == "connection" else cursor).close()
 
     assert isinstance(waiting.ended(), errors.Error)
+    assert "closed" in str(waiting.told)
 
 
 def test_closing_a_cursor_ends_the_call_that_waits_and_leaves_the_others(cluster, connect, until):

@@ -145,7 +145,7 @@ class Cursor(Results):
         statement = self._errand.statement if self._errand is not None else _METADATA
         self._wanted = self._wanted.after(statement)
         if statement.effect is not Effect.READ and self._home is not None:
-            self._failover.changed(self._home.coordinator, self._last_operation_string or "")
+            self._failover.changes.add(self._home.coordinator, self._last_operation_string or "")
 
     def _execute_async(self, operation_fn: Any) -> None:
         """Impyla's way to send a metadata call; *operation_fn* notes its operation on us."""

@@ -254,7 +254,9 @@ class Failover(Place):
         phase = link.phase if link else Phase.OPEN
         number, since = len(trail.attempts) + 1, start - trail.start
         tried = Attempt(call.operation, number, where, now - start, phase=phase, since=since)
-        attempt = _judged(tried, error, self.driver, lagging=self.lagging(where, str(error)))
+        attempt = _judged(
+            tried, error, self.driver, lagging=self.changes.explain(where, str(error))
+        )
         if attempt.fault is Fault.UNRESOLVED and self.cluster.was_open(where):
             # No misspelling: names of pods, say, go and come with them.
             attempt = replace(attempt, fault=Fault.UNREACHABLE)

@@ -8,12 +8,12 @@ has taken them, or a wrong one would be tried twice as often.
 from __future__ import annotations
 
 import os
-import re
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import errors
+from ._changes import RecentChanges
 from ._driver import Driver
 from ._exclusive import Exclusive, forked
 from ._fault_rules import classify
@@ -22,22 +22,12 @@ from ._hedge import Hedge, Outcome
 from ._interrupts import from_handler, suppress
 from ._link import FAREWELL, Link
 from ._model import Attempt, Coordinator
-from ._scanner import names_of
 from ._wire import CallFailed, Closed
 from .cluster import Cluster
 
 First = tuple[str, Mapping[str, str]]
 
-_MOST_NEWS = 100  # changes that a connection remembers
 _RENEW_AGAIN = 0.1  # of a link's lifetime, before another try to leave it
-_MISSING = re.compile(r"(?:reference: '|does not exist: )([\w.]+)")
-
-
-class News(NamedTuple):
-    """A change of ours: where it was made, and the names in its statement."""
-
-    where: Coordinator
-    names: frozenset[str]
 
 
 class Place:
@@ -50,6 +40,7 @@ class Place:
         link: Where new statements go; None while that is open.
         cursors: Whose sessions may be on this link, or still on one that was left.
         closed: Whether the connection was closed.
+        changes: What it changed a moment ago.
         exclusive: What each call is made in.
         connect_timeout: Seconds for opening one link.
         impala: Whether the last server was Impala; taken for granted before the first.
@@ -99,8 +90,7 @@ class Place:
         self._process = os.getpid()
         self.sync_ddl = sync_ddl
         self.statement_tag = statement_tag
-        self._lag = metadata_lag
-        self._news: dict[News, float] = {}  # when it was made, the oldest first
+        self.changes = RecentChanges(cluster.clock, metadata_lag)
 
     def check_usable(self) -> None:
         """
@@ -176,23 +166,6 @@ class Place:
             share = max(0.001, end - clock.now()) / len(left)
             left.pop().close(share)
 
-    def changed(self, where: Coordinator, text: str) -> None:
-        """Note that a statement of ours with that *text* has just changed tables, on *where*."""
-        news = News(where, names_of(text))
-        self._news.pop(news, None)
-        self._news[news] = self.cluster.clock.now()
-        if len(self._news) > _MOST_NEWS:
-            del self._news[next(iter(self._news))]
-
-    def lagging(self, where: Coordinator, error: str) -> bool:
-        """May *where* miss what *error* names only because it has not heard of our change yet?"""
-        now = self.cluster.clock.now()
-        missing = {name.lower().split(".")[-1] for name in _MISSING.findall(error)}
-        return any(
-            news.where != where and now - then < self._lag and not missing.isdisjoint(news.names)
-            for news, then in self._news.items()
-        )
-
     def open(
         self, where: Coordinator, first: First, tried: Sequence[Coordinator], left: float
     ) -> list[Outcome]:
@@ -260,8 +233,7 @@ class Place:
     def _may_leave(self, link: Link, cursor: Any) -> bool:
         if not link.impala or link.broken or link.client.busy or link.client.forked:
             return False
-        changed = max(self._news.values(), default=float("-inf"))
-        if not self.sync_ddl and self.cluster.clock.now() - changed < self._lag:
+        if self.changes.any() and not self.sync_ddl:
             return False
         return not any(each.reads(link) for each in list(self.cursors) if each is not cursor)
 

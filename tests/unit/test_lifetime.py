@@ -131,7 +131,7 @@ def test_it_waits_until_the_others_have_heard_of_its_own_change(sync_ddl, host):
     world = Service(sync_ddl=sync_ddl).begin()
     cursor = world.cursor()
     world.later()
-    world.failover.changed(Coordinator("b"), "insert into t values (1)")
+    world.failover.changes.add(Coordinator("b"), "insert into t values (1)")
 
     assert where(world, cursor) == host
     assert where(world.later(11), cursor) == "a"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from . import _logs, errors
@@ -168,9 +169,10 @@ class Failover(Place):
     def _turn(self, call: Call, trail: Trail) -> Coordinator:
         """Whose turn it is; waits while no coordinator is healthy and another call tries them."""
         cluster, clock = self.cluster, self.cluster.clock
+        pause = partial(self.retry.wait, rng=cluster.rng)
         self._turns.add(id(trail))
         while True:
-            turn = cluster.turn(id(trail), trail.asked, self._zone, self._pause)
+            turn = cluster.turn(id(trail), trail.asked, self._zone, pause)
             if isinstance(turn, Coordinator):
                 return turn
             failures = cluster.failures()
@@ -183,9 +185,6 @@ class Failover(Place):
             if left <= 0 or (turn.alone and turn.seconds >= left):
                 raise Spent
             _sleep(min(turn.seconds, left, _LOOK), self, trail)
-
-    def _pause(self, rounds: int) -> float:
-        return self.retry.wait(rounds, self.cluster.rng)
 
     def _try(
         self,

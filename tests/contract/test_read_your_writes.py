@@ -34,8 +34,7 @@ def connect(local):
 def test_a_table_of_our_own_is_found_after_a_move(local, connect):
     cursor = connect().cursor()
     for number in range(3):
-        cursor.execute(f"CREATE TABLE mine_{number} (i INT)")
-        cursor.execute(f"INSERT INTO mine_{number} VALUES ({number})")
+        cursor.execute(f"CREATE TABLE mine_{number} AS SELECT {number} AS i")
     local[0].kill()
 
     for number in range(3):

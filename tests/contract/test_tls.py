@@ -199,7 +199,7 @@ def test_a_server_without_tls_is_told_as_such(certificates):
 
 def test_a_client_without_tls_is_told_as_such(mixed):
     with pytest.raises(errors.NoCoordinatorLeft, match="speaks TLS: use_ssl=True"):
-        impala_ha.connect(hosts(mixed, BINARY, 0), deadline=0.1)
+        impala_ha.connect(hosts(mixed, BINARY, 0))
 
 
 # Who we are.

@@ -176,7 +176,7 @@ class Failover(Place):
             if isinstance(turn, Coordinator):
                 return turn
             failures = cluster.failures()
-            if all(each.fault and each.fault.lasting for each in failures):
+            if failures and all(each.fault and each.fault.lasting for each in failures):
                 _learn(failures, call, trail)
                 trail.error = final_error(call, trail)
                 raise trail.error

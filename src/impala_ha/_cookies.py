@@ -58,6 +58,10 @@ class Jar:
         """What to send; empty if there is nothing."""
         return "; ".join(cookie.text for cookie in self._fresh(now).values())
 
+    def values(self) -> list[str]:
+        """What the cookies hold."""
+        return [cookie.text.partition("=")[2] for cookie in self._cookies.values()]
+
     def logs_in(self, now: float) -> bool:
         """Is there one that stands for a login, as its name says (``impala.auth``)?"""
         return any(name.endswith(".auth") for name in self._fresh(now))

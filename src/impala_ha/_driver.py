@@ -27,7 +27,7 @@ from ._kerberos_names import Identity
 from ._link import Link
 from ._model import Coordinator
 from ._options import Options
-from ._secrets import Secrets
+from ._secrets import Secrets, scrub
 from ._service import Service
 from ._steps import Step, passed
 from ._wire import CallFailed, Client
@@ -82,6 +82,9 @@ class Driver(Protocol):
         Raises:
             Error: It could not be done.
         """
+
+    def redact(self, error: BaseException) -> None:
+        """Take out of *error*, which was judged, what the connection logs in with."""
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
@@ -160,7 +163,8 @@ class ImpylaDriver:
             return False
         self._settle(wire, coordinator, user)
         client.adopt(protocol, wire)
-        _logs.warning("the connection to %s broke (%s) and was made anew", coordinator, str(why))
+        told = self._secrets.redaction.text(str(why))
+        _logs.warning("the connection to %s broke (%s) and was made anew", coordinator, told)
         return True
 
     def probe(self, coordinator: Coordinator, user: str) -> str:
@@ -215,6 +219,15 @@ class ImpylaDriver:
         finally:
             client.wire.close()
 
+    def redact(self, error: BaseException) -> None:
+        """Take out of *error*, which was judged, what the connection logs in with."""
+        redaction = self._secrets.redaction
+        if self._options.use_http_transport:
+            for cookie in self._over_http.cookies():
+                redaction.add_passing(cookie)
+        if redaction.error(error):
+            scrub(error)  # what the server said is in the frames as well
+
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
         try:
@@ -260,7 +273,9 @@ class ImpylaDriver:
         return self._service(coordinator, user, limit, None)
 
     def _service(self, coordinator: Coordinator, user: str, limit: float, pinned: Any) -> Service:
-        return Service(Client(*self._transport(coordinator, user, limit, pinned)))
+        client = Client(*self._transport(coordinator, user, limit, pinned))
+        client.redact = self._secrets.redaction.text
+        return Service(client)
 
     def _transport(
         self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None

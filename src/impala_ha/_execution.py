@@ -121,7 +121,9 @@ class Execution(Home):
         """
         try:
             profile = self._last_operation.get_profile()
-        except (errors.Error, TException):
+        except (errors.Error, TException) as error:
+            if from_handler(error):
+                raise
             return False
         return re.search(r"(?m)^\s*Admission result: Admitted", str(profile)) is not None
 
@@ -251,6 +253,7 @@ class Execution(Home):
                 raise
             if not home.broken and classify(error, home.phase) is Fault.QUERY:
                 raise
+            self._failover.driver.redact(error)
             why = str(error)  # a record may be kept: a traceback in it would keep sockets open
             _logs.warning("%s was lost after the statement was done: %s", home.coordinator, why)
 

@@ -368,7 +368,8 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
         tried, cause = replace(tried, phase=error.phase), error.__cause__ or error
     phase = tried.phase or Phase.OPEN
     fault = classify(cause, phase, password=driver.sends_password, lagging=lagging)
+    hint = driver.hint(tried.coordinator, phase, error_text(cause))
+    driver.redact(error)  # now that its words were read
     text = error_text(cause)
-    hint = driver.hint(tried.coordinator, phase, text)
     later = getattr(cause, "retry_after", 0.0)
     return replace(tried, fault=fault, error=cause, text=text, hint=hint, retry_after=later)

@@ -37,6 +37,12 @@ class Proxy:
     port: int
     login: str = field(default="", repr=False)
 
+    @property
+    def password(self) -> str:
+        """In its login."""
+        pair = base64.b64decode(self.login.partition(" ")[2]).decode(errors="replace")
+        return pair.partition(":")[2]
+
     def __str__(self) -> str:
         return f"proxy {self.host}:{self.port}"
 

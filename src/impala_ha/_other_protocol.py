@@ -18,7 +18,7 @@ from thrift.transport.TTransport import TBufferedTransport
 
 from . import errors
 from ._clock import Clock
-from ._interrupts import suppress
+from ._interrupts import from_handler, suppress
 from ._model import Coordinator
 from ._options import Options
 from ._service import Service
@@ -119,6 +119,8 @@ class _Asking:
         try:
             self._connected(shares, tls=True).close()
         except (TException, OSError) as error:
+            if from_handler(error):
+                raise
             return "ALERT" in str(error)
         return True
 
@@ -160,5 +162,7 @@ def _opens_session(wire: Socket) -> bool:
     try:
         Service(Client(Wired(TBufferedTransport(wire)), wire)).open_session("nobody").close()
     except errors.Error as error:
+        if from_handler(error):
+            raise
         return not isinstance(error, CallFailed)
     return True

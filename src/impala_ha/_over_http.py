@@ -67,6 +67,9 @@ class OverHttp:
         end = self._clock.now() + limit
         proxy = proxy_for(self._scheme, coordinator.host, coordinator.port)
         login = self._login(coordinator, user)
+        if proxy is not None:
+            self._secrets.redaction.add(proxy.login.partition(" ")[2])
+            self._secrets.redaction.add(proxy.password)
         jar = self._jars.setdefault((coordinator, user), Jar(options.http_cookie_names, self._path))
         if not jar.logs_in(self._clock.now()):
             login.prepare(limit)
@@ -105,6 +108,17 @@ class OverHttp:
         self._clock.sleep(seconds)
         return waited + seconds
 
+    def cookies(self) -> list[str]:
+        """What the cookies of all coordinators hold."""
+        return [value for jar in list(self._jars.values()) for value in jar.values()]
+
+    def _more(self) -> list[tuple[str, str]]:
+        """More headers, as the user's function gives them."""
+        found = list(self._options.get_user_custom_headers_func() or ())
+        for name, value in found:
+            self._secrets.redaction.add_header(name, value)
+        return found
+
     @property
     def _scheme(self) -> str:
         return "https" if self._options.use_ssl else "http"
@@ -114,21 +128,28 @@ class OverHttp:
         if options.auth_mechanism in ("PLAIN", "LDAP"):
             usual = "" if options.auth_mechanism == "LDAP" else "password"  # as in impyla
 
+            name = options.user or user
+
             def password() -> str:
-                known = secrets.password()
+                _, known = secrets.of(name)
                 return usual if known is None else known
 
             def renew(refused: str) -> bool:
                 return secrets.password() is not None and secrets.renew(refused)
 
-            return Basic(options.user or user, password, renew)
+            return Basic(name, password, renew)
         if options.auth_mechanism == "JWT":
             return Bearer(lambda: secrets.jwt() or "", secrets.renew)
         if options.auth_mechanism == "GSSAPI":
-            from ._kerberos import negotiate  # noqa: PLC0415 - not everybody has it
+            from ._kerberos import Negotiation, negotiate  # noqa: PLC0415 - not everybody has it
+
+            def negotiation(limit: float) -> Negotiation:
+                made = negotiate(options, coordinator, self._clock, limit, self._identity)
+                secrets.redaction.add_passing(made.token)
+                return made
 
             return Negotiate(
-                lambda limit: negotiate(options, coordinator, self._clock, limit, self._identity),
+                negotiation,
                 options.connect_timeout,
                 certified=options.use_ssl and bool(options.ca_cert or options.verify_cert),
             )
@@ -160,6 +181,6 @@ class OverHttp:
             line=whole if plain else self._path,
             host=str(coordinator).rpartition(":")[0] if usual else str(coordinator),
             agent=options.user_agent,
-            more=options.get_user_custom_headers_func,
+            more=self._more if options.get_user_custom_headers_func else None,
             proxy_login=proxy.login if proxy and plain else "",
         )

@@ -272,8 +272,8 @@ class Place:
         got, fault, phase = outcome.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
-            password = self.driver.sends_password
-            fault = classify(got.__cause__ or got, phase, password=password)
+            fault = classify(got.__cause__ or got, phase, password=self.driver.sends_password)
+            self.driver.redact(got)
         text = str(got) if fault else ""
         where = outcome.coordinator
         self.cluster.report(Attempt(operation, 1, where, 0.0, fault, phase, text=text))

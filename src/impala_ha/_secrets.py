@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _logs, errors
 from ._interrupts import from_handler
+from ._redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,9 @@ class Secrets:
     What one connection logs in with.
 
     May be used by several threads: a hedged open and a probe log in at the same time.
+
+    Attributes:
+        redaction: Keeps them out of what servers say.
     """
 
     def __init__(self, options: Options):
@@ -57,6 +61,7 @@ class Secrets:
             options: Of the connection: `password` or `password_cmd`, `jwt` or `jwt_cmd`.
         """
         self._options = options
+        self.redaction = Redaction()
         self._kept: dict[str, Secret | None] = {}
         self._lock = threading.Lock()
 
@@ -68,6 +73,13 @@ class Secrets:
             AuthenticationFailed: It cannot be had.
         """
         return self._get("password") if self._needed == "password" else None
+
+    def of(self, user: str) -> tuple[str, str | None]:
+        """*user* and the password: both together are a secret as well."""
+        found = self.password()
+        if found is not None:
+            self.redaction.add(f"{user}:{found}")
+        return user, found
 
     def jwt(self) -> str | None:
         """
@@ -122,6 +134,13 @@ class Secrets:
             return self._kept[name]
 
     def _read(self, name: str) -> Secret | None:
+        found = self._found(name)
+        if found is not None:
+            self.redaction.add(found)
+            self.redaction.add(found.strip())
+        return found
+
+    def _found(self, name: str) -> Secret | None:
         command = masked(getattr(self._options, f"{name}_cmd"))
         given = masked(getattr(self._options, name))
         if command is not None:

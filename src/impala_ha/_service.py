@@ -12,11 +12,13 @@ Rows are counted: FetchResults may not be asked twice unless the server starts w
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from impala._thrift_gen.TCLIService.ttypes import TFetchOrientation
-from impala.hiveserver2 import Batch, HS2Service, HS2Session, Operation
+from impala.hiveserver2 import Batch, HS2Service, HS2Session, Operation, ThriftRPC
+from impala.hiveserver2 import log as _impylas_log
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportException
 
@@ -36,7 +38,15 @@ _ASKED_AGAIN = frozenset(
 )
 
 
-class Service(HS2Service):  # type: ignore[misc]  # impyla is not typed
+class _Discreet(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
+    """impyla's calls, whose answers are logged without what a server was told in confidence."""
+
+    def _log_response(self, kind: str, response: Any) -> None:
+        if _impylas_log.isEnabledFor(logging.DEBUG):
+            _impylas_log.debug("%s: resp=%s", kind, self.client.redact(str(response)))
+
+
+class Service(_Discreet, HS2Service):  # type: ignore[misc]  # impyla is not typed
     """
     impyla's service on one connection.
 
@@ -118,14 +128,14 @@ def _ask_later(
     raise error
 
 
-class LiveSession(HS2Session):  # type: ignore[misc]  # impyla is not typed
+class LiveSession(_Discreet, HS2Session):  # type: ignore[misc]  # impyla is not typed
     """impyla's session, whose operations are ours."""
 
     def _get_operation(self, handle: Any) -> Any:
         return LiveOperation(self, handle, retries=1)
 
 
-class LiveOperation(Operation):  # type: ignore[misc]  # impyla is not typed
+class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is not typed
     """
     impyla's operation, which counts its rows.
 

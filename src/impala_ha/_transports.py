@@ -104,8 +104,8 @@ def _opened(
         if sasl is not None:
             transport = _kerberos.transport(sasl, wire)
         else:
-            login = (options.auth_mechanism, options.user or who[0], secrets.password())
-            transport = get_transport(wire, "", "", *login)
+            login = secrets.of(options.user or who[0])
+            transport = get_transport(wire, "", "", options.auth_mechanism, *login)
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport, sasl)
             passed(Step.LOGGED_IN)

@@ -96,6 +96,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         busy: Whether a call is under way.
         phase: How far the last call had come.
         wire: What carries it.
+        redact: Takes secrets out of a text.
     """
 
     def __init__(self, protocol: Protocol, wire: Any):
@@ -106,6 +107,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.broken: BaseException | None = None
         self.busy = False
         self.phase = Phase.OPEN
+        self.redact: Callable[[str], str] = str
         self._goodbye: list[Goodbye] = []
         self._lifeline: list[Goodbye] = []
 

@@ -85,11 +85,11 @@ def test_a_cookie_of_one_coordinator_is_not_shown_to_another(guarded, connect):
         guarded[0].restart()
 
 
-@pytest.mark.parametrize("password", ["wrong", None])
-def test_a_wrong_password_is_shown_to_one_coordinator_once(guarded, connect, password):
+@pytest.mark.parametrize(("mechanism", "password"), [("LDAP", "wrong"), ("PLAIN", None)])
+def test_a_wrong_password_is_shown_to_one_coordinator_once(guarded, connect, mechanism, password):
     before = [one.http_connections() for one in guarded]
     with pytest.raises(AuthenticationFailed, match="HTTP code 401") as caught:
-        connect(guarded, auth_mechanism="LDAP", user="etl", password=password)
+        connect(guarded, auth_mechanism=mechanism, user="etl", password=password)
 
     assert 1 == len(caught.value.attempts)
     assert "wrong" not in str(caught.value)

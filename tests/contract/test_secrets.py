@@ -327,7 +327,7 @@ def test_a_password_and_mistakes_in_other_options(nosy, monkeypatch):
             with pytest.raises(errors.ConfigurationError) as caught:
                 impala_ha.connect(**{"host": "a", **options})
         nosy.error(caught.value)
-    words = {"host": "a", "password": GOOD, "auth_mechanism": "LDAP"}
+    words = {"host": "a", "user": "etl", "password": GOOD, "auth_mechanism": "LDAP"}
     nosy.look(Settings.read(words, {}), Settings.read(words, {}).options)
 
 

@@ -132,6 +132,9 @@ class FakeDriver:
         request = SimpleNamespace(operationHandle=operation.handle)
         self[link.coordinator.host].answer("CancelOperation", request)
 
+    def redact(self, error: BaseException) -> None:
+        """Nothing: it has no secrets."""
+
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:  # noqa: ARG002
         """Nothing: what happens here is made up."""
         return ""

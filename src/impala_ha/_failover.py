@@ -145,15 +145,11 @@ class Failover(Place):
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
 
     def _again(self, call: Call, trail: Trail) -> bool:
-        if self._is_stopped(trail) or not call.may_follow(trail.attempts[-1]):
+        if self.closed or trail.stopped or not call.may_follow(trail.attempts[-1]):
             return False
         if trail.lasting.issuperset(self.cluster.coordinators):
             return False
         return trail.counted < self.retry.runs
-
-    def _is_stopped(self, trail: Trail) -> bool:
-        """Did another thread close what this call is about?"""
-        return self.closed or trail.stopped
 
     def _wait(self, trail: Trail, link: Link | None) -> float:
         """Nothing while somebody has not been asked yet; the same coordinator is given time."""
@@ -261,7 +257,7 @@ class Failover(Place):
             attempt = replace(attempt, fault=Fault.UNREACHABLE)
         attempt = replace(attempt, doubtful=call.doubts(attempt.fault, attempt.phase or phase))
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
-        stopped = self._is_stopped(trail)
+        stopped = self.closed or trail.stopped  # by another thread
         if attempt.fault is not Fault.QUERY and not stopped:
             self.cluster.report(attempt, leased=leased)
         leaves = attempt.fault is not None and attempt.fault.leaves and not stopped

@@ -233,8 +233,9 @@ def shorten(error: BaseException) -> None:
     Whoever reads that a statement has a syntax error looks for the line of that statement, not
     for the twenty lines of drivers below it.  What an error stands for keeps its own traceback.
     """
-    if error.__traceback__ is not None:
-        error.__traceback__.tb_next = None
+    caught = error.__traceback__
+    assert caught is not None  # the caller's
+    caught.tb_next = None
 
 
 Spoken = TypeVar("Spoken", bound=Told)

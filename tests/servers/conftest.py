@@ -21,9 +21,9 @@ def need(*wanted):
 
 @pytest.fixture(scope="session")
 def realm():
-    """A realm with coord1.test, coord2.test and the user etl."""
+    """A realm with coord1.test, coord2.test and the users etl and bob."""
     need("realm")
-    with Realm() as realm:
+    with Realm(users=("etl", "bob")) as realm:
         yield realm
 
 

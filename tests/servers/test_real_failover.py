@@ -79,6 +79,19 @@ def test_keys_that_are_made_anew_are_no_end_of_a_job_with_a_keytab(
     assert [] == [line for line in caplog.messages if line.startswith("connect:")]
 
 
+def test_a_connection_does_not_go_on_as_somebody_else(both, connect, realm, ticket):
+    connection = connect(*both)
+    assert rows(connection, "SELECT current_user()") == [("etl",)]
+    realm.kinit("bob")
+    both[0].kill()
+
+    with pytest.raises(impala_ha.AuthenticationFailed, match="one of bob@.* opened as etl@"):
+        rows(connection, "SELECT current_user()")
+
+    realm.kinit("etl")
+    assert rows(connection, "SELECT current_user()") == [("etl",)]
+
+
 def test_names_may_come_from_a_mapping(both, ticket):
     """As for coordinators that are given by address, without names of their own in the list."""
     names = {server.host: server.coordinator.krb_host for server in both}

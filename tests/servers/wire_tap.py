@@ -90,7 +90,13 @@ class WireTap:
         with contextlib.suppress(OSError, ValueError):
             while True:
                 for source in [e for e in ways if e.pending()] or select.select([*ways], [], [])[0]:
-                    data = source.recv(65536)
+                    source.settimeout(0)
+                    try:
+                        data = source.recv(65536)
+                    except ssl.SSLWantReadError:
+                        continue  # it was about TLS itself: a session ticket
+                    finally:
+                        source.settimeout(None)
                     if not data:
                         raise ConnectionAbortedError
                     self.heard.extend(data)

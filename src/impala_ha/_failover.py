@@ -168,7 +168,9 @@ class Failover(Place):
         pause = partial(self.retry.wait, rng=cluster.rng)
         self._turns.add(id(trail))
         while True:
-            turn = cluster.turn(id(trail), trail.asked, self._zone, pause)
+            turn = cluster.turn(
+                id(trail), trail.asked, pause, zone=self._zone, lasting=trail.lasting
+            )
             if isinstance(turn, Coordinator):
                 return turn
             failures = cluster.failures()

@@ -40,7 +40,6 @@ FLOORS = {
     "rules": {
         "_model",
         "_health",
-        "_outage",
         "_retry",
         "_session",
         "_binding",
@@ -54,6 +53,7 @@ FLOORS = {
     },
     "choices": {
         "policies",
+        "_outage",
         "_hosts",
         "_attempts",
         "_changes",

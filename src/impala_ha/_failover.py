@@ -29,6 +29,7 @@ from ._faults import Fault, Phase
 from ._interrupts import from_handler
 from ._link import Link
 from ._model import Attempt, Coordinator
+from ._outage import Wait
 from ._place import First, Place
 from ._retry import Retry, Spent
 from ._wire import CallFailed
@@ -168,18 +169,14 @@ class Failover(Place):
         pause = partial(self.retry.wait, rng=cluster.rng)
         self._turns.add(id(trail))
         while True:
-            turn = cluster.turn(id(trail), trail.asked, self._zone, pause)
+            turn = cluster.turn(
+                id(trail), trail.asked, pause, zone=self._zone, lasting=trail.lasting
+            )
             if isinstance(turn, Coordinator):
                 return turn
-            failures = cluster.failures()
-            if failures and all(each.fault and each.fault.lasting for each in failures):
-                _learn(failures, call, trail)
-                trail.error = final_error(call, trail)
-                raise trail.error
             trail.deadline = min(trail.deadline, clock.now() + self.retry.deadline)
             left = trail.deadline - clock.now()
-            if left <= 0 or (turn.alone and turn.seconds >= left):
-                raise Spent
+            _check_wait(turn, left, cluster.failures(), (call, trail))
             _sleep(min(turn.seconds, left, _LOOK), self, trail)
 
     def _try(
@@ -333,6 +330,19 @@ def _busy(trail: Trail) -> Coordinator | None:
     """Who said last that it is busy: it is asked again, and nobody else in its place."""
     last = trail.attempts[-1] if trail.attempts else None
     return last.coordinator if last and last.fault in (Fault.BUSY, Fault.LATER) else None
+
+
+def _check_wait(turn: Wait, left: float, failures: list[Attempt], of: tuple[Call, Trail]) -> None:
+    """Raise where it is no use to wait: all would say the same again, or no time is left."""
+    call, trail = of
+    if failures and all(each.fault and each.fault.lasting for each in failures):
+        _learn(failures, call, trail)
+        trail.error = final_error(call, trail)
+        raise trail.error
+    known = failures or trail.attempts  # neither: somebody is healthy again
+    if known and (left <= 0 or (turn.alone and turn.seconds >= left)):
+        _learn(failures, call, trail)
+        raise Spent
 
 
 def _learn(failures: list[Attempt], call: Call, trail: Trail) -> None:

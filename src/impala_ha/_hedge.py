@@ -9,7 +9,6 @@ of the program waits for it, but not for long.
 
 from __future__ import annotations
 
-import atexit
 import queue
 import threading
 import time
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from thrift.transport.TTransport import TTransportException
 
 from ._faults import Phase
-from ._link import FAREWELL, Link
+from ._link import Link, afterwards
 from ._model import Coordinator
 from ._patience import is_at_home
 from ._wire import CallFailed
@@ -174,15 +173,14 @@ class Hedge:
 _OPENING: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
-def _see_off() -> None:
+def _see_off(end: float) -> None:
     """
-    Let losers be closed before the program ends.
+    Let losers be closed before the program ends, until *end*.
 
     Since Impala 3.3 a session outlives its connection by a quarter of an hour.
     """
-    end = time.monotonic() + FAREWELL
     for thread in list(_OPENING):
         thread.join(max(0.0, end - time.monotonic()))
 
 
-atexit.register(_see_off)
+afterwards.append(_see_off)

@@ -11,7 +11,7 @@ import atexit
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -207,6 +207,10 @@ def _say(lifeline: list[Goodbye], limit: float = FAREWELL) -> None:
         goodbye(limit)
 
 
+#: What else the program waits for at its end, given until when (of `time.monotonic`).
+afterwards: list[Callable[[float], None]] = []
+
+
 @atexit.register
 def _leave() -> None:
     """At the end of the program say goodbye on all links, which share `FAREWELL` seconds."""
@@ -215,3 +219,5 @@ def _leave() -> None:
     while left:
         share = max(0.001, end - time.monotonic()) / len(left)
         _say(left.pop(), share)
+    for wait in afterwards:
+        wait(end)

@@ -28,7 +28,6 @@ class Roster:
         self._breaker = breaker
         self._rng = rng
         self._health: dict[Coordinator, Health] = {c: Health() for c in coordinators}
-        self._asked: dict[Coordinator, int] = {}  # while not healthy; the highest was asked last
         # A connection that is dropped without close() is counted no more once it is collected.
         self._links: dict[Coordinator, WeakSet[Link]] = {c: WeakSet() for c in self._health}
         self._attached: set[Coordinator] = set()
@@ -53,8 +52,8 @@ class Roster:
         """
         Choose a coordinator: rather a well one, rather one that this call has tried least.
 
-        Nobody being well is no reason to try nobody; then they are asked in turn, from the one
-        whose ejection ends first.
+        Nobody being well is no reason to try nobody; then the one whose ejection ends first, and
+        whom nobody else tries.
 
         Args:
             policy: Chooses among those that may be chosen.
@@ -68,7 +67,11 @@ class Roster:
         fresh = [c for c in everyone if times[c.coordinator] == fewest]
         well = [c for c in fresh if c.state in _WELL]
         near = [c for c in well if zone and c.coordinator.zone == zone]
-        offered = near or well or [min(fresh, key=lambda c: self._last_resort(c, now))]
+        offered = (
+            near
+            or well
+            or [min(fresh, key=lambda c: (self.on_trial(c.coordinator, now), c.ejected_for))]
+        )
         chosen = policy.choose(offered)
         if chosen not in offered:
             raise ProgrammingError(
@@ -76,16 +79,17 @@ class Roster:
                 f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
             )
         if chosen.state is not State.HEALTHY:
-            health = self._health[chosen.coordinator]
-            self._health[chosen.coordinator] = self._breaker.tried(health, now)
-            self._asked[chosen.coordinator] = max(self._asked.values(), default=0) + 1
+            self.lease(chosen.coordinator, now)
         return chosen.coordinator
 
-    def _last_resort(self, candidate: Candidate, now: float) -> tuple[bool, int, float]:
-        """Whom to ask while nobody is well: whom nobody asks now, and who was asked longest ago."""
-        coordinator = candidate.coordinator
-        asked_now = self.on_trial(coordinator, now)
-        return asked_now, self._asked.get(coordinator, 0), candidate.ejected_for
+    def lease(self, coordinator: Coordinator, now: float) -> None:
+        """Note that somebody tries *coordinator*, which is not healthy."""
+        self._health[coordinator] = self._breaker.tried(self._health[coordinator], now)
+
+    def free(self, now: float) -> list[Coordinator]:
+        """Whom nobody tries at the moment, from the one whose ejection ends first."""
+        found = sorted(self.candidates(now), key=lambda c: c.ejected_for)
+        return [c.coordinator for c in found if not self.on_trial(c.coordinator, now)]
 
     def on_trial(self, coordinator: Coordinator, now: float) -> bool:
         """Does a call try *coordinator* at the moment, although it is not healthy?"""
@@ -119,7 +123,6 @@ class Roster:
         """Note an answer."""
         if coordinator in self._health:
             self._health[coordinator] = self._breaker.succeeded()
-            self._asked.pop(coordinator, None)
 
     def undecided(self, coordinator: Coordinator) -> None:
         """Note a failure that says nothing about *coordinator*: the next caller may try it."""
@@ -130,7 +133,6 @@ class Roster:
         """Note that *coordinator* is there; what it said of statements before is not forgotten."""
         if health := self._health.get(coordinator):
             self._health[coordinator] = self._breaker.answered(health)
-            self._asked.pop(coordinator, None)
 
     def attach(self, link: Link) -> None:
         """Count *link* until it is detached or nobody has it."""

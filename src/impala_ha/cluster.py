@@ -11,7 +11,7 @@ import os
 import random
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from . import _logs
 from ._clock import Clock, SystemClock
@@ -78,25 +78,33 @@ class Cluster:
             return self._known.roster.pick(self._policy, self.clock.now(), tried, zone)
 
     def turn(
-        self, call: int, tried: Sequence[Coordinator], zone: str, pause: Pause
+        self,
+        call: int,
+        tried: Sequence[Coordinator],
+        pause: Pause,
+        *,
+        zone: str = "",
+        lasting: Collection[Coordinator] = (),
     ) -> Coordinator | Wait:
         """
         Whose turn it is, for a *call* that opens a link; while nobody is healthy, the calls of
-        the process share one backoff, and one tries at a time.
+        the process share the backoff of each coordinator, and one of them tries it at a time.
 
         Args:
             call: Stands for it, until it has `ended`.
             tried: Where it has been already.
+            pause: Seconds before the next try of a coordinator, after so many of them.
             zone: Whose coordinators come first.
-            pause: Seconds before the next try, after so many rounds over all coordinators.
+            lasting: Who would say the same again.
         """
         known, now = self._known, self.clock.now()
         with known.lock:
             if not known.roster.is_healthy(now):
-                rounds = known.roster.rounds(tried)
-                wait = known.outage.turn(call, now, rounds, pause)
-                if wait is not None:
-                    return wait
+                free = [each for each in known.roster.free(now) if each not in lasting]
+                turn = known.outage.turn(call, now, tried, free, pause)
+                if isinstance(turn, Coordinator):
+                    known.roster.lease(turn, now)
+                return turn
             return known.roster.pick(self._policy, now, tried, zone)
 
     def ended(self, call: int) -> None:
@@ -248,7 +256,7 @@ class _Known:
     def __init__(self, coordinators: Sequence[Coordinator], breaker: Breaker, rng: random.Random):
         self.coordinators = coordinators
         self.roster = Roster(coordinators, breaker, rng)
-        self.outage = Outage(len(coordinators))
+        self.outage = Outage()
         self.failures: dict[Coordinator, Attempt] = {}
         self.hedges = Budget()
         self.rng = rng
@@ -280,7 +288,7 @@ class _Known:
     def forked(self) -> None:
         """In a child: another thread may have held the lock, and is not there."""
         self.lock = threading.RLock()
-        self.outage = Outage(len(self.coordinators))
+        self.outage = Outage()
         self.rng.seed()  # or all children would draw the same lots
         self.roster.forked()
 

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from thrift.transport.TTransport import TTransportException
@@ -13,6 +14,7 @@ from impala_ha._attempts import Call
 from impala_ha._failover import Failover
 from impala_ha._faults import Fault, Phase
 from impala_ha._hedge import Budget, Hedge
+from impala_ha._link import afterwards
 from impala_ha._model import Attempt
 from impala_ha._patience import at_home
 from impala_ha._wire import CallFailed
@@ -262,6 +264,18 @@ def test_in_time_hedges_are_allowed_again():
 
 
 # At the end of the program.
+
+
+def test_no_more_is_waited_for_than_until_the_end_it_is_given(gated):
+    gated.gates["b"].set()
+    gated.run(AT_ONCE)
+
+    for wait in afterwards:
+        wait(time.monotonic())
+
+    assert not gated.told.is_set(), "the loser goes on"
+    gated.gates["a"].set()
+    assert gated.told.wait(30)
 
 
 def test_the_program_waits_for_losers_and_not_for_long():

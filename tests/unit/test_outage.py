@@ -26,45 +26,57 @@ def double(rounds):
 # The backoff.
 
 
-def test_one_call_alone_goes_on_from_round_to_round():
-    found, now, waits = Outage(3), 0.0, []
-    for tried in range(9):
-        wait = found.turn(1, now, tried // 3, double)
-        waits.append(wait.seconds if wait else 0.0)
-        if wait:
-            now += wait.seconds
-            assert found.turn(1, now, tried // 3, double) is None
+def test_each_coordinator_has_its_backoff():
+    found, now, tried = Outage(), 0.0, []
+    for _ in range(9):
+        turn = found.turn(1, now, [], HOSTS, double)
+        while isinstance(turn, Wait):
+            assert turn.alone
+            now += turn.seconds
+            turn = found.turn(1, now, [], HOSTS, double)
+        tried.append((turn.host, now))
 
-    assert waits == [0, 0, 0, 2, 2, 2, 4, 4, 4]
+    assert tried == [(host, when) for when in (0, 2, 6) for host in "abc"]
 
 
 def test_calls_share_it():
-    found = Outage(1)
-    assert found.turn(1, 0.0, 0, double) is None
+    found = Outage()
+    assert found.turn(1, 0.0, [], [A], double) == A
 
-    assert found.turn(2, 0.0, 0, double) == Wait(2.0, alone=False)
-    assert found.turn(2, 2.0, 0, double) is None
-    assert found.turn(1, 2.0, 1, double) == Wait(4.0, alone=False)
+    assert found.turn(2, 0.0, [], [A], double) == Wait(2.0, alone=False)
+    assert found.turn(2, 2.0, [], [A], double) == A
+    assert found.turn(1, 2.0, [A], [A], double) == Wait(4.0, alone=False)
 
 
 def test_a_call_that_is_alone_does_not_wait_because_of_those_before_it():
-    found = Outage(1)
+    found = Outage()
     for now in (0.0, 10.0, 20.0):
-        found.turn(1, now, 0, double)
+        found.turn(1, now, [], [A], double)
     found.ended(1)
 
-    assert found.turn(2, 20.0, 0, double) is None
-    assert found.turn(2, 20.0, 1, double) == Wait(2.0, alone=True)
+    assert found.turn(2, 20.0, [], [A], double) == A
+    assert found.turn(2, 20.0, [A], [A], double) == Wait(2.0, alone=True)
+
+
+def test_it_goes_on_from_where_it_has_been():
+    found = Outage()
+
+    assert found.turn(1, 0.0, [A, A], [A, B], double) == B
+    assert found.turn(1, 0.0, [A, A, B], [A], double) == Wait(4.0, alone=True)
 
 
 def test_the_next_outage_begins_anew():
-    found = Outage(1)
+    found = Outage()
     for now in (0.0, 10.0, 20.0):
-        found.turn(1, now, 0, double)
+        found.turn(1, now, [], [A], double)
     found.over()
 
-    assert found.turn(1, 20.0, 3, double) is None
-    assert found.turn(1, 20.0, 3, double) == Wait(2.0, alone=True)
+    assert found.turn(1, 20.0, [A] * 3, [A], double) == A
+    assert found.turn(1, 20.0, [A] * 4, [A], double) == Wait(2.0, alone=True)
+
+
+def test_where_all_are_being_tried_it_waits_for_what_comes_of_it():
+    assert Outage().turn(1, 0.0, [], [], double) == Wait(1.0, alone=False)
 
 
 # In the loop.
@@ -145,7 +157,7 @@ def world():
             "execute", 1, Coordinator(host), 0.1, Fault.LOST, Phase.SENT, text=host * 3
         )
         world.cluster.report(failed)
-    assert world.cluster.turn(-1, [], "", lambda _: 100.0) == Wait(100.0, alone=True)
+    assert world.cluster.turn(-1, HOSTS, lambda _: 100.0) == Wait(100.0, alone=True)
     return world
 
 
@@ -168,7 +180,8 @@ def test_a_write_that_was_never_sent_has_not_run_though_those_of_others_may_have
     for host in "abc":
         world[host].down = True
         world.cluster.report(Attempt("execute", 1, Coordinator(host), 0.1, Fault.LOST, Phase.SENT))
-    world.cluster.turn(-1, [], "", lambda _: 100.0)
+    world.cluster.ended(-1)
+    world.cluster.turn(-1, HOSTS, lambda _: 100.0)
 
     with pytest.raises(errors.NoCoordinatorLeft) as caught:
         cursor.execute("insert into t values (1)")
@@ -210,17 +223,17 @@ def test_a_program_with_one_thread_tries_at_once_in_each_call():
     assert world.clock.time - begun < 0.2, "not the backoff of calls that are no more"
 
 
-def test_each_is_asked_in_turn_while_nobody_is_well(world):
-    asked = []
-    for _ in range(6):
-        asked.append(world.cluster.pick().host)
-        world.cluster.report(Attempt("connect", 1, Coordinator(asked[-1]), 0.1, Fault.UNREACHABLE))
+def test_each_is_tried_by_one_call_at_a_time(world):
+    world.clock.time += 100
+    turns = [world.cluster.turn(call, [], lambda _: 0.0) for call in range(4)]
 
-    assert sorted(asked[:3]) == ["a", "b", "c"]
-    assert asked[:3] == asked[3:]
+    assert {turn.host for turn in turns[:3]} == {"a", "b", "c"}
+    assert turns[3] == Wait(1.0, alone=False)
+    world.cluster.release(B)
+    assert world.cluster.turn(4, [], lambda _: 0.0) == B
 
 
-def test_one_that_hangs_is_not_asked_by_everybody(world):
+def test_one_that_is_being_tried_is_asked_last(world):
     assert len({world.cluster.pick() for _ in range(3)}) == 3
 
 

@@ -184,6 +184,7 @@ def test_news_of_a_stranger_change_nothing():
     found.failed(stranger, 0.0)
     found.undecided(stranger)
     found.succeeded(stranger)
+    found.answered(stranger)
     found.attach(opened(stranger))
     found.detach(opened(stranger))
 

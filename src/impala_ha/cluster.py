@@ -131,11 +131,13 @@ class Cluster:
         """
         May another coordinator be asked as well, because *first* takes its time to open?
 
-        Always where *first* is on trial, as one call does at a time.
+        Always where *first* is on trial, as one call does at a time, and where another call has
+        found out meanwhile that it is lost: one that is only slow answers somebody.
         """
-        with self._known.lock:
-            on_trial = self._known.roster.on_trial(first, self.clock.now())
-            return on_trial or self._known.hedges.take()
+        known, now = self._known, self.clock.now()
+        with known.lock:
+            lost = known.roster.ejected_for(first, now) is not None and known.roster.is_healthy(now)
+            return lost or known.roster.on_trial(first, now) or known.hedges.take()
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often a call that has *tried* those has been to everyone."""

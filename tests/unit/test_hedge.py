@@ -444,6 +444,17 @@ def test_one_on_trial_is_hedged_whatever_was_hedged_before(world):
     assert not cluster.may_hedge(({A, B} - {on_trial}).pop())
 
 
+def test_who_waits_for_one_that_another_call_found_lost_asks_the_next_one(world):
+    failover, _, _ = world
+    cluster = failover.cluster
+    assert [cluster.may_hedge(A) for _ in range(4)] == [True, True, True, False]
+
+    cluster.report(Attempt("connect", 1, A, 0.1, Fault.UNREACHABLE, Phase.OPEN))
+
+    assert all(cluster.may_hedge(A) for _ in range(100))
+    assert not cluster.may_hedge(B)
+
+
 def test_a_crowd_that_fails_over_at_once_does_not_open_twice(until):
     """All are slow because all are asked; a second question for each would make it worse."""
     crowd = 100

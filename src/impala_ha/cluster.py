@@ -206,9 +206,9 @@ class Cluster:
         """Note that *coordinator* is there, whatever it may say of a statement."""
         known = self._known
         with known.lock:
+            # The backoff goes on until a call is done: all may open sessions and refuse statements.
             before = known.roster.ejected_for(coordinator, self.clock.now())
             known.roster.answered(coordinator)
-            known.outage.over()
         if before is not None:
             _tell_back(coordinator)
 

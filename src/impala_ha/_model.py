@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from ._faults import Fault, Phase
+from ._faults import AFTER, Fault, Phase
 
 DEFAULT_PORT = 21050  # Impala's --hs2_port
 KRB_HOST = re.compile(r"[\w.\-]+")
@@ -70,6 +70,10 @@ class Coordinator:
         return f"{host}:{self.port}"
 
 
+# What Impala says of a statement that it has accepted, and that has not run or has failed.
+_SAID_OF_THE_STATEMENT = frozenset({Fault.QUERY, Fault.BUSY, Fault.NOT_REGISTERED})
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """
@@ -128,6 +132,8 @@ class Attempt:
         """Whether the statement may have run in this try, although it failed."""
         if self.fault is None or self.phase is None or not self.phase.sent:
             return False
+        if self.phase in AFTER and self.fault not in _SAID_OF_THE_STATEMENT:
+            return True  # a refused login, say: it is about this call, and the statement goes on
         return self.fault.ran or self.doubtful
 
     def portable(self) -> Attempt:

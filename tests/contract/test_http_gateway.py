@@ -127,6 +127,26 @@ def test_a_write_that_runs_is_asked_for_until_the_gateway_is_well(local, connect
     assert 1 == local.executions(sql)
 
 
+@pytest.mark.parametrize("status", [401, 403, 407])
+@pytest.mark.parametrize("call", ["GetOperationStatus", "CloseImpalaOperation"])
+def test_a_login_that_is_refused_while_a_write_runs_says_nothing_of_the_write(
+    local, connect, until, status, call
+):
+    cursor = connect().cursor()
+    cursor.execute("CREATE TABLE IF NOT EXISTS guarded (i INT)")
+    sql = f"INSERT INTO guarded VALUES (1) -- {status} {call}"
+    local[0].answer_http(status, call=call, times=20)
+
+    if call == "CloseImpalaOperation":
+        cursor.execute(sql)  # it had ended
+    else:
+        with pytest.raises(OutcomeUnknown, match=f"HTTP code {status}"):
+            cursor.execute(sql)
+
+    until(lambda: 1 == local.executions(sql))
+    local[0].heal()
+
+
 def test_a_read_leaves_a_gateway_that_stays_broken(local, connect):
     cursor = connect(connect_timeout=0.5).cursor()
     local[0].answer_http(502, times=50)

@@ -10,7 +10,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Attempt, Coordinator, errors
 from impala_ha._attempts import Call, Trail, deadline_error, doubtful_faults, final_error
-from impala_ha._faults import Fault, Phase
+from impala_ha._faults import AFTER, Fault, Phase
 from impala_ha._statement import Kind
 
 READ = Call("execute")
@@ -40,7 +40,9 @@ def test_a_write_is_tried_again_only_if_it_cannot_have_run(fault, phase, kind):
     doubtful = fault in doubtful_faults(kind)
     failed = replace(attempt(fault, phase), doubtful=doubtful)
 
-    may_have_run = phase.sent and (fault.ran or doubtful)
+    of_the_statement = fault in (Fault.QUERY, Fault.BUSY, Fault.NOT_REGISTERED)
+    accepted = phase in AFTER and not of_the_statement
+    may_have_run = phase.sent and (accepted or fault.ran or doubtful)
 
     assert may_have_run is failed.may_have_run
     assert (fault.retry and not may_have_run) is WRITE.may_follow(failed)

@@ -35,6 +35,7 @@ def certificates():
 def places(certificates):
     """Where the names lead, by what a block needs."""
     tls = {"tls": [certificates.of(name) for name in NAMES], "http": True}
+    names = {"allowed_hosts": ",".join(NAMES)}
     ldap = {"auth": "LDAP", "users": {"etl": "s3cret"}}
     plans = {
         "ldap-cluster": {**ldap, "flags": {"authorized_proxy_user_config": "etl=ada"}},
@@ -44,7 +45,8 @@ def places(certificates):
     with ExitStack() as stack:
         found = {}
         for needs, plan in plans.items():
-            cluster = stack.enter_context(LocalCluster(2, **tls, **plan))
+            flags = names | plan.pop("flags", {})
+            cluster = stack.enter_context(LocalCluster(2, **tls, **plan, flags=flags))
             pairs = list(zip(NAMES, cluster, strict=True))
             found[needs] = {f"{name}:21050": (c.host, c.port) for name, c in pairs}
             found[needs] |= {f"{name}:28000": (c.host, c.http_port) for name, c in pairs}

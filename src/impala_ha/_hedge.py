@@ -83,7 +83,7 @@ class Hedge:
         self._open_link = open_link
         self._late = late
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._taken: list[Outcome] = []
+        self._taken: set[Coordinator] = set()  # whose outcomes somebody has
         self._over = threading.Event()
 
     def run(
@@ -105,9 +105,12 @@ class Hedge:
         """
         try:
             thread = self._start(first)
-            if isinstance(thread, threading.Thread):
-                self._taken = self._wait(thread, first, after, second)
-            return self._taken
+            if not isinstance(thread, threading.Thread):
+                return []
+            return self._wait(thread, first, after, second)
+        except BaseException:
+            self._taken.clear()  # by Ctrl-C, say: nobody has them
+            raise
         finally:
             self._over.set()
 
@@ -120,7 +123,7 @@ class Hedge:
     ) -> list[Outcome]:
         while True:
             with suppress(queue.Empty):
-                return [self._outcomes.get(timeout=after)]
+                return [self._take(after)]
             other = None if is_at_home(thread) else second()
             if other is not None:
                 break
@@ -129,12 +132,17 @@ class Hedge:
             if isinstance(started, threading.Thread):
                 return self._race(first, after)
             self._late(Outcome(other, started))
-        return [self._outcomes.get()]
+        return [self._take()]
+
+    def _take(self, seconds: float | None = None) -> Outcome:
+        outcome = self._outcomes.get(timeout=seconds)
+        self._taken.add(outcome.coordinator)
+        return outcome
 
     def _race(self, first: Coordinator, after: float) -> list[Outcome]:
-        ended = [self._outcomes.get()]
+        ended = [self._take()]
         if isinstance(ended[0].got, Exception):
-            return [*ended, self._outcomes.get()]
+            return [*ended, self._take()]
         winner = ended[0].coordinator
         if winner == first:
             return ended
@@ -157,17 +165,22 @@ class Hedge:
 
     def _open(self, coordinator: Coordinator) -> None:
         """Open a link, and close it if nobody took it: its thread may wait for that, no caller."""
-        try:
-            outcome = Outcome(coordinator, self._open_link(coordinator))
-        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-            outcome = Outcome(coordinator, error)
+        outcome = self._outcome(coordinator)
         self._outcomes.put(outcome)
         self._over.wait()
-        if any(outcome is taken for taken in self._taken):
+        if coordinator in self._taken:
             return
+        self._outcomes = queue.SimpleQueue()  # an error in it would keep itself alive, and all this
         if isinstance(outcome.got, Link):
             outcome.got.close()
         self._late(outcome)
+
+    def _outcome(self, coordinator: Coordinator) -> Outcome:
+        """How opening a link ends; a frame of its own, which no traceback finds an error in."""
+        try:
+            return Outcome(coordinator, self._open_link(coordinator))
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            return Outcome(coordinator, error)
 
 
 _OPENING: weakref.WeakSet[threading.Thread] = weakref.WeakSet()

@@ -1,10 +1,12 @@
 """Two opens at once: who wins, and what becomes of the loser.  Threads, but no sockets."""
 
+import gc
 import random
 import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 from thrift.transport.TTransport import TTransportException
@@ -99,6 +101,28 @@ def test_the_second_wins_while_the_first_is_silent_and_the_loser_is_closed(gated
     assert gated.late[0].got.broken, "closed"
     assert gated.driver["a"].sessions == {}, "with CloseSession"
     assert len(gated.driver["b"].sessions) == 1
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_loser_keeps_nothing_alive(gated, fails, until):
+    """Not even until the next garbage collection: a link that was forgotten says goodbye."""
+    gated.gates["b"].set()
+    if fails:
+        gated.fail.add("a")
+    gc.collect()
+    gc.disable()
+    try:
+        *_, outcome = gated.run(AT_ONCE)
+        link = weakref.ref(outcome.got)
+        del outcome, _
+
+        gated.gates["a"].set()
+        assert gated.told.wait(30)
+        gated.late.clear()
+
+        until(lambda: link() is None)
+    finally:
+        gc.enable()
 
 
 def test_the_first_may_still_win(gated):

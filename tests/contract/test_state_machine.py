@@ -417,8 +417,8 @@ class Game(RuleBasedStateMachine):
         for at, desk in self.desks.items():
             self._call(at, "", "close the connection", desk.connection.close)
         self.desks.clear()
-        gc.collect()
         self._wait("threads", lambda: threading.active_count() <= self.threads)
+        gc.collect()  # once no thread that opens a link holds the connection any more
         self._wait("files", lambda: not self._new_files())
         self._wait("connections", lambda: not any(one.connections for one in self.cluster))
         self._wait("sessions", lambda: not self.harm.left_over())

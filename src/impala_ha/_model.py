@@ -71,7 +71,7 @@ class Coordinator:
 
 
 # What Impala says of a statement that it has accepted, and that has not run or has failed.
-_SAID_OF_THE_STATEMENT = frozenset({Fault.QUERY, Fault.BUSY, Fault.NOT_REGISTERED})
+_SAID_OF_THE_STATEMENT = frozenset({Fault.QUERY, Fault.STALE, Fault.BUSY, Fault.NOT_REGISTERED})
 
 
 @dataclass(frozen=True, slots=True)

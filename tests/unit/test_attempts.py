@@ -40,7 +40,7 @@ def test_a_write_is_tried_again_only_if_it_cannot_have_run(fault, phase, kind):
     doubtful = fault in doubtful_faults(kind)
     failed = replace(attempt(fault, phase), doubtful=doubtful)
 
-    of_the_statement = fault in (Fault.QUERY, Fault.BUSY, Fault.NOT_REGISTERED)
+    of_the_statement = fault in (Fault.QUERY, Fault.STALE, Fault.BUSY, Fault.NOT_REGISTERED)
     accepted = phase in AFTER and not of_the_statement
     may_have_run = phase.sent and (accepted or fault.ran or doubtful)
 

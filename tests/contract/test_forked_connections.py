@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pickle
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -157,7 +158,12 @@ def test_it_is_told_whose_connection_it_is(cluster, until):
     """And not that another thread uses it, which is not there any more."""
     connection = impala_ha.connect(cluster.hosts, hedge_after=None)
     cursor = connection.cursor()
-    waiting = threading.Thread(target=cursor.execute, args=("SELECT sleep(1500)",))
+
+    def wait():
+        with suppress(impala_ha.Error):  # the connection is closed at the end
+            cursor.execute("SELECT sleep(60000)")
+
+    waiting = threading.Thread(target=wait)
     waiting.start()
     until(lambda: any(one.queries for one in cluster))
     calls = [
@@ -170,7 +176,7 @@ def test_it_is_told_whose_connection_it_is(cluster, until):
         connection.reconnect,
     ]
     told = {in_child(call)[:42] for call in calls}
-    waiting.join(10)
     connection.close()
+    waiting.join(10)
 
     assert {"InterfaceError: this connection belongs to"} == told

@@ -67,7 +67,7 @@ VALUES = [
     ("{}", None, None),
     ("{}", pd.NA, None),
     ("{}", pd.NaT, None),
-    ("{}", np.datetime64("NaT"), None),
+    ("{}", np.datetime64("NaT", "s"), None),
     ("{}", True, True),
     ("{}", np.False_, False),
     ("{}", -7, -7),

@@ -430,7 +430,7 @@ def test_a_phase_can_be_held_back(secured):
     proxy, _, options = secured
     proxy.mute("FetchResults:response")
     with pytest.raises(impala_ha.Error, match="read timeout"):
-        run({**options, "timeout": 0.1, "deadline": 0.1}, "SELECT 1")
+        run({**options, "timeout": 2, "deadline": 1}, "SELECT 1")
 
     assert "FetchResults:request" == proxy.messages[-1].phase
 

@@ -90,7 +90,7 @@ def test_a_cut_in_the_head_of_a_map_leads_elsewhere_like_any_other(tmp_path, how
 @pytest.mark.parametrize("down", [False, True])
 def test_a_connection_that_falls_silent_changes_nothing_but_the_time(tmp_path, down):
     with Lab(directory=tmp_path) as lab:
-        client = lab.client(Ours, patience=0.3)
+        client = lab.client(Ours, patience=0.8)
         measured = lab.measure(client)
         runs = [
             lab.run(client, Cut(way, ends[len(ends) * part // 4] + 1, "silence", down, fresh=False))

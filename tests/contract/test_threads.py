@@ -98,7 +98,7 @@ SECOND = {
 def test_the_second_thread_is_told_at_once_and_the_first_is_not_disturbed(cluster, connect, until):
     connection = connect()
     cursor = connection.cursor()
-    first = executing(cluster, cursor, until, "SELECT sleep(2000)")
+    first = executing(cluster, cursor, until, "SELECT sleep(6000)")
     told = {}
     for name, call in SECOND.items():
         with pytest.raises(InterfaceError) as caught:
@@ -205,7 +205,8 @@ def test_closing_ends_a_wait_for_the_next_try(cluster, connect, until, what):
     (connection if what == "connection" else cursor).close()
 
     assert isinstance(waiting.ended(), errors.Error)
-    assert "closed" in str(waiting.told)
+    # Between two tries, or in the middle of one, which then is the last.
+    assert "closed" in str(waiting.told) or isinstance(waiting.told, errors.CoordinatorLost)
 
 
 def test_closing_a_cursor_ends_the_call_that_waits_and_leaves_the_others(cluster, connect, until):

@@ -32,10 +32,11 @@ from ._model import Attempt, Coordinator
 from ._outage import Wait
 from ._place import First, Place
 from ._retry import Retry, Spent
-from ._wire import CallFailed
+from ._wire import CallFailed, Closed
 from .cluster import Cluster
 
 Got = TypeVar("Got")
+_CLOSED = "the connection was closed by another thread"
 _NAP = 0.5  # seconds after which a wait looks whether the connection is still open
 
 _LOOK = 0.1  # seconds after which a call that waits looks whether a coordinator is back
@@ -107,6 +108,8 @@ class Failover(Place):
         except Exception as error:
             if error is trail.error:
                 errors.shorten(error)
+                if self.closed or trail.stopped:
+                    _check_closed(call, trail)
                 raise
             if from_handler(error) or not (call.writes and trail.may_have_run):
                 raise
@@ -311,6 +314,13 @@ def _tell_end(trail: Trail, now: float) -> None:
         max(0.0, failing),
         extra={"coordinator": last.coordinator, "state": "moved", "attempt": last},
     )
+
+
+def _check_closed(call: Call, trail: Trail) -> None:
+    """Raise if another try would have followed, had another thread not closed what it is about."""
+    last = trail.attempts[-1]
+    if call.may_follow(last) and not isinstance(last.error, Closed):
+        raise errors.InterfaceError(CLOSED_MEANWHILE if trail.stopped else _CLOSED) from last.error
 
 
 def _sleep(seconds: float, failover: Failover, trail: Trail) -> None:

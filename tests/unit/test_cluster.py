@@ -231,12 +231,13 @@ def test_other_rules_know_nothing_of_each_other(shared):
 
 
 def test_a_policy_made_for_each_connection_is_not_kept(shared):
-    kept = shared([A, B], "ordered", Breaker())
+    breaker = Breaker(ejection=300)
+    kept = shared([A, B], "ordered", breaker)
     policies = weakref.WeakSet()
     for _ in range(1000):
         policy = Weak()
         policies.add(policy)
-        shared([A, B], policy, Breaker()).report(attempt(Fault.LOST))
+        shared([A, B], policy, breaker).report(attempt(Fault.LOST))
     del policy
     gc.collect()
 

@@ -125,8 +125,12 @@ class Trail:
     @property
     def lasting(self) -> set[Coordinator]:
         """Who would say the same again."""
-        last = {attempt.coordinator: attempt.fault for attempt in self.attempts}
-        return {where for where, fault in last.items() if fault is not None and fault.lasting}
+        return {each.coordinator for each in self.last if each.fault and each.fault.lasting}
+
+    @property
+    def last(self) -> list[Attempt]:
+        """The last one at each coordinator."""
+        return list({attempt.coordinator: attempt for attempt in self.attempts}.values())
 
     @property
     def asked(self) -> list[Coordinator]:
@@ -164,6 +168,12 @@ _ADVICE_DENIED = (
 )
 
 
+_ADVICE_REFUSED = (
+    "Each coordinator that was asked refused the login: check ticket, names and mechanism "
+    "(`{doctor}` with the same options examines each)."
+)
+
+
 def told_as(  # noqa: PLR0911 - one line a decision
     call: Call, attempt: Attempt, *, earlier: bool = False
 ) -> tuple[type[errors.Told] | None, str]:
@@ -187,6 +197,8 @@ def told_as(  # noqa: PLR0911 - one line a decision
         return None, ""
     if call.finished:
         return errors.ResultLost, _ADVICE_RESULT
+    if fault is Fault.REFUSED:
+        return errors.AuthenticationFailed, _ADVICE_REFUSED
     if fault is not None and fault.lasting:
         return errors.NoCoordinatorLeft, _ADVICE_NOBODY
     if fault in SAID and own:
@@ -199,6 +211,8 @@ def final_error(call: Call, trail: Trail) -> Exception:
     last = trail.attempts[-1]
     earlier = any(attempt.may_have_run for attempt in trail.attempts[:-1])
     kind, advice = told_as(call, last, earlier=earlier)
+    if advice is _ADVICE_REFUSED and {each.fault for each in trail.last} != {Fault.REFUSED}:
+        kind, advice = errors.NoCoordinatorLeft, _ADVICE_NOBODY
     if kind is None:
         return cast("Exception", last.error)
     return errors.tell(kind, _told(call, trail, advice), last.error, trail.attempts)

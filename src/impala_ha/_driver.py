@@ -21,7 +21,7 @@ from impala.hiveserver2 import err_if_rpc_not_ok
 from . import _fence, _logs, _transports, errors
 from ._clock import Clock
 from ._fault_rules import classify
-from ._faults import Fault, Phase
+from ._faults import Fault, Phase, Shown
 from ._interrupts import from_handler, interrupted, start, take
 from ._kerberos_names import Identity
 from ._link import Link
@@ -47,8 +47,8 @@ class Driver(Protocol):
     """What we ask of impyla."""
 
     @property
-    def sends_password(self) -> bool:
-        """Whether opening hands a password to the coordinator."""
+    def shown(self) -> Shown:
+        """What opening shows to the coordinator to log in with."""
 
     @property
     def credentials(self) -> object:
@@ -115,6 +115,7 @@ class ImpylaDriver:
         self._secrets = Secrets(options)
         self._identity = Identity()
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
+        self.shown = Shown.by(options.auth_mechanism)
 
     @property
     def credentials(self) -> object:
@@ -184,7 +185,8 @@ class ImpylaDriver:
             finally:
                 service.client.wire.close()
         except CallFailed as error:
-            gone = classify(error.__cause__ or error, error.phase) in _NOBODY_THERE
+            cause = error.__cause__ or error
+            gone = classify(cause, error.phase, shown=self.shown) in _NOBODY_THERE
             return str(error) if gone or error.phase.sent else ""
         except errors.Error as error:
             if from_handler(error):
@@ -289,7 +291,7 @@ class ImpylaDriver:
         except CallFailed as error:
             if used is None or error.phase is not Phase.LOGIN:
                 raise
-            fault = classify(error.__cause__ or error, error.phase, password=True)
+            fault = classify(error.__cause__ or error, error.phase, shown=self.shown)
             if fault is not Fault.DENIED or not self._secrets.renew(used):
                 raise
         _logs.warning(

@@ -383,7 +383,7 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
     if isinstance(error, CallFailed):
         tried, cause = replace(tried, phase=error.phase), error.__cause__ or error
     phase = tried.phase or Phase.OPEN
-    fault = classify(cause, phase, password=driver.sends_password, lagging=lagging)
+    fault = classify(cause, phase, shown=driver.shown, lagging=lagging)
     hint = driver.hint(tried.coordinator, phase, error_text(cause))
     driver.redact(error)  # now that its words were read
     text = error_text(cause)

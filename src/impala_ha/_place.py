@@ -272,7 +272,7 @@ class Place:
         got, fault, phase = outcome.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
-            fault = classify(got.__cause__ or got, phase, password=self.driver.sends_password)
+            fault = classify(got.__cause__ or got, phase, shown=self.driver.shown)
             self.driver.redact(got)
         text = str(got) if fault else ""
         where = outcome.coordinator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from . import _logs
 from ._clock import Clock
-from ._fault_rules import classify
-from ._faults import Fault, Phase
+from ._fault_rules import TURNED_AWAY, classify
+from ._faults import Fault, Phase, Shown
 from ._interrupts import interrupted
 from ._kerberos_errors import AnotherUser
 from ._model import Coordinator
@@ -63,17 +64,69 @@ def binary(
         return opened(limit=limit)
     except _TicketRefused as error:
         refused = error
-    _logs.debug("%s refused a ticket that is not new: once more with a new one", coordinator)
+    _logs.debug("%s refused a ticket: once more, with a new one if it was not new", coordinator)
     try:
         return opened(limit=max(0.001, end - clock.now()))
     except CallFailed as error:
         if error.phase is Phase.TICKET:
             raise refused from refused.__cause__
+        if _hung_up(error) and _answers(options, coordinator, clock, end - clock.now()):
+            why = f"{TURNED_AWAY} ({error})"
+            told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
+            raise CallFailed(Phase.LOGIN, told) from error
         raise
 
 
+def knock(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> None:
+    """
+    See within *limit* seconds whether somebody answers, without saying who comes.
+
+    SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
+
+    Raises:
+        CallFailed: Nobody is there, or nothing was answered; or the connection was closed.
+    """
+    phase = Phase.CONNECT
+    wire = _socket(options, coordinator, clock)
+    try:
+        wire.limit(limit)
+        wire.open()
+        phase = Phase.LOGIN
+        wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
+        wire.read(1)
+    except BaseException as error:
+        if interrupted(error):
+            raise
+        raise CallFailed(phase, error) from error
+    finally:
+        wire.close()
+
+
+_NO_MECHANISM = b"X-NOBODY"
+
+
+def _answers(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> bool:
+    """Does it answer somebody who shows nothing, within *limit* seconds?"""
+    try:
+        knock(options, coordinator, clock, max(0.001, limit))
+    except CallFailed:
+        return False
+    return True
+
+
 class _TicketRefused(CallFailed):
-    """The ticket was refused; it was not new, and the next login has a new one."""
+    """The ticket was refused, in whatever way, and the login is worth another try."""
+
+
+def _hung_up(error: CallFailed) -> bool:
+    """Did the server end the login without a word?  Impala refuses a bad ticket so."""
+    if error.phase is not Phase.LOGIN or _is_late(error.__cause__):
+        return False
+    return classify(error.__cause__ or error, error.phase, shown=Shown.TICKET) is Fault.UNREACHABLE
+
+
+def _is_late(error: BaseException | None) -> bool:
+    return bool(getattr(error, "type", None) == TTransportException.TIMED_OUT)
 
 
 def _opened(
@@ -120,21 +173,16 @@ def _opened(
 
 
 def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:
-    again = sasl is not None and _is_refusal(phase, error) and sasl.renew()
-    return (_TicketRefused if again else CallFailed)(phase, error)
-
-
-def _is_refusal(phase: Phase, error: BaseException) -> bool:
-    """Did the server end the login?  It need not say why: Impala hangs up on a bad ticket."""
-    if phase is not Phase.LOGIN or isinstance(error, AnotherUser):
-        return False
-    if getattr(error, "type", None) == TTransportException.TIMED_OUT:
-        return False
+    failed = CallFailed(phase, error)
+    if sasl is None or phase is not Phase.LOGIN or isinstance(error, AnotherUser):
+        return failed
+    hung_up = _hung_up(failed)
     told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
-    return told_why or classify(error, phase) in _REFUSALS
-
-
-_REFUSALS = frozenset({Fault.UNREACHABLE, Fault.MISNAMED, Fault.DENIED})
+    if hung_up or told_why or classify(error, phase, shown=Shown.TICKET) is Fault.REFUSED:
+        renewed = sasl.renew()
+        if renewed or hung_up:  # it may have been a mishap
+            return _TicketRefused(phase, error)
+    return failed
 
 
 def _socket(options: Options, coordinator: Coordinator, clock: Clock) -> Socket:

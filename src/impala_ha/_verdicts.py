@@ -58,7 +58,7 @@ def phases(fault: Fault) -> list[Phase]:
     """The phases in which *fault* can be met, in their order."""
     if fault is Fault.UNKNOWN:
         return list(Phase)
-    met = {phase for rule in FAULT_RULES if rule.fault is fault for phase in rule.where}
+    met = {phase for rule in FAULT_RULES if fault in rule.faults for phase in rule.where}
     return [phase for phase in Phase if phase in met]
 
 

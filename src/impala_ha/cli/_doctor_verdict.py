@@ -32,6 +32,7 @@ _BARE_SILENCE = re.compile(r"(?:(?:read timeout|timed out|The read operation tim
 _NO_SUCH_CALL = re.compile(r"[Ii]nvalid method name")  # as Beeswax has it
 _OTHER_PORTS = frozenset({21000, 25000})  # of Beeswax and of the web page
 _WHO_ARE_YOU = (401, 403, 407)
+_GSS = "GSS initiate failed"
 
 
 class Failure(NamedTuple):
@@ -107,7 +108,7 @@ def _of_talk(failure: Failure) -> Layer:
 
 def _of_login(failure: Failure) -> Layer:
     kerberos = failure.options.auth_mechanism == "GSSAPI"
-    if failure.fault is Fault.MISNAMED or (kerberos and failure.ended):
+    if kerberos and (failure.ended or _GSS in failure.text):
         return Layer.PRINCIPAL
     return Layer.PROTOCOL if failure.fault is Fault.MISMATCH else Layer.LOGIN
 

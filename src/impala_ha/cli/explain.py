@@ -42,7 +42,7 @@ def explain(faults: tuple[str, ...], as_json: bool) -> None:
 def _lines(fault: Fault, rows: list[Verdict]) -> Iterator[str]:
     """What happens in *fault*; phases in which the same happens share a paragraph."""
     yield f"{fault.name}: the coordinator {fault.label}"
-    known = [rule.name for rule in FAULT_RULES if rule.fault is fault]
+    known = [rule.name for rule in FAULT_RULES if fault in rule.faults]
     yield f"  known by: {', '.join(known) or 'no rule; it is what none of them knows'}"
     if kinds := [kind.value for kind in Kind if fault in doubtful_faults(kind)]:
         yield f"  may have run all the same, once sent: {', '.join(kinds)}"

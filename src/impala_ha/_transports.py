@@ -73,7 +73,7 @@ def binary(
         if _hung_up(error) and _answers(options, coordinator, clock, end - clock.now()):
             why = f"{TURNED_AWAY} ({error})"
             told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
-            raise CallFailed(Phase.LOGIN, told) from error
+            raise CallFailed(Phase.LOGIN, told) from told
         raise
 
 

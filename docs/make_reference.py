@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import Field, fields
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from impala_ha._faults import FaultRule, Phase, Shown
 from impala_ha._impala_rules import IMPALA_RULES
 from impala_ha._options import Options
 from impala_ha._statement import Kind
+from impala_ha._verdicts import logins
 from impala_ha.cli._commands import COMMANDS
 from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
@@ -118,7 +120,21 @@ def operations(text: str) -> str:
     """*text* with the facts of each fault brought up to date."""
     for fault in Fault:
         text = _between(text, f"facts: {fault.name}", facts(fault))
-    return text
+    return _between(text, "logins", login_table())
+
+
+def login_table() -> str:
+    """What each end of a login means, by what was shown."""
+    rows = [
+        f"| it ended with | {' | '.join(shown.value for shown in Shown)} |\n|---|---|---|---|\n"
+    ]
+    for end, about in groupby(logins(), key=lambda row: row.end):
+        means = {row.shown: f"[{row.fault.name}](#{row.fault.name.lower()})" for row in about}
+        rows.append(f"| {end} | {' | '.join(means.get(shown, '') for shown in Shown)} |\n")
+    rows.append("\n| fault | whose | at the end |\n|---|---|---|\n")
+    for fault, row in {row.fault: row for row in logins()}.items():
+        rows.append(f"| {fault.name} | {row.whose} | {row.told} |\n")
+    return "".join(rows)
 
 
 def facts(fault: Fault) -> str:

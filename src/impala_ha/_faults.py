@@ -131,8 +131,9 @@ class LoginEnd(enum.Enum):
     """
     How a login failed: the table of logins, for the binary protocol and HTTP.
 
-    A ticket is good for one login, so that another coordinator may be shown another one; a
-    password that was refused is shown to nobody else, for directories lock accounts.
+    A ticket is good for one login, so another coordinator may be shown another one; a password
+    that was refused is shown to nobody else, for directories lock accounts.  Impala refuses both
+    with an end of file.
 
     Attributes:
         label: In words.
@@ -143,36 +144,36 @@ class LoginEnd(enum.Enum):
 
     SILENCE = ("no answer in time", Fault.UNREACHABLE, Fault.UNREACHABLE, Fault.UNREACHABLE)
     BROKE = (
-        "a reset, or over HTTP an end of file",
+        "a reset, or an end of file over HTTP",
         Fault.UNREACHABLE,
         Fault.UNREACHABLE,
         Fault.UNREACHABLE,
     )
     HUNG_UP = (
-        "an end of file, with which Impala refuses a password",
+        "an end of file in the binary protocol",
         Fault.UNREACHABLE,
         Fault.UNREACHABLE,
         Fault.DENIED,
     )
     TURNED_AWAY = (
-        "an end of file or a reset, twice, by who answers those who show no ticket",
+        "hung up twice, and it answers who shows nothing",
         None,
         Fault.REFUSED,
         None,
     )
     REFUSED = (
-        "a refusal in words: BAD or ERROR of SASL, 401 or 403 of HTTP",
+        "BAD or ERROR of SASL, 401 or 403 of HTTP",
         Fault.REFUSED,
         Fault.REFUSED,
         Fault.DENIED,
     )
     CERTIFICATE = (
-        "an alert of TLS: the certificate of the client is not accepted",
+        "an alert of TLS about the client's certificate",
         Fault.REFUSED,
         Fault.REFUSED,
         Fault.REFUSED,
     )
-    PROXY = ("407 of HTTP: the proxy wants a login", Fault.DENIED, Fault.DENIED, Fault.DENIED)
+    PROXY = ("407 of HTTP, from a proxy", Fault.DENIED, Fault.DENIED, Fault.DENIED)
     LATER = ("429, or 503 with Retry-After, of HTTP", Fault.BUSY, Fault.BUSY, Fault.BUSY)
     BROKEN_GATEWAY = (
         "408 or 5xx of HTTP",
@@ -181,13 +182,13 @@ class LoginEnd(enum.Enum):
         Fault.UNREACHABLE,
     )
     STRANGE = (
-        "an answer that is none: another protocol, another HTTP status, a page",
+        "another status of HTTP, or another protocol",
         Fault.MISMATCH,
         Fault.MISMATCH,
         Fault.MISMATCH,
     )
-    UNPROVEN = ("without a proof of who the server is", None, Fault.UNTRUSTED, None)
-    ANOTHER_USER = ("as another user than before", None, Fault.DENIED, None)
+    UNPROVEN = ("no proof of who the server is", None, Fault.UNTRUSTED, None)
+    ANOTHER_USER = ("success, as another user than before", None, Fault.DENIED, None)
 
     def __init__(
         self, label: str, nothing: Fault | None, ticket: Fault | None, secret: Fault | None

@@ -77,11 +77,14 @@ def binary(
         raise
 
 
-def knock(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> None:
+def knock(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> bytes:
     """
     See within *limit* seconds whether somebody answers, without saying who comes.
 
     SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
+
+    Returns:
+        The first byte of the answer: the status, where it is one of SASL.
 
     Raises:
         CallFailed: Nobody is there, or nothing was answered; or the connection was closed.
@@ -93,7 +96,7 @@ def knock(options: Options, coordinator: Coordinator, clock: Clock, limit: float
         wire.open()
         phase = Phase.LOGIN
         wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
-        wire.read(1)
+        return wire.read(1)
     except BaseException as error:
         if interrupted(error):
             raise
@@ -103,15 +106,15 @@ def knock(options: Options, coordinator: Coordinator, clock: Clock, limit: float
 
 
 _NO_MECHANISM = b"X-NOBODY"
+_NO = (b"\3", b"\4")  # BAD and ERROR
 
 
 def _answers(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> bool:
-    """Does it answer somebody who shows nothing, within *limit* seconds?"""
+    """Does it answer somebody who shows nothing, by SASL and within *limit* seconds?"""
     try:
-        knock(options, coordinator, clock, max(0.001, limit))
+        return knock(options, coordinator, clock, max(0.001, limit)) in _NO
     except CallFailed:
         return False
-    return True
 
 
 class _TicketRefused(CallFailed):

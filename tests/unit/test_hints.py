@@ -226,6 +226,20 @@ CASES = [
         "a connection does not change its user",
     ),
     (HTTP | GSSAPI, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "did not take the ticket"),
+    (
+        HTTP | GSSAPI,
+        "a",
+        Phase.OPEN,
+        "HTTP code 401: Unauthorized (asks for Basic, Negotiate) from http://a:28000",
+        "did not take the ticket",
+    ),
+    (
+        HTTP | GSSAPI,
+        "a",
+        Phase.OPEN,
+        "HTTP code 401: Unauthorized (asks for Basic) from http://a:28000",
+        "auth_mechanism='LDAP' for Basic",
+    ),
     (HTTP, "a", Phase.OPEN, "HTTP code 302: Found (leads to https://b/login)", "leads to a page"),
     (HTTP, "a", Phase.OPEN, "HTTP code 404: Not Found from https://a:8443/x", "check http_path"),
     (

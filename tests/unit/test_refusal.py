@@ -71,3 +71,20 @@ def test_it_knows_whether_the_connection_goes_on_and_whether_that_may_be_over_so
 )
 def test_retry_after_is_seconds_or_a_date(text, seconds):
     assert seconds == seconds_until(text, now=60.0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ([("WWW-Authenticate", "Negotiate")], "asks for Negotiate"),
+        ([("www-authenticate", 'Basic realm="a, Negotiate"')], "(asks for Basic) from"),
+        ([("WWW-Authenticate", "Negotiate YIIs3cret=="), ("WWW-Authenticate", "Basic")], "Basic"),
+        ([("WWW-Authenticate", 'Negotiate, Basic realm="x"')], "asks for Negotiate, Basic"),
+        ([("WWW-Authenticate", "s3cret")], "as it says"),
+    ],
+)
+def test_what_a_server_asks_for_is_told_without_its_token(headers, told):
+    error = Refused(401, "as it says", b"", told_headers(headers), "http://a")
+
+    assert told in str(error)
+    assert "s3cret" not in str(error) + str(error.http_headers)

@@ -70,51 +70,35 @@ def binary(
     except CallFailed as error:
         if error.phase is Phase.TICKET:
             raise refused from refused.__cause__
-        if _hung_up(error) and _answers(options, coordinator, clock, end - clock.now()):
+        if _hung_up(error) and _knows_sasl(options, coordinator, clock, end - clock.now()):
             why = f"{TURNED_AWAY} ({error})"
             told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
             raise CallFailed(Phase.LOGIN, told) from told
         raise
 
 
-def knock(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> bytes:
+def _knows_sasl(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> bool:
     """
-    See within *limit* seconds whether somebody answers, without saying who comes.
+    Does it answer somebody who shows nothing, within *limit* seconds?
 
-    SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
-
-    Returns:
-        The first byte of the answer: the status, where it is one of SASL.
-
-    Raises:
-        CallFailed: Nobody is there, or nothing was answered; or the connection was closed.
+    It is asked for a mechanism that no server has; each of Impala, Hive and Spark says so.
     """
-    phase = Phase.CONNECT
     wire = _socket(options, coordinator, clock)
     try:
-        wire.limit(limit)
+        wire.limit(max(0.001, limit))
         wire.open()
-        phase = Phase.LOGIN
         wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
-        return wire.read(1)
-    except BaseException as error:
+        return wire.read(1) in _NO
+    except (TTransportException, OSError) as error:
         if interrupted(error):
             raise
-        raise CallFailed(phase, error) from error
+        return False
     finally:
         wire.close()
 
 
 _NO_MECHANISM = b"X-NOBODY"
 _NO = (b"\3", b"\4")  # BAD and ERROR
-
-
-def _answers(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> bool:
-    """Does it answer somebody who shows nothing, by SASL and within *limit* seconds?"""
-    try:
-        return knock(options, coordinator, clock, max(0.001, limit)) in _NO
-    except CallFailed:
-        return False
 
 
 class _TicketRefused(CallFailed):

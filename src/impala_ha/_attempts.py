@@ -65,6 +65,8 @@ class Call:
         return self.repeatable or attempt.ended or not attempt.may_have_run
 
 
+_NOT_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
+_NO_ACCIDENT = 2  # coordinators that refuse the same
 _ADMISSION = frozenset({Fault.BUSY, Fault.NOT_REGISTERED})
 _PLANNING = frozenset({Fault.CATALOG})
 _REFUSED = frozenset({Fault.DRAINING, Fault.SESSION_GONE, Fault.NOT_READY})
@@ -124,8 +126,25 @@ class Trail:
 
     @property
     def lasting(self) -> set[Coordinator]:
-        """Who would say the same again."""
-        return {each.coordinator for each in self.last if each.fault and each.fault.lasting}
+        """Who would say the same again, or need not be waited for since two others refuse us."""
+        final = _NOT_THERE if self.refused else frozenset()
+        return {
+            each.coordinator
+            for each in self.last
+            if each.fault and (each.fault.lasting or each.fault in final)
+        }
+
+    @property
+    def refused(self) -> bool:
+        """
+        Is it the caller that is refused, and not one coordinator's key that is wrong?
+
+        All refuse, or two of them do and the others are away, for weeks perhaps.
+        """
+        faults = [each.fault for each in self.last]
+        refusals = faults.count(Fault.REFUSED)
+        alike = len(faults) == refusals or refusals >= _NO_ACCIDENT
+        return alike and {Fault.REFUSED, *_NOT_THERE}.issuperset(faults)
 
     @property
     def last(self) -> list[Attempt]:
@@ -169,9 +188,12 @@ _ADVICE_DENIED = (
 
 
 _ADVICE_REFUSED = (
-    "Each coordinator that was asked refused the login: check ticket, names and mechanism "
+    "Each coordinator that answered refused the login: check ticket, names and mechanism "
     "(`{doctor}` with the same options examines each)."
 )
+
+
+_NOBODY_LEFT = frozenset({errors.CoordinatorLost, errors.NoCoordinatorLeft})
 
 
 def told_as(  # noqa: PLR0911 - one line a decision
@@ -211,8 +233,10 @@ def final_error(call: Call, trail: Trail) -> Exception:
     last = trail.attempts[-1]
     earlier = any(attempt.may_have_run for attempt in trail.attempts[:-1])
     kind, advice = told_as(call, last, earlier=earlier)
-    if advice is _ADVICE_REFUSED and {each.fault for each in trail.last} != {Fault.REFUSED}:
+    if advice is _ADVICE_REFUSED or (kind in _NOBODY_LEFT and trail.refused):
         kind, advice = errors.NoCoordinatorLeft, _ADVICE_NOBODY
+        if trail.refused:
+            kind, advice = errors.AuthenticationFailed, _ADVICE_REFUSED
     if kind is None:
         return cast("Exception", last.error)
     return errors.tell(kind, _told(call, trail, advice), last.error, trail.attempts)

@@ -244,18 +244,7 @@ class ImpylaDriver:
     def other_protocol(
         self, coordinator: Coordinator, phase: Phase, text: str, limit: float
     ) -> str:
-        """
-        What it speaks instead, where opening failed in *phase* with *text*.
-
-        Args:
-            coordinator: Which.
-            phase: How far opening it had come.
-            text: What was said.
-            limit: Seconds for finding out.
-
-        Returns:
-            What to change; empty if nobody can tell.
-        """
+        """What to change, where it speaks something else than it was asked for, see `Driver`."""
         options = self._options
         begun = phase in (Phase.LOGIN, Phase.OPEN) or (phase is Phase.CONNECT and options.use_ssl)
         if not begun or not _HUNG_UP.search(text):

@@ -149,6 +149,25 @@ def test_what_all_of_them_say_is_told_at_once_and_for_each(kind):
     assert [State.HEALTHY] * 2 == states(cluster)
 
 
+@pytest.mark.parametrize("http", [False, True])
+def test_one_coordinator_with_another_key_costs_nobody_a_connection(realm, genuine, http):
+    """A real one: every second connect used to fail over HTTP."""
+    keys = {"keytab": realm.server_keytab, "krb5_config": realm.config}
+    with LocalCluster(1, auth="GSSAPI", http=True, principals="impala/coord2.test", **keys) as one:
+        both = [(one[0], "coord1.test"), (genuine[1], "coord2.test")]
+        bad, good = (
+            Coordinator(each.host, each.http_port if http else each.port, krb_host=name)
+            for each, name in both
+        )
+        cluster = Cluster([bad, good])
+        words = {"auth_mechanism": "GSSAPI", "use_http_transport": http, "deadline": LONG}
+        for _ in range(4):
+            with impala_ha.connect(cluster, **words) as connection:
+                assert good == connection.coordinator
+
+    assert [State.HEALTHY] * 2 == states(cluster)
+
+
 def test_where_one_refuses_and_another_is_not_trusted_nobody_is_left():
     first, second = KINDS["BAD"][0], KINDS["an empty token"][0]
     for one, other in ((first, second), (second, first)):

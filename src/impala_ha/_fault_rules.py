@@ -37,8 +37,20 @@ TURNED_AWAY = "the server hangs up on this ticket, and answers those who show no
 
 #: What HTTP says in place of an answer.
 _HTTP = (
+    FaultRule("HTTP 401", (HttpError,), _EVERYWHERE, r"HTTP code 401\b" + _MORE, LoginEnd.REFUSED),
     FaultRule(
-        "HTTP 401", (HttpError,), _EVERYWHERE, r"HTTP code 40[13]\b" + _MORE, LoginEnd.REFUSED
+        "HTTP 403",
+        (HttpError,),
+        _OPENING | {Phase.PING},
+        r"HTTP code 403\b" + _MORE,
+        LoginEnd.REFUSED,
+    ),
+    FaultRule(  # by a gateway that reads it, perhaps
+        "HTTP 403 to a statement",
+        (HttpError,),
+        _EVERYWHERE,
+        r"HTTP code 403\b" + _MORE,
+        Fault.DENIED,
     ),
     FaultRule("HTTP 407", (HttpError,), _EVERYWHERE, r"HTTP code 407\b" + _MORE, LoginEnd.PROXY),
     FaultRule("HTTP 413", (HttpError,), FIRST, r"HTTP code 413\b" + _MORE, Fault.QUERY),

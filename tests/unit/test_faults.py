@@ -339,7 +339,8 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] se
 #: What happens on the way: exception, how far the call had come, what it means.
 HAPPENED = [
     (http(401), Phase.OPEN, Fault.REFUSED),
-    (http(403), Phase.SENT, Fault.REFUSED),
+    (http(403), Phase.OPEN, Fault.REFUSED),
+    (http(403), Phase.SENT, Fault.DENIED),
     (http(429), Phase.SENT, Fault.BUSY),
     (http(502), Phase.OPEN, Fault.UNREACHABLE),
     (http(407), Phase.CONNECT, Fault.DENIED),

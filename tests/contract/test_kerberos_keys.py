@@ -138,4 +138,4 @@ def test_a_refusal_is_told_as_it_was_where_no_new_ticket_is_to_be_had(realm, con
         connect(**key)
     realm.start_kdc()
 
-    connect(**key).close()
+    connect(**key, deadline=30).close()

@@ -148,6 +148,10 @@ _ADVICE_NOBODY = (
     "Check that the coordinators run and can be reached (name, port, TLS, authentication): "
     "`{doctor}` with the same options examines each."
 )
+_ADVICE_KDC = (
+    "The coordinators are not at fault: look at the KDC (`kinit`, and `kvno` with the names above, "
+    "ask it without this library; `{doctor}` with the same options examines all)."
+)
 _ADVICE_UNKNOWN = (
     "The statement was not run again. It may have run, or may still run: look at what it should "
     "have written, or at the coordinator's list of queries, before you repeat it. If repeating it "
@@ -187,6 +191,8 @@ def told_as(  # noqa: PLR0911 - one line a decision
         return None, ""
     if call.finished:
         return errors.ResultLost, _ADVICE_RESULT
+    if fault is Fault.NO_KDC:
+        return errors.NoCoordinatorLeft, _ADVICE_KDC
     if fault is not None and fault.lasting:
         return errors.NoCoordinatorLeft, _ADVICE_NOBODY
     if fault in SAID and own:
@@ -211,7 +217,8 @@ def deadline_error(call: Call, trail: Trail) -> Exception:
         return final_error(call, trail)
     if last.fault in SAID and isinstance(last.error, errors.Error):
         return cast("Exception", last.error)
-    text = _told(call, trail, _ADVICE_NOBODY, ended=f", at its deadline of {trail.limit:g} s")
+    advice = _ADVICE_KDC if last.fault is Fault.NO_KDC else _ADVICE_NOBODY
+    text = _told(call, trail, advice, ended=f", at its deadline of {trail.limit:g} s")
     return errors.tell(errors.NoCoordinatorLeft, text, last.error, trail.attempts)
 
 

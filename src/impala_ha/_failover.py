@@ -25,7 +25,7 @@ from ._attempts import (
 )
 from ._driver import Driver
 from ._fault_rules import classify, error_text
-from ._faults import Fault, Phase
+from ._faults import AFTER, Fault, Phase
 from ._interrupts import from_handler
 from ._link import Link
 from ._model import Attempt, Coordinator
@@ -380,12 +380,13 @@ def _is_not_ours(error: Exception) -> bool:
 def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) -> Attempt:
     """*tried* with what *error* means; a call that got no clean answer knows its phase best."""
     cause: BaseException = error
+    phase = begun = tried.phase or Phase.OPEN
     if isinstance(error, CallFailed):
-        tried, cause = replace(tried, phase=error.phase), error.__cause__ or error
-    phase = tried.phase or Phase.OPEN
+        phase, cause = error.phase, error.__cause__ or error
     fault = classify(cause, phase, password=driver.sends_password, lagging=lagging)
     hint = driver.hint(tried.coordinator, phase, error_text(cause))
     driver.redact(error)  # now that its words were read
     text = error_text(cause)
     later = getattr(cause, "retry_after", 0.0)
+    tried = replace(tried, phase=begun if phase is Phase.TICKET and begun in AFTER else phase)
     return replace(tried, fault=fault, error=cause, text=text, hint=hint, retry_after=later)

@@ -19,7 +19,7 @@ from thrift.transport.TTransport import TTransportException
 
 from ._faults import FIRST, SENT, Fault, FaultRule, Phase
 from ._impala_rules import ID, IMPALA_RULES
-from ._kerberos_errors import AnotherUser, GSSError
+from ._kerberos_errors import NO_KDC, AnotherUser, GSSError
 
 _EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
 _UNSENT = _EVERYWHERE - SENT
@@ -84,6 +84,7 @@ _OPEN = (
         r"no ticket for \S+ in the credential cache, and none to ask the KDC with" + _MORE,
         Fault.NO_TICKET,
     ),
+    FaultRule("no KDC", _ANY, _TICKET, rf"{_MORE}\((?:{'|'.join(NO_KDC)})\){_MORE}", Fault.NO_KDC),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
     FaultRule(
         "ticket refused", _ANY, _LOGIN, _MORE + r"GSS initiate failed" + _MORE, Fault.MISNAMED

@@ -128,7 +128,7 @@ HINTS: tuple[Hint, ...] = (
         "as a rule): check NTP",
     ),
     Hint(
-        r"KDC_UNREACH|REALM_UNKNOWN",
+        r"KDC_UNREACH|REALM_UNKNOWN|CANT_RESOLVE|SVC_UNAVAILABLE|ERR_GENERIC|ERR_MSG_TYPE|ASN1",
         _ticket,
         "check the KDC that krb5.conf (KRB5_CONFIG) names for the realm: TCP and UDP port 88",
     ),

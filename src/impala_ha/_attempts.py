@@ -8,10 +8,11 @@ last try came, what was said; and then what to do.  Each attempt is in `errors.T
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from . import errors
+from ._fault_rules import is_late
 from ._faults import AFTER, SAID, Fault, Phase
 from ._model import Attempt, Coordinator
 from ._statement import Kind
@@ -65,6 +66,37 @@ class Call:
         return self.repeatable or attempt.ended or not attempt.may_have_run
 
 
+_DEPENDING = frozenset({Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH})
+_SILENT = 1.0  # seconds; less is no silence, but impatience
+
+
+def may_be_options(attempt: Attempt, *, proven: bool, opened: bool = False) -> bool:
+    """
+    May the failure of *attempt* be due to the options of its connection?
+
+    A wrong certificate, or a login that ends without a word, may be; a refused port, or what a
+    coordinator says of itself, may not.  One that says nothing for a while to options that it took
+    before is silent for all.
+
+    Args:
+        attempt: With its error.
+        proven: Whether the coordinator was opened with the same options before.
+        opened: Whether there was a link.
+    """
+    error, phase, fault = attempt.error, attempt.phase, attempt.fault
+    if fault in _DEPENDING:
+        return True
+    if fault not in (Fault.LOST, Fault.UNREACHABLE):
+        return False
+    late = is_late(error)
+    if fault is Fault.LOST:
+        return late  # after `timeout` seconds
+    reached = phase is not Phase.CONNECT or getattr(error, "reached", False)
+    if late and attempt.elapsed >= _SILENT:
+        return reached and not proven
+    return late or (reached and not opened)
+
+
 _ADMISSION = frozenset({Fault.BUSY, Fault.NOT_REGISTERED})
 _PLANNING = frozenset({Fault.CATALOG})
 _REFUSED = frozenset({Fault.DRAINING, Fault.SESSION_GONE, Fault.NOT_READY})
@@ -107,6 +139,7 @@ class Trail:
         waiting: Whether nobody is left who has not been asked.
         error: What is raised if the last attempt is the last; None before the first failure.
         stopped: Whether another thread closed what this is about.
+        form: The options of the connection, see `Options.form`.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
@@ -116,6 +149,16 @@ class Trail:
     waiting: bool = False
     error: Exception | None = None
     stopped: bool = False
+    form: str = ""
+
+    def attempt(
+        self, call: Call, where: Coordinator, start: float, now: float, phase: Phase | None = None
+    ) -> Attempt:
+        """The next one, of *call*, which ended just now."""
+        number, since = len(self.attempts) + 1, start - self.start
+        took = now - start
+        attempt = Attempt(call.operation, number, where, took, phase=phase, since=since)
+        return replace(attempt, form=self.form)
 
     @property
     def tried(self) -> list[Coordinator]:

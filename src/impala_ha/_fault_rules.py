@@ -193,6 +193,16 @@ def error_text(error: BaseException) -> str:
     return text if inner is None or str(inner) in text else f"{text}: {inner}"
 
 
+def is_late(error: BaseException | None) -> bool:
+    """Is it a time limit of ours that ended what *error* is about, and nothing that was found?"""
+    inner = getattr(error, "inner", None)
+    if isinstance(inner, TimeoutError) or isinstance(error, TimeoutError):
+        return True
+    kind = getattr(error, "type", None)
+    # Two probes without an answer are no impatience; see `Socket.read`.
+    return kind == TTransportException.TIMED_OUT and "probes" not in str(error)
+
+
 def _without_prefixes(text: str) -> tuple[str, int]:
     """*text* without the ``Query <id> failed:`` lines, and how many there were."""
     found = re.match(rf"(?:Query {ID} failed:\n)*", text)

@@ -502,7 +502,7 @@ def test_a_crowd_that_fails_over_at_once_does_not_open_twice(until):
 
     driver.open = slow
     may_hedge = cluster.may_hedge
-    cluster.may_hedge = lambda first: (asked.append(threading.get_ident()), may_hedge(first))[1]
+    cluster.may_hedge = lambda *first: (asked.append(threading.get_ident()), may_hedge(*first))[1]
     threads = [
         threading.Thread(target=place.run, args=(Call("connect", proof=True), lambda _: None))
         for place in places

@@ -67,7 +67,7 @@ class Call:
 
 
 _DEPENDING = frozenset({Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH})
-_SILENT = 1.0  # seconds; less is no silence, but impatience
+_SILENT, _OVERTAKEN = 1.0, 0.05  # seconds; less is no silence, but impatience
 
 
 def may_be_options(attempt: Attempt, *, proven: bool, opened: bool = False) -> bool:
@@ -76,7 +76,7 @@ def may_be_options(attempt: Attempt, *, proven: bool, opened: bool = False) -> b
 
     A wrong certificate, or a login that ends without a word, may be; a refused port, or what a
     coordinator says of itself, may not.  One that says nothing for a while to options that it took
-    before is silent for all.
+    before, or that another one takes meanwhile, is silent for all.
 
     Args:
         attempt: With its error.
@@ -91,6 +91,8 @@ def may_be_options(attempt: Attempt, *, proven: bool, opened: bool = False) -> b
     late = is_late(error)
     if fault is Fault.LOST:
         return late  # after `timeout` seconds
+    if getattr(error, "overtaken", False):
+        return attempt.elapsed < _OVERTAKEN
     reached = phase is not Phase.CONNECT or getattr(error, "reached", False)
     if late and attempt.elapsed >= _SILENT:
         return reached and not proven

@@ -150,6 +150,7 @@ class Hedge:
             TTransportException.TIMED_OUT,
             f"no answer within {after:g} s, and {winner} answered meanwhile",
         )
+        slow.overtaken = True  # by one that was asked with the same options
         return [Outcome(first, CallFailed(Phase.OPEN, slow)), *ended]
 
     def _start(self, coordinator: Coordinator) -> threading.Thread | RuntimeError:

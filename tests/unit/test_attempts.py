@@ -255,6 +255,8 @@ LATE = TTransportException(TTransportException.TIMED_OUT, "read timeout", Timeou
 PROBED = TTransportException(
     TTransportException.TIMED_OUT, "read timeout: no answer for 30 s, nor to 2 probes: EOF"
 )
+OVERTAKEN = TTransportException(TTransportException.TIMED_OUT, "no answer within 0.25 s")
+OVERTAKEN.overtaken = True
 HANDSHAKE = TTransportException(TTransportException.NOT_OPEN, "Could not connect", OSError("EOF"))
 HANDSHAKE.reached = True
 NO_ANSWER = TTransportException(TTransportException.NOT_OPEN, "late", TimeoutError("timed out"))
@@ -271,6 +273,8 @@ NO_ANSWER = TTransportException(TTransportException.NOT_OPEN, "late", TimeoutErr
         (Fault.UNREACHABLE, Phase.OPEN, EOF, 0.1, True),
         (Fault.UNREACHABLE, Phase.OPEN, LATE, 0.3, True),
         (Fault.UNREACHABLE, Phase.OPEN, LATE, 10.0, True),
+        (Fault.UNREACHABLE, Phase.OPEN, OVERTAKEN, 0.25, False),
+        (Fault.UNREACHABLE, Phase.OPEN, OVERTAKEN, 0.01, True),
         (Fault.LOST, Phase.SENT, EOF, 0.1, False),
         (Fault.LOST, Phase.RUNNING, LATE, 30.0, True),
         (Fault.LOST, Phase.RUNNING, PROBED, 30.0, False),

@@ -254,10 +254,13 @@ class Place:
         alone = len(self.cluster.coordinators) == 1
         if self._hedge_after and not alone and self.cluster.trusts(self.driver.credentials):
             self.cluster.opening()
+            asked = [*tried, where]
 
             def second() -> Coordinator | None:
-                may = self.cluster.may_hedge(where, self.form)
-                return self._pick([*tried, where]) if may else None
+                if not self.cluster.may_hedge(where, self.form):
+                    return None
+                asked.append(self._pick(asked))
+                return asked[-1]
 
             outcomes = Hedge(open_link, self._late).run(where, self._hedge_after, second)
             if outcomes:

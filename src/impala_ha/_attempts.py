@@ -8,10 +8,11 @@ last try came, what was said; and then what to do.  Each attempt is in `errors.T
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from . import errors
+from ._fault_rules import is_late
 from ._faults import AFTER, SAID, Fault, Phase
 from ._model import Attempt, Coordinator
 from ._statement import Kind
@@ -67,6 +68,39 @@ class Call:
 
 _NOT_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
 _NO_ACCIDENT = 2  # coordinators that refuse the same
+_DEPENDING = frozenset({Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH})
+_SILENT, _OVERTAKEN = 1.0, 0.05  # seconds; less is no silence, but impatience
+
+
+def may_be_options(attempt: Attempt, *, proven: bool, opened: bool = False) -> bool:
+    """
+    May the failure of *attempt* be due to the options of its connection?
+
+    A wrong certificate, or a login that ends without a word, may be; a refused port, or what a
+    coordinator says of itself, may not.  One that says nothing for a while to options that it took
+    before, or that another one takes meanwhile, is silent for all.
+
+    Args:
+        attempt: With its error.
+        proven: Whether the coordinator was opened with the same options before.
+        opened: Whether there was a link.
+    """
+    error, phase, fault = attempt.error, attempt.phase, attempt.fault
+    if fault in _DEPENDING:
+        return True
+    if fault not in (Fault.LOST, Fault.UNREACHABLE):
+        return False
+    late = is_late(error)
+    if fault is Fault.LOST:
+        return late  # after `timeout` seconds
+    if getattr(error, "overtaken", False):
+        return attempt.elapsed < _OVERTAKEN
+    reached = phase is not Phase.CONNECT or getattr(error, "reached", False)
+    if late and attempt.elapsed >= _SILENT:
+        return reached and not proven
+    return late or (reached and not opened)
+
+
 _ADMISSION = frozenset({Fault.BUSY, Fault.NOT_REGISTERED})
 _PLANNING = frozenset({Fault.CATALOG})
 _REFUSED = frozenset({Fault.DRAINING, Fault.SESSION_GONE, Fault.NOT_READY})
@@ -109,6 +143,7 @@ class Trail:
         waiting: Whether nobody is left who has not been asked.
         error: What is raised if the last attempt is the last; None before the first failure.
         stopped: Whether another thread closed what this is about.
+        form: The options of the connection, see `Options.form`.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
@@ -118,6 +153,16 @@ class Trail:
     waiting: bool = False
     error: Exception | None = None
     stopped: bool = False
+    form: str = ""
+
+    def attempt(
+        self, call: Call, where: Coordinator, start: float, now: float, phase: Phase | None = None
+    ) -> Attempt:
+        """The next one, of *call*, which ended just now."""
+        number, since = len(self.attempts) + 1, start - self.start
+        took = now - start
+        attempt = Attempt(call.operation, number, where, took, phase=phase, since=since)
+        return replace(attempt, form=self.form)
 
     @property
     def tried(self) -> list[Coordinator]:
@@ -171,6 +216,10 @@ _ADVICE_NOBODY = (
     "Check that the coordinators run and can be reached (name, port, TLS, authentication): "
     "`{doctor}` with the same options examines each."
 )
+_ADVICE_KDC = (
+    "The coordinators are not at fault: look at the KDC (`kinit`, and `kvno` with the names above, "
+    "ask it without this library; `{doctor}` with the same options examines all)."
+)
 _ADVICE_UNKNOWN = (
     "The statement was not run again. It may have run, or may still run: look at what it should "
     "have written, or at the coordinator's list of queries, before you repeat it. If repeating it "
@@ -221,6 +270,8 @@ def told_as(  # noqa: PLR0911 - one line a decision
         return errors.ResultLost, _ADVICE_RESULT
     if fault is Fault.REFUSED:
         return errors.AuthenticationFailed, _ADVICE_REFUSED
+    if fault is Fault.NO_KDC:
+        return errors.NoCoordinatorLeft, _ADVICE_KDC
     if fault is not None and fault.lasting:
         return errors.NoCoordinatorLeft, _ADVICE_NOBODY
     if fault in SAID and own:
@@ -249,7 +300,8 @@ def deadline_error(call: Call, trail: Trail) -> Exception:
         return final_error(call, trail)
     if last.fault in SAID and isinstance(last.error, errors.Error):
         return cast("Exception", last.error)
-    text = _told(call, trail, _ADVICE_NOBODY, ended=f", at its deadline of {trail.limit:g} s")
+    advice = _ADVICE_KDC if last.fault is Fault.NO_KDC else _ADVICE_NOBODY
+    text = _told(call, trail, advice, ended=f", at its deadline of {trail.limit:g} s")
     return errors.tell(errors.NoCoordinatorLeft, text, last.error, trail.attempts)
 
 

@@ -53,6 +53,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
             sync_ddl=options.sync_ddl,
             statement_tag=options.statement_tag,
             zone=options.zone,
+            form=options.form,
         )
         self._failover.run(Call("connect", proof=True), lambda _: None)
 

@@ -22,10 +22,11 @@ from ._attempts import (
     doctor,
     final_error,
     interrupted_error,
+    may_be_options,
 )
 from ._driver import Driver
 from ._fault_rules import classify, error_text
-from ._faults import Fault, Phase
+from ._faults import AFTER, Fault, Phase
 from ._interrupts import from_handler
 from ._link import Link
 from ._model import Attempt, Coordinator
@@ -95,6 +96,7 @@ class Failover(Place):
         self.check_usable()
         trail = Trail() if trail is None else trail
         trail.start, trail.limit = self.cluster.clock.now(), self.retry.deadline
+        trail.form = self.form
 
         def attempt() -> Got:
             return self._try(call, work, (home() or self.link, first), trail)
@@ -102,7 +104,7 @@ class Failover(Place):
         try:
             return self._repeated(attempt, call, trail, home)
         except Spent:
-            _learn(self.cluster.failures(), call, trail)
+            _learn(self.cluster.failures(self.form), call, trail)
             ended = deadline_error(call, trail)
             raise ended from trail.attempts[-1].error
         except Exception as error:
@@ -117,7 +119,7 @@ class Failover(Place):
         finally:
             if id(trail) in self._turns:
                 self._turns.discard(id(trail))
-                self.cluster.ended(id(trail))
+                self.cluster.ended(id(trail), self.form)
 
     def _repeated(
         self,
@@ -162,7 +164,7 @@ class Failover(Place):
             rounds, stay_away = len(trail.attempts), trail.attempts[-1].retry_after
         elif link is not None:
             rounds = trail.tried.count(link.coordinator)
-        elif not self.cluster.is_healthy():
+        elif not self.cluster.is_healthy(self.form):
             return 0.0  # `_turn` waits, with those who want the same
         return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
 
@@ -170,16 +172,15 @@ class Failover(Place):
         """Whose turn it is; waits while no coordinator is healthy and another call tries them."""
         cluster, clock = self.cluster, self.cluster.clock
         pause = partial(self.retry.wait, rng=cluster.rng)
+        about = {"zone": self._zone, "form": self.form}
         self._turns.add(id(trail))
         while True:
-            turn = cluster.turn(
-                id(trail), trail.asked, pause, zone=self._zone, lasting=trail.lasting
-            )
+            turn = cluster.turn(id(trail), trail.asked, pause, lasting=trail.lasting, **about)
             if isinstance(turn, Coordinator):
                 return turn
             trail.deadline = min(trail.deadline, clock.now() + self.retry.deadline)
             left = trail.deadline - clock.now()
-            _check_wait(turn, left, cluster.failures(), (call, trail))
+            _check_wait(turn, left, cluster.failures(self.form), (call, trail))
             _sleep(min(turn.seconds, left, _LOOK), self, trail)
 
     def _try(
@@ -210,17 +211,15 @@ class Failover(Place):
             raise trail.error from trail.error.__cause__
         except BaseException:
             if leased:
-                self.cluster.release(where)
+                self.cluster.release(where, self.form)
             if link is not None and link.broken:
                 self.leave(link)
             raise
-        took = self.cluster.clock.now() - start
-        since = start - trail.start
-        attempt = Attempt(call.operation, len(trail.attempts) + 1, where, took, since=since)
-        trail.attempts.append(attempt)
+        now = self.cluster.clock.now()
+        trail.attempts.append(trail.attempt(call, where, start, now))
         if call.proof:
-            self.cluster.report(attempt)
-        _tell_end(trail, self.cluster.clock.now())
+            self.cluster.report(trail.attempts[-1])
+        _tell_end(trail, now)
         return got
 
     def _find(
@@ -247,15 +246,17 @@ class Failover(Place):
         where, link, start = at
         now = self.cluster.clock.now()
         phase = link.phase if link else Phase.OPEN
-        number, since = len(trail.attempts) + 1, start - trail.start
-        tried = Attempt(call.operation, number, where, now - start, phase=phase, since=since)
+        tried = trail.attempt(call, where, start, now, phase)
         attempt = _judged(
             tried, error, self.driver, lagging=self.changes.explain(where, str(error))
         )
         if attempt.fault is Fault.UNRESOLVED and self.cluster.was_open(where):
             # No misspelling: names of pods, say, go and come with them.
             attempt = replace(attempt, fault=Fault.UNREACHABLE)
-        attempt = replace(attempt, doubtful=call.doubts(attempt.fault, attempt.phase or phase))
+        doubtful = call.doubts(attempt.fault, attempt.phase or phase)
+        proven = self.cluster.is_proven(where, self.form)
+        own = may_be_options(attempt, proven=proven, opened=link is not None)
+        attempt = replace(attempt, doubtful=doubtful, own=own)
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
         stopped = self.closed or trail.stopped  # by another thread
         if attempt.fault is not Fault.QUERY and not stopped:
@@ -283,7 +284,10 @@ class Failover(Place):
                 if hint := self.driver.other_protocol(*about, left):
                     sure = replace(attempt, fault=Fault.MISMATCH, hint=hint)
                     trail.attempts[number] = sure
-                    self.cluster.answered(attempt.coordinator)
+                    if attempt.own:
+                        self.cluster.report(sure)
+                    else:
+                        self.cluster.answered(attempt.coordinator)
         left = trail.deadline - now()
         if left > 0 and not trail.lasting.issuperset(self.cluster.coordinators):
             _tell_wait(trail, left, doctor(self.cluster.coordinators))
@@ -380,12 +384,13 @@ def _is_not_ours(error: Exception) -> bool:
 def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) -> Attempt:
     """*tried* with what *error* means; a call that got no clean answer knows its phase best."""
     cause: BaseException = error
+    phase = begun = tried.phase or Phase.OPEN
     if isinstance(error, CallFailed):
-        tried, cause = replace(tried, phase=error.phase), error.__cause__ or error
-    phase = tried.phase or Phase.OPEN
+        phase, cause = error.phase, error.__cause__ or error
     fault = classify(cause, phase, shown=driver.shown, lagging=lagging)
     hint = driver.hint(tried.coordinator, phase, error_text(cause))
     driver.redact(error)  # now that its words were read
     text = error_text(cause)
     later = getattr(cause, "retry_after", 0.0)
+    tried = replace(tried, phase=begun if phase is Phase.TICKET and begun in AFTER else phase)
     return replace(tried, fault=fault, error=cause, text=text, hint=hint, retry_after=later)

@@ -17,10 +17,11 @@ from http.client import HTTPException
 
 from impala.error import Error, HttpError
 from thrift.Thrift import TException
+from thrift.transport.TTransport import TTransportException
 
 from ._faults import FIRST, SENT, Fault, FaultRule, LoginEnd, Phase, Shown
 from ._impala_rules import ID, IMPALA_RULES
-from ._kerberos_errors import AnotherUser, GSSError
+from ._kerberos_errors import NO_KDC, AnotherUser, GSSError
 
 _EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
 _UNSENT = _EVERYWHERE - SENT
@@ -105,6 +106,7 @@ _OPEN = (
         r"no ticket for \S+ in the credential cache, and none to ask the KDC with" + _MORE,
         Fault.NO_TICKET,
     ),
+    FaultRule("no KDC", _ANY, _TICKET, rf"{_MORE}\((?:{'|'.join(NO_KDC)})\){_MORE}", Fault.NO_KDC),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
     FaultRule("another user's ticket", (AnotherUser,), _UNSENT, _MORE, LoginEnd.ANOTHER_USER),
     FaultRule("no proof by Kerberos", (GSSError,), _UNSENT, _MORE, LoginEnd.UNPROVEN),
@@ -225,6 +227,16 @@ def error_text(error: BaseException) -> str:
     inner = getattr(error, "inner", None)
     text = str(error) or type(error).__name__
     return text if inner is None or str(inner) in text else f"{text}: {inner}"
+
+
+def is_late(error: BaseException | None) -> bool:
+    """Is it a time limit of ours that ended what *error* is about, and nothing that was found?"""
+    inner = getattr(error, "inner", None)
+    if isinstance(inner, TimeoutError) or isinstance(error, TimeoutError):
+        return True
+    kind = getattr(error, "type", None)
+    # Two probes without an answer are no impatience; see `Socket.read`.
+    return kind == TTransportException.TIMED_OUT and "probes" not in str(error)
 
 
 def _without_prefixes(text: str) -> tuple[str, int]:

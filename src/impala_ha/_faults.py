@@ -66,6 +66,7 @@ class Fault(enum.Enum):
     UNRESOLVED = ("could not be resolved", True, False, True, True)
     MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
     NO_TICKET = ("has no service ticket here", True, False, False, True)
+    NO_KDC = ("could not be asked without a KDC,", True, False, False, False)
     UNTRUSTED = ("did not prove who it is", True, False, False, True)
     MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
     REFUSED = ("refused the login", True, False, False, True)

@@ -46,6 +46,19 @@ class Health:
     draining: bool = False
 
 
+def worse(one: Health, other: Health) -> Health:
+    """What is known of a coordinator against which both speak: it is well only if both say so."""
+    if one.ejected_until is None or other.ejected_until is None:
+        return one if other.ejected_until is None else other
+    trials = [each.trial_until for each in (one, other) if each.trial_until is not None]
+    return Health(
+        max(one.failures, other.failures),
+        max(one.ejected_until, other.ejected_until),
+        max(trials, default=None),
+        one.draining or other.draining,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Breaker:
     """

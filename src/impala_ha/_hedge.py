@@ -83,6 +83,7 @@ class Hedge:
         self._open_link = open_link
         self._late = late
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._asked: set[Coordinator] = set()
         self._taken: set[Coordinator] = set()  # whose outcomes somebody has
         self._over = threading.Event()
 
@@ -130,7 +131,7 @@ class Hedge:
         if other != first:
             started = self._start(other)
             if isinstance(started, threading.Thread):
-                return self._race(first, after)
+                return self._race(first, after, second)
             self._late(Outcome(other, started))
         return [self._take()]
 
@@ -139,18 +140,26 @@ class Hedge:
         self._taken.add(outcome.coordinator)
         return outcome
 
-    def _race(self, first: Coordinator, after: float) -> list[Outcome]:
+    def _race(
+        self, first: Coordinator, after: float, second: Callable[[], Coordinator | None]
+    ) -> list[Outcome]:
         ended = [self._take()]
-        if isinstance(ended[0].got, Exception):
+        while _had_no_ticket(ended[-1]) and ended[-1].coordinator != first:
+            other = second()  # for which there may be one
+            if other is None or other in self._asked or isinstance(self._start(other), Exception):
+                break
+            ended.append(self._take())
+        if isinstance(ended[-1].got, Exception):
             return [*ended, self._take()]
-        winner = ended[0].coordinator
+        winner = ended[-1].coordinator
         if winner == first:
             return ended
         slow = TTransportException(
             TTransportException.TIMED_OUT,
             f"no answer within {after:g} s, and {winner} answered meanwhile",
         )
-        return [Outcome(first, CallFailed(Phase.OPEN, slow)), *ended]
+        slow.overtaken = True  # by one that was asked with the same options
+        return [*ended[:-1], Outcome(first, CallFailed(Phase.OPEN, slow)), ended[-1]]
 
     def _start(self, coordinator: Coordinator) -> threading.Thread | RuntimeError:
         thread = threading.Thread(
@@ -161,6 +170,7 @@ class Hedge:
         except RuntimeError as error:  # a container's limit, or the program is about to end
             return error
         _OPENING.add(thread)
+        self._asked.add(coordinator)
         return thread
 
     def _open(self, coordinator: Coordinator) -> None:
@@ -181,6 +191,11 @@ class Hedge:
             return Outcome(coordinator, self._open_link(coordinator))
         except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
             return Outcome(coordinator, error)
+
+
+def _had_no_ticket(outcome: Outcome) -> bool:
+    """Did it fail before the coordinator was touched?"""
+    return isinstance(outcome.got, CallFailed) and outcome.got.phase is Phase.TICKET
 
 
 _OPENING: weakref.WeakSet[threading.Thread] = weakref.WeakSet()

@@ -128,7 +128,7 @@ HINTS: tuple[Hint, ...] = (
         "as a rule): check NTP",
     ),
     Hint(
-        r"KDC_UNREACH|REALM_UNKNOWN",
+        r"KDC_UNREACH|REALM_UNKNOWN|CANT_RESOLVE|SVC_UNAVAILABLE|ERR_GENERIC|ERR_MSG_TYPE|ASN1",
         _ticket,
         "check the KDC that krb5.conf (KRB5_CONFIG) names for the realm: TCP and UDP port 88",
     ),
@@ -156,7 +156,8 @@ HINTS: tuple[Hint, ...] = (
         _gssapi,
         "the coordinator could not read the ticket for its name: its keytab may be out of date "
         "(`klist -k -e` there, `kvno` here: the version numbers must agree), or the ticket, if its "
-        "keys were made anew (`kinit` replaces it), or krb_host is the name of another server",
+        "keys were made anew (`kinit` replaces it), or krb_host is the name of another server, or "
+        "the clocks of both machines differ (NTP)",
     ),
     Hint(
         "",
@@ -167,8 +168,9 @@ HINTS: tuple[Hint, ...] = (
         _EOF,
         _gssapi,
         "the server closed the connection during the Kerberos handshake: check krb_host (clusters "
-        "set up for a load balancer accept only the balancer's name), kerberos_service_name and "
-        "use_ssl; if the coordinators' keys were made anew, `kinit` replaces the tickets of before",
+        "set up for a load balancer accept only the balancer's name), kerberos_service_name, "
+        "use_ssl, and the clocks of this machine and the coordinator (5 minutes apart at most: "
+        "NTP); if the coordinators' keys were made anew, `kinit` replaces the tickets of before",
     ),
     Hint(
         _EOF,
@@ -189,10 +191,17 @@ HINTS: tuple[Hint, ...] = (
         "Basic, 'JWT' for Bearer",
     ),
     Hint(
+        r"HTTP code 401.*, by a clock that is",
+        lambda f: f.options.auth_mechanism in ("GSSAPI", "JWT"),
+        "the clocks of this machine and of the server differ by more than a ticket or token allows "
+        "(5 minutes as a rule, with Kerberos): check NTP",
+    ),
+    Hint(
         r"HTTP code 401",
         lambda f: f.options.auth_mechanism == "GSSAPI",
         "the coordinator did not take the ticket: check krb_host and kerberos_service_name (Hive, "
-        "Spark and gateways: HTTP); if its keys were made anew, `kinit` replaces the old ticket",
+        "Spark and gateways: HTTP), and the clocks of both machines (NTP); if its keys were made "
+        "anew, `kinit` replaces the old ticket",
     ),
     Hint(
         r"HTTP code 401",

@@ -26,7 +26,7 @@ from ._cookies import Jar
 from ._http_answer import Answer, Inbox
 from ._http_request import Target
 from ._interrupts import interrupted, suppress
-from ._refusal import Refused, seconds_until, told_headers
+from ._refusal import Refused, seconds_ahead, seconds_until, told_headers
 from ._sockets import Socket
 
 _LONGEST_PAGE = 2**16  # bytes of an error page that are read
@@ -299,8 +299,11 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
 
 def _refused(answer: Answer, page: bytes, url: str) -> Refused:
     """The error for an *answer* that is none, with the beginning of its *page*."""
-    wait = seconds_until(answer.header("retry-after"), time.time())
-    return Refused(answer.status, _reason(answer), page, told_headers(answer.headers), url, wait)
+    now, headers = time.time(), told_headers(answer.headers)
+    wait = seconds_until(answer.header("retry-after"), now)
+    error = Refused(answer.status, _reason(answer), page, headers, url, wait)
+    error.ahead = seconds_ahead(answer.header("date"), now)
+    return error
 
 
 def _answers(answer: Answer) -> bool:

@@ -10,6 +10,10 @@ hangs; it works in a thread that is left behind when the time to connect is over
 Tickets come from the credential cache, or are acquired with a keytab and renewed by libkrb5 when
 half of their life is over.  An open connection needs none: it goes on when they end.
 
+While no KDC answers, the tickets that lie in a cache are as good as before.  So it is known of each
+ticket whether it was wanted of the KDC and when that may be asked again: by one thread at a time,
+however many want the ticket.  The others are told what the last one heard.
+
 A coordinator whose keys were made anew cannot read the service tickets of before.  One that lies in
 the cache of a keytab is replaced when it was refused, and shown once more.
 """
@@ -18,8 +22,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import socket
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from thrift_sasl import TSaslClientTransport
@@ -29,7 +36,7 @@ from . import _logs
 from ._clock import Clock
 from ._interrupts import from_handler
 from ._kerberos_backends import Context, Login, begin, choose
-from ._kerberos_errors import GSSError, late, unproven
+from ._kerberos_errors import NO_KDC, GSSError, late, unproven
 from ._kerberos_names import Identity
 from ._kerberos_sasl import Sasl
 from ._model import Coordinator
@@ -42,8 +49,11 @@ Who = tuple[str | None, str]  # a principal and its keytab
 
 _NO_MATCH = "Matching credential not found"
 _WHILE = 30.0  # seconds; libkrb5's own pause between tries to renew
-_HANGS: dict[Who, float] = {}  # until when the KDC is not asked to renew somebody's tickets
+_HANGS: dict[object, float] = {}  # until when the KDC is taken for one that hangs
+_BRIEFLY = 2.0  # seconds for a ticket from one that hangs: enough for those in the cache
 _LONGEST_WHILE = 3600.0  # seconds
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two questions for the same ticket
+_MOST_WANTED = 1000  # tickets
 
 
 class Tickets:
@@ -95,6 +105,55 @@ class Tickets:
 
 
 _TICKETS: dict[tuple[Who, str], Tickets] = {}
+
+
+class Wanted:
+    """
+    One ticket that somebody wants, and what is known of it once no KDC answered.
+
+    Attributes:
+        why: What was said last; None: nothing was wanted of the KDC so far.
+    """
+
+    def __init__(self) -> None:
+        self.why: GSSError | None = None
+        self._asking: set[int] = set()  # threads, also those that were left behind
+        self._pause = 0.0
+        self._until = float("-inf")
+
+    def check(self, now: float) -> None:
+        """
+        Raise what was said last where that is not to be asked again at *now* seconds.
+
+        Raises:
+            GSSError: It was said a moment ago, or somebody asks at the moment.
+        """
+        if self.why is not None and (self._asking or now < self._until):
+            raise GSSError(str(self.why), self.why.name)
+
+    def failed(self, key: object, why: GSSError, now: float) -> None:
+        """Note that no KDC answered who asked for what *key* stands for."""
+        self.why = why
+        self._pause = min(_LONGEST_PAUSE, 2 * self._pause or _FIRST_PAUSE)
+        self._until = now + self._pause
+        _WANTED[key] = self
+        while len(_WANTED) > _MOST_WANTED:
+            _WANTED.pop(next(iter(_WANTED)), None)
+
+    def ask(self, key: object, work: Callable[[], Got]) -> Got:
+        """What *work* returns, also where nobody waits for it any more."""
+        me = threading.get_ident()
+        self._asking.add(me)
+        try:
+            got = work()
+        finally:
+            self._asking.discard(me)
+        _WANTED.pop(key, None)
+        return got
+
+
+_WANTED: dict[object, Wanted] = {}
+os.register_at_fork(after_in_child=_WANTED.clear)  # the threads that ask are the parent's
 
 
 class Begun(NamedTuple):
@@ -233,28 +292,46 @@ def _asked(
     options: Options, coordinator: Coordinator, clock: Clock, limit: float, cache: int
 ) -> tuple[Context, bytes]:
     """A context with its first token, within *limit* seconds."""
+    asked, who = service(options, coordinator), (options.principal, options.keytab)
+    # A program may change these between two logins.
+    whose = (who, os.environ.get("KRB5_CONFIG"), os.environ.get("KRB5CCNAME"))
+    key = (whose, asked, cache)
+    wanted = _WANTED.get(key) or Wanted()
+    wanted.check(clock.now())
+
+    def begun(renew: bool) -> tuple[Context, bytes]:
+        host = names.host_of(options.krb_host, coordinator, _own_name(options, coordinator))
+        login = Login(options.kerberos_service_name, host, *who, renew, cache)
+        return begin(login, options.kerberos_backend)
 
     def work(renew: bool) -> tuple[Context, bytes]:
-        host = names.host_of(options.krb_host, coordinator, _own_name(options, coordinator))
-        who = (options.principal, options.keytab, renew, cache)
-        return begin(Login(options.kerberos_service_name, host, *who), options.kerberos_backend)
+        return wanted.ask(key, partial(begun, renew))
 
-    asked = service(options, coordinator)
     name = f"ticket for {asked}"
+    if clock.now() < _HANGS.get(whose, float("-inf")):
+        limit = min(limit, _BRIEFLY)
     try:
         with at_home():
             if options.keytab is None:
                 return in_time(lambda: work(False), limit, name, "")
-            return _by_keytab(work, (options.principal, options.keytab), clock, limit, name)
+            return _by_keytab(work, whose, clock, limit, name)
     except TimeoutError as error:
         if from_handler(error):
             raise
-        raise late(limit, f"asking for {asked}") from None
+        why = late(limit, f"asking for {asked}")
+        wanted.failed(key, why, clock.now())
+        if limit >= _BRIEFLY:
+            _HANGS[whose] = clock.now() + _WHILE
+        raise why from None
     except GSSError as error:
+        if error.name in NO_KDC:
+            wanted.failed(key, error, clock.now())
         raise _explained(error, options, asked) from error.__cause__
 
 
-def _by_keytab(work: Callable[[bool], Got], who: Who, clock: Clock, limit: float, name: str) -> Got:
+def _by_keytab(
+    work: Callable[[bool], Got], whose: object, clock: Clock, limit: float, name: str
+) -> Got:
     """
     A token from tickets that are renewed when half of their life is over, if that is possible.
 
@@ -269,13 +346,13 @@ def _by_keytab(work: Callable[[bool], Got], who: Who, clock: Clock, limit: float
             if from_handler(error):
                 raise
             if renew:
-                _HANGS[who] = clock.now() + _WHILE
+                _HANGS[whose] = clock.now() + _WHILE
         except GSSError:
             if renew:
                 raise
         return None
 
-    hangs = clock.now() < _HANGS.get(who, float("-inf"))
+    hangs = clock.now() < _HANGS.get(whose, float("-inf"))
     begun = once(not hangs) or once(hangs)
     if begun is None:
         raise TimeoutError

@@ -95,6 +95,8 @@ class Attempt:
         ended: Whether the coordinator certainly runs it no more: its session was closed, or its
             process is gone.
         since: Seconds from the beginning of the call to that of this try.
+        form: The options that opening the connection depends on, see `Options.form`.
+        own: Whether its failure may be due to these: it counts for connections with the same ones.
     """
 
     operation: str
@@ -110,6 +112,8 @@ class Attempt:
     doubtful: bool = False
     ended: bool = False
     since: float = field(default=0.0, compare=False)
+    form: str = field(default="", compare=False, repr=False)
+    own: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"#{self.number} {self.summary}"

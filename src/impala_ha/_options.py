@@ -8,7 +8,9 @@ reference page derive from it.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from . import _readings as read
@@ -109,6 +111,25 @@ class Options(Security):
         read.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
     )
 
+    @cached_property
+    def form(self) -> str:
+        """
+        What opening a connection depends on besides the coordinator, in words, without secrets.
+
+        Connections of the same form meet the same failures; those of another one may not.
+        """
+        named = [(name, getattr(self, name)) for name in _FORM]
+        told = [
+            f"{name}={value.partition('?')[0] if name == 'http_path' else value!r}"
+            for name, value in named
+            if value != _DEFAULTS[name] or name == "auth_mechanism"
+        ]
+        if (headers := self.get_user_custom_headers_func) is not None:
+            told.append(f"headers of {getattr(headers, '__qualname__', type(headers).__name__)}")
+        if self.auth_mechanism == "GSSAPI" and not self.keytab and "KRB5CCNAME" in os.environ:
+            told.append(f"KRB5CCNAME={os.environ['KRB5CCNAME']}")
+        return ", ".join(told)
+
     def __repr__(self) -> str:
         """Without secrets, and without what is as it is by default."""
         told = []
@@ -118,3 +139,13 @@ class Options(Security):
                 shown = "***" if known.metadata["secret"] else repr(value)
                 told.append(f"{known.name}={shown}")
         return f"Options({', '.join(told)})"
+
+
+#: Those of the transport, of the login without who logs in by password, and of patience.
+_FORM = (
+    *("auth_mechanism", "use_ssl", "ca_cert", "verify_cert", "client_cert", "client_key"),
+    *("use_http_transport", "http_path"),
+    *("krb_host", "kerberos_service_name", "krb_canonicalize", "principal", "keytab"),
+    *("kerberos_backend", "connect_timeout", "timeout", "hedge_after", "probe_after", "deadline"),
+)
+_DEFAULTS = {known.name: known.default for known in fields(Options)}

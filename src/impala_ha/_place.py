@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import errors
+from ._attempts import may_be_options
 from ._changes import RecentChanges
 from ._driver import Driver
 from ._exclusive import Exclusive, forked
@@ -58,6 +60,7 @@ class Place:
         metadata_lag: float = 10.0,
         sync_ddl: bool = False,
         statement_tag: str = "none",
+        form: str = "",
     ):
         """
         Args:
@@ -73,6 +76,7 @@ class Place:
                 have heard of it.
             sync_ddl: Whether changes wait until all coordinators have heard of them.
             statement_tag: How writes are marked, one of `impala_ha._readings.TAGS`.
+            form: The options that opening depends on, see `Options.form`.
         """
         self.cluster = cluster
         self.driver = driver
@@ -90,6 +94,7 @@ class Place:
         self._process = os.getpid()
         self.sync_ddl = sync_ddl
         self.statement_tag = statement_tag
+        self.form = form
         self.changes = RecentChanges(cluster.clock, metadata_lag)
 
     def check_usable(self) -> None:
@@ -185,7 +190,7 @@ class Place:
         if isinstance(got, Link):
             self.link, self.impala = got, got.impala
             self._opened.add(got)
-            self.cluster.attached(got)
+            self.cluster.attached(got, self.form)
             self._live(self._lifetime)
             if self.closed:  # by another thread, meanwhile
                 self._close_links()
@@ -218,7 +223,7 @@ class Place:
                 raise
             outcomes = []  # a function of the caller's, perhaps: the link is as good as before
         finally:
-            cluster.release(where)
+            cluster.release(where, self.form)
         for outcome in outcomes:
             if self._report("renew", outcome) is Fault.DENIED:
                 self._live(float("inf"))  # or what was refused would be shown again
@@ -238,7 +243,7 @@ class Place:
         return not any(each.reads(link) for each in list(self.cursors) if each is not cursor)
 
     def _pick(self, tried: Sequence[Coordinator]) -> Coordinator:
-        return self.cluster.pick(tried, self._zone)
+        return self.cluster.pick(tried, self._zone, self.form)
 
     def _hedged(
         self,
@@ -249,9 +254,13 @@ class Place:
         alone = len(self.cluster.coordinators) == 1
         if self._hedge_after and not alone and self.cluster.trusts(self.driver.credentials):
             self.cluster.opening()
+            asked = [*tried, where]
 
             def second() -> Coordinator | None:
-                return self._pick([*tried, where]) if self.cluster.may_hedge(where) else None
+                if not self.cluster.may_hedge(where, self.form):
+                    return None
+                asked.append(self._pick(asked))
+                return asked[-1]
 
             outcomes = Hedge(open_link, self._late).run(where, self._hedge_after, second)
             if outcomes:
@@ -276,5 +285,9 @@ class Place:
             self.driver.redact(got)
         text = str(got) if fault else ""
         where = outcome.coordinator
-        self.cluster.report(Attempt(operation, 1, where, 0.0, fault, phase, text=text))
+        attempt = Attempt(operation, 1, where, 0.0, fault, phase, text=text, form=self.form)
+        if isinstance(got, Exception):
+            attempt = replace(attempt, error=got.__cause__ or got)
+        proven = self.cluster.is_proven(where, self.form)
+        self.cluster.report(replace(attempt, own=may_be_options(attempt, proven=proven)))
         return fault

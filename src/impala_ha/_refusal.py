@@ -19,6 +19,8 @@ _SECRET = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate"})  #
 _ASKED = "www-authenticate"
 _SCHEMES = re.compile(r"(?:^|,) *(Basic|Bearer|Digest|Negotiate|NTLM)\b(?!=)")
 _SERVER_ERROR = 500
+_WHO_ARE_YOU = 401
+_CLOCKS_DIFFER = 240.0  # seconds; Kerberos allows five minutes as a rule
 _PASSING = (429, 502, 503, 504)
 
 
@@ -30,7 +32,10 @@ class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
         code, message, body, http_headers: As impyla has them, the headers without cookies.
         where: The URL that was asked.
         retry_after: Seconds to stay away, as the server asked for; 0 if it did not.
+        ahead: Seconds by which the server's clock is before ours; negative where it is behind.
     """
+
+    ahead = 0.0
 
     def __init__(  # noqa: PLR0917 - impyla's four come first, and pickle calls with all of them
         self,
@@ -53,6 +58,9 @@ class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
             told += f" from {self.where}"
         if self.retry_after:
             told += f", retry after {self.retry_after:g} s"
+        if self.code == _WHO_ARE_YOU and abs(self.ahead) > _CLOCKS_DIFFER:
+            told += f", by a clock that is {abs(self.ahead):.0f} s "
+            told += "ahead of ours" if self.ahead > 0 else "behind ours"
         target = self.http_headers.get("Location", "")
         return f"{told} (leads to {target})" if target else told
 
@@ -92,8 +100,13 @@ def seconds_until(text: str, now: float) -> float:
     text = text.strip()
     if re.fullmatch(r"\d{1,9}", text):
         return float(text)
+    return max(0.0, seconds_ahead(text, now))
+
+
+def seconds_ahead(date: str, now: float) -> float:
+    """By how many seconds a *date* of HTTP is ahead of *now*; 0 if it is none."""
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        return parsedate_to_datetime(date).timestamp() - now
     except (TypeError, ValueError, OverflowError):
         return 0.0
 

@@ -64,6 +64,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
         passed(Step.RESOLVED, addresses)
         last: OSError | None = None
+        self._reached = False  # did one of them take the connection?
         for position, entry in enumerate(addresses):
             family, kind, _, _, address = entry
             handle = _unconnected(family, kind, self._context, self._name)
@@ -79,7 +80,9 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
                 return
         tried = [address for *_, address in addresses]
         text = f"Could not connect to any of {tried}: {last}"
-        raise TTransportException(TTransportException.NOT_OPEN, text, last) from last
+        failed = TTransportException(TTransportException.NOT_OPEN, text, last)
+        failed.reached = self._reached
+        raise failed from last
 
     def _addresses(self) -> list[Any]:
         """The addresses of the host, within the deadline; only `pinned` where that is set."""
@@ -95,6 +98,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         handle.settimeout(None if patience is None else patience / shares)
         passed(Step.TRYING, address)
         handle.connect(address)
+        self._reached = True
         passed(Step.CONNECTED, address)
         _keep_alive(handle)
         self._pass(handle)

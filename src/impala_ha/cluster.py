@@ -20,7 +20,7 @@ from ._health import Breaker
 from ._hedge import Budget
 from ._link import Link
 from ._model import Attempt, Coordinator
-from ._outage import Outage, Pause, Wait
+from ._outage import Pause, Wait
 from ._roster import Roster
 from .policies import POLICIES, Candidate, Policy
 
@@ -72,10 +72,12 @@ class Cluster:
         self._policy = policy
         self._known = _Known(self.coordinators, breaker, self.rng)
 
-    def pick(self, tried: Sequence[Coordinator] = (), zone: str = "") -> Coordinator:
-        """Whose turn it is, for a call that has *tried* those already."""
+    def pick(
+        self, tried: Sequence[Coordinator] = (), zone: str = "", form: str = ""
+    ) -> Coordinator:
+        """Whose turn it is, for a call of that *form* that has *tried* those already."""
         with self._known.lock:
-            return self._known.roster.pick(self._policy, self.clock.now(), tried, zone)
+            return self._known.roster.pick(self._policy, self.clock.now(), tried, zone, form)
 
     def turn(
         self,
@@ -85,6 +87,7 @@ class Cluster:
         *,
         zone: str = "",
         lasting: Collection[Coordinator] = (),
+        form: str = "",
     ) -> Coordinator | Wait:
         """
         Whose turn it is, for a *call* that opens a link; while nobody is healthy, the calls of
@@ -96,38 +99,44 @@ class Cluster:
             pause: Seconds before the next try of a coordinator, after so many of them.
             zone: Whose coordinators come first.
             lasting: Who would say the same again.
+            form: Of the call's connection.
         """
         known, now = self._known, self.clock.now()
         with known.lock:
-            if not known.roster.is_healthy(now):
-                free = [each for each in known.roster.free(now) if each not in lasting]
-                turn = known.outage.turn(call, now, tried, free, pause)
+            roster = known.roster
+            if not roster.is_healthy(now, form):
+                free = [each for each in roster.free(now, form) if each not in lasting]
+                turn = roster.book(form).outage.turn(call, now, tried, free, pause)
                 if isinstance(turn, Coordinator):
-                    known.roster.lease(turn, now)
+                    roster.lease(turn, now, form)
                 return turn
-            return known.roster.pick(self._policy, now, tried, zone)
+            return roster.pick(self._policy, now, tried, zone, form)
 
-    def ended(self, call: int) -> None:
+    def ended(self, call: int, form: str = "") -> None:
         """Wait no more for what *call* finds out."""
         with self._known.lock:
-            self._known.outage.ended(call)
+            for book in self._known.roster.books(form):
+                book.outage.ended(call)
 
-    def is_healthy(self) -> bool:
-        """Is any coordinator?"""
+    def is_healthy(self, form: str = "") -> bool:
+        """Is any coordinator, for connections of that *form*?"""
         with self._known.lock:
-            return self._known.roster.is_healthy(self.clock.now())
+            return self._known.roster.is_healthy(self.clock.now(), form)
 
-    def failures(self) -> list[Attempt]:
+    def failures(self, form: str = "") -> list[Attempt]:
         """The last failure of each coordinator that failed last time, whoever tried it."""
+        found: dict[Coordinator, Attempt] = {}
         with self._known.lock:
-            return list(self._known.failures.values())
+            for book in self._known.roster.books(form):
+                found |= book.failures
+        return list(found.values())
 
     def opening(self) -> None:
         """Note that an open begins that may be hedged."""
         with self._known.lock:
             self._known.hedges.opened(self.clock.now())
 
-    def may_hedge(self, first: Coordinator) -> bool:
+    def may_hedge(self, first: Coordinator, form: str = "") -> bool:
         """
         May another coordinator be asked as well, because *first* takes its time to open?
 
@@ -136,8 +145,10 @@ class Cluster:
         """
         known, now = self._known, self.clock.now()
         with known.lock:
-            lost = known.roster.ejected_for(first, now) is not None and known.roster.is_healthy(now)
-            return lost or known.roster.on_trial(first, now) or known.hedges.take()
+            roster = known.roster
+            ejected = roster.ejected_for(first, now, form) is not None
+            lost = ejected and roster.is_healthy(now, form)
+            return lost or roster.on_trial(first, now, form) or known.hedges.take()
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often a call that has *tried* those has been to everyone."""
@@ -153,33 +164,36 @@ class Cluster:
             leased: Whether its coordinator was picked for it: a failure that says nothing about
                 the coordinator then ends the trial, so that the next caller may try it.
         """
-        coordinator, fault = attempt.coordinator, attempt.fault
-        with self._known.lock:
-            now = self.clock.now()
-            before = self._known.roster.ejected_for(coordinator, now)
-            if fault is None:
-                self._known.succeeded(coordinator)
-            elif fault.blames:
-                draining = fault is Fault.DRAINING
-                self._known.roster.failed(coordinator, now, draining=draining)
-                self._known.failures[coordinator] = attempt.portable()
-            elif leased:
-                self._known.roster.undecided(coordinator)
-            after = self._known.roster.ejected_for(coordinator, now)
+        coordinator, fault, form = attempt.coordinator, attempt.fault, attempt.form
         told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
+        own = form if attempt.own else ""
+        with self._known.lock:
+            roster, now = self._known.roster, self.clock.now()
+            ejected, back = None, False
+            if fault is None:
+                back = roster.ejected_for(coordinator, now, form) is not None
+                roster.succeeded(coordinator, form)
+            elif leased:
+                roster.undecided(coordinator, form)
+            if fault and (fault.blames or own):
+                draining = fault is Fault.DRAINING
+                ejected = roster.failed(coordinator, now, own, draining=draining)
+                roster.book(own).failures[coordinator] = told
         _logs.debug("%s: %s", told.operation, told, extra={"attempt": told})
-        if before is None and after is not None:
+        if ejected is not None:
             state = "draining" if fault is Fault.DRAINING else "ejected"
-            about = {"coordinator": coordinator, "state": state}
+            about = {"coordinator": coordinator, "state": state, "options": own}
+            whose = f" for connections with {own}" if own else ""
             why = f"{told.reason}: {_logs.brief(told.text)}"
-            _logs.warning("%s is ejected for %.1f s: it %s", coordinator, after, why, extra=about)
-        elif before is not None and after is None:
+            text = "%s is ejected for %.1f s%s: it %s"
+            _logs.warning(text, coordinator, ejected, whose, why, extra=about)
+        elif back:
             _tell_back(coordinator)
 
-    def release(self, coordinator: Coordinator) -> None:
+    def release(self, coordinator: Coordinator, form: str = "") -> None:
         """Let another caller try *coordinator*: who picked it last went away without an answer."""
         with self._known.lock:
-            self._known.roster.undecided(coordinator)
+            self._known.roster.undecided(coordinator, form)
 
     def trusts(self, credentials: object) -> bool:
         """Have *credentials* been accepted once in this process, or are there none?"""
@@ -196,19 +210,24 @@ class Cluster:
         """Has *coordinator* been connected to once in this process?"""
         return self._known.roster.was_attached(coordinator)
 
-    def attached(self, link: Link) -> None:
+    def is_proven(self, coordinator: Coordinator, form: str) -> bool:
+        """Was *coordinator* opened by a connection of that *form* once?"""
+        return self._known.roster.is_proven(coordinator, form)
+
+    def attached(self, link: Link, form: str = "") -> None:
         """Count *link*, which has just been opened, as long as somebody has it."""
         with self._known.lock:
             self._known.roster.attach(link)
-        self.answered(link.coordinator)
+            self._known.roster.prove(link.coordinator, form)
+        self.answered(link.coordinator, form)
 
-    def answered(self, coordinator: Coordinator) -> None:
+    def answered(self, coordinator: Coordinator, form: str = "") -> None:
         """Note that *coordinator* is there, whatever it may say of a statement."""
         known = self._known
         with known.lock:
             # The backoff goes on until a call is done: all may open sessions and refuse statements.
-            before = known.roster.ejected_for(coordinator, self.clock.now())
-            known.roster.answered(coordinator)
+            before = known.roster.ejected_for(coordinator, self.clock.now(), form)
+            known.roster.answered(coordinator, form)
         if before is not None:
             _tell_back(coordinator)
 
@@ -220,11 +239,10 @@ class Cluster:
     def snapshot(self) -> list[Candidate]:
         """How everyone stands now, in the order of the list."""
         with self._known.lock:
-            return self._known.roster.candidates(self.clock.now())
+            return self._known.roster.snapshot(self.clock.now())
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{c.coordinator} {c.state.value}" for c in self.snapshot())
-        return f"<Cluster {told}>"
+        return f"<Cluster {', '.join(map(_shown, self.snapshot()))}>"
 
     @classmethod
     def shared(
@@ -247,6 +265,11 @@ class Cluster:
             return known.cluster(cls, policy, breaker)
 
 
+def _shown(candidate: Candidate) -> str:
+    with_ = "".join(f" (ejected with {form})" for form in candidate.ejected_with)
+    return f"{candidate.coordinator} {candidate.state.value}{with_}"
+
+
 def _tell_back(coordinator: Coordinator) -> None:
     about = {"coordinator": coordinator, "state": "healthy"}
     _logs.info("%s is back", coordinator, extra=about)
@@ -258,8 +281,6 @@ class _Known:
     def __init__(self, coordinators: Sequence[Coordinator], breaker: Breaker, rng: random.Random):
         self.coordinators = coordinators
         self.roster = Roster(coordinators, breaker, rng)
-        self.outage = Outage()
-        self.failures: dict[Coordinator, Attempt] = {}
         self.hedges = Budget()
         self.rng = rng
         self.trusted: set[object] = set()
@@ -268,12 +289,6 @@ class _Known:
         # An object of the caller need not be hashable; its cluster keeps it, so its id is its own.
         self._others: weakref.WeakValueDictionary[int, Cluster] = weakref.WeakValueDictionary()
         _EVERY.add(self)
-
-    def succeeded(self, coordinator: Coordinator) -> None:
-        """Note an answer."""
-        self.roster.succeeded(coordinator)
-        self.outage.over()
-        self.failures.pop(coordinator, None)
 
     def cluster(self, kind: type[Cluster], policy: str | Policy, breaker: Breaker) -> Cluster:
         """The cluster with that *policy*; one with an object of the caller's is not kept."""
@@ -290,7 +305,6 @@ class _Known:
     def forked(self) -> None:
         """In a child: another thread may have held the lock, and is not there."""
         self.lock = threading.RLock()
-        self.outage = Outage()
         self.rng.seed()  # or all children would draw the same lots
         self.roster.forked()
 

@@ -41,12 +41,15 @@ class Candidate:
         state: How it is.
         links: Connections that this process has open to it.
         ejected_for: Seconds that it will still be left alone, 0 if it is not.
+        ejected_with: The options of the connections that leave it alone although it is healthy for
+            others: it may be the options that are wrong.  `Cluster.snapshot` tells them.
     """
 
     coordinator: Coordinator
     state: State = State.HEALTHY
     links: int = 0
     ejected_for: float = 0.0
+    ejected_with: tuple[str, ...] = ()
 
 
 class Policy(Protocol):

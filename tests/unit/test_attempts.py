@@ -9,7 +9,14 @@ from impala.error import HiveServer2Error
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Attempt, Coordinator, errors
-from impala_ha._attempts import Call, Trail, deadline_error, doubtful_faults, final_error
+from impala_ha._attempts import (
+    Call,
+    Trail,
+    deadline_error,
+    doubtful_faults,
+    final_error,
+    may_be_options,
+)
 from impala_ha._faults import AFTER, Fault, Phase
 from impala_ha._statement import Kind
 
@@ -238,3 +245,64 @@ def test_when_waiting_was_in_vain_the_servers_words_say_what_it_lacks(fault):
 def test_a_gateway_that_stays_busy_is_told_as_a_coordinator_that_was_lost():
     """HTTP's 429 is no word of Impala's."""
     assert isinstance(deadline_error(READ, trail(attempt(Fault.BUSY))), errors.NoCoordinatorLeft)
+
+
+# May it be due to the options of the connection?
+
+REFUSED = TTransportException(TTransportException.NOT_OPEN, "Could not connect", OSError("refused"))
+EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
+LATE = TTransportException(TTransportException.TIMED_OUT, "read timeout", TimeoutError("timed out"))
+PROBED = TTransportException(
+    TTransportException.TIMED_OUT, "read timeout: no answer for 30 s, nor to 2 probes: EOF"
+)
+OVERTAKEN = TTransportException(TTransportException.TIMED_OUT, "no answer within 0.25 s")
+OVERTAKEN.overtaken = True
+HANDSHAKE = TTransportException(TTransportException.NOT_OPEN, "Could not connect", OSError("EOF"))
+HANDSHAKE.reached = True
+NO_ANSWER = TTransportException(TTransportException.NOT_OPEN, "late", TimeoutError("timed out"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "phase", "error", "elapsed", "expected"),
+    [
+        (Fault.UNREACHABLE, Phase.CONNECT, REFUSED, 0.1, False),
+        (Fault.UNREACHABLE, Phase.CONNECT, HANDSHAKE, 0.1, True),
+        (Fault.UNREACHABLE, Phase.CONNECT, NO_ANSWER, 0.1, True),
+        (Fault.UNREACHABLE, Phase.CONNECT, NO_ANSWER, 10.0, False),
+        (Fault.UNREACHABLE, Phase.LOGIN, EOF, 0.1, True),
+        (Fault.UNREACHABLE, Phase.OPEN, EOF, 0.1, True),
+        (Fault.UNREACHABLE, Phase.OPEN, LATE, 0.3, True),
+        (Fault.UNREACHABLE, Phase.OPEN, LATE, 10.0, True),
+        (Fault.UNREACHABLE, Phase.OPEN, OVERTAKEN, 0.25, False),
+        (Fault.UNREACHABLE, Phase.OPEN, OVERTAKEN, 0.01, True),
+        (Fault.LOST, Phase.SENT, EOF, 0.1, False),
+        (Fault.LOST, Phase.RUNNING, LATE, 30.0, True),
+        (Fault.LOST, Phase.RUNNING, PROBED, 30.0, False),
+        (
+            Fault.DRAINING,
+            Phase.OPEN,
+            errors.OperationalError("Server is being shut down"),
+            0.1,
+            False,
+        ),
+        (Fault.UNRESOLVED, Phase.CONNECT, REFUSED, 0.1, False),
+        (Fault.NO_KDC, Phase.TICKET, errors.OperationalError("?"), 0.1, False),
+        (Fault.UNTRUSTED, Phase.CONNECT, HANDSHAKE, 0.1, True),
+        (Fault.MISNAMED, Phase.TICKET, errors.OperationalError("?"), 0.1, True),
+        (Fault.MISMATCH, Phase.OPEN, EOF, 0.1, True),
+    ],
+)
+def test_what_may_be_due_to_the_options(fault, phase, error, elapsed, expected):
+    found = Attempt("connect", 1, Coordinator("a"), elapsed, fault, phase, error)
+
+    assert expected is may_be_options(found, proven=False)
+
+
+def test_what_is_not_due_to_options_that_were_taken_before():
+    silent = Attempt("connect", 1, Coordinator("a"), 10.0, Fault.UNREACHABLE, Phase.OPEN, LATE)
+    hung_up = Attempt("execute", 1, Coordinator("a"), 0.1, Fault.UNREACHABLE, Phase.OPEN, EOF)
+
+    assert not may_be_options(silent, proven=True)
+    assert may_be_options(replace(silent, elapsed=0.3), proven=True), "that is impatience"
+    assert may_be_options(hung_up, proven=True), "its ticket may be too old"
+    assert not may_be_options(hung_up, proven=True, opened=True)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -321,3 +321,76 @@ def test_what_happens_in_the_child_frees_every_lock():
     assert [A, B] == [candidate.coordinator for candidate in cluster.snapshot()]
     assert before != cluster.rng.getstate()
     assert not room._SHARED_LOCK.locked()
+
+
+# What may be due to the options of the connection.
+
+TLS, PLAIN = "use_ssl=True", "auth_mechanism='NOSASL'"
+
+
+def own(fault=Fault.UNTRUSTED, coordinator=A, form=TLS):
+    return replace(attempt(fault, coordinator), form=form, own=fault is not None)
+
+
+def test_what_may_be_the_callers_mistake_ejects_for_the_same_options_and_is_shown(caplog):
+    caplog.set_level(logging.INFO, "impala_ha")
+    cluster = made()
+
+    cluster.report(own())
+
+    assert [State.HEALTHY] * 2 == states(cluster)
+    assert A == cluster.pick()
+    assert B == cluster.pick(form=TLS)
+    assert "<Cluster a:21050 healthy (ejected with use_ssl=True), b:21050 healthy>" == repr(cluster)
+    (record,) = caplog.records
+    assert "a:21050 is ejected for 5." in caplog.text
+    assert "s for connections with use_ssl=True: it did not prove who it is" in caplog.text
+    assert (A, "ejected", TLS) == (record.coordinator, record.state, record.options)
+
+
+def test_what_one_learns_of_others_options_is_told_to_nobody_else():
+    cluster = made()
+    cluster.report(own())
+
+    assert [Fault.UNTRUSTED] == [each.fault for each in cluster.failures(TLS)]
+    assert [] == cluster.failures(PLAIN) == cluster.failures()
+
+
+def test_one_that_is_trusted_again_is_back_for_the_same_options(caplog):
+    caplog.set_level(logging.INFO, "impala_ha")
+    cluster = made()
+    cluster.report(own())
+
+    cluster.report(own(None, form=PLAIN))
+    assert "is back" not in caplog.text
+    cluster.report(own(None))
+
+    assert "a:21050 is back" in caplog.text
+    assert A == cluster.pick(form=TLS)
+
+
+def test_success_with_other_options_does_not_end_the_backoff_of_a_mistake():
+    cluster = made()
+    for coordinator in (A, B):
+        cluster.report(own(coordinator=coordinator))
+    asked = 0
+    for number in range(100):
+        asked += isinstance(
+            cluster.turn(number, [], lambda times: 2.0**times, form=TLS), Coordinator
+        )
+        cluster.report(own(None, form=PLAIN))
+        cluster.release(A, TLS)
+        cluster.release(B, TLS)
+
+    assert 2 == asked, "each once, and then after a pause"
+
+
+def test_the_good_are_not_held_up_by_who_waits():
+    cluster = made()
+    for coordinator in (A, B):
+        cluster.report(own(coordinator=coordinator))
+
+    assert isinstance(cluster.turn(1, [], lambda _: 9.0, form=TLS), Coordinator)
+    assert A == cluster.turn(2, [], lambda _: 9.0, form=PLAIN)
+    assert cluster.is_healthy(PLAIN)
+    assert not cluster.is_healthy(TLS)

@@ -17,6 +17,7 @@ from impala_ha._cursor import Cursor
 from impala_ha._dictcursor import DictCursor
 from impala_ha._failover import Failover
 from impala_ha._faults import Fault, Phase, Shown
+from impala_ha._kerberos_errors import GSSError
 from impala_ha._session import Session
 from impala_ha._wire import CallFailed
 from impala_ha.testing.fakes import FakeClock, FakeDriver, Unsent, state
@@ -260,6 +261,20 @@ def test_a_write_lost_while_it_ran_is_told(world, cursor):
 
     assert world.statements() == {"a": ["insert into t values (1)"]}
     assert caught.value.attempts[-1].phase is Phase.RUNNING
+
+
+def test_a_write_that_runs_where_no_ticket_is_to_be_had_is_told(world, cursor):
+    """Over HTTP a cookie may end while a statement is polled, and the KDC be away."""
+    why = GSSError("Cannot contact any KDC for realm 'X' (KRB5_KDC_UNREACH)", "KRB5_KDC_UNREACH")
+    world["a"].script["GetOperationStatus"] = deque([CallFailed(Phase.TICKET, why)])
+
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        cursor.execute("insert into t values (1)")
+
+    assert world.statements() == {"a": ["insert into t values (1)"]}
+    last = caught.value.attempts[-1]
+    assert (Fault.NO_KDC, Phase.RUNNING) == (last.fault, last.phase)
+    assert State.HEALTHY is world.state("a")
 
 
 def test_a_write_that_had_ended_is_done_though_closing_it_failed(world, cursor):

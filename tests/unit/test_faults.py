@@ -507,6 +507,34 @@ HAPPENED = [
     ),
     (
         GSSError(
+            "Cannot contact any KDC for realm 'LAB.TEST' (KRB5_KDC_UNREACH), asking for impala/a"
+        ),
+        Phase.TICKET,
+        Fault.NO_KDC,
+    ),
+    (
+        GSSError(
+            "Cannot resolve network address for KDC in requested realm (KRB5_REALM_CANT_RESOLVE), "
+            "asking for impala/a"
+        ),
+        Phase.TICKET,
+        Fault.NO_KDC,
+    ),
+    (
+        GSSError(
+            "A service is not available that is required to process the request "
+            "(KRB5KDC_ERR_SVC_UNAVAILABLE), asking for impala/a"
+        ),
+        Phase.TICKET,
+        Fault.NO_KDC,
+    ),
+    (
+        GSSError("Generic error (see e-text) (KRB5KRB_ERR_GENERIC), asking for impala/a"),
+        Phase.TICKET,
+        Fault.NO_KDC,
+    ),
+    (
+        GSSError(
             "No Kerberos credentials available (default cache: FILE:/tmp/krb5cc_0) "
             "(KRB5_CC_NOTFOUND), asking for impala/a"
         ),

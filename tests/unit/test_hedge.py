@@ -22,7 +22,7 @@ from impala_ha._patience import at_home
 from impala_ha._wire import CallFailed
 from impala_ha.testing.fakes import FakeDriver
 
-A, B = Coordinator("a"), Coordinator("b")
+A, B, C = (Coordinator(host) for host in "abc")
 AT_ONCE, PATIENT = 0.01, 30.0
 
 
@@ -101,6 +101,50 @@ def test_the_second_wins_while_the_first_is_silent_and_the_loser_is_closed(gated
     assert gated.late[0].got.broken, "closed"
     assert gated.driver["a"].sessions == {}, "with CloseSession"
     assert len(gated.driver["b"].sessions) == 1
+
+
+def test_where_there_is_no_ticket_for_the_second_a_third_is_asked():
+    """The KDC may be away, and the tickets of some be at hand."""
+    gate, asked = threading.Event(), iter([B, C, A])
+    driver = FakeDriver()
+
+    def open_link(coordinator):
+        if coordinator == A:
+            assert gate.wait(30)
+        if coordinator == B:
+            raise CallFailed(Phase.TICKET, OSError("no KDC"))
+        return driver.open(coordinator, "etl", {}, 10)
+
+    try:
+        none, slow, won = Hedge(open_link, lambda _: None).run(A, AT_ONCE, lambda: next(asked))
+    finally:
+        gate.set()
+
+    assert (B, Phase.TICKET) == (none.coordinator, none.got.phase)
+    assert A == slow.coordinator
+    assert C == won.got.coordinator
+
+
+@pytest.mark.parametrize("then", [[B], [A], [None]], ids=str)
+def test_where_nobody_else_is_left_the_first_is_waited_for(then):
+    gate, asked = threading.Event(), iter([B, *then, None])
+    driver = FakeDriver()
+
+    def second():
+        found = next(asked)
+        if found != B or then == [B]:
+            gate.set()
+        return found
+
+    def open_link(coordinator):
+        if coordinator == B:
+            raise CallFailed(Phase.TICKET, OSError("no KDC"))
+        assert gate.wait(30)
+        return driver.open(coordinator, "etl", {}, 10)
+
+    *_, won = Hedge(open_link, lambda _: None).run(A, AT_ONCE, second)
+
+    assert A == won.got.coordinator
 
 
 @pytest.mark.parametrize("fails", [True, False])
@@ -502,7 +546,7 @@ def test_a_crowd_that_fails_over_at_once_does_not_open_twice(until):
 
     driver.open = slow
     may_hedge = cluster.may_hedge
-    cluster.may_hedge = lambda first: (asked.append(threading.get_ident()), may_hedge(first))[1]
+    cluster.may_hedge = lambda *first: (asked.append(threading.get_ident()), may_hedge(*first))[1]
     threads = [
         threading.Thread(target=place.run, args=(Call("connect", proof=True), lambda _: None))
         for place in places

@@ -226,6 +226,8 @@ CASES = [
         "a connection does not change its user",
     ),
     (HTTP | GSSAPI, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "did not take the ticket"),
+    (HTTP | GSSAPI, "a", Phase.OPEN, "HTTP code 401: Unauthorized", "the clocks of both machines"),
+    (GSSAPI, "a", Phase.LOGIN, EOF, "the clocks of this machine and the coordinator"),
     (
         HTTP | GSSAPI,
         "a",
@@ -239,6 +241,13 @@ CASES = [
         Phase.OPEN,
         "HTTP code 401: Unauthorized (asks for Basic) from http://a:28000",
         "auth_mechanism='LDAP' for Basic",
+    ),
+    (
+        HTTP | GSSAPI,
+        "a",
+        Phase.OPEN,
+        "HTTP code 401: Unauthorized from http://a:28000/, by a clock that is 3600 s ahead of ours",
+        "the clocks of this machine and of the server differ",
     ),
     (HTTP, "a", Phase.OPEN, "HTTP code 302: Found (leads to https://b/login)", "leads to a page"),
     (HTTP, "a", Phase.OPEN, "HTTP code 404: Not Found from https://a:8443/x", "check http_path"),

@@ -38,6 +38,7 @@ def realm(monkeypatch):
     monkeypatch.setattr(_kerberos_backends, "_HELD", {})
     monkeypatch.setattr(_kerberos, "_HANGS", {})
     monkeypatch.setattr(_kerberos, "_TICKETS", {})
+    monkeypatch.setattr(_kerberos, "_WANTED", {})
     return found
 
 
@@ -183,7 +184,10 @@ def test_tickets_that_cannot_be_renewed_are_used_as_they_are(hanging):
 
 
 def test_tickets_that_are_no_good_any_more_are_renewed_after_all(realm, hanging, monkeypatch):
-    monkeypatch.setitem(_kerberos._HANGS, ("etl", "/etl.keytab"), 2000.0)
+    whose = (("etl", "/etl.keytab"), None, None)
+    for name in ("KRB5_CONFIG", "KRB5CCNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(_kerberos._HANGS, whose, 2000.0)
     hanging.hangs = lambda _: False
 
     assert b"hello impala@a" == token(**BY_KEYTAB)
@@ -210,6 +214,71 @@ def test_an_empty_keytab_has_a_key_of_nobody(realm):
 
     with pytest.raises(GSSError, match="no key of anybody in the keytab /etl.keytab"):
         token(keytab="/etl.keytab")
+
+
+# A KDC that is away.
+
+AWAY = ("Cannot contact any KDC for realm 'X'", -1765328228)
+
+
+def test_a_kdc_is_not_asked_for_the_same_ticket_again_and_again(realm):
+    clock = FakeClock()
+    for pause in (0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0):
+        realm.refusals.append(AWAY)
+        for _ in range(3):
+            with pytest.raises(GSSError, match=r"Cannot contact any KDC .*asking for impala/a"):
+                token(clock=clock)
+        assert [] == realm.refusals
+        clock.time += pause + 0.001
+
+    assert b"hello impala@a" == token(clock=clock)
+
+
+def test_the_ticket_of_another_coordinator_may_be_at_hand(realm):
+    clock = FakeClock()
+    realm.refusals.append(AWAY)
+    with pytest.raises(GSSError, match="KDC_UNREACH"):
+        token(clock=clock)
+
+    assert b"hello impala@b" == token(Coordinator("b"), clock=clock)
+    with pytest.raises(GSSError, match="KDC_UNREACH"):
+        token(clock=clock)
+
+
+def test_what_is_remembered_of_a_kdc_is_bounded(realm, monkeypatch):
+    monkeypatch.setattr(_kerberos, "_MOST_WANTED", 3)
+    for number in range(5):
+        realm.refusals.append(AWAY)
+        with pytest.raises(GSSError):
+            token(Coordinator(f"c{number}"))
+
+    assert 3 == len(_kerberos._WANTED)
+
+
+def test_who_asks_without_an_answer_is_left_behind_and_nobody_joins_it(realm, monkeypatch):
+    clock, answered, asked = FakeClock(), threading.Event(), []
+
+    def begin(login, backend):
+        asked.append(str(login))
+        answered.wait(30)
+        return _kerberos_backends.begin(login, backend)
+
+    monkeypatch.setattr(_kerberos, "begin", begin)
+    for _ in range(3):
+        with pytest.raises(GSSError, match="no answer from the Kerberos library or the KDC"):
+            token(limit=0.05, clock=clock)
+        clock.time += 100
+    answered.set()
+    _ended("ticket for impala/a")
+
+    assert b"hello impala@a" == token(clock=clock)
+    assert ["impala/a"] * 2 == asked
+
+
+def _ended(name):
+    for thread in threading.enumerate():
+        if thread.name == name:
+            thread.join(30)
 
 
 # Tickets that are older than the keys of the coordinator.

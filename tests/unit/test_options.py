@@ -143,3 +143,48 @@ def test_secrets_are_marked():
 def test_a_kind_of_mark_that_nobody_knows_is_refused(word):
     with pytest.raises(ConfigurationError, match="statement_tag must be"):
         Settings.read({"statement_tag": word}, {})
+
+
+# What opening a connection depends on.
+
+
+def test_those_who_log_in_by_password_have_the_same_form():
+    one = Options(auth_mechanism="LDAP", user="ann", password="s3cret", database="x")
+    other = Options(auth_mechanism="LDAP", user="bob", password=lambda: "other", policy=Ordered())
+
+    assert one.form == other.form == "auth_mechanism='LDAP'"
+
+
+def test_what_fails_for_one_and_not_for_another_is_another_form(monkeypatch):
+    monkeypatch.delenv("KRB5CCNAME", raising=False)
+    forms = [
+        Options(**words).form
+        for words in (
+            {},
+            {"auth_mechanism": "GSSAPI"},
+            {"auth_mechanism": "GSSAPI", "krb_host": "lb.test"},
+            {"auth_mechanism": "GSSAPI", "principal": "etl"},
+            {"auth_mechanism": "GSSAPI", "kerberos_service_name": "hive"},
+            {"use_ssl": True},
+            {"use_ssl": True, "ca_cert": "/ca.pem"},
+            {"use_http_transport": True},
+            {"use_http_transport": True, "http_path": "cliservice"},
+            {"use_http_transport": True, "get_user_custom_headers_func": print},
+            {"connect_timeout": 0.1},
+            {"timeout": 1.0},
+            {"hedge_after": 0.01},
+            {"deadline": 0.1},
+        )
+    ]
+    monkeypatch.setenv("KRB5CCNAME", "FILE:/other")
+    forms.append(Options(auth_mechanism="GSSAPI").form)
+
+    assert len(forms) == len(set(forms))
+    assert all(form.startswith("auth_mechanism=") for form in forms), "never empty"
+
+
+def test_a_form_holds_no_secret():
+    words = dict.fromkeys(("password", "password_cmd", "jwt", "jwt_cmd"), "s3cret")
+    path = {"use_http_transport": True, "http_path": "gateway?token=s3cret"}
+
+    assert "s3cret" not in Options(auth_mechanism="LDAP", **words, **path).form

@@ -137,14 +137,16 @@ def test_all_notice_when_one_is_back(dark, until):
     left = list(places)
 
     def back():
-        until(lambda: len(cluster._known.outage._calls) == THREADS)
+        until(lambda: len(cluster._known.roster.book().outage._calls) == THREADS)
         driver["b"].down = False
 
     came = in_threads(lambda: connect(left.pop()), back)
 
     assert came == [None] * THREADS
     assert {place.link.coordinator for place in places} == {B}
-    assert cluster._known.outage._calls == set(), "nothing is kept of a call that has ended"
+    assert cluster._known.roster.book().outage._calls == set(), (
+        "nothing is kept of a call that has ended"
+    )
 
 
 @pytest.fixture

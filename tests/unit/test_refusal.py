@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from impala_ha._refusal import Refused, seconds_until, told_headers
+from impala_ha._refusal import Refused, seconds_ahead, seconds_until, told_headers
 
 
 def refused(code=503, headers=(), where="https://a:28000/cliservice", retry_after=0.0):
@@ -88,3 +88,25 @@ def test_what_a_server_asks_for_is_told_without_its_token(headers, told):
 
     assert told in str(error)
     assert "s3cret" not in str(error) + str(error.http_headers)
+
+
+@pytest.mark.parametrize(
+    ("code", "ahead", "told"),
+    [
+        (401, 3600.0, ", by a clock that is 3600 s ahead of ours"),
+        (401, -3600.4, ", by a clock that is 3600 s behind ours"),
+        (401, 60.0, ""),
+        (503, 3600.0, ""),
+    ],
+)
+def test_a_clock_that_differs_is_told_where_a_ticket_was_refused(code, ahead, told):
+    error = refused(code, where="http://a/x")
+    error.ahead = ahead
+
+    assert str(error).endswith(f"from http://a/x{told}")
+
+
+def test_how_far_a_date_is_ahead():
+    assert 60.0 == seconds_ahead("Thu, 01 Jan 1970 01:00:00 GMT", 3540.0)
+    assert -60.0 == seconds_ahead("Thu, 01 Jan 1970 01:00:00 GMT", 3660.0)
+    assert 0.0 == seconds_ahead("", 3540.0) == seconds_ahead("today", 3540.0)

@@ -189,3 +189,85 @@ def test_news_of_a_stranger_change_nothing():
     found.detach(opened(stranger))
 
     assert [A, B, C] == [candidate.coordinator for candidate in found.candidates(0.0)]
+
+
+# What counts for connections with the same options alone.
+
+TLS, PLAIN = "use_ssl=True", "auth_mechanism='NOSASL'"
+
+
+def test_a_failure_of_ones_options_ejects_for_the_same_options_alone():
+    found = roster()
+    assert 5.0 == found.failed(A, 0.0, TLS)
+
+    assert B == found.pick(1.0, form=TLS)
+    assert A == found.pick(1.0, form=PLAIN)
+    assert A == found.pick(1.0)
+    assert [5.0, None, None] == [found.ejected_for(A, 0.0, form) for form in (TLS, PLAIN, "")]
+    assert [(TLS,), (), ()] == [each.ejected_with for each in found.snapshot(1.0)]
+    assert [State.HEALTHY] * 3 == [each.state for each in found.snapshot(1.0)]
+
+
+def test_where_all_are_ejected_by_ones_options_nobody_else_waits():
+    found = roster()
+    for coordinator in (A, B, C):
+        found.failed(coordinator, 0.0, TLS)
+
+    assert not found.is_healthy(1.0, TLS)
+    assert found.is_healthy(1.0, PLAIN)
+    assert found.is_healthy(1.0)
+
+
+def test_one_is_well_only_if_all_and_the_same_options_say_so():
+    found = roster()
+    found.failed(A, 0.0, TLS)
+    found.failed(A, 3.0)
+
+    assert 7.0 == found.ejected_for(A, 1.0, TLS), "until the later of the two"
+    assert 7.0 == found.ejected_for(A, 1.0)
+    found.succeeded(A, PLAIN)
+    assert 4.0 == found.ejected_for(A, 1.0, TLS), "their own is not over"
+    assert None is found.ejected_for(A, 1.0)
+
+
+def test_one_caller_at_a_time_tries_it_with_these_options():
+    found = roster()
+    found.failed(A, 0.0, TLS)
+
+    assert A == found.pick(6.0, form=TLS)
+    assert B == found.pick(6.0, form=TLS)
+    assert A == found.pick(6.0), "for others it was well all the time"
+    assert not found.on_trial(A, 6.0)
+    found.undecided(A, TLS)
+    assert A == found.pick(6.0, form=TLS)
+
+
+def test_an_answer_to_the_same_options_ends_it_and_leaves_nothing():
+    found = roster()
+    found.failed(A, 0.0, TLS)
+    assert found.book(TLS) is not found.book()
+    found.answered(A, TLS)
+    assert None is found.ejected_for(A, 1.0, TLS)
+    found.succeeded(A, TLS)
+
+    assert found.book(TLS) is found.book()
+
+
+def test_the_options_of_thousands_are_not_kept():
+    found = roster()
+    for number in range(1000):
+        found.failed(A, 0.0, f"krb_host='{number}'")
+        found.prove(B, f"krb_host='{number}'")
+
+    assert 100 == len(found.snapshot(1.0)[0].ejected_with)
+    assert "krb_host='999'" in found.snapshot(1.0)[0].ejected_with
+    assert found.is_proven(B, "krb_host='999'")
+
+
+def test_a_child_keeps_what_is_known_and_no_trials_of_its_parent():
+    found = roster()
+    found.failed(A, 0.0, TLS)
+    found.pick(6.0, form=TLS)
+    found.forked()
+
+    assert A == found.pick(6.0, form=TLS)

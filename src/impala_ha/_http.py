@@ -49,6 +49,12 @@ class Login(Protocol):
     def renew(self) -> bool:
         """Get something else to show after a refusal; is there anything?"""
 
+    def answered(self, status: int) -> None:
+        """Take note of the HTTP *status* of the answer to the last header."""
+
+    def broke(self, error: BaseException) -> None:
+        """Take note that there was none."""
+
     def verify(self, said: Iterable[str]) -> None:
         """See that the server has proven who it is, by the WWW-Authenticate headers."""
 
@@ -209,6 +215,15 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         self._ready()
 
     def _exchange(self, body: bytes) -> Answer:
+        try:
+            answer = self._sent(body)
+        except BaseException as error:
+            self._login.broke(error)
+            raise
+        self._login.answered(answer.status)
+        return answer
+
+    def _sent(self, body: bytes) -> Answer:
         try:
             # A view, for tracebacks may be shown with the variables of each frame.
             self._socket.write(memoryview(self._request(body)))  # type: ignore[arg-type]

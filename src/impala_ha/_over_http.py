@@ -25,6 +25,7 @@ from ._model import Coordinator
 from ._options import Options
 from ._refusal import Refused
 from ._secrets import Secrets
+from ._shown import Showing
 from ._sockets import Socket
 from ._wire import CallFailed
 
@@ -49,7 +50,13 @@ class OverHttp:
         return proxy_for(self._scheme, coordinator.host, coordinator.port) is None
 
     def open(
-        self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
+        self,
+        coordinator: Coordinator,
+        user: str,
+        limit: float,
+        pinned: Any = None,
+        *,
+        anonymous: bool = False,
     ) -> tuple[Any, Http]:
         """
         A connected transport, and its wire, whose deadline is *limit* seconds from now.
@@ -59,6 +66,7 @@ class OverHttp:
             user: Who.
             limit: Seconds.
             pinned: The only address that may be asked, see `Socket`.
+            anonymous: Whether nobody says who comes.
 
         Raises:
             CallFailed: With how far it came.
@@ -66,7 +74,7 @@ class OverHttp:
         options = self._options
         end = self._clock.now() + limit
         proxy = proxy_for(self._scheme, coordinator.host, coordinator.port)
-        login = self._login(coordinator, user)
+        login = Nobody() if anonymous else self._login(coordinator, user)
         if proxy is not None:
             self._secrets.redaction.add(proxy.login.partition(" ")[2])
             self._secrets.redaction.add(proxy.password)
@@ -130,16 +138,22 @@ class OverHttp:
 
             name = options.user or user
 
-            def password() -> str:
-                _, known = secrets.of(name)
-                return usual if known is None else known
+            def password() -> tuple[str, Showing | None]:
+                known, showing = secrets.show(name, str(coordinator), options.connect_timeout)
+                secrets.hide(name, known)
+                return usual if known is None else known, showing
 
             def renew(refused: str) -> bool:
                 return secrets.password() is not None and secrets.renew(refused)
 
             return Basic(name, password, renew)
         if options.auth_mechanism == "JWT":
-            return Bearer(lambda: secrets.jwt() or "", secrets.renew)
+
+            def token() -> tuple[str, Showing | None]:
+                known, showing = secrets.show("", str(coordinator), options.connect_timeout)
+                return known or "", showing
+
+            return Bearer(token, secrets.renew)
         if options.auth_mechanism == "GSSAPI":
             from ._kerberos import Negotiation, negotiate  # noqa: PLC0415 - not everybody has it
 

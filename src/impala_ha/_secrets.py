@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from . import _logs, errors
 from ._interrupts import from_handler
 from ._redaction import Redaction
+from ._shown import BOOK, Showing, Withheld, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ._options import Options
 
@@ -33,6 +34,9 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "***"
+
+
+_NAMES = {"password": "password", "jwt": "JSON Web Token"}
 
 
 class _Unreadable:
@@ -55,12 +59,14 @@ class Secrets:
         redaction: Keeps them out of what servers say.
     """
 
-    def __init__(self, options: Options):
+    def __init__(self, options: Options, scope: Collection[str] = ()):
         """
         Args:
             options: Of the connection: `password` or `password_cmd`, `jwt` or `jwt_cmd`.
+            scope: The coordinators of the cluster, who would judge a secret alike.
         """
         self._options = options
+        self._scope = frozenset(scope)
         self.redaction = Redaction()
         self._kept: dict[str, Secret | None] = {}
         self._lock = threading.Lock()
@@ -77,9 +83,13 @@ class Secrets:
     def of(self, user: str) -> tuple[str, str | None]:
         """*user* and the password: both together are a secret as well."""
         found = self.password()
-        if found is not None:
-            self.redaction.add(f"{user}:{found}")
+        self.hide(user, found)
         return user, found
+
+    def hide(self, user: str, password: str | None) -> None:
+        """Keep both together out of sight as well."""
+        if password is not None:
+            self.redaction.add(f"{user}:{password}")
 
     def jwt(self) -> str | None:
         """
@@ -90,15 +100,57 @@ class Secrets:
         """
         return self._get("jwt") if self._needed == "jwt" else None
 
-    def ready(self) -> None:
+    def ready(self, user: str, where: str) -> None:
         """
         Read what logging in will need, so that nothing is opened in vain.
 
+        Args:
+            user: Who will log in.
+            where: At which coordinator.
+
         Raises:
             AuthenticationFailed: It cannot be had.
+            Withheld: It was refused, and reading it anew gave no other one.
         """
-        if self._needed:
-            self._get(self._needed)
+        if name := self._needed:
+            scope = self._scope | {where}
+            self._unless_withheld(lambda key: BOOK.check(key, scope, _NAMES[name]), user)
+
+    def show(self, user: str, where: str, limit: float) -> tuple[str | None, Showing | None]:
+        """
+        The secret for a login of *user* at *where*, which gets it within *limit* seconds.
+
+        Returns:
+            The secret, if there is one, and what is to be told how the login ended.
+
+        Raises:
+            AuthenticationFailed: It cannot be had.
+            Withheld: It was refused, and reading it anew gave no other one.
+        """
+        name = self._needed
+        if not name:
+            return None, None
+        scope = self._scope | {where}
+
+        def begin(key: bytes) -> Showing:
+            return BOOK.begin(key, scope, _NAMES[name], where, limit)
+
+        return self._unless_withheld(begin, user)
+
+    def _unless_withheld(
+        self, ask: Callable[[bytes], Showing | None], user: str
+    ) -> tuple[str | None, Showing | None]:
+        """*ask* whether the secret may be shown, and once more with another one if not."""
+        name = self._needed
+        secret = self._get(name)
+        who = user if name == "password" else ""
+        try:
+            return secret, ask(digest(name, who, secret or ""))
+        except Withheld:
+            if not self.renew(secret):
+                raise
+        secret = self._get(name)
+        return secret, ask(digest(name, who, secret or ""))
 
     def renew(self, refused: str | None = None) -> bool:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,9 @@ from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from . import _logs
 from ._clock import Clock
-from ._fault_rules import classify
+from ._fault_rules import classify, error_text, is_end_of_file
 from ._faults import Fault, Phase
-from ._interrupts import interrupted
+from ._interrupts import from_handler, interrupted
 from ._kerberos_errors import AnotherUser
 from ._model import Coordinator
 from ._options import Options
@@ -24,8 +25,10 @@ from ._wire import CallFailed
 if TYPE_CHECKING:
     from ._kerberos_names import Identity
     from ._kerberos_sasl import Sasl
+    from ._shown import Showing
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
+_BRIEFLY = 1.0  # seconds for finding out whether a port is still open
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
 
 
@@ -72,6 +75,34 @@ def binary(
         raise
 
 
+def knock(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> None:
+    """
+    See within *limit* seconds whether somebody answers, without saying who comes.
+
+    SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
+
+    Raises:
+        CallFailed: Nobody is there, or nothing was answered; or the connection was closed.
+    """
+    phase = Phase.CONNECT
+    wire = _socket(options, coordinator, clock)
+    try:
+        wire.limit(limit)
+        wire.open()
+        phase = Phase.LOGIN
+        wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
+        wire.read(1)
+    except BaseException as error:
+        if interrupted(error):
+            raise
+        raise CallFailed(phase, error) from error
+    finally:
+        wire.close()
+
+
+_NO_MECHANISM = b"X-NOBODY"
+
+
 class _TicketRefused(CallFailed):
     """The ticket was refused; it was not new, and the next login has a new one."""
 
@@ -88,7 +119,7 @@ def _opened(
 ) -> tuple[Any, Any]:
     """One try of `binary`."""
     phase = Phase.CONNECT
-    wire = sasl = None
+    wire = sasl = showing = None
     try:
         if options.auth_mechanism == "GSSAPI":
             phase, start = Phase.TICKET, clock.now()
@@ -104,12 +135,22 @@ def _opened(
         if sasl is not None:
             transport = _kerberos.transport(sasl, wire)
         else:
-            login = secrets.of(options.user or who[0])
-            transport = get_transport(wire, "", "", options.auth_mechanism, *login)
+            name = options.user or who[0]
+            left = (wire.deadline or 0.0) - clock.now()
+            password, showing = secrets.show(name, str(coordinator), left)
+            secrets.hide(name, password)
+            transport = get_transport(wire, "", "", options.auth_mechanism, name, password)
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport, sasl)
+            if showing is not None:
+                showing.accepted()
             passed(Step.LOGGED_IN)
     except BaseException as error:
+        if showing is not None and _is_gone(showing, error, wire, clock):
+            phase = Phase.CONNECT
+            showing.over()
+        elif showing is not None:
+            _judge(showing, phase, error)
         if wire is not None:
             wire.close()
         scrub(error)  # SASL's messages are variables of its frames
@@ -117,6 +158,33 @@ def _opened(
             raise
         raise _failure(phase, error, sasl) from error
     return transport, wire
+
+
+def _is_gone(showing: Showing, error: BaseException, wire: Any, clock: Clock) -> bool:
+    """Did the coordinator end, and not the login, with a password that it knows?"""
+    if not (showing.trusted and is_end_of_file(error)):
+        return False
+    again = Socket(wire.host, wire.port, clock)
+    again.pinned = wire.pinned
+    again.limit(min(_BRIEFLY, max(0.001, wire.deadline - clock.now())))
+    try:
+        again.open()
+    except (OSError, TTransportException) as failure:
+        if from_handler(failure):
+            raise
+        return True
+    finally:
+        again.close()
+    return False
+
+
+def _judge(showing: Showing, phase: Phase, error: BaseException) -> None:
+    """Say how a login with a password ended."""
+    hung_up = is_end_of_file(error)
+    if not hung_up and not interrupted(error) and classify(error, phase) is Fault.DENIED:
+        showing.refused(error_text(error))
+    else:
+        showing.broke(error_text(error), hung_up=hung_up)
 
 
 def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:

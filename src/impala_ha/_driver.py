@@ -211,7 +211,7 @@ class ImpylaDriver:
         """Where the secret must not be shown: a service that nobody has logged in to."""
         limit = self._options.connect_timeout
         try:
-            self._secrets.ready(self._options.user or user, str(coordinator))
+            self._secrets.ready(self._options.user or user, str(coordinator), certain=True)
         except Withheld:
             if not self._options.use_http_transport:
                 _transports.knock(self._options, coordinator, self._clock, limit)

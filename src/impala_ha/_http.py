@@ -42,6 +42,7 @@ class Login(Protocol):
     """How a client says who it is, and whether the server must as well: see `_http_login`."""
 
     mutual: bool
+    untried: bool
 
     def header(self, *, known: bool) -> str:
         """The value of the Authorization header; *known*: a cookie stands for a login already."""
@@ -52,8 +53,8 @@ class Login(Protocol):
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
 
-    def broke(self, error: BaseException) -> None:
-        """Take note that there was none."""
+    def broke(self, error: BaseException, *, written: bool) -> None:
+        """Take note that there was none; *written*: though the header may have left."""
 
     def verify(self, said: Iterable[str]) -> None:
         """See that the server has proven who it is, by the WWW-Authenticate headers."""
@@ -102,6 +103,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         self._answer: Answer | None = None
         self._heard = float("-inf")
         self._proven = False
+        self._used = False
 
     def limit(self, seconds: float) -> None:
         """Let all that happens from now on take *seconds* together, until `disarm`."""
@@ -129,7 +131,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         """Connect."""
         self._inbox.held = b""
         self._answer = None
-        self._proven = False
+        self._proven = self._used = False
         self._socket.open()
 
     def close(self) -> None:
@@ -218,15 +220,22 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         try:
             answer = self._sent(body)
         except BaseException as error:
-            self._login.broke(error)
+            self._login.broke(error, written=self.written)
             raise
         self._login.answered(answer.status)
         return answer
 
     def _sent(self, body: bytes) -> Answer:
+        # A view, for tracebacks may be shown with the variables of each frame.
+        request = memoryview(self._request(body))
+        if self._used and self._login.untried:
+            # A connection that has ended meanwhile would be held against what is new.
+            self._socket.close()
+            with self._in_time():
+                self.open()
+        self._used = True
         try:
-            # A view, for tracebacks may be shown with the variables of each frame.
-            self._socket.write(memoryview(self._request(body)))  # type: ignore[arg-type]
+            self._socket.write(request)  # type: ignore[arg-type]
         except TTransportException as error:
             if interrupted(error) or error.type == TTransportException.TIMED_OUT:
                 raise

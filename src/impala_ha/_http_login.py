@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import errors
 from ._fault_rules import error_text
@@ -36,9 +36,11 @@ class Nobody:
 
     Attributes:
         mutual: Whether the server must say who it is as well, see `verify`.
+        untried: Whether the last header tells a secret that nobody has accepted yet.
     """
 
     mutual = False
+    untried = False
 
     def prepare(self, limit: float) -> None:
         """Get what the first request needs, within *limit* seconds."""
@@ -54,8 +56,8 @@ class Nobody:
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
 
-    def broke(self, error: BaseException) -> None:
-        """Take note that there was none."""
+    def broke(self, error: BaseException, *, written: bool) -> None:
+        """Take note that there was none; *written*: though the header may have left."""
 
     def verify(self, said: Iterable[str]) -> None:
         """See that the server has proven who it is, by the WWW-Authenticate headers."""
@@ -87,10 +89,11 @@ class _Secretive(Nobody):
         Raises:
             Withheld: It was refused, and is not shown again.
         """
-        self._shown = None
+        self._shown, self.untried = None, False
         if known and self._by_cookie is not False:
             return ""
         self._shown, self._showing = self._show()
+        self.untried = self._showing is not None and not self._showing.trusted
         return self._told(self._shown)
 
     def _told(self, secret: str) -> str:
@@ -108,11 +111,13 @@ class _Secretive(Nobody):
         else:
             showing.over()  # a gateway's, perhaps
 
-    def broke(self, error: BaseException) -> None:
-        """Take note that there was none."""
+    def broke(self, error: BaseException, *, written: bool) -> None:
+        """Take note that there was none; *written*: though the header may have left."""
         showing, self._showing = self._showing, None
-        if showing is not None:
+        if showing is not None and written:
             showing.broke(error_text(error))
+        elif showing is not None:
+            showing.over()
 
     def renew(self) -> bool:
         """Another secret, if there is one: accounts are locked for trying one twice."""
@@ -124,14 +129,13 @@ class _Secretive(Nobody):
 class Basic(_Secretive):
     """User and password, in base64."""
 
-    def __init__(self, user: str, show: Show, renew: Callable[[str], bool]):
+    def __init__(self, user: str, *secret: Any):
         """
         Args:
             user: Who.
-            show: Tells the password, see `_Secretive`.
-            renew: Reads it anew, given the refused one, and says whether it is another one.
+            *secret: See `_Secretive`.
         """
-        super().__init__(show, renew)
+        super().__init__(*secret)
         self._user = user
 
     def _told(self, secret: str) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from . import _logs, errors
 from ._interrupts import from_handler
 from ._redaction import Redaction
-from ._shown import BOOK, Showing, Withheld, digest
+from ._shown import BOOK, Doubted, Showing, Withheld, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -100,13 +100,14 @@ class Secrets:
         """
         return self._get("jwt") if self._needed == "jwt" else None
 
-    def ready(self, user: str, where: str) -> None:
+    def ready(self, user: str, where: str, *, certain: bool = False) -> None:
         """
         Read what logging in will need, so that nothing is opened in vain.
 
         Args:
             user: Who will log in.
             where: At which coordinator.
+            certain: Whether it must be one that no login broke with since it was accepted.
 
         Raises:
             AuthenticationFailed: It cannot be had.
@@ -114,7 +115,11 @@ class Secrets:
         """
         if name := self._needed:
             scope = self._scope | {where}
-            self._unless_withheld(lambda key: BOOK.check(key, scope, _NAMES[name]), user)
+
+            def check(key: bytes, read_anew: bool) -> None:
+                BOOK.check(key, scope, _NAMES[name], read_anew=read_anew and not certain)
+
+            self._unless_withheld(check, user)
 
     def show(self, user: str, where: str, limit: float) -> tuple[str | None, Showing | None]:
         """
@@ -132,25 +137,25 @@ class Secrets:
             return None, None
         scope = self._scope | {where}
 
-        def begin(key: bytes) -> Showing:
-            return BOOK.begin(key, scope, _NAMES[name], where, limit)
+        def begin(key: bytes, read_anew: bool) -> Showing:
+            return BOOK.begin(key, scope, _NAMES[name], where, limit, read_anew=read_anew)
 
         return self._unless_withheld(begin, user)
 
     def _unless_withheld(
-        self, ask: Callable[[bytes], Showing | None], user: str
+        self, ask: Callable[[bytes, bool], Showing | None], user: str
     ) -> tuple[str | None, Showing | None]:
-        """*ask* whether the secret may be shown, and once more with another one if not."""
+        """*ask* whether the secret may be shown, and once more when it was read anew if not."""
         name = self._needed
-        secret = self._get(name)
         who = user if name == "password" else ""
+        secret = self._get(name)
         try:
-            return secret, ask(digest(name, who, secret or ""))
-        except Withheld:
-            if not self.renew(secret):
+            return secret, ask(digest(name, who, secret or ""), False)
+        except Withheld as error:
+            if not self.renew(secret) and not isinstance(error, Doubted):
                 raise
         secret = self._get(name)
-        return secret, ask(digest(name, who, secret or ""))
+        return secret, ask(digest(name, who, secret or ""), True)
 
     def renew(self, refused: str | None = None) -> bool:
         """

@@ -16,11 +16,9 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
-
-from ._clock import Clock, SystemClock
 
 _HOLD, _LONGEST_HOLD = 60.0, 1800.0  # seconds; directories count the failures of 10 to 30 minutes
 _PATIENCE = 0.25  # seconds for another login's verdict on a secret that was accepted before
@@ -30,6 +28,10 @@ _SALT = os.urandom(32)
 
 class Withheld(PermissionError):
     """A secret is not shown."""
+
+
+class Doubted(Withheld):
+    """A secret that was accepted may have changed: it is to be read anew before it is shown."""
 
 
 def digest(*secret: str) -> bytes:
@@ -64,7 +66,7 @@ class Showing:
 
     def __init__(self, book: Book, key: bytes, scope: Collection[str], where: str, limit: float):
         self.where = where
-        self.start = book.clock.now()
+        self.start = book.now()
         self.end = self.start + limit
         self.trusted = book.trusts(key, scope)
         self._book = book
@@ -95,6 +97,8 @@ class Showing:
         if self._open and (hung_up or not self.trusted):
             sure = hung_up and not self.trusted
             self._book.refuse(self._key, self._scope, self.where, why, sure=sure)
+        elif self._open:
+            self._book.doubt(self._key, self.where)
         self.over()
 
     def over(self) -> None:
@@ -106,12 +110,12 @@ class Showing:
 class Book:
     """What is known of the secrets of a process; may be used by many threads."""
 
-    def __init__(self, clock: Clock | None = None):
+    def __init__(self, now: Callable[[], float] = time.monotonic):
         """
         Args:
-            clock: For how long a secret is kept back; the machine's by default.
+            now: Tells the seconds of a clock.
         """
-        self.clock: Clock = clock or SystemClock()
+        self.now = now
         self.forget()
         _BOOKS.append(self)
 
@@ -119,6 +123,7 @@ class Book:
         """Know nothing."""
         self._accepted: dict[bytes, dict[str, float]] = {}
         self._refused: dict[bytes, dict[str, _Refusal]] = {}
+        self._doubted: dict[bytes, set[str]] = {}
         self.forked()
 
     def forked(self) -> None:
@@ -131,7 +136,9 @@ class Book:
         known = self._accepted.get(key)
         return known is not None and any(where in known for where in scope)
 
-    def check(self, key: bytes, scope: Collection[str], name: str) -> None:
+    def check(
+        self, key: bytes, scope: Collection[str], name: str, *, read_anew: bool = False
+    ) -> None:
         """
         Look whether a secret may be shown.
 
@@ -139,20 +146,29 @@ class Book:
             key: Its digest.
             scope: The coordinators of the cluster.
             name: What it is called.
+            read_anew: Whether it was read a moment ago.
 
         Raises:
             Withheld: It was refused.
+            Doubted: A login with it broke, and it was not *read_anew*.
         """
-        known = self._refused.get(key)
-        if not known:
-            return
-        now = self.clock.now()
-        for each in list(known.values()):
+        now = self.now()
+        for each in list(self._refused.get(key, {}).values()):
             if each.where in scope and now < each.until:
                 raise Withheld(each.told(name, now))
+        broke = [each for each in list(self._doubted.get(key, ())) if each in scope]
+        if broke and not read_anew:
+            raise Doubted(f"the login with this {name} broke at {broke[0]}")
 
     def begin(
-        self, key: bytes, scope: Collection[str], name: str, where: str, limit: float
+        self,
+        key: bytes,
+        scope: Collection[str],
+        name: str,
+        where: str,
+        limit: float,
+        *,
+        read_anew: bool = False,
     ) -> Showing:
         """
         Begin a login with a secret, once nobody else finds out whether it is good.
@@ -163,27 +179,31 @@ class Book:
             name: What it is called.
             where: To whom it will be shown.
             limit: Seconds for waiting, if it has not been accepted yet.
+            read_anew: Whether it was read a moment ago.
 
         Raises:
             Withheld: It was refused, or another login with it takes longer.
+            Doubted: Another login with it broke, or takes its time, and it was not *read_anew*.
         """
         with self._changed:
-            came = self.clock.now()
-            self.check(key, scope, name)
+            came = self.now()
+            self.check(key, scope, name, read_anew=read_anew)
             while ahead := self._ahead(key, scope):
-                left = came + limit - self.clock.now()
+                left = came + limit - self.now()
                 if trusted := self.trusts(key, scope):
-                    late = self.clock.now() - min(came, ahead[-1].start)
+                    late = self.now() - min(came, ahead[-1].start)
                     left = min(left, _PATIENCE - late)
-                if left <= 0 and trusted:
+                if left <= 0 and trusted and read_anew:
                     break
+                if left <= 0 and trusted:
+                    raise Doubted(f"{ahead[-1].where} takes its time with this {name}")
                 if left <= 0:
                     raise Withheld(
                         f"this {name} was shown to {ahead[-1].where} a moment ago, which has not "
                         "answered yet; it is not shown to others meanwhile"
                     )
                 self._changed.wait(left)
-                self.check(key, scope, name)
+                self.check(key, scope, name, read_anew=read_anew)
                 if self._accepted_since(key, scope, came):
                     return Showing(self, key, scope, where, limit)
             showing = Showing(self, key, scope, where, limit)
@@ -191,7 +211,7 @@ class Book:
             return showing
 
     def _ahead(self, key: bytes, scope: Collection[str]) -> list[Showing]:
-        now, under_way = self.clock.now(), self._under_way.get(key, ())
+        now, under_way = self.now(), self._under_way.get(key, ())
         return [each for each in under_way if each.where in scope and now < each.end]
 
     def _accepted_since(self, key: bytes, scope: Collection[str], then: float) -> bool:
@@ -202,9 +222,17 @@ class Book:
         """Note that a secret is good."""
         with self._changed:
             _room(self._accepted)
-            self._accepted.setdefault(key, {})[where] = self.clock.now()
+            self._accepted.setdefault(key, {})[where] = self.now()
             for each in scope if key in self._refused else ():
                 self._refused[key].pop(each, None)
+            if key in self._doubted:
+                self._doubted[key].difference_update(scope)
+
+    def doubt(self, key: bytes, where: str) -> None:
+        """Note that a login broke with a secret that is known to be good."""
+        with self._changed:
+            _room(self._doubted)
+            self._doubted.setdefault(key, set()).add(where)
 
     def refuse(
         self, key: bytes, scope: Collection[str], where: str, why: str, *, sure: bool
@@ -217,7 +245,7 @@ class Book:
             known = self._refused.setdefault(key, {})
             times = max((r.times for r in known.values() if r.where in scope), default=0)
             hold = min(_LONGEST_HOLD, _HOLD * 2**times)
-            until = float("inf") if sure else self.clock.now() + hold
+            until = float("inf") if sure else self.now() + hold
             if where not in known or known[where].until < until:
                 when = time.strftime("%H:%M:%S")
                 known[where] = _Refusal(where, when, why, until, times + 1)

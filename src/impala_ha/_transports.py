@@ -127,30 +127,20 @@ def _opened(
 
             sasl = _kerberos.login(options, coordinator, clock, limit, who[1])
             phase, limit = Phase.CONNECT, limit - (clock.now() - start)
-        wire = _socket(options, coordinator, clock)
-        wire.pinned = pinned
+        wire = _socket(options, coordinator, clock, pinned)
         wire.limit(limit)
         wire.open()
         phase = Phase.LOGIN
         if sasl is not None:
             transport = _kerberos.transport(sasl, wire)
         else:
-            name = options.user or who[0]
-            left = (wire.deadline or 0.0) - clock.now()
-            password, showing = secrets.show(name, str(coordinator), left)
-            secrets.hide(name, password)
-            transport = get_transport(wire, "", "", options.auth_mechanism, name, password)
+            login, showing = _login(options, secrets, coordinator, who[0], limit)
+            transport = get_transport(wire, "", "", options.auth_mechanism, *login)
         if not isinstance(transport, TBufferedTransport):
-            _open_sasl(transport, sasl)
-            if showing is not None:
-                showing.accepted()
-            passed(Step.LOGGED_IN)
+            _open_sasl(transport, sasl, showing)
     except BaseException as error:
-        if showing is not None and _is_gone(showing, error, wire, clock):
-            phase = Phase.CONNECT
-            showing.over()
-        elif showing is not None:
-            _judge(showing, phase, error)
+        if showing:
+            phase = _judge(showing, error, wire, clock)
         if wire is not None:
             wire.close()
         scrub(error)  # SASL's messages are variables of its frames
@@ -178,13 +168,27 @@ def _is_gone(showing: Showing, error: BaseException, wire: Any, clock: Clock) ->
     return False
 
 
-def _judge(showing: Showing, phase: Phase, error: BaseException) -> None:
-    """Say how a login with a password ended."""
+def _login(
+    options: Options, secrets: Secrets, coordinator: Coordinator, user: str, limit: float
+) -> tuple[tuple[str, str | None], Showing | None]:
+    """User and password, and what is to be told how they were received."""
+    name = options.user or user
+    password, showing = secrets.show(name, str(coordinator), limit)
+    secrets.hide(name, password)
+    return (name, password), showing
+
+
+def _judge(showing: Showing, error: BaseException, wire: Any, clock: Clock) -> Phase:
+    """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
-    if not hung_up and not interrupted(error) and classify(error, phase) is Fault.DENIED:
+    if hung_up and _is_gone(showing, error, wire, clock):
+        showing.over()
+        return Phase.CONNECT
+    if not hung_up and not interrupted(error) and classify(error, Phase.LOGIN) is Fault.DENIED:
         showing.refused(error_text(error))
     else:
         showing.broke(error_text(error), hung_up=hung_up)
+    return Phase.LOGIN
 
 
 def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:
@@ -205,18 +209,19 @@ def _is_refusal(phase: Phase, error: BaseException) -> bool:
 _REFUSALS = frozenset({Fault.UNREACHABLE, Fault.MISNAMED, Fault.DENIED})
 
 
-def _socket(options: Options, coordinator: Coordinator, clock: Clock) -> Socket:
+def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: Any = None) -> Socket:
     context = None
     if options.use_ssl:
         from . import _tls  # noqa: PLC0415 - not each connection is encrypted
 
         context = _tls.context(options)
     wire = Socket(coordinator.host, coordinator.port, clock, context)
+    wire.pinned = pinned
     wire.setTimeout(None if options.timeout is None else options.timeout * 1000)
     return wire
 
 
-def _open_sasl(transport: Any, sasl: Sasl | None) -> None:
+def _open_sasl(transport: Any, sasl: Sasl | None, showing: Showing | None) -> None:
     """
     Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 
@@ -235,4 +240,7 @@ def _open_sasl(transport: Any, sasl: Sasl | None) -> None:
     transport.open()
     if sasl is not None:
         sasl.verify()
+    if showing is not None:
+        showing.accepted()
     limit = _LONGEST_FRAME
+    passed(Step.LOGGED_IN)

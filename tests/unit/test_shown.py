@@ -8,7 +8,7 @@ import struct
 from base64 import b64decode
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from loopback import Answers, Peer, exactly, hiveserver2, hiveserver2_over_http
@@ -18,7 +18,9 @@ from impala_ha import AuthenticationFailed, Cluster
 from impala_ha._clock import SystemClock
 from impala_ha._driver import ImpylaDriver
 from impala_ha._options import Options
-from impala_ha._shown import Book, Withheld
+from impala_ha._shown import Book, Doubted, Withheld
+from impala_ha._wire import CallFailed
+from impala_ha.cli._doctor_practice import Practice
 from impala_ha.testing.fakes import FakeClock
 
 pytestmark = pytest.mark.timeout(60)
@@ -33,6 +35,8 @@ class Servers:
     Attributes:
         good: The password of now.
         ending: How a login with another one ends.
+        delay: Seconds before it does.
+        scheme: Of the Authorization header.
         counted: How often each was shown.
     """
 
@@ -41,6 +45,7 @@ class Servers:
         self.good = "good"
         self.ending = "FIN"
         self.scheme = b"Basic"
+        self.delay = 0.0
         self.counted = Counter()
         self.peers = []
 
@@ -49,6 +54,7 @@ class Servers:
         return [peer.coordinator for peer in self.peers]
 
     def end(self, connection, peer):
+        peer.gone.wait(self.delay)
         if self.ending == "RST":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         elif self.ending == "silence":
@@ -159,21 +165,17 @@ def test_twenty_threads_show_a_wrong_password_once(servers, ending):
     assert {"wrong": 1} == servers.counted
 
 
-@pytest.mark.parametrize("ending", ["status", "FIN"])
+@ENDINGS
 def test_a_pool_shows_the_old_password_once_after_a_change(servers, ending):
-    """Over HTTP a refusal is a status; there an end of file is the coordinator's."""
-    servers.ending = ending if servers.protocol == "binary" else "status"
+    servers.ending = ending
     now = ["good"]
     pooled = [connect(servers, password=lambda: now[0]) for _ in range(20)]
     old = servers.counted["good"]
     servers.good = now[0] = "better"
-    drivers = [each._failover.driver for each in pooled]
-
-    def again(driver):
-        driver.open(servers.hosts[0], "etl", {}, 5.0).close()
-
+    for each in pooled:
+        each._failover.leave(each._failover.link)
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(again, drivers))
+        list(pool.map(lambda each: each.cursor(), pooled))
 
     assert old + 1 == servers.counted["good"]
     for each in pooled:
@@ -189,11 +191,12 @@ def test_a_probe_takes_a_refusal_for_a_sign_of_life_and_shows_the_password_once(
     servers.good = "better"
     told = [driver.probe(servers.hosts[0], "etl") for _ in range(3)]
 
-    if ending == "status" or (ending, servers.protocol) == ("FIN", "binary"):
-        assert ["", "", ""] == told
-        assert old + 1 == servers.counted["good"]
-    elif ending == "silence":
-        assert all(told)
+    assert ["", ""] == told[1:]
+    assert told[0] == "" or (ending, servers.protocol) not in {
+        ("status", "http"),
+        ("FIN", "binary"),
+    }
+    assert old + 1 == servers.counted["good"]
 
 
 def test_a_password_that_was_accepted_goes_on_from_a_coordinator_that_ended(servers):
@@ -220,6 +223,31 @@ def test_a_coordinator_that_ends_in_a_login_does_not_speak_against_a_password_th
 
         assert told.coordinator != first.coordinator
         told.close()
+
+
+@ENDINGS
+def test_a_hedged_open_shows_the_old_password_to_one_coordinator_after_a_change(servers, ending):
+    servers.ending, servers.delay = ending, 0.5
+    connect(servers, password="good").close()
+    old = servers.counted["good"]
+    reads = iter(["good"])
+    servers.good = "better"
+    connect(servers, password=lambda: next(reads, "better"), connect_timeout=3, deadline=9).close()
+
+    assert old + 1 == servers.counted["good"]
+
+
+@ENDINGS
+def test_the_doctor_shows_a_wrong_password_to_one_coordinator(servers, ending):
+    servers.ending = ending
+    practice = Practice(
+        Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts
+    )
+    for host in servers.hosts:
+        with suppress(CallFailed):
+            practice.open(host)
+
+    assert {"wrong": 1} == servers.counted
 
 
 def test_a_token_that_was_refused_arrives_once(monkeypatch):
@@ -253,37 +281,45 @@ A, B = "a:21050", "b:21050"
 
 
 @pytest.fixture
-def book():
-    return Book(FakeClock())
+def clock():
+    return FakeClock()
 
 
-def begun(book, where=A, scope=(A, B)):
-    return book.begin(b"key", scope, "password", where, 0.05)
+@pytest.fixture
+def book(clock):
+    return Book(clock.now)
 
 
-def test_what_was_refused_is_never_shown_again_in_its_cluster(book):
+def begun(book, where=A, scope=(A, B), **how):
+    return book.begin(b"key", scope, "password", where, 0.05, **how)
+
+
+def test_what_was_refused_is_never_shown_again_in_its_cluster(book, clock):
     begun(book).refused("no")
-    book.clock.sleep(1e6)
+    clock.sleep(1e6)
 
     with pytest.raises(Withheld, match=r"was shown to a:21050 at .* and was refused \(no\)"):
         begun(book, B)
     begun(book, "c:21050", ("c:21050",)).accepted()
 
 
-def test_what_nobody_answered_is_kept_back_for_longer_each_time(book):
+def test_what_nobody_answered_is_kept_back_for_longer_each_time(book, clock):
     for seconds in (60, 120, 240):
         begun(book).broke("reset")
-        book.clock.sleep(seconds - 1)
+        clock.sleep(seconds - 1)
         with pytest.raises(Withheld, match="may have refused it .* not shown again for 1 s"):
             begun(book, B)
-        book.clock.sleep(1)
+        clock.sleep(1)
 
 
-def test_a_secret_that_was_accepted_is_believed_where_a_login_breaks(book):
+def test_a_secret_that_was_accepted_is_read_anew_where_a_login_breaks(book):
     begun(book).accepted()
     begun(book).broke("reset")
 
-    begun(book, B).accepted()
+    with pytest.raises(Doubted, match="broke at a:21050"):
+        begun(book, B)
+    begun(book, B, read_anew=True).accepted()
+    begun(book).over()
 
 
 def test_a_secret_that_was_accepted_and_then_refused_is_not_believed(book):
@@ -295,8 +331,8 @@ def test_a_secret_that_was_accepted_and_then_refused_is_not_believed(book):
         begun(book)
 
 
-def test_a_login_that_never_ends_holds_up_others_no_longer_than_it_may_take(book):
+def test_a_login_that_never_ends_holds_up_others_no_longer_than_it_may_take(book, clock):
     begun(book)
-    book.clock.sleep(0.1)
+    clock.sleep(0.1)
 
     begun(book).accepted()

@@ -28,6 +28,7 @@ import trustme
 from ledger_engine import ROWS, Ledger
 
 import impala_ha
+from impala_ha._shown import BOOK
 from impala_ha.testing import FaultProxy, LocalCluster
 
 DONE, UNKNOWN, FAILED = "done", "unknown", "failed"
@@ -316,7 +317,8 @@ class Lab:
         return {way: (first.bytes(way, number), sorted(set(at))) for way, at in ends.items()}
 
     def run(self, client, cut):
-        """Run the program once, and see what it leaves behind."""
+        """Run the program once, as in a process of its own, and see what it leaves behind."""
+        BOOK.forget()
         run = Run(cut)
         first = self._proxies[0]
         before = [proxy.connections for proxy in self._proxies]

@@ -22,6 +22,7 @@ from typing import Any
 
 _HOLD, _LONGEST_HOLD = 60.0, 1800.0  # seconds; directories count the failures of 10 to 30 minutes
 _PATIENCE = 0.25  # seconds for another login's verdict on a secret that was accepted before
+_SLACK = 10.0  # seconds in which a login that has timed out tells so, however busy the machine
 _MOST = 10_000  # secrets that are remembered
 _SALT = os.urandom(32)
 
@@ -67,7 +68,7 @@ class Showing:
     def __init__(self, book: Book, key: bytes, scope: Collection[str], where: str, limit: float):
         self.where = where
         self.start = book.now()
-        self.end = self.start + limit
+        self.end = self.start + limit + _SLACK
         self.trusted = book.trusts(key, scope)
         self._book = book
         self._key = key

@@ -13,7 +13,7 @@ login, and only after the proof in its answer is anything said.  The cookie stan
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -35,7 +35,7 @@ _FRESH = 1.0  # seconds in which nobody ends a connection for being idle
 _OK, _NOT_OK, _WHO_ARE_YOU, _CONFUSED = 200, 300, 401, 500
 
 #: A call of Thrift that no server has, without arguments: each answers, and none does anything.
-_ABOUT_NOTHING = b"\x80\1\0\1" + b"\0\0\0\5Hello" + b"\0\0\0\0" + b"\0"
+ABOUT_NOTHING = b"\x80\1\0\1" + b"\0\0\0\5Hello" + b"\0\0\0\0" + b"\0"
 
 
 class Login(Protocol):
@@ -53,8 +53,8 @@ class Login(Protocol):
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
 
-    def broke(self, error: BaseException, *, written: bool) -> None:
-        """Take note that there was none; *written*: though the header may have left."""
+    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
 
     def verify(self, said: Iterable[str]) -> None:
         """See that the server has proven who it is, by the WWW-Authenticate headers."""
@@ -201,11 +201,11 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
 
     def _introduce(self) -> None:
         """Log in, and go on only if the server proves who it is."""
-        answer = self._exchange(_ABOUT_NOTHING)
+        answer = self._exchange(ABOUT_NOTHING)
         if answer.status == _WHO_ARE_YOU and self._login.renew():
             self._answer = answer
             self._ready()
-            answer = self._exchange(_ABOUT_NOTHING)
+            answer = self._exchange(ABOUT_NOTHING)
         if not _answers(answer):
             raise _refused(answer, self._page(answer), self._target.url)
         self._login.verify(answer.all("www-authenticate"))
@@ -220,7 +220,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         try:
             answer = self._sent(body)
         except BaseException as error:
-            self._login.broke(error, written=self.written)
+            self._login.broke(error, lambda: not self.written or self._socket.is_gone())
             raise
         self._login.answered(answer.status)
         return answer

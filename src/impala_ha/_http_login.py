@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Show = Callable[[], tuple[str, Showing | None]]
 
-_OK, _NOT_OK, _WHO_ARE_YOU = 200, 300, 401
+_OK, _NOT_OK, _WHO_ARE_YOU, _NOT_YOU, _CONFUSED = 200, 300, 401, 403, 500
 
 
 class Nobody:
@@ -56,8 +56,8 @@ class Nobody:
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
 
-    def broke(self, error: BaseException, *, written: bool) -> None:
-        """Take note that there was none; *written*: though the header may have left."""
+    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
 
     def verify(self, said: Iterable[str]) -> None:
         """See that the server has proven who it is, by the WWW-Authenticate headers."""
@@ -70,16 +70,21 @@ class _Secretive(Nobody):
     A server may want both: then its 401 to the cookie alone is the last one.
     """
 
-    def __init__(self, show: Show, renew: Callable[[str], bool]):
+    def __init__(
+        self, show: Show, renew: Callable[[str], bool], well: Callable[[], bool] = lambda: True
+    ):
         """
         Args:
             show: Tells the secret, and what is to be told how it was received.
             renew: Reads it anew, given the refused one, and says whether it is another one.
+            well: Whether the server has a better answer than 5xx for who does not log in.
         """
         self._show = show
         self._renew = renew
+        self._well = well
         self._shown: str | None = None
         self._showing: Showing | None = None
+        self._let_in = False
         self._by_cookie: bool | None = None  # whether that has worked; None: not tried yet
 
     def header(self, *, known: bool) -> str:
@@ -93,7 +98,9 @@ class _Secretive(Nobody):
         if known and self._by_cookie is not False:
             return ""
         self._shown, self._showing = self._show()
-        self.untried = self._showing is not None and not self._showing.trusted
+        if self._showing is not None:
+            self.untried = not self._showing.trusted
+            self._showing.usual = self._let_in
         return self._told(self._shown)
 
     def _told(self, secret: str) -> str:
@@ -108,16 +115,21 @@ class _Secretive(Nobody):
             showing.refused(f"HTTP code {status}")
         elif _OK <= status < _NOT_OK:
             showing.accepted()
+            self._let_in = True
+        elif status == _NOT_YOU or (status >= _CONFUSED and self._well()):
+            showing.broke(f"HTTP code {status}")
         else:
-            showing.over()  # a gateway's, perhaps
+            showing.over()  # a gateway's
 
-    def broke(self, error: BaseException, *, written: bool) -> None:
-        """Take note that there was none; *written*: though the header may have left."""
+    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
         showing, self._showing = self._showing, None
-        if showing is not None and written:
-            showing.broke(error_text(error))
-        elif showing is not None:
+        if showing is None:
+            return
+        if interrupted(error) or gone():
             showing.over()
+        else:
+            showing.broke(error_text(error))
 
     def renew(self) -> bool:
         """Another secret, if there is one: accounts are locked for trying one twice."""

@@ -22,11 +22,13 @@ from ._hedge import Hedge, Outcome
 from ._interrupts import from_handler, suppress
 from ._link import FAREWELL, Link
 from ._model import Attempt, Coordinator
+from ._shown import Withheld
 from ._wire import CallFailed, Closed
 from .cluster import Cluster
 
 First = tuple[str, Mapping[str, str]]
 
+_BY_SERVER = frozenset({Phase.LOGIN, Phase.OPEN})  # where a coordinator refuses
 _RENEW_AGAIN = 0.1  # of a link's lifetime, before another try to leave it
 
 
@@ -274,7 +276,11 @@ class Place:
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
             fault = classify(got.__cause__ or got, phase, password=self.driver.sends_password)
             self.driver.redact(got)
+            if fault is Fault.DENIED and isinstance(got.__cause__, Withheld):
+                phase = None  # it was not asked
         text = str(got) if fault else ""
         where = outcome.coordinator
         self.cluster.report(Attempt(operation, 1, where, 0.0, fault, phase, text=text))
+        if fault is Fault.DENIED and phase in _BY_SERVER:
+            self.cluster.answered(where)  # who refuses is there
         return fault

@@ -39,6 +39,10 @@ class Secret(str):
 _NAMES = {"password": "password", "jwt": "JSON Web Token"}
 
 
+def _key(name: str, user: str, secret: str | None) -> bytes:
+    return digest(name, user if name == "password" else "", secret or "")
+
+
 class _Unreadable:
     """Something that was given for a secret, and is none."""
 
@@ -121,6 +125,12 @@ class Secrets:
 
             self._unless_withheld(check, user)
 
+    def accepted(self, user: str, where: str) -> bool:
+        """Was what a login of *user* at *where* shows accepted before, or is nothing shown?"""
+        name = self._needed
+        secret = self._get(name) if name else None
+        return secret is None or BOOK.trusts(_key(name, user, secret), self._scope | {where})
+
     def show(self, user: str, where: str, limit: float) -> tuple[str | None, Showing | None]:
         """
         The secret for a login of *user* at *where*, which gets it within *limit* seconds.
@@ -133,7 +143,7 @@ class Secrets:
             Withheld: It was refused, and reading it anew gave no other one.
         """
         name = self._needed
-        if not name:
+        if not name or self._get(name) is None:
             return None, None
         scope = self._scope | {where}
 
@@ -147,15 +157,14 @@ class Secrets:
     ) -> tuple[str | None, Showing | None]:
         """*ask* whether the secret may be shown, and once more when it was read anew if not."""
         name = self._needed
-        who = user if name == "password" else ""
         secret = self._get(name)
         try:
-            return secret, ask(digest(name, who, secret or ""), False)
+            return secret, ask(_key(name, user, secret), False)
         except Withheld as error:
             if not self.renew(secret) and not isinstance(error, Doubted):
                 raise
         secret = self._get(name)
-        return secret, ask(digest(name, who, secret or ""), True)
+        return secret, ask(_key(name, user, secret), True)
 
     def renew(self, refused: str | None = None) -> bool:
         """

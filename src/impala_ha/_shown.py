@@ -50,6 +50,7 @@ class _Refusal:
     why: str
     until: float
     times: int
+    at: float
 
     def told(self, name: str, now: float) -> str:
         """Why the secret, a *name* like "password", is not shown."""
@@ -63,10 +64,19 @@ class _Refusal:
 
 
 class Showing:
-    """One login with a secret; it has to end."""
+    """
+    One login with a secret; it has to end.
+
+    Attributes:
+        where: At which coordinator.
+        start, end: Since when, and until when others wait for it at most.
+        trusted: Whether the secret was accepted before.
+        usual: Whether it is a request of a connection that was let in: it takes its time.
+    """
 
     def __init__(self, book: Book, key: bytes, scope: Collection[str], where: str, limit: float):
         self.where = where
+        self.usual = False
         self.start = book.now()
         self.end = self.start + limit + _SLACK
         self.trusted = book.trusts(key, scope)
@@ -78,7 +88,7 @@ class Showing:
     def accepted(self) -> None:
         """Note that the secret is good."""
         if self._open:
-            self._book.accept(self._key, self._scope, self.where)
+            self._book.accept(self._key, self._scope, self.where, self.start)
         self.over()
 
     def refused(self, why: str) -> None:
@@ -124,7 +134,7 @@ class Book:
         """Know nothing."""
         self._accepted: dict[bytes, dict[str, float]] = {}
         self._refused: dict[bytes, dict[str, _Refusal]] = {}
-        self._doubted: dict[bytes, set[str]] = {}
+        self._doubted: dict[bytes, dict[str, float]] = {}
         self.forked()
 
     def forked(self) -> None:
@@ -213,27 +223,36 @@ class Book:
 
     def _ahead(self, key: bytes, scope: Collection[str]) -> list[Showing]:
         now, under_way = self.now(), self._under_way.get(key, ())
-        return [each for each in under_way if each.where in scope and now < each.end]
+        return [
+            each
+            for each in under_way
+            if each.where in scope and now < (each.start + _PATIENCE if each.usual else each.end)
+        ]
 
     def _accepted_since(self, key: bytes, scope: Collection[str], then: float) -> bool:
         known = self._accepted.get(key, {})
         return any(at >= then for where, at in list(known.items()) if where in scope)
 
-    def accept(self, key: bytes, scope: Collection[str], where: str) -> None:
-        """Note that a secret is good."""
+    def accept(self, key: bytes, scope: Collection[str], where: str, start: float) -> None:
+        """Note that a secret is good, unless something else was heard since *start*."""
         with self._changed:
+            known = self._refused.get(key, {})
+            heard = [known[each].at for each in scope if each in known]
+            heard += [at for each, at in self._doubted.get(key, {}).items() if each in scope]
+            if any(at > start for at in heard):
+                return
             _room(self._accepted)
             self._accepted.setdefault(key, {})[where] = self.now()
             for each in scope if key in self._refused else ():
                 self._refused[key].pop(each, None)
-            if key in self._doubted:
-                self._doubted[key].difference_update(scope)
+            for each in scope if key in self._doubted else ():
+                self._doubted[key].pop(each, None)
 
     def doubt(self, key: bytes, where: str) -> None:
         """Note that a login broke with a secret that is known to be good."""
         with self._changed:
             _room(self._doubted)
-            self._doubted.setdefault(key, set()).add(where)
+            self._doubted.setdefault(key, {})[where] = self.now()
 
     def refuse(
         self, key: bytes, scope: Collection[str], where: str, why: str, *, sure: bool
@@ -246,10 +265,11 @@ class Book:
             known = self._refused.setdefault(key, {})
             times = max((r.times for r in known.values() if r.where in scope), default=0)
             hold = min(_LONGEST_HOLD, _HOLD * 2**times)
-            until = float("inf") if sure else self.now() + hold
+            now = self.now()
+            until = float("inf") if sure else now + hold
             if where not in known or known[where].until < until:
                 when = time.strftime("%H:%M:%S")
-                known[where] = _Refusal(where, when, why, until, times + 1)
+                known[where] = _Refusal(where, when, why, until, times + 1, now)
 
     def over(self, key: bytes, showing: Showing) -> None:
         """Let others go on after *showing*."""

@@ -20,12 +20,13 @@ from thrift.transport.TTransport import TTransportException
 from ._clock import Clock
 from ._interrupts import from_handler, from_socket, suppress
 from ._patience import in_time
-from ._steps import Step, passed
+from ._steps import Step, passed, watched
 
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 _STALL = 60.0  # seconds, where nobody probes
+_BRIEFLY = 1.0  # seconds for finding out whether a port is still open
 _SLOWEST = 2**10  # bytes in `Socket.stall` seconds: one segment of TCP, however bad the link is
 
 
@@ -306,6 +307,21 @@ class Socket(_Connecting):
             with suppress(OSError):
                 self.handle.settimeout(self._timeout)
         return "a reply that nobody waits for" if peeked else "TSocket read 0 bytes"
+
+    def is_gone(self) -> bool:
+        """Does nobody listen any more where this was connected to?"""
+        again = _Connecting(self.host, self.port, self._clock)
+        again.pinned = self.peer
+        again.deadline = self._clock.now() + _BRIEFLY
+        try:
+            with watched(lambda *_: None):
+                again.open()
+        except (OSError, TTransportException) as error:
+            if from_handler(error):
+                raise
+            return True
+        again.close()
+        return False
 
     def hang_up(self) -> None:
         """End what another thread waits for here; that thread closes the socket then."""

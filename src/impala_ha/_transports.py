@@ -13,11 +13,12 @@ from . import _logs
 from ._clock import Clock
 from ._fault_rules import classify, error_text, is_end_of_file
 from ._faults import Fault, Phase
-from ._interrupts import from_handler, interrupted
+from ._interrupts import interrupted
 from ._kerberos_errors import AnotherUser
 from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets, scrub
+from ._service import silent
 from ._sockets import Socket
 from ._steps import Step, passed
 from ._wire import CallFailed
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from ._shown import Showing
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
-_BRIEFLY = 1.0  # seconds for finding out whether a port is still open
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
 
 
@@ -61,6 +61,9 @@ def binary(
     """
     end = clock.now() + limit
     who = (user, identity)
+    if not (options.use_ssl or secrets.accepted(options.user or user, str(coordinator))):
+        pinned = knock(options, coordinator, clock, limit, pinned)
+        limit = max(0.001, end - clock.now())
     opened = partial(_opened, options, secrets, coordinator, who, clock=clock, pinned=pinned)
     try:
         return opened(limit=limit)
@@ -75,17 +78,22 @@ def binary(
         raise
 
 
-def knock(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> None:
+def knock(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any = None
+) -> Any:
     """
-    See within *limit* seconds whether somebody answers, without saying who comes.
+    Have somebody answer within *limit* seconds, without saying who comes.
 
     SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
 
+    Returns:
+        The address that answered, see `Socket`.
+
     Raises:
-        CallFailed: Nobody is there, or nothing was answered; or the connection was closed.
+        CallFailed: Nobody is there, or nothing was answered.
     """
     phase = Phase.CONNECT
-    wire = _socket(options, coordinator, clock)
+    wire = _socket(options, coordinator, clock, pinned)
     try:
         wire.limit(limit)
         wire.open()
@@ -95,9 +103,11 @@ def knock(options: Options, coordinator: Coordinator, clock: Clock, limit: float
     except BaseException as error:
         if interrupted(error):
             raise
-        raise CallFailed(phase, error) from error
+        if phase is Phase.CONNECT or silent(error):
+            raise CallFailed(phase, error) from error
     finally:
         wire.close()
+    return wire.peer
 
 
 _NO_MECHANISM = b"X-NOBODY"
@@ -140,7 +150,7 @@ def _opened(
             _open_sasl(transport, sasl, showing)
     except BaseException as error:
         if showing:
-            phase = _judge(showing, error, wire, clock)
+            phase = _judge(showing, error, wire)
         if wire is not None:
             wire.close()
         scrub(error)  # SASL's messages are variables of its frames
@@ -148,24 +158,6 @@ def _opened(
             raise
         raise _failure(phase, error, sasl) from error
     return transport, wire
-
-
-def _is_gone(showing: Showing, error: BaseException, wire: Any, clock: Clock) -> bool:
-    """Did the coordinator end, and not the login, with a password that it knows?"""
-    if not (showing.trusted and is_end_of_file(error)):
-        return False
-    again = Socket(wire.host, wire.port, clock)
-    again.pinned = wire.pinned
-    again.limit(min(_BRIEFLY, max(0.001, wire.deadline - clock.now())))
-    try:
-        again.open()
-    except (OSError, TTransportException) as failure:
-        if from_handler(failure):
-            raise
-        return True
-    finally:
-        again.close()
-    return False
 
 
 def _login(
@@ -178,14 +170,16 @@ def _login(
     return (name, password), showing
 
 
-def _judge(showing: Showing, error: BaseException, wire: Any, clock: Clock) -> Phase:
+def _judge(showing: Showing, error: BaseException, wire: Any) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
-    if hung_up and _is_gone(showing, error, wire, clock):
+    if interrupted(error):
+        showing.over()
+    elif not hung_up and classify(error, Phase.LOGIN) is Fault.DENIED:
+        showing.refused(error_text(error))
+    elif isinstance(error, TTransportException) and wire.is_gone():
         showing.over()
         return Phase.CONNECT
-    if not hung_up and not interrupted(error) and classify(error, Phase.LOGIN) is Fault.DENIED:
-        showing.refused(error_text(error))
     else:
         showing.broke(error_text(error), hung_up=hung_up)
     return Phase.LOGIN

@@ -189,7 +189,9 @@ def hiveserver2_over_http(answers, look=lambda head: None):
 def let_in(connection, users):
     """The server's half of SASL PLAIN; a wrong password gets an end of file, as with Impala."""
     _, length = struct.unpack(">BI", exactly(connection, 5))
-    exactly(connection, length)
+    if exactly(connection, length) != b"PLAIN":
+        connection.sendall(struct.pack(">BI", 3, 0))
+        raise EOFError
     _, length = struct.unpack(">BI", exactly(connection, 5))
     _, user, password = exactly(connection, length).decode().split("\0")
     if users.get(user) != password:

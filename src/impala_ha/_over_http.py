@@ -17,7 +17,7 @@ from ._cookies import Jar
 from ._faults import Phase
 from ._http import ABOUT_NOTHING, Http
 from ._http_login import Basic, Bearer, Negotiate, Nobody
-from ._http_proxy import Proxy, Tunnel, proxy_for
+from ._http_proxy import AtProxy, Proxy, Tunnel, proxy_for
 from ._http_request import Target
 from ._interrupts import interrupted
 from ._kerberos_names import Identity
@@ -32,6 +32,7 @@ from ._wire import CallFailed
 _PIECE = 2**16  # bytes that thrift asks for at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds
 _CONFUSED = 500  # and above: who answers that is not well
+_PROXY = 407  # somebody else than the coordinator says that
 _BRIEFLY = 1.0  # seconds for finding out whether it is
 _USUAL = {"http": 80, "https": 443}
 
@@ -78,10 +79,12 @@ class OverHttp:
         if not anonymous and self._must_knock(coordinator, user):
             pinned = self.knock(coordinator, user, limit, pinned)
         proxy = proxy_for(self._scheme, coordinator.host, coordinator.port)
-        login = Nobody() if anonymous else self._login(coordinator, user)
-        if proxy is not None:
+        login: Any = Nobody() if anonymous else self._login(coordinator, user)
+        if proxy is not None and proxy.login:
             self._secrets.redaction.add(proxy.login.partition(" ")[2])
             self._secrets.redaction.add(proxy.password)
+            if not options.use_ssl:  # else for the tunnel
+                login = AtProxy(login, proxy, options.connect_timeout)
         jar = self._jars.setdefault((coordinator, user), Jar(options.http_cookie_names, self._path))
         if not jar.logs_in(self._clock.now()):
             login.prepare(limit)
@@ -124,7 +127,7 @@ class OverHttp:
         except BaseException as error:
             if interrupted(error):
                 raise
-            if not isinstance(error, Refused) or error.code >= _CONFUSED:
+            if not isinstance(error, Refused) or error.code >= _CONFUSED or error.code == _PROXY:
                 raise CallFailed(Phase.OPEN, error) from error
         finally:
             wire.close()

@@ -20,6 +20,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from impala.error import Error
+
 _HOLD, _LONGEST_HOLD = 60.0, 1800.0  # seconds; directories count the failures of 10 to 30 minutes
 _PATIENCE = 0.25  # seconds for another login's verdict on a secret that was accepted before
 _SLACK = 10.0  # seconds in which a login that has timed out tells so, however busy the machine
@@ -27,7 +29,7 @@ _MOST = 10_000  # secrets that are remembered
 _SALT = os.urandom(32)
 
 
-class Withheld(PermissionError):
+class Withheld(Error):  # type: ignore[misc]  # impyla is not typed
     """A secret is not shown."""
 
 

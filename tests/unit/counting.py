@@ -93,11 +93,11 @@ def refusal(status):
 
 
 @contextmanager
-def serving(protocol, number=3):
+def serving(protocol, number=3, context=None):
     servers = Servers(protocol)
     with ExitStack() as stack:
         for _ in range(number):
-            peer = Peer(None)
+            peer = Peer(None, context)
             talk = getattr(servers, protocol)
             peer._talk = lambda connection, talk=talk, peer=peer: talk(connection, peer)
             servers.peers.append(stack.enter_context(peer))

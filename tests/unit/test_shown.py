@@ -247,15 +247,43 @@ def test_the_doctor_shows_a_wrong_password_to_one_coordinator(ended):
     assert {"wrong": 1} == servers.counted
 
 
-def test_a_token_that_was_refused_arrives_once(monkeypatch):
-    monkeypatch.setenv("no_proxy", "*")
+@pytest.mark.parametrize("ending", [each for protocol, each in ENDED if protocol == "http"])
+def test_a_token_that_was_not_taken_arrives_once(ending):
     with serving("http") as servers:
-        servers.scheme, servers.ending = b"Bearer", "status"
+        servers.scheme, servers.ending = b"Bearer", ending
         for _ in range(3):
             with pytest.raises(AuthenticationFailed):
                 connect(servers, auth_mechanism="JWT", jwt="wrong", user=None)
 
         assert {"wrong": 1} == servers.counted
+
+
+def test_another_token_is_shown_at_once():
+    with serving("http") as servers:
+        servers.scheme, servers.ending = b"Bearer", "status"
+        given = iter(["wrong"])
+        connect(servers, auth_mechanism="JWT", jwt=lambda: next(given, "good"), user=None).close()
+
+        assert 1 == servers.counted["wrong"]
+
+
+@pytest.mark.parametrize(("protocol", "ending"), ENDED)
+def test_a_wrong_password_arrives_once_over_tls(protocol, ending, tls):
+    with serving(protocol, context=tls.here) as servers:
+        servers.ending = ending
+        for _ in range(3):
+            with pytest.raises(AuthenticationFailed):
+                connect(servers, password="wrong", use_ssl=True, ca_cert=tls.ca)
+
+        assert {"wrong": 1} == servers.counted
+
+
+def test_over_tls_nobody_is_asked_twice(tls):
+    for protocol in ("binary", "http"):
+        with serving(protocol, 1, tls.here) as servers:
+            connect(servers, password="good", use_ssl=True, ca_cert=tls.ca).close()
+
+            assert 1 == servers.peers[0].accepted
 
 
 def test_a_statement_outlives_a_password_that_is_changed(servers):

@@ -109,8 +109,10 @@ class _Secretive(Nobody):
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
         showing, self._showing = self._showing, None
-        if showing is None:
+        if self._shown is None:
             self._by_cookie = self._by_cookie or _OK <= status < _NOT_OK
+        elif showing is None:
+            pass  # there is no secret
         elif status == _WHO_ARE_YOU:
             showing.refused(f"HTTP code {status}")
         elif _OK <= status < _NOT_OK:

@@ -159,6 +159,16 @@ def test_another_password_is_tried_at_once(ended):
     assert 1 == servers.counted["wrong"]
 
 
+def test_a_password_that_cannot_be_read_anew_is_not_shown_again(ended):
+    servers = ended
+    given = iter(["wrong"])
+    for _ in range(2):
+        with pytest.raises(AuthenticationFailed):
+            connect(servers, password=lambda: next(given))
+
+    assert {"wrong": 1} == servers.counted
+
+
 @pytest.mark.parametrize(("protocol", "ending"), REFUSED[:3])
 def test_a_password_that_is_refused_is_shown_once_by_all_that_a_connection_does(protocol, ending):
     with serving(protocol) as servers:

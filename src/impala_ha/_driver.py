@@ -51,9 +51,8 @@ class Driver(Protocol):
     def sends_password(self) -> bool:
         """Whether opening hands a password to the coordinator."""
 
-    @property
-    def credentials(self) -> object:
-        """What stands for user and password, without telling them; None if there is none."""
+    def trusted(self, user: str) -> bool:
+        """Was the password of *user* accepted before, if there is one?"""
 
     def open(
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
@@ -123,13 +122,9 @@ class ImpylaDriver:
         self._identity = Identity()
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
 
-    @property
-    def credentials(self) -> object:
-        """What stands for user and password, without telling them; None if there is none."""
-        if not self.sends_password:
-            return None
-        options = self._options
-        return hash((options.auth_mechanism, options.user, self._secrets.password()))
+    def trusted(self, user: str) -> bool:
+        """Was the password of *user* accepted before, if there is one?"""
+        return not self.sends_password or self._secrets.accepted(self._options.user or user, "")
 
     def open(
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float

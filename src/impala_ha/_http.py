@@ -318,6 +318,8 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         headers = self._target.headers(len(body))  # calls what the user gave: before the secrets
         now = self._clock.now()
         login = self._login.header(known=self._jar.logs_in(now))
+        if self._login.untried and self.deadline is not None:
+            self.deadline += self._clock.now() - now  # or the end of a long wait would tell on it
         return self._target.head(headers, login, self._jar.header(now)) + body
 
 

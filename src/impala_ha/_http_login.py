@@ -109,6 +109,8 @@ class _Secretive(Nobody):
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
         showing, self._showing = self._showing, None
+        if showing is not None:
+            showing.ended = True
         if self._shown is None:
             self._by_cookie = self._by_cookie or _OK <= status < _NOT_OK
         elif showing is None:
@@ -128,6 +130,7 @@ class _Secretive(Nobody):
         showing, self._showing = self._showing, None
         if showing is None:
             return
+        showing.ended = True
         if interrupted(error) or gone():
             showing.over()
         else:

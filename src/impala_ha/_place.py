@@ -182,7 +182,7 @@ class Place:
         def open_link(coordinator: Coordinator) -> Link:
             return self.driver.open(coordinator, *first, limit)
 
-        outcomes = self._hedged(open_link, where, tried)
+        outcomes = self._hedged(open_link, where, tried, trusted=self.driver.trusted(first[0]))
         got = outcomes[-1].got
         if isinstance(got, Link):
             self.link, self.impala = got, got.impala
@@ -192,7 +192,6 @@ class Place:
             if self.closed:  # by another thread, meanwhile
                 self._close_links()
                 raise errors.InterfaceError("the connection was closed by another thread")
-            self.cluster.trust(self.driver.credentials)
         return outcomes
 
     def renew(self, cursor: Any, first: First) -> None:
@@ -247,9 +246,11 @@ class Place:
         open_link: Callable[[Coordinator], Link],
         where: Coordinator,
         tried: Sequence[Coordinator],
+        *,
+        trusted: bool,
     ) -> list[Outcome]:
         alone = len(self.cluster.coordinators) == 1
-        if self._hedge_after and not alone and self.cluster.trusts(self.driver.credentials):
+        if self._hedge_after and trusted and not alone:
             self.cluster.opening()
 
             def second() -> Coordinator | None:

@@ -74,11 +74,12 @@ class Showing:
         start, end: Since when, and until when others wait for it at most.
         trusted: Whether the secret was accepted before.
         usual: Whether it is a request of a connection that was let in: it takes its time.
+        ended: Whether all that is left is to find out what its end means.
     """
 
     def __init__(self, book: Book, key: bytes, scope: Collection[str], where: str, limit: float):
         self.where = where
-        self.usual = False
+        self.usual = self.ended = False
         self.start = book.now()
         self.end = self.start + limit + _SLACK
         self.trusted = book.trusts(key, scope)
@@ -203,7 +204,8 @@ class Book:
             self.check(key, scope, name, read_anew=read_anew)
             while ahead := self._ahead(key, scope):
                 left = came + limit - self.now()
-                if trusted := self.trusts(key, scope):
+                trusted = self.trusts(key, scope)
+                if trusted and not any(each.ended for each in ahead):
                     late = self.now() - min(came, ahead[-1].start)
                     left = min(left, _PATIENCE - late)
                 if left <= 0 and trusted and read_anew:

@@ -283,6 +283,12 @@ class Socket(_Connecting):
         """Let all that happens from now on take *seconds* together, until `disarm`."""
         self.deadline = self._clock.now() + seconds
 
+    @property
+    def left(self) -> float:
+        """Seconds of the limit that are left."""
+        end = self._clock.now() if self.deadline is None else self.deadline
+        return max(0.001, end - self._clock.now())
+
     def disarm(self) -> None:
         """End the deadline: from here on the time-out of a single read counts again."""
         self.deadline = None

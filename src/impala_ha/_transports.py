@@ -144,7 +144,7 @@ def _opened(
         if sasl is not None:
             transport = _kerberos.transport(sasl, wire)
         else:
-            login, showing = _login(options, secrets, coordinator, who[0], limit)
+            login, showing = _login(options, secrets, coordinator, who[0], wire)
             transport = get_transport(wire, "", "", options.auth_mechanism, *login)
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport, sasl, showing)
@@ -161,11 +161,13 @@ def _opened(
 
 
 def _login(
-    options: Options, secrets: Secrets, coordinator: Coordinator, user: str, limit: float
+    options: Options, secrets: Secrets, coordinator: Coordinator, user: str, wire: Socket
 ) -> tuple[tuple[str, str | None], Showing | None]:
     """User and password, and what is to be told how they were received."""
     name = options.user or user
-    password, showing = secrets.show(name, str(coordinator), limit)
+    left = wire.left
+    password, showing = secrets.show(name, str(coordinator), left)
+    wire.limit(left)  # the wait for another login's verdict does not count
     secrets.hide(name, password)
     return (name, password), showing
 
@@ -173,6 +175,7 @@ def _login(
 def _judge(showing: Showing, error: BaseException, wire: Any) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
+    showing.ended = True
     if interrupted(error):
         showing.over()
     elif not hung_up and classify(error, Phase.LOGIN) is Fault.DENIED:

@@ -147,15 +147,6 @@ def test_a_login_that_cannot_be_understood_is_no_refusal():
     assert 1 == vault.asked
 
 
-def test_the_password_that_is_held_decides_which_credentials_are_trusted():
-    """Nothing but a hash stands for it."""
-    one, two = (driver(auth_mechanism="LDAP", password=Vault(word)) for word in ("a", "b"))
-
-    assert one.credentials != two.credentials
-    assert one.credentials == driver(auth_mechanism="LDAP", password="a").credentials
-    assert isinstance(one.credentials, int)
-
-
 # TLS.
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from threading import Thread
 
 import pytest
 from counting import serving
@@ -157,6 +158,25 @@ def test_another_password_is_tried_at_once(ended):
     connect(servers, password="good").close()
 
     assert 1 == servers.counted["wrong"]
+
+
+def test_a_hedged_open_shows_a_wrong_password_to_one_coordinator(ended):
+    servers = ended
+    servers.delay = 0.5
+    with pytest.raises(AuthenticationFailed):
+        connect(servers, password="wrong", connect_timeout=3, deadline=9)
+
+    assert {"wrong": 1} == servers.counted
+
+
+@pytest.mark.parametrize("mechanism", ["LDAP", "NOSASL"])
+def test_a_second_coordinator_is_asked_at_once_only_with_what_was_accepted(servers, mechanism):
+    options = Options(**words(servers, password="good", auth_mechanism=mechanism))
+    driver = ImpylaDriver(options, SystemClock(), servers.hosts)
+    before = driver.trusted("etl")
+    connect(servers, password="good").close()
+
+    assert (mechanism == "NOSASL", True) == (before, driver.trusted("etl"))
 
 
 def test_a_password_that_cannot_be_read_anew_is_not_shown_again(ended):
@@ -390,3 +410,24 @@ def test_nobody_reads_a_secret_anew_because_a_statement_takes_its_time(book, clo
     clock.sleep(1)
 
     begun(book, B).accepted()
+
+
+def test_nobody_goes_on_while_the_end_of_a_login_is_judged(book, clock):
+    begun(book).accepted()
+    first, told = begun(book), []
+    first.ended = True
+    clock.sleep(1)
+
+    def second():
+        try:
+            book.begin(b"key", (A, B), "password", B, 30, read_anew=True)
+        except Withheld as error:
+            told.append(error)
+
+    thread = Thread(target=second)
+    thread.start()
+    thread.join(0.1)
+    first.refused("no")
+    thread.join(10)
+
+    assert told

@@ -20,6 +20,7 @@ from thrift.transport.TTransport import TTransportException
 from ._faults import FIRST, SENT, Fault, FaultRule, Phase
 from ._impala_rules import ID, IMPALA_RULES
 from ._kerberos_errors import NO_KDC, AnotherUser, GSSError
+from ._shown import Withheld
 
 _EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
 _UNSENT = _EVERYWHERE - SENT
@@ -135,6 +136,7 @@ _OPEN = (
 )
 
 FAULT_RULES: tuple[FaultRule, ...] = (
+    FaultRule("secret withheld", (Withheld,), _EVERYWHERE, _MORE, Fault.DENIED),
     *IMPALA_RULES,
     *_HTTP,
     FaultRule("any other answer", (Error,), _EVERYWHERE, _MORE, Fault.QUERY),
@@ -167,7 +169,7 @@ def classify(
         lagging: Whether the caller changed something a moment ago on another coordinator, of
             which this one may not have heard yet.
     """
-    if password and phase is Phase.LOGIN and _is_end_of_file(error):
+    if password and phase is Phase.LOGIN and is_end_of_file(error):
         return Fault.DENIED
     rule = find_rule(error, phase, lagging=lagging)
     return Fault.UNKNOWN if rule is None else rule.fault
@@ -210,5 +212,6 @@ def _without_prefixes(text: str) -> tuple[str, int]:
     return text[found.end() :].rstrip("\n"), found[0].count("\n")
 
 
-def _is_end_of_file(error: BaseException) -> bool:
+def is_end_of_file(error: BaseException) -> bool:
+    """Did the other side close the connection?"""
     return isinstance(error, TTransportException) and error.type == TTransportException.END_OF_FILE

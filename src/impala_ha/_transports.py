@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from . import _logs
 from ._clock import Clock
-from ._fault_rules import classify
+from ._fault_rules import classify, error_text, is_end_of_file
 from ._faults import Fault, Phase
 from ._interrupts import interrupted
 from ._kerberos_errors import AnotherUser
 from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets, scrub
+from ._service import silent
 from ._sockets import Socket
 from ._steps import Step, passed
 from ._wire import CallFailed
@@ -24,6 +26,7 @@ from ._wire import CallFailed
 if TYPE_CHECKING:
     from ._kerberos_names import Identity
     from ._kerberos_sasl import Sasl
+    from ._shown import Showing
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
@@ -58,6 +61,9 @@ def binary(
     """
     end = clock.now() + limit
     who = (user, identity)
+    if not (options.use_ssl or secrets.accepted(options.user or user, str(coordinator))):
+        pinned = knock(options, coordinator, clock, limit, pinned)
+        limit = max(0.001, end - clock.now())
     opened = partial(_opened, options, secrets, coordinator, who, clock=clock, pinned=pinned)
     try:
         return opened(limit=limit)
@@ -70,6 +76,41 @@ def binary(
         if error.phase is Phase.TICKET:
             raise refused from refused.__cause__
         raise
+
+
+def knock(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any = None
+) -> Any:
+    """
+    Have somebody answer within *limit* seconds, without saying who comes.
+
+    SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
+
+    Returns:
+        The address that answered, see `Socket`.
+
+    Raises:
+        CallFailed: Nobody is there, or nothing was answered.
+    """
+    phase = Phase.CONNECT
+    wire = _socket(options, coordinator, clock, pinned)
+    try:
+        wire.limit(limit)
+        wire.open()
+        phase = Phase.LOGIN
+        wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
+        wire.read(1)
+    except BaseException as error:
+        if interrupted(error):
+            raise
+        if phase is Phase.CONNECT or silent(error):
+            raise CallFailed(phase, error) from error
+    finally:
+        wire.close()
+    return wire.peer
+
+
+_NO_MECHANISM = b"X-NOBODY"
 
 
 class _TicketRefused(CallFailed):
@@ -88,7 +129,7 @@ def _opened(
 ) -> tuple[Any, Any]:
     """One try of `binary`."""
     phase = Phase.CONNECT
-    wire = sasl = None
+    wire = sasl = showing = None
     try:
         if options.auth_mechanism == "GSSAPI":
             phase, start = Phase.TICKET, clock.now()
@@ -96,20 +137,20 @@ def _opened(
 
             sasl = _kerberos.login(options, coordinator, clock, limit, who[1])
             phase, limit = Phase.CONNECT, limit - (clock.now() - start)
-        wire = _socket(options, coordinator, clock)
-        wire.pinned = pinned
+        wire = _socket(options, coordinator, clock, pinned)
         wire.limit(limit)
         wire.open()
         phase = Phase.LOGIN
         if sasl is not None:
             transport = _kerberos.transport(sasl, wire)
         else:
-            login = secrets.of(options.user or who[0])
+            login, showing = _login(options, secrets, coordinator, who[0], wire)
             transport = get_transport(wire, "", "", options.auth_mechanism, *login)
         if not isinstance(transport, TBufferedTransport):
-            _open_sasl(transport, sasl)
-            passed(Step.LOGGED_IN)
+            _open_sasl(transport, sasl, showing)
     except BaseException as error:
+        if showing:
+            phase = _judge(showing, error, wire)
         if wire is not None:
             wire.close()
         scrub(error)  # SASL's messages are variables of its frames
@@ -117,6 +158,34 @@ def _opened(
             raise
         raise _failure(phase, error, sasl) from error
     return transport, wire
+
+
+def _login(
+    options: Options, secrets: Secrets, coordinator: Coordinator, user: str, wire: Socket
+) -> tuple[tuple[str, str | None], Showing | None]:
+    """User and password, and what is to be told how they were received."""
+    name = options.user or user
+    left = wire.left
+    password, showing = secrets.show(name, str(coordinator), left)
+    wire.limit(left)  # the wait for another login's verdict does not count
+    secrets.hide(name, password)
+    return (name, password), showing
+
+
+def _judge(showing: Showing, error: BaseException, wire: Any) -> Phase:
+    """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
+    hung_up = is_end_of_file(error)
+    showing.ended = True
+    if interrupted(error):
+        showing.over()
+    elif not hung_up and classify(error, Phase.LOGIN) is Fault.DENIED:
+        showing.refused(error_text(error))
+    elif isinstance(error, TTransportException) and wire.is_gone():
+        showing.over()
+        return Phase.CONNECT
+    else:
+        showing.broke(error_text(error), hung_up=hung_up)
+    return Phase.LOGIN
 
 
 def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:
@@ -137,18 +206,19 @@ def _is_refusal(phase: Phase, error: BaseException) -> bool:
 _REFUSALS = frozenset({Fault.UNREACHABLE, Fault.MISNAMED, Fault.DENIED})
 
 
-def _socket(options: Options, coordinator: Coordinator, clock: Clock) -> Socket:
+def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: Any = None) -> Socket:
     context = None
     if options.use_ssl:
         from . import _tls  # noqa: PLC0415 - not each connection is encrypted
 
         context = _tls.context(options)
     wire = Socket(coordinator.host, coordinator.port, clock, context)
+    wire.pinned = pinned
     wire.setTimeout(None if options.timeout is None else options.timeout * 1000)
     return wire
 
 
-def _open_sasl(transport: Any, sasl: Sasl | None) -> None:
+def _open_sasl(transport: Any, sasl: Sasl | None, showing: Showing | None) -> None:
     """
     Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 
@@ -167,4 +237,7 @@ def _open_sasl(transport: Any, sasl: Sasl | None) -> None:
     transport.open()
     if sasl is not None:
         sasl.verify()
+    if showing is not None:
+        showing.accepted()
     limit = _LONGEST_FRAME
+    passed(Step.LOGGED_IN)

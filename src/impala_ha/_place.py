@@ -296,5 +296,5 @@ class Place:
         proven = self.cluster.is_proven(where, self.form)
         self.cluster.report(replace(attempt, own=may_be_options(attempt, proven=proven)))
         if fault is Fault.DENIED and phase in _BY_SERVER:
-            self.cluster.answered(where)  # who refuses is there
+            self.cluster.answered(where, self.form)  # who refuses is there
         return fault

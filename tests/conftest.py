@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from impala_ha._shown import BOOK
+
 _LONGEST_WAIT = 10.0
 _LOOK = 0.01
 
@@ -21,6 +23,13 @@ def pytest_configure():
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def _forgotten():
+    """What one test's servers refused says nothing of those of the next, on the same ports."""
+    yield
+    BOOK.forget()
 
 
 @pytest.fixture(scope="session")

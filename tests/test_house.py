@@ -32,6 +32,7 @@ FLOORS = {
         "_patience",
         "_redaction",
         "_refusal",
+        "_shown",
         "_cookies",
         "_http_answer",
         "_steps",

@@ -43,7 +43,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         self._user = system_user() if options.user is None else options.user
         self._failover = Failover(
             cluster,
-            ImpylaDriver(options, cluster.clock),
+            ImpylaDriver(options, cluster.clock, cluster.coordinators),
             retry,
             first=(self._user, self._configuration()),
             connect_timeout=options.connect_timeout,

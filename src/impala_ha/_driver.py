@@ -11,7 +11,7 @@ import os
 import queue
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +28,8 @@ from ._link import Link
 from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets, scrub
-from ._service import Service
+from ._service import Service, silent
+from ._shown import Withheld
 from ._steps import Step, passed
 from ._wire import CallFailed, Client
 from ._wire import Protocol as Wired
@@ -50,9 +51,8 @@ class Driver(Protocol):
     def shown(self) -> Shown:
         """What opening shows to the coordinator to log in with."""
 
-    @property
-    def credentials(self) -> object:
-        """What stands for user and password, without telling them; None if there is none."""
+    def trusted(self, user: str) -> bool:
+        """Was the password of *user* accepted before, if there is one?"""
 
     def open(
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
@@ -109,21 +109,23 @@ class Driver(Protocol):
 class ImpylaDriver:
     """Opens connections with impyla's parts."""
 
-    def __init__(self, options: Options, clock: Clock):
+    def __init__(self, options: Options, clock: Clock, peers: Iterable[Coordinator] = ()):
+        """
+        Args:
+            options: How.
+            clock: For deadlines.
+            peers: All coordinators of the cluster: what one refused, none is shown.
+        """
         self._options = options
         self._clock = clock
-        self._secrets = Secrets(options)
+        self._secrets = Secrets(options, [str(each) for each in peers])
         self._identity = Identity()
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
         self.shown = Shown.by(options.auth_mechanism)
 
-    @property
-    def credentials(self) -> object:
-        """What stands for user and password, without telling them; None if there is none."""
-        if not self.sends_password:
-            return None
-        options = self._options
-        return hash((options.auth_mechanism, options.user, self._secrets.password()))
+    def trusted(self, user: str) -> bool:
+        """Was the password of *user* accepted before, if there is one?"""
+        return not self.sends_password or self._secrets.accepted(self._options.user or user, "")
 
     def open(
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
@@ -160,7 +162,9 @@ class ImpylaDriver:
         limit = min(limit, self._options.connect_timeout)
         try:
             protocol, wire = self._transport(coordinator, user, limit)
-        except CallFailed:
+        except errors.Error as error:
+            if from_handler(error):
+                raise
             return False
         self._settle(wire, coordinator, user)
         client.adopt(protocol, wire)
@@ -174,10 +178,12 @@ class ImpylaDriver:
 
         Opens a session on a connection of its own, asks one question and closes it, all within
         the connect timeout.  Any answer is one, also that it shuts down or that the ticket is
-        over.
+        over.  A password that was refused is not shown for that: then any sign of life is one.
         """
         try:
-            service = self.connect(coordinator, user, self._options.connect_timeout)
+            service = self._stranger(coordinator, user) or self.connect(
+                coordinator, user, self._options.connect_timeout
+            )
             try:
                 session = service.open_session(user, {})
                 session.ping()
@@ -187,11 +193,28 @@ class ImpylaDriver:
         except CallFailed as error:
             cause = error.__cause__ or error
             gone = classify(cause, error.phase, shown=self.shown) in _NOBODY_THERE
+            if error.phase is Phase.LOGIN:  # it took the connection, and ended it
+                gone = gone and silent(cause)
             return str(error) if gone or error.phase.sent else ""
+        except Withheld:
+            return ""
         except errors.Error as error:
             if from_handler(error):
                 raise
         return ""
+
+    def _stranger(self, coordinator: Coordinator, user: str) -> Service | None:
+        """Where the secret must not be shown: a service that nobody has logged in to."""
+        limit = self._options.connect_timeout
+        try:
+            self._secrets.ready(self._options.user or user, str(coordinator), certain=True)
+        except Withheld:
+            if not self._options.use_http_transport:
+                _transports.knock(self._options, coordinator, self._clock, limit)
+                raise
+            transport, wire = self._over_http.open(coordinator, user, limit, anonymous=True)
+            return Service(Client(Wired(transport), wire))
+        return None
 
     def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:
         """
@@ -234,10 +257,7 @@ class ImpylaDriver:
         """What to look at after a failure with *text*; empty if that says it all."""
         try:
             from ._hints import Failure, hint  # noqa: PLC0415 - where all goes well nobody needs it
-        except (
-            ImportError,
-            OSError,
-        ):  # no file can be opened any more, or the package was replaced
+        except (ImportError, OSError):  # no file can be opened, or the package was replaced
             return ""
         return hint(Failure(coordinator, self._options, phase, text))
 
@@ -272,15 +292,19 @@ class ImpylaDriver:
         self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
     ) -> tuple[Wired, Any]:
         """Connect and authenticate; a refused password is tried again only if there is another."""
-        self._secrets.ready()
+        try:
+            self._secrets.ready(self._options.user or user, str(coordinator))
+        except Withheld as error:
+            raise CallFailed(Phase.CONNECT, error) from error
         used = self._secrets.password()
         end = self._clock.now() + limit
         try:
             return self._carried(coordinator, user, limit, pinned)
         except CallFailed as error:
-            if used is None or error.phase is not Phase.LOGIN:
+            cause = error.__cause__ or error
+            if used is None or error.phase is not Phase.LOGIN or isinstance(cause, Withheld):
                 raise
-            fault = classify(error.__cause__ or error, error.phase, shown=self.shown)
+            fault = classify(cause, error.phase, shown=self.shown)
             if fault is not Fault.DENIED or not self._secrets.renew(used):
                 raise
         _logs.warning(

@@ -287,7 +287,7 @@ class Failover(Place):
                     if attempt.own:
                         self.cluster.report(sure)
                     else:
-                        self.cluster.answered(attempt.coordinator)
+                        self.cluster.answered(attempt.coordinator, self.form)
         left = trail.deadline - now()
         if left > 0 and not trail.lasting.issuperset(self.cluster.coordinators):
             _tell_wait(trail, left, doctor(self.cluster.coordinators))

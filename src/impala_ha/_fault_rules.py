@@ -22,6 +22,7 @@ from thrift.transport.TTransport import TTransportException
 from ._faults import FIRST, SENT, Fault, FaultRule, LoginEnd, Phase, Shown
 from ._impala_rules import ID, IMPALA_RULES
 from ._kerberos_errors import NO_KDC, AnotherUser, GSSError
+from ._shown import Withheld
 
 _EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
 _UNSENT = _EVERYWHERE - SENT
@@ -170,6 +171,7 @@ _OPEN = (
 )
 
 FAULT_RULES: tuple[FaultRule, ...] = (
+    FaultRule("secret withheld", (Withheld,), _EVERYWHERE, _MORE, Fault.DENIED),
     *IMPALA_RULES,
     *_HTTP,
     FaultRule("any other answer", (Error,), _EVERYWHERE, _MORE, Fault.QUERY),
@@ -209,6 +211,12 @@ def classify(
     return Fault.UNKNOWN if rule is None else rule.means(shown)
 
 
+def turned_away_unread(error: BaseException) -> bool:
+    """Was the connection refused for our certificate, so that nobody read what was shown on it?"""
+    rule = find_rule(error, Phase.LOGIN)
+    return rule is not None and rule.fault is LoginEnd.CERTIFICATE
+
+
 def find_rule(error: BaseException, phase: Phase, *, lagging: bool = False) -> FaultRule | None:
     """The rule of the table that fits *error* in *phase*; None if there is none."""
     text, prefixes = _without_prefixes(error_text(error))
@@ -244,3 +252,8 @@ def _without_prefixes(text: str) -> tuple[str, int]:
     found = re.match(rf"(?:Query {ID} failed:\n)*", text)
     assert found is not None  # it matches nothing, if need be
     return text[found.end() :].rstrip("\n"), found[0].count("\n")
+
+
+def is_end_of_file(error: BaseException) -> bool:
+    """Did the other side close the connection?"""
+    return isinstance(error, TTransportException) and error.type == TTransportException.END_OF_FILE

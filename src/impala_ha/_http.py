@@ -13,7 +13,7 @@ login, and only after the proof in its answer is anything said.  The cookie stan
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -35,19 +35,26 @@ _FRESH = 1.0  # seconds in which nobody ends a connection for being idle
 _OK, _NOT_OK, _WHO_ARE_YOU, _CONFUSED = 200, 300, 401, 500
 
 #: A call of Thrift that no server has, without arguments: each answers, and none does anything.
-_ABOUT_NOTHING = b"\x80\1\0\1" + b"\0\0\0\5Hello" + b"\0\0\0\0" + b"\0"
+ABOUT_NOTHING = b"\x80\1\0\1" + b"\0\0\0\5Hello" + b"\0\0\0\0" + b"\0"
 
 
 class Login(Protocol):
     """How a client says who it is, and whether the server must as well: see `_http_login`."""
 
     mutual: bool
+    untried: bool
 
     def header(self, *, known: bool) -> str:
         """The value of the Authorization header; *known*: a cookie stands for a login already."""
 
     def renew(self) -> bool:
         """Get something else to show after a refusal; is there anything?"""
+
+    def answered(self, status: int) -> None:
+        """Take note of the HTTP *status* of the answer to the last header."""
+
+    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
 
     def verify(self, said: Iterable[str]) -> None:
         """See that the server has proven who it is, by the WWW-Authenticate headers."""
@@ -96,6 +103,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         self._answer: Answer | None = None
         self._heard = float("-inf")
         self._proven = False
+        self._used = False
 
     def limit(self, seconds: float) -> None:
         """Let all that happens from now on take *seconds* together, until `disarm`."""
@@ -123,7 +131,7 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         """Connect."""
         self._inbox.held = b""
         self._answer = None
-        self._proven = False
+        self._proven = self._used = False
         self._socket.open()
 
     def close(self) -> None:
@@ -193,11 +201,11 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
 
     def _introduce(self) -> None:
         """Log in, and go on only if the server proves who it is."""
-        answer = self._exchange(_ABOUT_NOTHING)
+        answer = self._exchange(ABOUT_NOTHING)
         if answer.status == _WHO_ARE_YOU and self._login.renew():
             self._answer = answer
             self._ready()
-            answer = self._exchange(_ABOUT_NOTHING)
+            answer = self._exchange(ABOUT_NOTHING)
         if not _answers(answer):
             raise _refused(answer, self._page(answer), self._target.url)
         self._login.verify(answer.all("www-authenticate"))
@@ -210,8 +218,24 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
 
     def _exchange(self, body: bytes) -> Answer:
         try:
-            # A view, for tracebacks may be shown with the variables of each frame.
-            self._socket.write(memoryview(self._request(body)))  # type: ignore[arg-type]
+            answer = self._sent(body)
+        except BaseException as error:
+            self._login.broke(error, lambda: not self.written or self._socket.is_gone())
+            raise
+        self._login.answered(answer.status)
+        return answer
+
+    def _sent(self, body: bytes) -> Answer:
+        # A view, for tracebacks may be shown with the variables of each frame.
+        request = memoryview(self._request(body))
+        if self._used and self._login.untried:
+            # A connection that has ended meanwhile would be held against what is new.
+            self._socket.close()
+            with self._in_time():
+                self.open()
+        self._used = True
+        try:
+            self._socket.write(request)  # type: ignore[arg-type]
         except TTransportException as error:
             if interrupted(error) or error.type == TTransportException.TIMED_OUT:
                 raise
@@ -294,6 +318,8 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         headers = self._target.headers(len(body))  # calls what the user gave: before the secrets
         now = self._clock.now()
         login = self._login.header(known=self._jar.logs_in(now))
+        if self._login.untried and self.deadline is not None:
+            self.deadline += self._clock.now() - now  # or the end of a long wait would tell on it
         return self._target.head(headers, login, self._jar.header(now)) + body
 
 

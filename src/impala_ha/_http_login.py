@@ -11,17 +11,23 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import errors
+from ._fault_rules import error_text, turned_away_unread
 from ._faults import Phase
 from ._interrupts import interrupted
 from ._kerberos_errors import unproven
 from ._secrets import masked
+from ._shown import Showing
 from ._wire import CallFailed
 
 if TYPE_CHECKING:
     from ._kerberos import Negotiation
+
+Show = Callable[[], tuple[str, Showing | None]]
+
+_OK, _NOT_OK, _WHO_ARE_YOU, _NOT_YOU, _CONFUSED = 200, 300, 401, 403, 500
 
 
 class Nobody:
@@ -30,9 +36,11 @@ class Nobody:
 
     Attributes:
         mutual: Whether the server must say who it is as well, see `verify`.
+        untried: Whether the last header tells a secret that nobody has accepted yet.
     """
 
     mutual = False
+    untried = False
 
     def prepare(self, limit: float) -> None:
         """Get what the first request needs, within *limit* seconds."""
@@ -45,63 +53,123 @@ class Nobody:
         """Get something else to show after a refusal; is there anything?"""
         return False
 
+    def answered(self, status: int) -> None:
+        """Take note of the HTTP *status* of the answer to the last header."""
+
+    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
+
     def verify(self, said: Iterable[str]) -> None:
         """See that the server has proven who it is, by the WWW-Authenticate headers."""
 
 
-class Basic(Nobody):
-    """User and password."""
+class _Secretive(Nobody):
+    """
+    Who shows a secret, unless a cookie stands for it.
 
-    def __init__(self, user: str, password: Callable[[], str], renew: Callable[[str], bool]):
+    A server may want both: then its 401 to the cookie alone is the last one.
+    """
+
+    def __init__(
+        self, show: Show, renew: Callable[[str], bool], well: Callable[[], bool] = lambda: True
+    ):
+        """
+        Args:
+            show: Tells the secret, and what is to be told how it was received.
+            renew: Reads it anew, given the refused one, and says whether it is another one.
+            well: Whether the server has a better answer than 5xx for who does not log in.
+        """
+        self._show = show
+        self._renew = renew
+        self._well = well
+        self._shown: str | None = None
+        self._showing: Showing | None = None
+        self._let_in = False
+        self._by_cookie: bool | None = None  # whether that has worked; None: not tried yet
+
+    def header(self, *, known: bool) -> str:
+        """
+        What tells the secret; empty where a cookie does.
+
+        Raises:
+            Withheld: It was refused, and is not shown again.
+        """
+        self._shown, self.untried = None, False
+        if known and self._by_cookie is not False:
+            return ""
+        self._shown, self._showing = self._show()
+        if self._showing is not None:
+            self.untried = not self._showing.trusted
+            self._showing.usual = self._let_in
+        return self._told(self._shown)
+
+    def _told(self, secret: str) -> str:
+        raise NotImplementedError
+
+    def answered(self, status: int) -> None:
+        """Take note of the HTTP *status* of the answer to the last header."""
+        showing, self._showing = self._showing, None
+        if showing is not None:
+            showing.ended = True
+        if self._shown is None:
+            self._by_cookie = self._by_cookie or _OK <= status < _NOT_OK
+        elif showing is None:
+            pass  # there is no secret
+        elif status == _WHO_ARE_YOU:
+            showing.refused(f"HTTP code {status}")
+        elif _OK <= status < _NOT_OK:
+            showing.accepted()
+            self._let_in = True
+        elif status == _NOT_YOU or (status >= _CONFUSED and self._well()):
+            showing.broke(f"HTTP code {status}")
+        else:
+            showing.over()  # a gateway's
+
+    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
+        showing, self._showing = self._showing, None
+        if showing is None:
+            return
+        showing.ended = True
+        if interrupted(error) or turned_away_unread(error) or gone():
+            showing.over()
+        else:
+            showing.broke(error_text(error))
+
+    def renew(self) -> bool:
+        """Another secret, if there is one: accounts are locked for trying one twice."""
+        if self._shown is None:
+            return True
+        return self._renew(self._shown)
+
+
+class Basic(_Secretive):
+    """User and password, in base64."""
+
+    def __init__(self, user: str, *secret: Any):
         """
         Args:
             user: Who.
-            password: Tells the password.
-            renew: Reads it anew, given the refused one, and says whether it is another one.
+            *secret: See `_Secretive`.
         """
+        super().__init__(*secret)
         self._user = user
-        self._password = password
-        self._renew = renew
 
-    def header(self, *, known: bool) -> str:  # noqa: ARG002
-        """User and password, in base64."""
-        pair = f"{self._user}:{self._password()}".encode()
+    def _told(self, secret: str) -> str:
+        pair = f"{self._user}:{secret}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
 
-    def renew(self) -> bool:
-        """Another password, if there is one: accounts are locked for trying one twice."""
-        return self._renew(self._password())
 
-
-class Bearer(Nobody):
+class Bearer(_Secretive):
     """A JSON Web Token."""
 
-    def __init__(self, token: Callable[[], str], renew: Callable[[str], bool]):
-        """
-        Args:
-            token: Tells it.
-            renew: Reads it anew, given the refused one, and says whether it is another one.
-        """
-        self._token = token
-        self._renew = renew
-
-    def header(self, *, known: bool) -> str:  # noqa: ARG002
-        """
-        The token.
-
-        Raises:
-            InterfaceError: It cannot be one.
-        """
-        token = masked(self._token().strip())
+    def _told(self, secret: str) -> str:
+        token = masked(secret.strip())
         if not re.fullmatch(r"[!-~]+", token):
             raise errors.InterfaceError(
                 "the JSON Web Token is empty, or has white space or other than ASCII in it"
             )
         return f"Bearer {token}"
-
-    def renew(self) -> bool:
-        """Another token, if there is one."""
-        return self._renew(self._token())
 
 
 class Negotiate(Nobody):

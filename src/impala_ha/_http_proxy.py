@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,10 +18,12 @@ from urllib.request import getproxies, proxy_bypass
 
 from ._http_answer import Answer, Inbox
 from ._refusal import Refused, told_headers
+from ._shown import BOOK, Showing, digest
 from ._sockets import Socket
 
 _PORTS = {"http": 80, "https": 443}  # where a proxy listens that names none, in impyla
-_OK = 200
+_OK, _WHO_ARE_YOU = 200, 407
+_PATIENCE = 10.0  # seconds for another one's verdict, where nobody said how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,63 @@ def proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
     return Proxy(parts.hostname, parts.port or _PORTS[scheme], login)
 
 
+def shown(proxy: Proxy, limit: float) -> Showing:
+    """
+    A login at *proxy*, once nobody else finds out, within *limit* seconds, whether it is good.
+
+    Raises:
+        Withheld: It was refused before.
+    """
+    key, where = digest("proxy", proxy.login), str(proxy)
+    if not proxy.login or BOOK.trusts(key, [where]):
+        return Showing(BOOK, key, [where], where, limit)
+    return BOOK.begin(key, [where], "login", where, limit)
+
+
+def judge(showing: Showing, status: int) -> None:
+    """Tell *showing* how it ended, by the HTTP *status* of the answer."""
+    if status == _WHO_ARE_YOU:
+        showing.refused(f"HTTP code {status}")
+    else:
+        showing.accepted()
+
+
+class AtProxy:
+    """A login at a coordinator, behind a proxy that wants one as well: see `_http.Login`."""
+
+    def __init__(self, login: Any, proxy: Proxy, patience: float):
+        """
+        Args:
+            login: At the coordinator.
+            proxy: Who stands between.
+            patience: Seconds for another one's verdict on the login there.
+        """
+        self._login = login
+        self._proxy = proxy
+        self._patience = patience
+        self._showing: Showing | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._login, name)
+
+    def header(self, *, known: bool) -> str:
+        """As of the login."""
+        self._showing = shown(self._proxy, self._patience)
+        return str(self._login.header(known=known))
+
+    def answered(self, status: int) -> None:
+        """Take note of the HTTP *status* of the answer to the last header."""
+        if self._showing is not None:
+            judge(self._showing, status)
+        self._login.answered(status)
+
+    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none."""
+        if self._showing is not None:
+            self._showing.over()
+        self._login.broke(error, gone)
+
+
 class Tunnel(Socket):
     """A socket with TLS to *host*, through a proxy."""
 
@@ -96,11 +156,16 @@ class Tunnel(Socket):
         lines = [f"CONNECT {self._end} HTTP/1.1", f"Host: {self._end}"]
         if self._proxy.login:
             lines.append(f"Proxy-Authorization: {self._proxy.login}")
-        handle.settimeout(self._patience())
         request = memoryview("\r\n".join([*lines, "", ""]).encode("latin-1"))
         del lines  # a traceback may be shown with the variables of each frame
-        socket.socket.sendall(handle, request)
-        answer = Answer(Inbox(receive))
+        showing = shown(self._proxy, self._patience() or _PATIENCE)
+        try:
+            handle.settimeout(self._patience())
+            socket.socket.sendall(handle, request)
+            answer = Answer(Inbox(receive))
+            judge(showing, answer.status)
+        finally:
+            showing.over()
         if answer.status != _OK:
             where = f"{self._proxy} for {self._end}"
             headers = told_headers(answer.headers)

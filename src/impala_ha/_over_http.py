@@ -15,9 +15,9 @@ from thrift.transport.TTransport import TBufferedTransport
 from ._clock import Clock
 from ._cookies import Jar
 from ._faults import Phase
-from ._http import Http
+from ._http import ABOUT_NOTHING, Http
 from ._http_login import Basic, Bearer, Negotiate, Nobody
-from ._http_proxy import Proxy, Tunnel, proxy_for
+from ._http_proxy import AtProxy, Proxy, Tunnel, proxy_for
 from ._http_request import Target
 from ._interrupts import interrupted
 from ._kerberos_names import Identity
@@ -25,11 +25,15 @@ from ._model import Coordinator
 from ._options import Options
 from ._refusal import Refused
 from ._secrets import Secrets
+from ._shown import Showing
 from ._sockets import Socket
 from ._wire import CallFailed
 
 _PIECE = 2**16  # bytes that thrift asks for at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds
+_CONFUSED = 500  # and above: who answers that is not well
+_PROXY = 407  # somebody else than the coordinator says that
+_BRIEFLY = 1.0  # seconds for finding out whether it is
 _USUAL = {"http": 80, "https": 443}
 
 
@@ -49,7 +53,13 @@ class OverHttp:
         return proxy_for(self._scheme, coordinator.host, coordinator.port) is None
 
     def open(
-        self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
+        self,
+        coordinator: Coordinator,
+        user: str,
+        limit: float,
+        pinned: Any = None,
+        *,
+        anonymous: bool = False,
     ) -> tuple[Any, Http]:
         """
         A connected transport, and its wire, whose deadline is *limit* seconds from now.
@@ -59,17 +69,22 @@ class OverHttp:
             user: Who.
             limit: Seconds.
             pinned: The only address that may be asked, see `Socket`.
+            anonymous: Whether nobody says who comes.
 
         Raises:
             CallFailed: With how far it came.
         """
         options = self._options
         end = self._clock.now() + limit
+        if not anonymous and self._must_knock(coordinator, user):
+            pinned = self.knock(coordinator, user, limit, pinned)
         proxy = proxy_for(self._scheme, coordinator.host, coordinator.port)
-        login = self._login(coordinator, user)
-        if proxy is not None:
+        login: Any = Nobody() if anonymous else self._login(coordinator, user)
+        if proxy is not None and proxy.login:
             self._secrets.redaction.add(proxy.login.partition(" ")[2])
             self._secrets.redaction.add(proxy.password)
+            if not options.use_ssl:  # else for the tunnel
+                login = AtProxy(login, proxy, options.connect_timeout)
         jar = self._jars.setdefault((coordinator, user), Jar(options.http_cookie_names, self._path))
         if not jar.logs_in(self._clock.now()):
             login.prepare(limit)
@@ -88,6 +103,35 @@ class OverHttp:
                 raise
             raise CallFailed(Phase.CONNECT, error) from error
         return TBufferedTransport(wire, rbuf_size=_PIECE), wire
+
+    def _must_knock(self, coordinator: Coordinator, user: str) -> bool:
+        """Must it give a sign of life before it is shown a secret?  With TLS it has, then."""
+        options = self._options
+        known = options.use_ssl or self._secrets.accepted(options.user or user, str(coordinator))
+        return not known
+
+    def knock(self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None) -> Any:
+        """
+        Have somebody answer within *limit* seconds, without saying who comes.
+
+        Returns:
+            The address that answered, see `Socket`.
+
+        Raises:
+            CallFailed: Nobody is there; or nothing, or that it is not well, was answered.
+        """
+        _, wire = self.open(coordinator, user, limit, pinned, anonymous=True)
+        try:
+            wire.write(ABOUT_NOTHING)
+            wire.flush()
+        except BaseException as error:
+            if interrupted(error):
+                raise
+            if not isinstance(error, Refused) or error.code >= _CONFUSED or error.code == _PROXY:
+                raise CallFailed(Phase.OPEN, error) from error
+        finally:
+            wire.close()
+        return wire.peer
 
     def pause(self, why: Refused, waited: float) -> float:
         """
@@ -123,23 +167,34 @@ class OverHttp:
     def _scheme(self) -> str:
         return "https" if self._options.use_ssl else "http"
 
+    def _secretive(self, coordinator: Coordinator, name: str) -> Nobody:
+        """Who shows a password, or a token, there."""
+        options, secrets = self._options, self._secrets
+        usual = "password" if options.auth_mechanism == "PLAIN" else ""  # as in impyla
+
+        def show() -> tuple[str, Showing | None]:
+            known, showing = secrets.show(name, str(coordinator), options.connect_timeout)
+            secrets.hide(name, known)
+            return usual if known is None else known, showing
+
+        def renew(refused: str) -> bool:
+            return bool(secrets.password() or secrets.jwt()) and secrets.renew(refused)
+
+        def well() -> bool:
+            try:
+                self.knock(coordinator, name, min(_BRIEFLY, options.connect_timeout))
+            except CallFailed:
+                return False
+            return True
+
+        if options.auth_mechanism == "JWT":
+            return Bearer(show, renew, well)
+        return Basic(name, show, renew, well)
+
     def _login(self, coordinator: Coordinator, user: str) -> Nobody:
         options, secrets = self._options, self._secrets
-        if options.auth_mechanism in ("PLAIN", "LDAP"):
-            usual = "" if options.auth_mechanism == "LDAP" else "password"  # as in impyla
-
-            name = options.user or user
-
-            def password() -> str:
-                _, known = secrets.of(name)
-                return usual if known is None else known
-
-            def renew(refused: str) -> bool:
-                return secrets.password() is not None and secrets.renew(refused)
-
-            return Basic(name, password, renew)
-        if options.auth_mechanism == "JWT":
-            return Bearer(lambda: secrets.jwt() or "", secrets.renew)
+        if options.auth_mechanism in ("PLAIN", "LDAP", "JWT"):
+            return self._secretive(coordinator, options.user or user)
         if options.auth_mechanism == "GSSAPI":
             from ._kerberos import Negotiation, negotiate  # noqa: PLC0415 - not everybody has it
 

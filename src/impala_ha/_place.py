@@ -24,11 +24,13 @@ from ._hedge import Hedge, Outcome
 from ._interrupts import from_handler, suppress
 from ._link import FAREWELL, Link
 from ._model import Attempt, Coordinator
+from ._shown import Withheld
 from ._wire import CallFailed, Closed
 from .cluster import Cluster
 
 First = tuple[str, Mapping[str, str]]
 
+_BY_SERVER = frozenset({Phase.LOGIN, Phase.OPEN})  # where a coordinator refuses
 _RENEW_AGAIN = 0.1  # of a link's lifetime, before another try to leave it
 
 
@@ -185,7 +187,7 @@ class Place:
         def open_link(coordinator: Coordinator) -> Link:
             return self.driver.open(coordinator, *first, limit)
 
-        outcomes = self._hedged(open_link, where, tried)
+        outcomes = self._hedged(open_link, where, tried, trusted=self.driver.trusted(first[0]))
         got = outcomes[-1].got
         if isinstance(got, Link):
             self.link, self.impala = got, got.impala
@@ -195,7 +197,6 @@ class Place:
             if self.closed:  # by another thread, meanwhile
                 self._close_links()
                 raise errors.InterfaceError("the connection was closed by another thread")
-            self.cluster.trust(self.driver.credentials)
         return outcomes
 
     def renew(self, cursor: Any, first: First) -> None:
@@ -250,9 +251,11 @@ class Place:
         open_link: Callable[[Coordinator], Link],
         where: Coordinator,
         tried: Sequence[Coordinator],
+        *,
+        trusted: bool,
     ) -> list[Outcome]:
         alone = len(self.cluster.coordinators) == 1
-        if self._hedge_after and not alone and self.cluster.trusts(self.driver.credentials):
+        if self._hedge_after and trusted and not alone:
             self.cluster.opening()
             asked = [*tried, where]
 
@@ -283,6 +286,8 @@ class Place:
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
             fault = classify(got.__cause__ or got, phase, shown=self.driver.shown)
             self.driver.redact(got)
+            if fault is Fault.DENIED and isinstance(got.__cause__, Withheld):
+                phase = None  # it was not asked
         text = str(got) if fault else ""
         where = outcome.coordinator
         attempt = Attempt(operation, 1, where, 0.0, fault, phase, text=text, form=self.form)
@@ -290,4 +295,6 @@ class Place:
             attempt = replace(attempt, error=got.__cause__ or got)
         proven = self.cluster.is_proven(where, self.form)
         self.cluster.report(replace(attempt, own=may_be_options(attempt, proven=proven)))
+        if fault in (Fault.DENIED, Fault.REFUSED) and phase in _BY_SERVER:
+            self.cluster.answered(where, self.form)  # who refuses is there
         return fault

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from . import _logs, errors
 from ._interrupts import from_handler
 from ._redaction import Redaction
+from ._shown import BOOK, Doubted, Showing, Withheld, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ._options import Options
 
@@ -33,6 +34,13 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "***"
+
+
+_NAMES = {"password": "password", "jwt": "JSON Web Token"}
+
+
+def _key(name: str, user: str, secret: str | None) -> bytes:
+    return digest(name, user if name == "password" else "", secret or "")
 
 
 class _Unreadable:
@@ -55,12 +63,14 @@ class Secrets:
         redaction: Keeps them out of what servers say.
     """
 
-    def __init__(self, options: Options):
+    def __init__(self, options: Options, scope: Collection[str] = ()):
         """
         Args:
             options: Of the connection: `password` or `password_cmd`, `jwt` or `jwt_cmd`.
+            scope: The coordinators of the cluster, who would judge a secret alike.
         """
         self._options = options
+        self._scope = frozenset(scope)
         self.redaction = Redaction()
         self._kept: dict[str, Secret | None] = {}
         self._lock = threading.Lock()
@@ -77,9 +87,13 @@ class Secrets:
     def of(self, user: str) -> tuple[str, str | None]:
         """*user* and the password: both together are a secret as well."""
         found = self.password()
-        if found is not None:
-            self.redaction.add(f"{user}:{found}")
+        self.hide(user, found)
         return user, found
+
+    def hide(self, user: str, password: str | None) -> None:
+        """Keep both together out of sight as well."""
+        if password is not None:
+            self.redaction.add(f"{user}:{password}")
 
     def jwt(self) -> str | None:
         """
@@ -90,15 +104,67 @@ class Secrets:
         """
         return self._get("jwt") if self._needed == "jwt" else None
 
-    def ready(self) -> None:
+    def ready(self, user: str, where: str, *, certain: bool = False) -> None:
         """
         Read what logging in will need, so that nothing is opened in vain.
 
+        Args:
+            user: Who will log in.
+            where: At which coordinator.
+            certain: Whether it must be one that no login broke with since it was accepted.
+
         Raises:
             AuthenticationFailed: It cannot be had.
+            Withheld: It was refused, and reading it anew gave no other one.
         """
-        if self._needed:
-            self._get(self._needed)
+        if name := self._needed:
+            scope = self._scope | {where}
+
+            def check(key: bytes, read_anew: bool) -> None:
+                BOOK.check(key, scope, _NAMES[name], read_anew=read_anew and not certain)
+
+            self._unless_withheld(check, user)
+
+    def accepted(self, user: str, where: str) -> bool:
+        """Was what a login of *user* at *where* shows accepted before, or is nothing shown?"""
+        name = self._needed
+        secret = self._get(name) if name else None
+        return secret is None or BOOK.trusts(_key(name, user, secret), self._scope | {where})
+
+    def show(self, user: str, where: str, limit: float) -> tuple[str | None, Showing | None]:
+        """
+        The secret for a login of *user* at *where*, which gets it within *limit* seconds.
+
+        Returns:
+            The secret, if there is one, and what is to be told how the login ended.
+
+        Raises:
+            AuthenticationFailed: It cannot be had.
+            Withheld: It was refused, and reading it anew gave no other one.
+        """
+        name = self._needed
+        if not name or self._get(name) is None:
+            return None, None
+        scope = self._scope | {where}
+
+        def begin(key: bytes, read_anew: bool) -> Showing:
+            return BOOK.begin(key, scope, _NAMES[name], where, limit, read_anew=read_anew)
+
+        return self._unless_withheld(begin, user)
+
+    def _unless_withheld(
+        self, ask: Callable[[bytes, bool], Showing | None], user: str
+    ) -> tuple[str | None, Showing | None]:
+        """*ask* whether the secret may be shown, and once more when it was read anew if not."""
+        name = self._needed
+        secret = self._get(name)
+        try:
+            return secret, ask(_key(name, user, secret), False)
+        except Withheld as error:
+            if not self.renew(secret) and not isinstance(error, Doubted):
+                raise
+        secret = self._get(name)
+        return secret, ask(_key(name, user, secret), True)
 
     def renew(self, refused: str | None = None) -> bool:
         """

@@ -78,7 +78,7 @@ class Service(_Discreet, HS2Service):  # type: ignore[misc]  # impyla is not typ
         is silent, nor once the connection was closed.
         """
         why = self.client.broken
-        if self.revive is None or not self.impala or _silent(why) or isinstance(why, Closed):
+        if self.revive is None or not self.impala or silent(why) or isinstance(why, Closed):
             return False
         if not self.revive(limit):
             self.revive = None  # it was asked once; the next call need not wait for it
@@ -86,7 +86,8 @@ class Service(_Discreet, HS2Service):  # type: ignore[misc]  # impyla is not typ
         return True
 
 
-def _silent(error: BaseException | None) -> bool:
+def silent(error: BaseException | None) -> bool:
+    """Did nothing come in time?"""
     if isinstance(error, TTransportException):
         return bool(error.type == TTransportException.TIMED_OUT)
     return isinstance(error, TimeoutError)

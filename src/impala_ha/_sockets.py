@@ -20,12 +20,13 @@ from thrift.transport.TTransport import TTransportException
 from ._clock import Clock
 from ._interrupts import from_handler, from_socket, suppress
 from ._patience import in_time
-from ._steps import Step, passed
+from ._steps import Step, passed, watched
 
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 _STALL = 60.0  # seconds, where nobody probes
+_BRIEFLY, _MOMENT = 1.0, 0.25  # seconds for finding out whether a port is open, and stays so
 _SLOWEST = 2**10  # bytes in `Socket.stall` seconds: one segment of TCP, however bad the link is
 
 
@@ -286,6 +287,12 @@ class Socket(_Connecting):
         """Let all that happens from now on take *seconds* together, until `disarm`."""
         self.deadline = self._clock.now() + seconds
 
+    @property
+    def left(self) -> float:
+        """Seconds of the limit that are left."""
+        end = self._clock.now() if self.deadline is None else self.deadline
+        return max(0.001, end - self._clock.now())
+
     def disarm(self) -> None:
         """End the deadline: from here on the time-out of a single read counts again."""
         self.deadline = None
@@ -310,6 +317,27 @@ class Socket(_Connecting):
             with suppress(OSError):
                 self.handle.settimeout(self._timeout)
         return "a reply that nobody waits for" if peeked else "TSocket read 0 bytes"
+
+    def is_gone(self) -> bool:
+        """
+        Does nobody listen any more where this was connected to?
+
+        A process that dies may take connections for a moment yet, and resets them then.
+        """
+        again = _Connecting(self.host, self.port, self._clock)
+        again.pinned = self.peer
+        again.deadline = self._clock.now() + _BRIEFLY
+        try:
+            with watched(lambda *_: None):
+                again.open()
+            again.handle.settimeout(_MOMENT)
+            return not again.handle.recv(1)
+        except (OSError, TTransportException) as error:
+            if from_handler(error):
+                raise
+            return not isinstance(error, TimeoutError)
+        finally:
+            again.close()
 
     def hang_up(self) -> None:
         """End what another thread waits for here; that thread closes the socket then."""

@@ -11,13 +11,20 @@ from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from . import _logs
 from ._clock import Clock
-from ._fault_rules import TURNED_AWAY, classify
+from ._fault_rules import (
+    TURNED_AWAY,
+    classify,
+    error_text,
+    is_end_of_file,
+    turned_away_unread,
+)
 from ._faults import Fault, Phase, Shown
 from ._interrupts import interrupted
 from ._kerberos_errors import AnotherUser
 from ._model import Coordinator
 from ._options import Options
 from ._secrets import Secrets, scrub
+from ._service import silent
 from ._sockets import Socket
 from ._steps import Step, passed
 from ._wire import CallFailed
@@ -25,6 +32,7 @@ from ._wire import CallFailed
 if TYPE_CHECKING:
     from ._kerberos_names import Identity
     from ._kerberos_sasl import Sasl
+    from ._shown import Showing
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
@@ -59,6 +67,9 @@ def binary(
     """
     end = clock.now() + limit
     who = (user, identity)
+    if not (options.use_ssl or secrets.accepted(options.user or user, str(coordinator))):
+        pinned = knock(options, coordinator, clock, limit, pinned)
+        limit = max(0.001, end - clock.now())
     opened = partial(_opened, options, secrets, coordinator, who, clock=clock, pinned=pinned)
     try:
         return opened(limit=limit)
@@ -70,31 +81,64 @@ def binary(
     except CallFailed as error:
         if error.phase is Phase.TICKET:
             raise refused from refused.__cause__
-        if _hung_up(error) and _knows_sasl(options, coordinator, clock, end - clock.now()):
+        if _hung_up(error) and _knows_sasl(options, coordinator, clock, end - clock.now(), pinned):
             why = f"{TURNED_AWAY} ({error})"
             told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
             raise CallFailed(Phase.LOGIN, told) from told
         raise
 
 
-def _knows_sasl(options: Options, coordinator: Coordinator, clock: Clock, limit: float) -> bool:
+def knock(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any = None
+) -> Any:
     """
-    Does it answer somebody who shows nothing, within *limit* seconds?
+    Have somebody answer within *limit* seconds, without saying who comes.
 
-    It is asked for a mechanism that no server has; each of Impala, Hive and Spark says so.
+    Returns:
+        The address that answered, see `Socket`.
+
+    Raises:
+        CallFailed: Nobody is there, or nothing was answered.
     """
-    wire = _socket(options, coordinator, clock)
+    wire, _ = _asked(options, coordinator, clock, limit, pinned)
+    return wire.peer
+
+
+def _knows_sasl(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+) -> bool:
+    """Does it refuse somebody who shows nothing in the words of SASL, within *limit* seconds?"""
     try:
-        wire.limit(max(0.001, limit))
+        _, said = _asked(options, coordinator, clock, max(0.001, limit), pinned)
+    except CallFailed:
+        return False
+    return said in _NO
+
+
+def _asked(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+) -> tuple[Socket, bytes]:
+    """
+    A closed socket, and the first byte that was said to who shows nothing; none: it hung up.
+
+    SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
+    """
+    phase, said = Phase.CONNECT, b""
+    wire = _socket(options, coordinator, clock, pinned)
+    try:
+        wire.limit(limit)
         wire.open()
+        phase = Phase.LOGIN
         wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
-        return wire.read(1) in _NO
-    except (TTransportException, OSError) as error:
+        said = wire.read(1)
+    except BaseException as error:
         if interrupted(error):
             raise
-        return False
+        if phase is Phase.CONNECT or silent(error):
+            raise CallFailed(phase, error) from error
     finally:
         wire.close()
+    return wire, said
 
 
 _NO_MECHANISM = b"X-NOBODY"
@@ -128,7 +172,7 @@ def _opened(
 ) -> tuple[Any, Any]:
     """One try of `binary`."""
     phase = Phase.CONNECT
-    wire = sasl = None
+    wire = sasl = showing = None
     try:
         if options.auth_mechanism == "GSSAPI":
             phase, start = Phase.TICKET, clock.now()
@@ -136,20 +180,20 @@ def _opened(
 
             sasl = _kerberos.login(options, coordinator, clock, limit, who[1])
             phase, limit = Phase.CONNECT, limit - (clock.now() - start)
-        wire = _socket(options, coordinator, clock)
-        wire.pinned = pinned
+        wire = _socket(options, coordinator, clock, pinned)
         wire.limit(limit)
         wire.open()
         phase = Phase.LOGIN
         if sasl is not None:
             transport = _kerberos.transport(sasl, wire)
         else:
-            login = secrets.of(options.user or who[0])
+            login, showing = _login(options, secrets, coordinator, who[0], wire)
             transport = get_transport(wire, "", "", options.auth_mechanism, *login)
         if not isinstance(transport, TBufferedTransport):
-            _open_sasl(transport, sasl)
-            passed(Step.LOGGED_IN)
+            _open_sasl(transport, sasl, showing)
     except BaseException as error:
+        if showing:
+            phase = _judge(showing, error, wire)
         if wire is not None:
             wire.close()
         scrub(error)  # SASL's messages are variables of its frames
@@ -157,6 +201,34 @@ def _opened(
             raise
         raise _failure(phase, error, sasl) from error
     return transport, wire
+
+
+def _login(
+    options: Options, secrets: Secrets, coordinator: Coordinator, user: str, wire: Socket
+) -> tuple[tuple[str, str | None], Showing | None]:
+    """User and password, and what is to be told how they were received."""
+    name = options.user or user
+    left = wire.left
+    password, showing = secrets.show(name, str(coordinator), left)
+    wire.limit(left)  # the wait for another login's verdict does not count
+    secrets.hide(name, password)
+    return (name, password), showing
+
+
+def _judge(showing: Showing, error: BaseException, wire: Any) -> Phase:
+    """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
+    hung_up = is_end_of_file(error)
+    showing.ended = True
+    if interrupted(error) or turned_away_unread(error):
+        showing.over()
+    elif not hung_up and classify(error, Phase.LOGIN, shown=Shown.SECRET) is Fault.DENIED:
+        showing.refused(error_text(error))
+    elif isinstance(error, TTransportException) and wire.is_gone():
+        showing.over()
+        return Phase.CONNECT
+    else:
+        showing.broke(error_text(error), hung_up=hung_up)
+    return Phase.LOGIN
 
 
 def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:
@@ -172,18 +244,19 @@ def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFaile
     return failed
 
 
-def _socket(options: Options, coordinator: Coordinator, clock: Clock) -> Socket:
+def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: Any = None) -> Socket:
     context = None
     if options.use_ssl:
         from . import _tls  # noqa: PLC0415 - not each connection is encrypted
 
         context = _tls.context(options)
     wire = Socket(coordinator.host, coordinator.port, clock, context)
+    wire.pinned = pinned
     wire.setTimeout(None if options.timeout is None else options.timeout * 1000)
     return wire
 
 
-def _open_sasl(transport: Any, sasl: Sasl | None) -> None:
+def _open_sasl(transport: Any, sasl: Sasl | None, showing: Showing | None) -> None:
     """
     Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 
@@ -202,4 +275,7 @@ def _open_sasl(transport: Any, sasl: Sasl | None) -> None:
     transport.open()
     if sasl is not None:
         sasl.verify()
+    if showing is not None:
+        showing.accepted()
     limit = _LONGEST_FRAME
+    passed(Step.LOGGED_IN)

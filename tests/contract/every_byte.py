@@ -28,6 +28,7 @@ import trustme
 from ledger_engine import ROWS, Ledger
 
 import impala_ha
+from impala_ha._shown import BOOK
 from impala_ha.testing import FaultProxy, LocalCluster
 
 DONE, UNKNOWN, FAILED = "done", "unknown", "failed"
@@ -274,6 +275,7 @@ class Lab:
             authority.cert_pem.write_to_path(path)
             self.security |= {"use_ssl": True, "ca_cert": path}
         self._context = context
+        self._knocks = sasl and not tls
         self._cluster = LocalCluster(
             2, auth="PLAIN" if sasl else "NOSASL", http=http, _engine="ledger_engine:make_engine"
         )
@@ -316,14 +318,17 @@ class Lab:
         return {way: (first.bytes(way, number), sorted(set(at))) for way, at in ends.items()}
 
     def run(self, client, cut):
-        """Run the program once, and see what it leaves behind."""
+        """Run the program once, as in a process of its own, and see what it leaves behind."""
+        BOOK.forget()
         run = Run(cut)
         first = self._proxies[0]
         before = [proxy.connections for proxy in self._proxies]
         faults = len(first.faults_fired)
         held = _held()
         if cut is not None:
-            first.cut(cut.direction, cut.byte, cut.how, connection=before[0] + 1, down=cut.down)
+            # A password in clear text, which nobody has accepted yet, has a knock before it.
+            number = before[0] + (2 if self._knocks and isinstance(client, Ours) else 1)
+            first.cut(cut.direction, cut.byte, cut.how, connection=number, down=cut.down)
         self._execute(Program(client, run, next(self._numbers), self.ledger), run)
         run.fired = len(first.faults_fired) > faults
         for proxy in self._proxies:

@@ -393,16 +393,18 @@ def test_messages_are_known_by_name(secured):
     proxy, _, options = secured
 
     assert [(7,)] == run(options, "SELECT 7")
-    phases = [message.phase for message in proxy.messages]
+    last = proxy.messages[-1].connection  # a password in clear text has a knock before it
+    messages = [message for message in proxy.messages if message.connection == last]
+    phases = [message.phase for message in messages]
     if options["auth_mechanism"] == "PLAIN":
         assert ["SASL:request", "SASL:request", "SASL:response"] == phases[:3]
         phases = phases[3:]
     assert ["OpenSession:request", "OpenSession:response"] == phases[:2]
     assert ["CloseSession:request", "CloseSession:response"] == phases[-2:]
     assert "FetchResults:response" in phases
-    ends = [message.end for message in proxy.messages if message.phase.endswith("request")]
+    ends = [message.end for message in messages if message.phase.endswith("request")]
     assert sorted(ends) == ends
-    assert proxy.bytes("to_server", 1) >= ends[-1]
+    assert proxy.bytes("to_server", last) >= ends[-1]
 
 
 @pytest.mark.servers

@@ -58,6 +58,10 @@ class Peer:
         return self
 
     def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        """Hang up on everybody, and listen no more."""
         self.gone.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -134,8 +138,12 @@ class Answers:
         return answer
 
 
-def hiveserver2(answers, processor=ImpalaHiveServer2Service.Processor, users=None):
-    """A `talk` that speaks the binary protocol, after SASL PLAIN if there are *users*."""
+def hiveserver2(answers, processor=ImpalaHiveServer2Service.Processor, users=None, framed=False):
+    """
+    A `talk` that speaks the binary protocol, after SASL PLAIN if there are *users*.
+
+    It is *framed* where somebody else has let the client in.
+    """
 
     def talk(connection):
         handle = TSocket()
@@ -143,6 +151,7 @@ def hiveserver2(answers, processor=ImpalaHiveServer2Service.Processor, users=Non
         transport = TBufferedTransport(handle)
         if users is not None:
             let_in(connection, users)
+        if users is not None or framed:
             transport = TFramedTransport(handle)
         protocol = TBinaryProtocolAccelerated(transport)
         service = processor(answers)
@@ -152,8 +161,8 @@ def hiveserver2(answers, processor=ImpalaHiveServer2Service.Processor, users=Non
     return talk
 
 
-def hiveserver2_over_http(answers):
-    """A `talk` over HTTP, on connections that are kept."""
+def hiveserver2_over_http(answers, look=lambda head: None):
+    """A `talk` over HTTP, on connections that are kept; *look* sees the head of each request."""
 
     def talk(connection):
         while True:
@@ -166,6 +175,7 @@ def hiveserver2_over_http(answers):
             head, _, body = data.partition(b"\r\n\r\n")
             (length,) = re.findall(rb"(?i)content-length: (\d+)", head)
             body += exactly(connection, int(length) - len(body))
+            look(head)
             reply = TMemoryBuffer()
             ImpalaHiveServer2Service.Processor(answers).process(
                 TBinaryProtocolAccelerated(TMemoryBuffer(body)), TBinaryProtocolAccelerated(reply)
@@ -179,7 +189,9 @@ def hiveserver2_over_http(answers):
 def let_in(connection, users):
     """The server's half of SASL PLAIN; a wrong password gets an end of file, as with Impala."""
     _, length = struct.unpack(">BI", exactly(connection, 5))
-    exactly(connection, length)
+    if exactly(connection, length) != b"PLAIN":
+        connection.sendall(struct.pack(">BI", 3, 0))
+        raise EOFError
     _, length = struct.unpack(">BI", exactly(connection, 5))
     _, user, password = exactly(connection, length).decode().split("\0")
     if users.get(user) != password:

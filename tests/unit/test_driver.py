@@ -186,14 +186,7 @@ def test_a_frame_that_is_too_long_to_be_meant_is_not_waited_for():
 def test_it_tells_whether_opening_hands_out_a_password(mechanism, sends):
     found = driver(auth_mechanism=mechanism, user="etl", password="s3cret")
 
-    assert (sends, sends) == (found.sends_password, found.credentials is not None)
-    assert "s3cret" not in str(found.credentials)
-
-
-def test_other_passwords_are_other_credentials():
-    one, other = (driver(auth_mechanism="LDAP", password=word).credentials for word in "ab")
-
-    assert one != other
+    assert sends is found.sends_password
 
 
 # TLS and HTTP.

@@ -14,6 +14,7 @@ from impala_ha._fault_rules import FAULT_RULES, TURNED_AWAY, classify, find_rule
 from impala_ha._faults import Fault, LoginEnd, Phase, Shown
 from impala_ha._kerberos_errors import AnotherUser, GSSError
 from impala_ha._refusal import Refused
+from impala_ha._shown import Withheld
 
 ID = "8a4b1c0000000000:9d2e3f0000000000"
 DOWN = (
@@ -338,6 +339,7 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] se
 
 #: What happens on the way: exception, how far the call had come, what it means.
 HAPPENED = [
+    (Withheld("this password was shown to a:21050 at 09:00:00 ..."), Phase.CONNECT, Fault.DENIED),
     (http(401), Phase.OPEN, Fault.REFUSED),
     (http(403), Phase.OPEN, Fault.REFUSED),
     (http(403), Phase.SENT, Fault.DENIED),

@@ -11,14 +11,16 @@ import weakref
 import pytest
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha import Cluster, Coordinator, Retry, State, errors
+from impala_ha import Breaker, Cluster, Coordinator, Retry, State, errors
 from impala_ha._attempts import Call
 from impala_ha._failover import Failover
-from impala_ha._faults import Fault, Phase
+from impala_ha._faults import Fault, Phase, Shown
 from impala_ha._hedge import Budget, Hedge
 from impala_ha._link import afterwards
 from impala_ha._model import Attempt
 from impala_ha._patience import at_home
+from impala_ha._refusal import Refused
+from impala_ha._shown import Withheld
 from impala_ha._wire import CallFailed
 from impala_ha.testing.fakes import FakeDriver
 
@@ -438,15 +440,48 @@ def test_a_late_failure_is_a_failure(world):
     assert (told[0].fault, told[0].phase) == (Fault.UNREACHABLE, Phase.CONNECT)
 
 
+EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (CallFailed(Phase.LOGIN, EOF), State.HEALTHY),
+        (CallFailed(Phase.OPEN, Refused(401, "Unauthorized", b"", {})), State.HEALTHY),
+        (CallFailed(Phase.LOGIN, Withheld("it was shown to b")), State.EJECTED),
+    ],
+)
+def test_a_loser_that_is_refused_is_alive(world, error, state):
+    failover, driver, gate = world
+    failover.cluster = Cluster([A, B], policy="ordered", breaker=Breaker(ejection=300))
+    driver.shown = Shown.SECRET
+    plain, done = driver.open, threading.Event()
+
+    def opened(coordinator, *rest):
+        link = plain(coordinator, *rest)
+        if coordinator == A:
+            raise error
+        return link
+
+    driver.open = opened
+    late = failover._late
+    failover._late = lambda outcome: (late(outcome), done.set())
+    failover.run(Call("connect", proof=True), lambda _: None)
+    assert states(failover.cluster) == {"a": State.EJECTED, "b": State.HEALTHY}
+    gate.set()
+
+    assert done.wait(30)
+    assert states(failover.cluster) == {"a": state, "b": State.HEALTHY}
+
+
 def test_a_password_goes_to_one_coordinator_until_it_was_accepted(world):
     failover, driver, gate = world
-    driver.credentials = hash("secret")
+    driver.accepted = False
     gate.set()
 
     failover.run(Call("connect", proof=True), lambda _: None)
 
     assert driver.opened == ["a"]
-    assert failover.cluster.trusts(driver.credentials)
 
 
 def test_a_mistake_that_is_no_coordinators_is_raised_as_it_is(world):

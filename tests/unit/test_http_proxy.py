@@ -4,6 +4,7 @@ import base64
 import re
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -204,3 +205,28 @@ def test_a_proxy_that_is_not_there_is_told(monkeypatch):
 
     assert Phase.CONNECT is error.phase
     assert isinstance(error.__cause__, TTransportException)
+
+
+# Logins at proxies.
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_login_that_a_proxy_refused_is_shown_once(monkeypatch, scheme):
+    middle = Middle(b"HTTP/1.1 407 Who\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    with Peer(middle) as proxy:
+        set_proxy(monkeypatch, scheme, proxy)
+
+        def told(_):
+            error = refused(Coordinator("a.test", 28000), use_ssl=scheme == "https")
+            assert Fault.DENIED is classify(error.__cause__, error.phase)
+            return str(error)
+
+        with ThreadPoolExecutor(8) as pool:
+            texts = {*pool.map(told, range(8))}
+        texts.add(told(0))
+
+        assert 1 == len(middle.asked)
+        assert any("this login was shown to proxy 127.0.0.1:" in text for text in texts)
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://me:another@{proxy.coordinator}")
+        told(0)
+        assert 2 == len(middle.asked)

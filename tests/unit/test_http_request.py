@@ -107,25 +107,41 @@ def test_nobody_says_nothing():
     assert ("", False) == (nobody.header(known=False), nobody.renew())
 
 
-def test_basic_is_user_and_password_whether_known_or_not():
-    login = Basic("päul", lambda: "a:b", lambda refused: refused == "a:b")
-    scheme, pair = login.header(known=True).split()
+def test_basic_is_user_and_password():
+    login = Basic("päul", lambda: ("a:b", None), lambda refused: refused == "a:b")
+    scheme, pair = login.header(known=False).split()
 
     assert ("Basic", "päul:a:b") == (scheme, base64.b64decode(pair).decode())
     assert login.renew()
 
 
-def test_a_token_is_sent_without_its_line_break():
-    login = Bearer(lambda: "x.y.z\n", lambda refused: refused == "x.y.z\n")
+def test_a_password_is_not_shown_where_a_cookie_stands_for_it():
+    login = Basic("etl", lambda: ("x", None), lambda _: False)
 
-    assert "Bearer x.y.z" == login.header(known=True)
+    assert not login.header(known=True)
+    assert login.renew()
+    assert login.header(known=False)
+
+
+def test_a_server_that_takes_no_cookie_for_a_password_is_shown_it_always():
+    login = Basic("etl", lambda: ("x", None), lambda _: False)
+    login.header(known=True)
+    login.answered(401)
+
+    assert login.header(known=True)
+
+
+def test_a_token_is_sent_without_its_line_break():
+    login = Bearer(lambda: ("x.y.z\n", None), lambda refused: refused == "x.y.z\n")
+
+    assert "Bearer x.y.z" == login.header(known=False)
     assert login.renew()
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a\nb", "ü"])
 def test_what_cannot_be_a_token_is_not_sent(token):
     with pytest.raises(errors.InterfaceError, match="JSON Web Token") as caught:
-        Bearer(lambda: token, lambda _: False).header(known=False)
+        Bearer(lambda: (token, None), lambda _: False).header(known=False)
 
     assert not token or token not in str(caught.value)
 

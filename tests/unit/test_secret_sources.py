@@ -109,7 +109,7 @@ def test_what_the_mechanism_needs_is_read_before_anything_is_opened(mechanism, a
     password, jwt = Vault("p"), Vault("j")
     secrets = Secrets(Options(auth_mechanism=mechanism, password=password, jwt=jwt))
 
-    secrets.ready()
+    secrets.ready("etl", "a:21050")
 
     assert asked == (password.asked, jwt.asked)
 
@@ -125,7 +125,7 @@ def test_what_the_mechanism_needs_is_read_before_anything_is_opened(mechanism, a
 )
 def test_a_function_without_a_secret_is_told(value, told):
     with pytest.raises(errors.AuthenticationFailed) as caught:
-        Secrets(Options(password=Vault(value), **PLAIN)).ready()
+        Secrets(Options(password=Vault(value), **PLAIN)).ready("etl", "a:21050")
 
     assert f"{told}; nothing was opened" == str(caught.value)
     assert "s3cret" not in shown(caught.value)
@@ -135,7 +135,7 @@ def test_what_a_function_raised_is_the_cause():
     failed = KeyError("DB_PASSWORD")
 
     with pytest.raises(errors.AuthenticationFailed) as caught:
-        Secrets(Options(jwt=Vault(failed), **JWT)).ready()
+        Secrets(Options(jwt=Vault(failed), **JWT)).ready("etl", "a:21050")
 
     assert failed is caught.value.__cause__
 
@@ -144,7 +144,7 @@ def test_what_went_wrong_with_a_command_is_told():
     code = "import sys; print('s3cret'); sys.exit(3)"
 
     with pytest.raises(errors.AuthenticationFailed) as caught:
-        Secrets(Options(password_cmd=python(code), **PLAIN)).ready()
+        Secrets(Options(password_cmd=python(code), **PLAIN)).ready("etl", "a:21050")
 
     told = "password_cmd: the command ended with status 3; nothing was opened"
     assert told == str(caught.value)

@@ -220,12 +220,19 @@ def test_use_and_set_change_the_session(sql, setting):
 
 
 SPACE = st.sampled_from([" ", "\n", "\t", "\r\n"])
+
+
+def is_hint(text):
+    """Impala reads the words of a hint as code: it is no comment."""
+    return text.lstrip(" ").startswith("+")
+
+
 COMMENT = st.one_of(
-    st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=12).map(
-        "--{}\n".format
-    ),
+    st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=12)
+    .filter(lambda text: not is_hint(text))
+    .map("--{}\n".format),
     st.text(st.characters(codec="utf-8"), max_size=12)
-    .filter(lambda text: "*/" not in text and not text.endswith("*"))
+    .filter(lambda text: "*/" not in text and not text.endswith("*") and not is_hint(text))
     .map("/*{}*/".format),
 )
 FILLING = st.lists(st.one_of(SPACE, COMMENT), min_size=1, max_size=4).map("".join)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -45,11 +46,13 @@ class Practice:
         configuration: Of each session.
     """
 
-    def __init__(self, options: Options, clock: Clock, web_port: int):
+    def __init__(
+        self, options: Options, clock: Clock, web_port: int, peers: Iterable[Coordinator] = ()
+    ):
         self.options = options
         self.clock = clock
         self.web_port = web_port
-        self.driver = ImpylaDriver(options, clock)
+        self.driver = ImpylaDriver(options, clock, peers)
         self.user = options.user or system_user()
         self.configuration = {}
         if options.database:

@@ -64,7 +64,7 @@ def _all_well(given: dict[str, Any]) -> bool:
     as_json, whole, web_port = given.pop("json"), given.pop("verbose"), given.pop("web_port")
     logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the charts say it all
     settings = _settings(given)
-    practice = Practice(settings.options, SystemClock(), web_port)
+    practice = Practice(settings.options, SystemClock(), web_port, settings.coordinators)
     start = time.monotonic()
     if as_json:
         charts = []

@@ -65,7 +65,7 @@ class FakeDriver:
         limits: How many seconds each was given.
         ended: Where a session was closed through a connection of its own.
         shown: What it logs in with.
-        credentials: What must have worked once before two are asked at once.
+        accepted: Whether what logs in has worked once, so that two may be asked at once.
         revives: Whether a broken link can be connected anew, as with a real coordinator.
         others: By host, what it speaks instead of what it was asked for.
     """
@@ -76,12 +76,16 @@ class FakeDriver:
         self.limits: list[float] = []
         self.ended: list[str] = []
         self.shown = Shown.NOTHING
-        self.credentials: object = None
+        self.accepted = True
         self.revives = False
         self.others: dict[str, str] = {}
 
     def __getitem__(self, host: str) -> FakeCoordinator:
         return self.hosts.setdefault(host, FakeCoordinator(host))
+
+    def trusted(self, user: str) -> bool:  # noqa: ARG002
+        """Say so, as told."""
+        return self.accepted
 
     def open(
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float

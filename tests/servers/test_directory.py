@@ -1,4 +1,4 @@
-"""How often a password reaches a real directory (OpenLDAP), which counts, through a real HiveServer2."""
+"""How often a password reaches a real directory, which counts, through a real HiveServer2."""
 
 from __future__ import annotations
 

@@ -75,6 +75,6 @@ def test_children_of_a_process_that_logs_in_all_the_time_log_in(realm):
             check=False,
         )
     if SOAK:
-        print(done.stdout)
+        sys.stdout.write(done.stdout)
 
     assert {"logged in": FORKS} == json.loads(done.stdout)["ended"], done.stderr

@@ -192,13 +192,13 @@ def test_somebody_elses_tickets_are_not_taken(realm, job, proxy, cache):
 
 
 def test_a_new_authority_is_believed_as_soon_as_its_file_says_so(
-    realm, job, proxy, cache, server, certificates, tmp_path
+    realm, job, cache, server, certificates
 ):
     """Last in this file: the server with the certificate of before does not come back."""
     if "use_http_transport" in server.options:
         return
     realm.kinit("etl", cache)
-    both, one = tmp_path / "both.pem", tmp_path / "one.pem"
+    both, one = Path(f"{cache}.both.pem"), Path(f"{cache}.one.pem")
     prepared, late = (job(ca_cert=shutil.copy(certificates.ca, f), deadline=2) for f in (both, one))
     assert "etl" == user(prepared) == user(late)
     with Certificates() as new:

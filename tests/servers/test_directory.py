@@ -28,7 +28,6 @@ pytestmark = [
 
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "impala-ha"))
 OLD, NEW = "the password of before", "the one of now"
-POOL = 20
 #: Says nothing for five seconds before its second row comes.
 SLOW = (
     "SELECT id, java_method('java.lang.Thread', 'sleep', cast(id * 5000 AS BIGINT)) "
@@ -53,14 +52,16 @@ class Front:
     Three coordinators, which are one server, and a directory that counts.
 
     Attributes:
-        good: The password of now.
         known: What a function that is asked for the password returns.
+        size: Of a pool.
     """
 
     def __init__(self, server, directory, proxies):
         self.directory = directory
         self.proxies = proxies
         self.over_http = "use_http_transport" in server.options
+        # Over HTTP without cookies the server asks the directory about each request.
+        self.size = 6 if self.over_http else 20
         limits = {"timeout": 60, "connect_timeout": 30, "deadline": 60}
         # With a cookie nobody would have to log in again.
         self.options = {**server.options, **limits, "user": "etl", "http_cookie_names": []}
@@ -154,12 +155,12 @@ def test_the_doctor_shows_it_once(front):
 def test_a_pool_goes_on_with_a_new_password_and_shows_the_old_one_once(front):
     """The function knows the new one, and is asked for it when the old one was refused."""
     # Hedged opens that lost may still say goodbye, with the password of before.
-    pool = at_once(lambda _: front.connect(lambda: front.known, hedge_after=0), range(POOL))
+    pool = at_once(lambda _: front.connect(lambda: front.known, hedge_after=0), range(front.size))
     front.change()
     front.cut()
     front.known = NEW
 
-    assert [[("etl",)]] * POOL == at_once(rows, pool)
+    assert [[("etl",)]] * front.size == at_once(rows, pool)
     assert front.refused <= 1
     for connection in pool:
         connection.close()
@@ -167,7 +168,7 @@ def test_a_pool_goes_on_with_a_new_password_and_shows_the_old_one_once(front):
 
 def test_a_pool_whose_password_is_a_text_shows_it_once_when_it_is_old(front):
     # Hedged, two coordinators are asked where the first one takes its time with the refusal.
-    pool = at_once(lambda _: front.connect(OLD, hedge_after=0), range(POOL))
+    pool = at_once(lambda _: front.connect(OLD, hedge_after=0), range(front.size))
     front.change()
     front.cut()
 

@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import Field, fields
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ import impala_ha
 from impala_ha import Fault, State
 from impala_ha._attempts import doubtful_faults
 from impala_ha._fault_rules import FAULT_RULES
-from impala_ha._faults import FaultRule, Phase
+from impala_ha._faults import FaultRule, Phase, Shown
 from impala_ha._impala_rules import IMPALA_RULES
 from impala_ha._options import Options
 from impala_ha._statement import Kind
+from impala_ha._verdicts import logins
 from impala_ha.cli._commands import COMMANDS
 from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
@@ -118,7 +120,21 @@ def operations(text: str) -> str:
     """*text* with the facts of each fault brought up to date."""
     for fault in Fault:
         text = _between(text, f"facts: {fault.name}", facts(fault))
-    return text
+    return _between(text, "logins", login_table())
+
+
+def login_table() -> str:
+    """What each end of a login means, by what was shown."""
+    rows = [
+        f"| it ended with | {' | '.join(shown.value for shown in Shown)} |\n|---|---|---|---|\n"
+    ]
+    for end, about in groupby(logins(), key=lambda row: row.end):
+        means = {row.shown: f"[{row.fault.name}](#{row.fault.name.lower()})" for row in about}
+        rows.append(f"| {end} | {' | '.join(means.get(shown, '') for shown in Shown)} |\n")
+    rows.append("\n| fault | whose | at the end |\n|---|---|---|\n")
+    for fault, row in {row.fault: row for row in logins()}.items():
+        rows.append(f"| {fault.name} | {row.whose} | {row.told} |\n")
+    return "".join(rows)
 
 
 def facts(fault: Fault) -> str:
@@ -127,7 +143,7 @@ def facts(fault: Fault) -> str:
     words.append("yes" if fault.leaves else "no")
     if doubtful := [kind.value for kind in Kind if fault in doubtful_faults(kind)]:
         words[1] = f"not, but for: {', '.join(doubtful)}"
-    named = [rule.name for rule in FAULT_RULES if rule.fault is fault]
+    named = [rule.name for rule in FAULT_RULES if fault in rule.faults]
     known = ", ".join(f"[{name}](faults-table.md#{_anchor(name)})" for name in named)
     return (
         "| another try can help | may have run, once it was sent | the coordinator is left alone | "
@@ -153,13 +169,21 @@ def _rule(rule: FaultRule) -> str:
     before = "any number" if rule.prefixes > 1 else str(rule.prefixes)
     return (
         f"### {rule.name}\n\n"
-        f"- means: [{rule.fault.name}](operations.md#{rule.fault.name.lower()})\n"
+        f"- means: {_means(rule)}\n"
         f"- where: {where}\n"
         f"- types: {types}\n"
         f"- `Query <id> failed:` lines in front: {before}\n"
         f"- test: `pytest tests/unit/test_faults.py -k {test_of(rule)}`\n\n"
         f"```text\n{rule.text}\n```\n"
     )
+
+
+def _means(rule: FaultRule) -> str:
+    """Its fault, or which after what was shown."""
+    links = {fault: f"[{fault.name}](operations.md#{fault.name.lower()})" for fault in rule.faults}
+    if len(links) == 1:
+        return "".join(links.values())
+    return ", ".join(f"after {shown.value}: {links[rule.means(shown)]}" for shown in Shown)
 
 
 def test_of(rule: FaultRule) -> str:

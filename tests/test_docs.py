@@ -270,7 +270,8 @@ def test_operations_explains_every_error_of_ours():
         ("has not heard yet", "STALE RUNNING", (True, True), None),
         ("an executor is lost", "EXECUTORS RUNNING", (True, False), "OutcomeUnknown"),
         ("certificate is not trusted", "UNTRUSTED CONNECT", (True, True), None),
-        ("password or ticket", "DENIED LOGIN", (False, False), "AuthenticationFailed"),
+        ("user or password", "DENIED LOGIN", (False, False), "AuthenticationFailed"),
+        ("refuses a Kerberos ticket", "REFUSED LOGIN", (True, True), "AuthenticationFailed"),
         ("your SQL is wrong", "QUERY RUNNING", (False, False), None),
     ],
 )

@@ -66,6 +66,8 @@ class Call:
         return self.repeatable or attempt.ended or not attempt.may_have_run
 
 
+_NOT_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
+_NO_ACCIDENT = 2  # coordinators that refuse the same
 _DEPENDING = frozenset({Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH})
 _SILENT, _OVERTAKEN = 1.0, 0.05  # seconds; less is no silence, but impatience
 
@@ -169,9 +171,30 @@ class Trail:
 
     @property
     def lasting(self) -> set[Coordinator]:
-        """Who would say the same again."""
-        last = {attempt.coordinator: attempt.fault for attempt in self.attempts}
-        return {where for where, fault in last.items() if fault is not None and fault.lasting}
+        """Who would say the same again, or need not be waited for since two others refuse us."""
+        final = _NOT_THERE if self.refused else frozenset()
+        return {
+            each.coordinator
+            for each in self.last
+            if each.fault and (each.fault.lasting or each.fault in final)
+        }
+
+    @property
+    def refused(self) -> bool:
+        """
+        Is it the caller that is refused, and not one coordinator's key that is wrong?
+
+        All refuse, or two of them do and the others are away, for weeks perhaps.
+        """
+        faults = [each.fault for each in self.last]
+        refusals = faults.count(Fault.REFUSED)
+        alike = len(faults) == refusals or refusals >= _NO_ACCIDENT
+        return alike and {Fault.REFUSED, *_NOT_THERE}.issuperset(faults)
+
+    @property
+    def last(self) -> list[Attempt]:
+        """The last one at each coordinator."""
+        return list({attempt.coordinator: attempt for attempt in self.attempts}.values())
 
     @property
     def asked(self) -> list[Coordinator]:
@@ -213,6 +236,15 @@ _ADVICE_DENIED = (
 )
 
 
+_ADVICE_REFUSED = (
+    "Each coordinator that answered refused the login: check ticket, names and mechanism "
+    "(`{doctor}` with the same options examines each)."
+)
+
+
+_NOBODY_LEFT = frozenset({errors.CoordinatorLost, errors.NoCoordinatorLeft})
+
+
 def told_as(  # noqa: PLR0911 - one line a decision
     call: Call, attempt: Attempt, *, earlier: bool = False
 ) -> tuple[type[errors.Told] | None, str]:
@@ -236,6 +268,8 @@ def told_as(  # noqa: PLR0911 - one line a decision
         return None, ""
     if call.finished:
         return errors.ResultLost, _ADVICE_RESULT
+    if fault is Fault.REFUSED:
+        return errors.AuthenticationFailed, _ADVICE_REFUSED
     if fault is Fault.NO_KDC:
         return errors.NoCoordinatorLeft, _ADVICE_KDC
     if fault is not None and fault.lasting:
@@ -250,6 +284,10 @@ def final_error(call: Call, trail: Trail) -> Exception:
     last = trail.attempts[-1]
     earlier = any(attempt.may_have_run for attempt in trail.attempts[:-1])
     kind, advice = told_as(call, last, earlier=earlier)
+    if advice is _ADVICE_REFUSED or (kind in _NOBODY_LEFT and trail.refused):
+        kind, advice = errors.NoCoordinatorLeft, _ADVICE_NOBODY
+        if trail.refused:
+            kind, advice = errors.AuthenticationFailed, _ADVICE_REFUSED
     if kind is None:
         return cast("Exception", last.error)
     return errors.tell(kind, _told(call, trail, advice), last.error, trail.attempts)

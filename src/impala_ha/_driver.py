@@ -21,7 +21,7 @@ from impala.hiveserver2 import err_if_rpc_not_ok
 from . import _fence, _logs, _transports, errors
 from ._clock import Clock
 from ._fault_rules import classify
-from ._faults import Fault, Phase
+from ._faults import Fault, Phase, Shown
 from ._interrupts import from_handler, interrupted, start, take
 from ._kerberos_names import Identity
 from ._link import Link
@@ -48,8 +48,8 @@ class Driver(Protocol):
     """What we ask of impyla."""
 
     @property
-    def sends_password(self) -> bool:
-        """Whether opening hands a password to the coordinator."""
+    def shown(self) -> Shown:
+        """What opening shows to the coordinator to log in with."""
 
     def trusted(self, user: str) -> bool:
         """Was the password of *user* accepted before, if there is one?"""
@@ -121,6 +121,7 @@ class ImpylaDriver:
         self._secrets = Secrets(options, [str(each) for each in peers])
         self._identity = Identity()
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
+        self.shown = Shown.by(options.auth_mechanism)
 
     def trusted(self, user: str) -> bool:
         """Was the password of *user* accepted before, if there is one?"""
@@ -191,7 +192,7 @@ class ImpylaDriver:
                 service.client.wire.close()
         except CallFailed as error:
             cause = error.__cause__ or error
-            gone = classify(cause, error.phase, password=self.sends_password) in _NOBODY_THERE
+            gone = classify(cause, error.phase, shown=self.shown) in _NOBODY_THERE
             if error.phase is Phase.LOGIN:  # it took the connection, and ended it
                 gone = gone and silent(cause)
             return str(error) if gone or error.phase.sent else ""
@@ -263,18 +264,7 @@ class ImpylaDriver:
     def other_protocol(
         self, coordinator: Coordinator, phase: Phase, text: str, limit: float
     ) -> str:
-        """
-        What it speaks instead, where opening failed in *phase* with *text*.
-
-        Args:
-            coordinator: Which.
-            phase: How far opening it had come.
-            text: What was said.
-            limit: Seconds for finding out.
-
-        Returns:
-            What to change; empty if nobody can tell.
-        """
+        """What to change, where it speaks something else than it was asked for, see `Driver`."""
         options = self._options
         begun = phase in (Phase.LOGIN, Phase.OPEN) or (phase is Phase.CONNECT and options.use_ssl)
         if not begun or not _HUNG_UP.search(text):
@@ -314,7 +304,7 @@ class ImpylaDriver:
             cause = error.__cause__ or error
             if used is None or error.phase is not Phase.LOGIN or isinstance(cause, Withheld):
                 raise
-            fault = classify(cause, error.phase, password=True)
+            fault = classify(cause, error.phase, shown=self.shown)
             if fault is not Fault.DENIED or not self._secrets.renew(used):
                 raise
         _logs.warning(

@@ -387,7 +387,7 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
     phase = begun = tried.phase or Phase.OPEN
     if isinstance(error, CallFailed):
         phase, cause = error.phase, error.__cause__ or error
-    fault = classify(cause, phase, password=driver.sends_password, lagging=lagging)
+    fault = classify(cause, phase, shown=driver.shown, lagging=lagging)
     hint = driver.hint(tried.coordinator, phase, error_text(cause))
     driver.redact(error)  # now that its words were read
     text = error_text(cause)

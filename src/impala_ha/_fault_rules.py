@@ -6,6 +6,8 @@ types, WHERE the error may come for it to count (before a statement; in the firs
 after its handle is known), and what the WHOLE text looks like.  What Impala says is in
 `_impala_rules`; what libraries of this machine say about opening a connection, before a server was
 given anything of the caller's, is found anywhere in their text.
+
+How a login ended means something else after a ticket than after a password: see `LoginEnd`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from impala.error import Error, HttpError
 from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
-from ._faults import FIRST, SENT, Fault, FaultRule, Phase
+from ._faults import FIRST, SENT, Fault, FaultRule, LoginEnd, Phase, Shown
 from ._impala_rules import ID, IMPALA_RULES
 from ._kerberos_errors import NO_KDC, AnotherUser, GSSError
 from ._shown import Withheld
@@ -32,17 +34,37 @@ _TRANSPORT = (TException, OSError, EOFError, HTTPException)
 _ANY = (Exception,)
 _MORE = r"[\s\S]*"
 
+#: What is said of who hangs up on a ticket, and answers others.
+TURNED_AWAY = "the server hangs up on this ticket, and answers those who show none"
+
 #: What HTTP says in place of an answer.
 _HTTP = (
-    FaultRule("HTTP 401", (HttpError,), _EVERYWHERE, r"HTTP code 40[137]\b" + _MORE, Fault.DENIED),
+    FaultRule("HTTP 401", (HttpError,), _EVERYWHERE, r"HTTP code 401\b" + _MORE, LoginEnd.REFUSED),
+    FaultRule(
+        "HTTP 403",
+        (HttpError,),
+        _OPENING | {Phase.PING},
+        r"HTTP code 403\b" + _MORE,
+        LoginEnd.REFUSED,
+    ),
+    FaultRule(  # by a gateway that reads it, perhaps
+        "HTTP 403 to a statement",
+        (HttpError,),
+        _EVERYWHERE,
+        r"HTTP code 403\b" + _MORE,
+        Fault.DENIED,
+    ),
+    FaultRule("HTTP 407", (HttpError,), _EVERYWHERE, r"HTTP code 407\b" + _MORE, LoginEnd.PROXY),
     FaultRule("HTTP 413", (HttpError,), FIRST, r"HTTP code 413\b" + _MORE, Fault.QUERY),
-    FaultRule("HTTP 429", (HttpError,), _UNSENT | FIRST, r"HTTP code 429\b" + _MORE, Fault.BUSY),
+    FaultRule(
+        "HTTP 429", (HttpError,), _UNSENT | FIRST, r"HTTP code 429\b" + _MORE, LoginEnd.LATER
+    ),
     FaultRule(
         "HTTP 503 later",
         (HttpError,),
         _UNSENT,
         r"HTTP code 503\b.*, retry after" + _MORE,
-        Fault.BUSY,
+        LoginEnd.LATER,
     ),
     FaultRule(
         "HTTP 503 later after sending",
@@ -56,16 +78,16 @@ _HTTP = (
         (HttpError,),
         _UNSENT,
         r"HTTP code (?:408|5(?!01|05))" + _MORE,  # these two are of who cannot, whenever asked
-        Fault.UNREACHABLE,
+        LoginEnd.BROKEN_GATEWAY,
     ),
     FaultRule(
         "HTTP 4xx",
         (HttpError,),
         _UNSENT | FIRST,
         r"HTTP code (?!408)[34]" + _MORE,
-        Fault.MISMATCH,
+        LoginEnd.STRANGE,
     ),
-    FaultRule("HTTP other", (HttpError,), _UNSENT, r"HTTP code" + _MORE, Fault.MISMATCH),
+    FaultRule("HTTP other", (HttpError,), _UNSENT, r"HTTP code" + _MORE, LoginEnd.STRANGE),
     FaultRule("HTTP failure after sending", (HttpError,), SENT, r"HTTP code" + _MORE, Fault.LOST),
 )
 
@@ -87,11 +109,8 @@ _OPEN = (
     ),
     FaultRule("no KDC", _ANY, _TICKET, rf"{_MORE}\((?:{'|'.join(NO_KDC)})\){_MORE}", Fault.NO_KDC),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
-    FaultRule(
-        "ticket refused", _ANY, _LOGIN, _MORE + r"GSS initiate failed" + _MORE, Fault.MISNAMED
-    ),
-    FaultRule("another user's ticket", (AnotherUser,), _UNSENT, _MORE, Fault.DENIED),
-    FaultRule("no proof by Kerberos", (GSSError,), _UNSENT, _MORE, Fault.UNTRUSTED),
+    FaultRule("another user's ticket", (AnotherUser,), _UNSENT, _MORE, LoginEnd.ANOTHER_USER),
+    FaultRule("no proof by Kerberos", (GSSError,), _UNSENT, _MORE, LoginEnd.UNPROVEN),
     FaultRule(
         "certificate",
         _ANY,
@@ -105,7 +124,7 @@ _OPEN = (
         _OPENING,
         _MORE + r"ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA"
         r"|ACCESS_DENIED)" + _MORE,
-        Fault.DENIED,
+        LoginEnd.CERTIFICATE,
     ),
     FaultRule(
         "TLS version",
@@ -120,8 +139,8 @@ _OPEN = (
         _ANY,
         _LOGIN,
         _MORE + r"(?:Bad status: [34]\b|Bad SASL result|Could not start SASL"
-        r"|Error validating the login)" + _MORE,
-        Fault.DENIED,
+        r"|Error validating the login|GSS initiate failed)" + _MORE,
+        LoginEnd.REFUSED,
     ),
     FaultRule(
         "another protocol",
@@ -131,8 +150,24 @@ _OPEN = (
         r"|(?:Invalid method name:? |Unknown function )'?OpenSession"
         r"|WRONG_VERSION_NUMBER|frame of \d+ bytes is longer|Bad status: \d|no HTTP answer)"
         + _MORE,
-        Fault.MISMATCH,
+        LoginEnd.STRANGE,
     ),
+    FaultRule(
+        "ticket turned away",
+        _TRANSPORT,
+        _LOGIN,
+        rf"{TURNED_AWAY}.*",
+        LoginEnd.TURNED_AWAY,
+    ),
+    FaultRule(
+        "login without end",
+        _TRANSPORT,
+        _LOGIN,
+        r"(?:(?:read|write) timeout|timed out)" + _MORE,
+        LoginEnd.SILENCE,
+    ),
+    FaultRule("login hung up", _TRANSPORT, _LOGIN, r"TSocket read 0 bytes", LoginEnd.HUNG_UP),
+    FaultRule("login broke", _TRANSPORT, _LOGIN, _MORE, LoginEnd.BROKE),
 )
 
 FAULT_RULES: tuple[FaultRule, ...] = (
@@ -156,7 +191,11 @@ FAULT_RULES: tuple[FaultRule, ...] = (
 
 
 def classify(
-    error: BaseException, phase: Phase, *, password: bool = False, lagging: bool = False
+    error: BaseException,
+    phase: Phase,
+    *,
+    shown: Shown = Shown.NOTHING,
+    lagging: bool = False,
 ) -> Fault:
     """
     Say what *error* means.
@@ -164,15 +203,18 @@ def classify(
     Args:
         error: What was raised.
         phase: How far the call had come.
-        password: Whether a password had been sent: Impala answers a wrong one by closing the
-            socket without a word, which otherwise looks like a coordinator that died.
+        shown: What the caller logs in with.
         lagging: Whether the caller changed something a moment ago on another coordinator, of
             which this one may not have heard yet.
     """
-    if password and phase is Phase.LOGIN and is_end_of_file(error):
-        return Fault.DENIED
     rule = find_rule(error, phase, lagging=lagging)
-    return Fault.UNKNOWN if rule is None else rule.fault
+    return Fault.UNKNOWN if rule is None else rule.means(shown)
+
+
+def turned_away_unread(error: BaseException) -> bool:
+    """Was the connection refused for our certificate, so that nobody read what was shown on it?"""
+    rule = find_rule(error, Phase.LOGIN)
+    return rule is not None and rule.fault is LoginEnd.CERTIFICATE
 
 
 def find_rule(error: BaseException, phase: Phase, *, lagging: bool = False) -> FaultRule | None:

@@ -1,4 +1,4 @@
-"""How far a call had come when it failed, what a failure can mean, and what a rule says of it."""
+"""How far a call had come, what its failure can mean, how a login ends, and what a rule says."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ class Fault(enum.Enum):
     NO_KDC = ("could not be asked without a KDC,", True, False, False, False)
     UNTRUSTED = ("did not prove who it is", True, False, False, True)
     MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
+    REFUSED = ("refused the login", True, False, False, True)
     DENIED = ("did not accept who you are", False, False, False, False)
     QUERY = ("refused the statement", False, False, False, False)
     UNKNOWN = ("failed in an unknown way", False, True, False, False)
@@ -92,7 +93,14 @@ class Fault(enum.Enum):
 
 
 _LASTING = frozenset(
-    {Fault.UNRESOLVED, Fault.MISNAMED, Fault.NO_TICKET, Fault.UNTRUSTED, Fault.MISMATCH}
+    {
+        Fault.UNRESOLVED,
+        Fault.MISNAMED,
+        Fault.NO_TICKET,
+        Fault.UNTRUSTED,
+        Fault.MISMATCH,
+        Fault.REFUSED,
+    }
 )
 #: What a coordinator says that is there and well; told in its own words once the tries are over.
 SAID = frozenset(
@@ -107,6 +115,93 @@ SAID = frozenset(
 )
 
 
+class Shown(enum.Enum):
+    """What the server was shown to log in with: whose a failed login is depends on that."""
+
+    NOTHING = "nothing"
+    TICKET = "a Kerberos ticket"
+    SECRET = "a password or token"  # noqa: S105 - not one
+
+    @classmethod
+    def by(cls, mechanism: str) -> Shown:
+        """What a login with *mechanism*, one of `auth_mechanism`, shows."""
+        return {"NOSASL": cls.NOTHING, "GSSAPI": cls.TICKET}.get(mechanism, cls.SECRET)
+
+
+class LoginEnd(enum.Enum):
+    """
+    How a login failed: the table of logins, for the binary protocol and HTTP.
+
+    A ticket is good for one login, so another coordinator may be shown another one; a password
+    that was refused is shown to nobody else, for directories lock accounts.  Impala refuses both
+    with an end of file.
+
+    Attributes:
+        label: In words.
+        nothing: What it means where nothing was shown (but a client certificate, perhaps).
+        ticket: The same, where a Kerberos ticket was shown.
+        secret: The same, where a password or token was.
+    """
+
+    SILENCE = ("no answer in time", Fault.UNREACHABLE, Fault.UNREACHABLE, Fault.UNREACHABLE)
+    BROKE = (
+        "a reset, or an end of file over HTTP",
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+    )
+    HUNG_UP = (
+        "an end of file in the binary protocol",
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+        Fault.DENIED,
+    )
+    TURNED_AWAY = (
+        "hung up twice, and it answers who shows nothing",
+        None,
+        Fault.REFUSED,
+        None,
+    )
+    REFUSED = (
+        "BAD or ERROR of SASL, 401 or 403 of HTTP",
+        Fault.REFUSED,
+        Fault.REFUSED,
+        Fault.DENIED,
+    )
+    CERTIFICATE = (
+        "an alert of TLS about the client's certificate",
+        Fault.REFUSED,
+        Fault.REFUSED,
+        Fault.REFUSED,
+    )
+    PROXY = ("407 of HTTP, from a proxy", Fault.DENIED, Fault.DENIED, Fault.DENIED)
+    LATER = ("429, or 503 with Retry-After, of HTTP", Fault.BUSY, Fault.BUSY, Fault.BUSY)
+    BROKEN_GATEWAY = (
+        "408 or 5xx of HTTP",
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+    )
+    STRANGE = (
+        "another status of HTTP, or another protocol",
+        Fault.MISMATCH,
+        Fault.MISMATCH,
+        Fault.MISMATCH,
+    )
+    UNPROVEN = ("no proof of who the server is", None, Fault.UNTRUSTED, None)
+    ANOTHER_USER = ("success, as another user than before", None, Fault.DENIED, None)
+
+    def __init__(
+        self, label: str, nothing: Fault | None, ticket: Fault | None, secret: Fault | None
+    ):
+        self.label = label
+        self._means = dict(zip(Shown, (nothing, ticket, secret), strict=True))
+
+    def means(self, shown: Shown) -> Fault | None:
+        """What it means after *shown*; None where that cannot be."""
+        return self._means[shown]
+
+
 class FaultRule(NamedTuple):
     """
     One rule of the table.
@@ -116,7 +211,7 @@ class FaultRule(NamedTuple):
         types: Of the error.
         where: The phases in which it counts.
         text: The whole text, as a regular expression.
-        fault: What it means.
+        fault: What it means; where that depends on what was shown, how the login ended.
         prefixes: How many ``Query <id> failed:`` lines may stand before the text.
     """
 
@@ -124,5 +219,19 @@ class FaultRule(NamedTuple):
     types: tuple[type[BaseException], ...]
     where: frozenset[Phase]
     text: str
-    fault: Fault
+    fault: Fault | LoginEnd
     prefixes: int = 9
+
+    def means(self, shown: Shown) -> Fault:
+        """What it means if *shown* was shown."""
+        if isinstance(self.fault, Fault):
+            return self.fault
+        return self.fault.means(shown) or self.fault.means(Shown.TICKET) or Fault.UNKNOWN
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All that it may mean, in order."""
+        if isinstance(self.fault, Fault):
+            return (self.fault,)
+        means = (self.fault.means(shown) for shown in Shown)
+        return tuple(dict.fromkeys(fault for fault in means if fault))

@@ -185,6 +185,12 @@ HINTS: tuple[Hint, ...] = (
         "HTTP is on 28000), or the server wants TLS (use_ssl=True)",
     ),
     Hint(
+        r"HTTP code 401.*\(asks for (?!.*Negotiate)",
+        lambda f: f.options.auth_mechanism == "GSSAPI",
+        "the server does not offer Kerberos here, but what it asks for: auth_mechanism='LDAP' for "
+        "Basic, 'JWT' for Bearer",
+    ),
+    Hint(
         r"HTTP code 401.*, by a clock that is",
         lambda f: f.options.auth_mechanism in ("GSSAPI", "JWT"),
         "the clocks of this machine and of the server differ by more than a ticket or token allows "
@@ -240,8 +246,8 @@ HINTS: tuple[Hint, ...] = (
     Hint(
         r"certificate has expired",
         lambda _: True,
-        "the coordinator's certificate has ended and is to be renewed there, unless the clock of "
-        "this machine is wrong",
+        "the coordinator's certificate has ended, or another of its chain (an intermediate, the "
+        "CA), and is to be renewed there, unless the clock of this machine is wrong",
     ),
     Hint(
         r"certificate is not yet valid",
@@ -251,8 +257,9 @@ HINTS: tuple[Hint, ...] = (
     Hint(
         r"[Hh]ostname mismatch|IP address mismatch|certificate is not valid for",
         lambda _: True,
-        "the certificate carries other names than the one that the coordinator is called by here: "
-        "call it by one of them (name or address), or have it made anew with this one",
+        "the certificate carries other names than the one that the coordinator is called by here "
+        "(subject alternative names count, the common name does not): call it by one of them (name "
+        "or address), or have it made anew with this one",
     ),
     Hint(
         r"too weak|KEY_TOO_SMALL|MD_TOO_WEAK",
@@ -286,13 +293,15 @@ HINTS: tuple[Hint, ...] = (
     Hint(
         r"WRONG_VERSION_NUMBER|UNEXPECTED_EOF|EOF occurred in violation|record layer failure",
         lambda f: f.options.use_ssl,
-        "the server does not speak TLS on this port: use_ssl=False, or another port",
+        "the server does not speak TLS on this port: use_ssl=False (leave out --ssl), or another "
+        "port",
     ),
     Hint(
         r"alert|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE",
         lambda f: f.options.use_ssl,
         "the server refused the TLS handshake: its version or ciphers may be too old (at least "
-        "TLS 1.2 is spoken here), or it wants a client certificate (client_cert)",
+        "TLS 1.2 is spoken here), its key too short to sign with, or it wants a client certificate "
+        "(client_cert)",
     ),
     Hint(
         r"not authorized to delegate|User is not authorized|validate proxy privilege",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from ._fault_rules import error_text
+from ._fault_rules import error_text, turned_away_unread
 from ._faults import Phase
 from ._interrupts import interrupted
 from ._kerberos_errors import unproven
@@ -131,7 +131,7 @@ class _Secretive(Nobody):
         if showing is None:
             return
         showing.ended = True
-        if interrupted(error) or gone():
+        if interrupted(error) or turned_away_unread(error) or gone():
             showing.over()
         else:
             showing.broke(error_text(error))

@@ -284,7 +284,7 @@ class Place:
         got, fault, phase = outcome.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
-            fault = classify(got.__cause__ or got, phase, password=self.driver.sends_password)
+            fault = classify(got.__cause__ or got, phase, shown=self.driver.shown)
             self.driver.redact(got)
             if fault is Fault.DENIED and isinstance(got.__cause__, Withheld):
                 phase = None  # it was not asked
@@ -295,6 +295,6 @@ class Place:
             attempt = replace(attempt, error=got.__cause__ or got)
         proven = self.cluster.is_proven(where, self.form)
         self.cluster.report(replace(attempt, own=may_be_options(attempt, proven=proven)))
-        if fault is Fault.DENIED and phase in _BY_SERVER:
+        if fault in (Fault.DENIED, Fault.REFUSED) and phase in _BY_SERVER:
             self.cluster.answered(where, self.form)  # who refuses is there
         return fault

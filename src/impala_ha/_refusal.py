@@ -16,6 +16,8 @@ from typing import Any
 from impala.error import HttpError
 
 _SECRET = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate"})  # may hold tokens
+_ASKED = "www-authenticate"
+_SCHEMES = re.compile(r"(?:^|,) *(Basic|Bearer|Digest|Negotiate|NTLM)\b(?!=)")
 _SERVER_ERROR = 500
 _WHO_ARE_YOU = 401
 _CLOCKS_DIFFER = 240.0  # seconds; Kerberos allows five minutes as a rule
@@ -50,6 +52,8 @@ class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
 
     def __str__(self) -> str:
         told = str(super().__str__())
+        if asked := self.http_headers.get(_ASKED):
+            told += f" (asks for {asked})"
         if self.where:
             told += f" from {self.where}"
         if self.retry_after:
@@ -74,9 +78,14 @@ class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
 def told_headers(headers: Iterable[tuple[str, str]]) -> HTTPMessage:
     """*headers* as impyla tells them in an error, without what may be secret in them."""
     message = HTTPMessage()
+    schemes: dict[str, None] = {}
     for name, value in headers:
+        if name.lower() == _ASKED:
+            schemes.update(dict.fromkeys(_SCHEMES.findall(re.sub(r'"[^"]*"', "", value))))
         if name.lower() not in _SECRET:
             message[name] = _plain(value) if name.lower() == "location" else value
+    if schemes:
+        message[_ASKED] = ", ".join(schemes)
     return message
 
 

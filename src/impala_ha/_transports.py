@@ -11,8 +11,14 @@ from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from . import _logs
 from ._clock import Clock
-from ._fault_rules import classify, error_text, is_end_of_file
-from ._faults import Fault, Phase
+from ._fault_rules import (
+    TURNED_AWAY,
+    classify,
+    error_text,
+    is_end_of_file,
+    turned_away_unread,
+)
+from ._faults import Fault, Phase, Shown
 from ._interrupts import interrupted
 from ._kerberos_errors import AnotherUser
 from ._model import Coordinator
@@ -69,12 +75,16 @@ def binary(
         return opened(limit=limit)
     except _TicketRefused as error:
         refused = error
-    _logs.debug("%s refused a ticket that is not new: once more with a new one", coordinator)
+    _logs.debug("%s refused a ticket: once more, with a new one if it was not new", coordinator)
     try:
         return opened(limit=max(0.001, end - clock.now()))
     except CallFailed as error:
         if error.phase is Phase.TICKET:
             raise refused from refused.__cause__
+        if _hung_up(error) and _knows_sasl(options, coordinator, clock, end - clock.now(), pinned):
+            why = f"{TURNED_AWAY} ({error})"
+            told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
+            raise CallFailed(Phase.LOGIN, told) from told
         raise
 
 
@@ -84,22 +94,43 @@ def knock(
     """
     Have somebody answer within *limit* seconds, without saying who comes.
 
-    SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
-
     Returns:
         The address that answered, see `Socket`.
 
     Raises:
         CallFailed: Nobody is there, or nothing was answered.
     """
-    phase = Phase.CONNECT
+    wire, _ = _asked(options, coordinator, clock, limit, pinned)
+    return wire.peer
+
+
+def _knows_sasl(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+) -> bool:
+    """Does it refuse somebody who shows nothing in the words of SASL, within *limit* seconds?"""
+    try:
+        _, said = _asked(options, coordinator, clock, max(0.001, limit), pinned)
+    except CallFailed:
+        return False
+    return said in _NO
+
+
+def _asked(
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+) -> tuple[Socket, bytes]:
+    """
+    A closed socket, and the first byte that was said to who shows nothing; none: it hung up.
+
+    SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
+    """
+    phase, said = Phase.CONNECT, b""
     wire = _socket(options, coordinator, clock, pinned)
     try:
         wire.limit(limit)
         wire.open()
         phase = Phase.LOGIN
         wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
-        wire.read(1)
+        said = wire.read(1)
     except BaseException as error:
         if interrupted(error):
             raise
@@ -107,14 +138,26 @@ def knock(
             raise CallFailed(phase, error) from error
     finally:
         wire.close()
-    return wire.peer
+    return wire, said
 
 
 _NO_MECHANISM = b"X-NOBODY"
+_NO = (b"\3", b"\4")  # BAD and ERROR
 
 
 class _TicketRefused(CallFailed):
-    """The ticket was refused; it was not new, and the next login has a new one."""
+    """The ticket was refused, in whatever way, and the login is worth another try."""
+
+
+def _hung_up(error: CallFailed) -> bool:
+    """Did the server end the login without a word?  Impala refuses a bad ticket so."""
+    if error.phase is not Phase.LOGIN or _is_late(error.__cause__):
+        return False
+    return classify(error.__cause__ or error, error.phase, shown=Shown.TICKET) is Fault.UNREACHABLE
+
+
+def _is_late(error: BaseException | None) -> bool:
+    return bool(getattr(error, "type", None) == TTransportException.TIMED_OUT)
 
 
 def _opened(
@@ -176,9 +219,9 @@ def _judge(showing: Showing, error: BaseException, wire: Any) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
     showing.ended = True
-    if interrupted(error):
+    if interrupted(error) or turned_away_unread(error):
         showing.over()
-    elif not hung_up and classify(error, Phase.LOGIN) is Fault.DENIED:
+    elif not hung_up and classify(error, Phase.LOGIN, shown=Shown.SECRET) is Fault.DENIED:
         showing.refused(error_text(error))
     elif isinstance(error, TTransportException) and wire.is_gone():
         showing.over()
@@ -189,21 +232,16 @@ def _judge(showing: Showing, error: BaseException, wire: Any) -> Phase:
 
 
 def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:
-    again = sasl is not None and _is_refusal(phase, error) and sasl.renew()
-    return (_TicketRefused if again else CallFailed)(phase, error)
-
-
-def _is_refusal(phase: Phase, error: BaseException) -> bool:
-    """Did the server end the login?  It need not say why: Impala hangs up on a bad ticket."""
-    if phase is not Phase.LOGIN or isinstance(error, AnotherUser):
-        return False
-    if getattr(error, "type", None) == TTransportException.TIMED_OUT:
-        return False
+    failed = CallFailed(phase, error)
+    if sasl is None or phase is not Phase.LOGIN or isinstance(error, AnotherUser):
+        return failed
+    hung_up = _hung_up(failed)
     told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
-    return told_why or classify(error, phase) in _REFUSALS
-
-
-_REFUSALS = frozenset({Fault.UNREACHABLE, Fault.MISNAMED, Fault.DENIED})
+    if hung_up or told_why or classify(error, phase, shown=Shown.TICKET) is Fault.REFUSED:
+        renewed = sasl.renew()
+        if renewed or hung_up:  # it may have been a mishap
+            return _TicketRefused(phase, error)
+    return failed
 
 
 def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: Any = None) -> Socket:

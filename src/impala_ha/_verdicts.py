@@ -1,5 +1,6 @@
 """
-The table of what happens: fault by phase by kind of statement, from the rules themselves.
+The table of what happens: fault by phase by kind of statement, from the rules themselves; and
+that of logins: how one ended, by what was shown.
 
 `verdict` asks the same functions that the loop asks, so the table cannot say anything else than
 what is done.
@@ -10,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from . import errors
 from ._attempts import Call, told_as
 from ._fault_rules import FAULT_RULES
-from ._faults import Fault, Phase
+from ._faults import SAID, Fault, LoginEnd, Phase, Shown
 from ._model import Attempt, Coordinator
 from ._statement import Effect
 
@@ -54,11 +56,61 @@ def verdict(fault: Fault, phase: Phase, effect: Effect) -> Verdict:
     return Verdict(fault, phase, effect, again, ended and not again, told)
 
 
+@dataclass(frozen=True, slots=True)
+class LoginVerdict:
+    """
+    What is done about one failed login.
+
+    Attributes:
+        end: How it ended.
+        shown: What was shown.
+        fault: What that means.
+        whose: Whose failure it is, and what follows.
+        told: What the caller is told if nobody lets it in, see `Verdict`.
+    """
+
+    end: str
+    shown: Shown
+    fault: Fault
+    whose: str
+    told: str
+
+
+def logins() -> Iterator[LoginVerdict]:
+    """Every way in which a login fails, before a coordinator is asked and there."""
+    ticket = {Phase.TICKET}
+    for rule in FAULT_RULES:
+        if rule.where == ticket:
+            yield _login(f"no ticket: {rule.name}", Shown.TICKET, rule.means(Shown.TICKET))
+    for end in LoginEnd:
+        for shown in Shown:
+            if fault := end.means(shown):
+                yield _login(end.label, shown, fault)
+
+
+def _login(end: str, shown: Shown, fault: Fault) -> LoginVerdict:
+    told = verdict(fault, Phase.LOGIN, Effect.READ).told
+    if fault.retry and not fault.lasting and fault not in SAID:
+        told = errors.NoCoordinatorLeft.__name__  # at the deadline
+    return LoginVerdict(end, shown, fault, whose(fault), told)
+
+
+def whose(fault: Fault) -> str:
+    """Whose failure *fault* is, where it ends a login, and what follows."""
+    if not fault.retry:
+        return "the caller's: nobody else is asked"
+    if fault.blames:
+        return "the coordinator's: it is ejected, and the next is asked, until the deadline"
+    if fault.lasting:
+        return "one coordinator's, or the caller's if all say so: each is asked once, none ejected"
+    return "of the moment: it is waited for until the deadline, none is ejected"
+
+
 def phases(fault: Fault) -> list[Phase]:
     """The phases in which *fault* can be met, in their order."""
     if fault is Fault.UNKNOWN:
         return list(Phase)
-    met = {phase for rule in FAULT_RULES if rule.fault is fault for phase in rule.where}
+    met = {phase for rule in FAULT_RULES if fault in rule.faults for phase in rule.where}
     return [phase for phase in Phase if phase in met]
 
 

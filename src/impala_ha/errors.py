@@ -7,7 +7,7 @@ The classes of PEP 249 are impyla's own, so code that already catches
     InterfaceError
     `-- ConfigurationError      connect() was told something that cannot be
     OperationalError
-    |-- AuthenticationFailed    who you are was not accepted: nobody else was asked
+    |-- AuthenticationFailed    who you are was not accepted
     |-- CoordinatorLost         the coordinator failed under this call
     |   `-- OutcomeUnknown      ... and the statement may have run
     |-- NoCoordinatorLeft       every attempt was spent
@@ -130,7 +130,8 @@ class AuthenticationFailed(Told):
     """
     Who you are was not accepted, or could not be shown.
 
-    Every other coordinator would say the same (and lock the account), so none was asked.
+    A password that was refused is shown to nobody else, for accounts are locked; where nothing is
+    lost by it (a ticket), the others were asked as well, and refused it too.
     """
 
 

@@ -110,7 +110,7 @@ def realm():
 @pytest.fixture(scope="module")
 def kerberized(realm):
     with LocalCluster(
-        1, auth="GSSAPI", keytab=realm.server_keytab, krb5_config=realm.config
+        1, auth="GSSAPI", http=True, keytab=realm.server_keytab, krb5_config=realm.config
     ) as cluster:
         yield cluster
 
@@ -394,7 +394,7 @@ def test_http_to_the_binary_port(plain):
 
 @needs_certificates
 def test_tls_to_a_server_that_speaks_none(plain):
-    found = chart("-i", plain[0].address, "--ssl", "--connect_timeout", BRIEF)
+    found = chart("-i", plain[0].address, "--ssl")
 
     assert "tls" == found["layer"]
     assert "--ssl" in found["advice"]
@@ -566,6 +566,70 @@ def test_a_ticket_for_the_key_of_another_server(kerberized, etl, realm):
 
     assert "principal" == found["layer"]
     assert "krb_host" in found["advice"]
+
+
+PROTOCOLS = pytest.mark.parametrize("protocol", ["hs2", "hs2-http"])
+
+
+def kerberos(cluster, protocol, name="coord1.test"):
+    """The words for a coordinator that is known to the KDC by *name*."""
+    hosts = cluster.hosts if protocol == "hs2" else cluster.http_hosts
+    return ["-k", "-i", hosts.split(",")[0], "-b", name, "--protocol", protocol]
+
+
+@needs_realm
+@PROTOCOLS
+def test_a_ticket_that_is_older_than_the_key(kerberized, etl, realm, protocol):
+    """The file with the old one is still there; a new one is what helps, and nothing else."""
+    words = kerberos(kerberized, protocol)
+    assert 0 == ran(*words, environment=etl).returncode
+    realm.change_keys()
+    found = chart(*words, environment=etl)
+
+    assert ("principal", "REFUSED") == (found["layer"], found["fault"])
+    assert "impala/coord1.test" == step(found, "principal")["text"]
+    assert "`kinit` replaces" in found["advice"]
+    realm.kinit("etl", etl["KRB5CCNAME"].removeprefix("FILE:"))
+    assert 0 == ran(*words, environment=etl).returncode
+
+
+@needs_realm
+@PROTOCOLS
+def test_the_name_of_another_coordinator(kerberized, etl, protocol):
+    found = chart(*kerberos(kerberized, protocol, "coord2.test"), environment=etl)
+
+    assert ("principal", "REFUSED") == (found["layer"], found["fault"])
+    assert "impala/coord2.test" == step(found, "principal")["text"]
+    assert "check krb_host" in found["advice"]
+
+
+@needs_realm
+def test_tickets_for_other_services_alone(kerberized, realm, nobody):
+    command = ["kinit", "-k", "-t", realm.keytab("etl"), "-S", "impala/other.test", "etl"]
+    subprocess.run(command, check=True, timeout=30, env=ENVIRONMENT | nobody)
+    found = chart(*kerberos(kerberized, "hs2"), environment=nobody)
+
+    assert ("ticket", "NO_TICKET") == (found["layer"], found["fault"])
+    assert "no ticket for impala/coord1.test" in found["problem"]
+    assert "no ticket-granting ticket" in found["advice"]
+
+
+@needs_realm
+def test_kerberos_over_http_to_a_server_with_passwords(ldap, etl):
+    found = chart(*kerberos(ldap, "hs2-http"), environment=etl)
+
+    assert ("login", "REFUSED") == (found["layer"], found["fault"])
+    assert "(asks for Basic)" in found["problem"]
+    assert "auth_mechanism='LDAP' for Basic" in found["advice"]
+
+
+@needs_realm
+@needs_certificates
+def test_kerberos_in_the_clear_to_a_server_that_wants_tls(tls, etl):
+    found = chart(*kerberos(tls, "hs2"), environment=etl)
+
+    assert "tls" == found["layer"]
+    assert "--ssl" in found["advice"]
 
 
 @needs_realm

@@ -217,13 +217,20 @@ def test_a_statement_that_is_too_long_for_a_gateway_is_the_callers(local, connec
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_who_is_not_let_in_asks_nobody_else(local, connect, status):
+def test_who_shows_a_password_and_is_not_let_in_asks_nobody_else(local, connect, status):
     local[0].answer_http(status, times=9)
 
     with pytest.raises(AuthenticationFailed, match=f"HTTP code {status}") as caught:
-        connect()
+        connect(auth_mechanism="LDAP", user="etl", password="wr0ng")
 
     assert 1 == len(caught.value.attempts)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_shows_nothing_and_is_not_let_in_asks_the_next_one(local, connect, status):
+    local[0].answer_http(status, times=9)
+
+    assert local[1].host == connect().coordinator.host
 
 
 def test_after_a_refusal_the_connection_goes_on(local, connect):

@@ -62,16 +62,11 @@ def test_a_connection_moves_to_a_coordinator_with_new_keys(realm, one, connect, 
         assert [(2,)] == cursor.fetchall()
 
 
-@pytest.mark.parametrize(
-    ("over_http", "shown"),
-    # Over HTTP a refused login is always followed by one more.
-    [(False, [1, 3, 4, 5]), (True, [2, 4, 6, 8])],
-    ids=["binary", "http"],
-)
+@pytest.mark.parametrize("over_http", [False, True], ids=["binary", "http"])
 def test_a_ticket_that_is_refused_though_it_is_new_is_not_replaced_again_and_again(
-    one, key, caplog, over_http, shown
+    one, key, caplog, over_http
 ):
-    """The second login has a ticket that is not new: it shows it, and then a new one."""
+    """One that was refused is followed by one more, with a new ticket at most."""
     caplog.set_level(logging.DEBUG, "impala_ha")
     where = Coordinator(one.host, one.http_port if over_http else one.port, krb_host="coord2.test")
     options = Options(auth_mechanism="GSSAPI", use_http_transport=over_http, **key)
@@ -81,7 +76,7 @@ def test_a_ticket_that_is_refused_though_it_is_new_is_not_replaced_again_and_aga
             ImpylaDriver(options, SystemClock()).open(where, "etl", {}, 10.0)
         asked.append(caplog.text.count("a token for impala/coord2.test"))
 
-    assert shown == asked
+    assert [2, 4, 6, 8] == asked
 
 
 def test_a_keytab_that_is_missing_for_a_moment_is_no_mistake_of_the_caller(
@@ -115,7 +110,7 @@ def test_a_refusal_is_told_as_it_was_where_no_new_ticket_is_to_be_had(realm, con
     realm.change_keys()
     realm.stop_kdc()
     with pytest.raises(Error, match="read 0 bytes|HTTP code 401|KDC_UNREACH"):
-        connect(**key)
+        connect(**key, deadline=2)
     realm.start_kdc()
 
-    connect(**key).close()
+    connect(**key, deadline=30).close()

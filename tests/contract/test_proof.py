@@ -1,18 +1,15 @@
 """The server proves who it is, by Kerberos, before it is told anything: binary and over HTTP."""
 
-import base64
 import json
 import os
-import socket
 import ssl
 import struct
 import subprocess
 import sysconfig
-import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from imposter import ADDRESS, Imposter, Relay, answered, negotiate, receive, request, send
 from kerberized import MARKS
 
 import impala_ha
@@ -22,9 +19,7 @@ from impala_ha.testing.servers import Certificates
 
 pytestmark = MARKS
 
-ADDRESS = "127.85.0.1"
 OK, COMPLETE = 2, 5
-LIMIT = 10.0
 DATABASE, USER = "db_of_secrets", "who_comes"
 ACT_FOR = "for_whom"
 
@@ -32,69 +27,6 @@ ACT_FOR = "for_whom"
 @pytest.fixture(autouse=True)
 def _ticket(etl, monkeypatch):
     monkeypatch.setenv("KRB5RCACHENAME", "none:")  # of the acceptors in this process
-
-
-class Imposter:
-    """
-    Listens, and lets `talk(connection)` answer each client.
-
-    Attributes:
-        after: What came once `talk` had returned, of all clients.
-        heard: What `talk` put there.
-    """
-
-    def __init__(self, talk, context=None):
-        self._talk = talk
-        self._context = context
-        self._listener = socket.create_server((ADDRESS, 0))
-        self.where = Coordinator(ADDRESS, self._listener.getsockname()[1], krb_host="coord1.test")
-        self.after = self.heard = b""
-        self.clients = 0
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(LIMIT)
-        self._listener.close()
-
-    def _serve(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.clients += 1
-            client.settimeout(LIMIT)
-            with suppress(OSError, EOFError), client:
-                if self._context:
-                    client = self._context.wrap_socket(client, server_side=True)
-                with client:
-                    self._talk(self, client)
-                    while more := client.recv(65536):
-                        self.after += more
-
-
-def exactly(client, size):
-    got = b""
-    while len(got) < size:
-        more = client.recv(size - len(got))
-        if not more:
-            raise EOFError
-        got += more
-    return got
-
-
-def receive(client):
-    status, size = struct.unpack(">BI", exactly(client, 5))
-    return status, exactly(client, size)
-
-
-def send(client, status, payload=b""):
-    client.sendall(struct.pack(">BI", status, len(payload)) + payload)
 
 
 def acceptor(realm, name="impala/coord1.test"):
@@ -205,20 +137,6 @@ def test_no_option_switches_it_off():
 # Over HTTP.
 
 
-def request(client):
-    """Head and body of one request."""
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        head += exactly(client, 1)
-    lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
-    return head, exactly(client, int(lines[b"Content-Length"]))
-
-
-def answered(client, *headers, status="200 OK"):
-    lines = [f"HTTP/1.1 {status}", "Content-Length: 0", *headers, "", ""]
-    client.sendall("\r\n".join(lines).encode())
-
-
 def over_http(header):
     """A server that answers each request with the header that *header(realm)* makes."""
 
@@ -229,10 +147,6 @@ def over_http(header):
             answered(client, *header(), "Set-Cookie: impala.auth=forged")
 
     return talk
-
-
-def negotiate(token):
-    return f"WWW-Authenticate: Negotiate {base64.b64encode(token).decode()}"
 
 
 NO_PROOF = {
@@ -320,25 +234,6 @@ def test_coordinators_that_prove_it_serve_on_the_same_connection(two, package, c
             cursor.execute(f"SELECT {number}")
             assert [(number,)] == cursor.fetchall()
     assert before + 1 == two[0].http_connections()
-
-
-class Relay:
-    """Passes on to a genuine coordinator until it is told to answer by itself."""
-
-    def __init__(self, behind):
-        self.behind = behind
-        self.turned = False
-
-    def __call__(self, imposter, client):
-        with socket.create_connection(self.behind) as server:
-            while True:
-                head, body = request(client)
-                if self.turned:
-                    imposter.heard += head + body
-                    answered(client, status="401 Unauthorized")
-                    return
-                server.sendall(head + body)
-                client.sendall(server.recv(65536))
 
 
 def test_a_login_in_the_middle_of_a_connection_must_be_proven_as_well(two):

@@ -14,7 +14,7 @@ from rich.console import Console
 
 import impala_ha.cli
 from impala_ha._clock import SystemClock
-from impala_ha._faults import Phase
+from impala_ha._faults import Phase, Shown
 from impala_ha._model import Coordinator
 from impala_ha._options import Options
 from impala_ha._steps import Step
@@ -174,6 +174,7 @@ class Failing:
     """A driver that opens nothing; it remembers who was asked."""
 
     sends_password = True
+    shown = Shown.SECRET
 
     def __init__(self, phase, error):
         self.asked = []

@@ -5,7 +5,7 @@ from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha._fault_rules import classify, error_text
-from impala_ha._faults import Phase
+from impala_ha._faults import Phase, Shown
 from impala_ha._kerberos_errors import GSSError
 from impala_ha._model import Coordinator
 from impala_ha._options import Options
@@ -28,8 +28,8 @@ NOT_READY = (
 
 def failure(error, phase, at=Layer.TCP, *, port=21050, **options):
     options = Options(**options)
-    password = options.auth_mechanism in {"PLAIN", "LDAP"}
-    fault = classify(error, phase, password=password) if phase else None
+    shown = Shown.by(options.auth_mechanism)
+    fault = classify(error, phase, shown=shown) if phase else None
     return Failure(Coordinator("coord1", port), options, phase, error, error_text(error), fault, at)
 
 

@@ -14,7 +14,7 @@ from impala_ha import Coordinator, errors
 from impala_ha._clock import SystemClock
 from impala_ha._driver import ImpylaDriver, system_user
 from impala_ha._fault_rules import classify
-from impala_ha._faults import Fault, Phase
+from impala_ha._faults import Fault, Phase, Shown
 from impala_ha._options import Options
 from impala_ha._wire import CallFailed
 
@@ -138,7 +138,7 @@ def test_a_wrong_password_is_an_end_of_file_while_authenticating(answers):
         error = refused(peer, auth_mechanism="LDAP", user="etl", password="wr0ng")
 
         assert Phase.LOGIN is error.phase
-        assert Fault.DENIED is classify(error.__cause__, error.phase, password=True)
+        assert Fault.DENIED is classify(error.__cause__, error.phase, shown=Shown.SECRET)
         assert "wr0ng" not in str(error)
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_password_is_an_end_of_file_while_authenticating(answers):
         (struct.pack(">BI", 3, 28) + b"Unsupported mechanism type X", Fault.DENIED),
         (struct.pack(">BI", 4, 24) + b"Expecting START status, ", Fault.DENIED),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", Fault.MISMATCH),
-        (b"\x05\x00", Fault.UNREACHABLE),
+        (b"\x05\x00", Fault.DENIED),  # as Impala refuses a password
     ],
     ids=["mechanism", "status", "http", "cut"],
 )
@@ -160,7 +160,8 @@ def test_what_is_no_sasl_is_told_at_once(reply, fault):
     with Peer(talk) as peer:
         error = refused(peer, auth_mechanism="PLAIN")
 
-        assert (Phase.LOGIN, fault) == (error.phase, classify(error.__cause__, error.phase))
+        means = classify(error.__cause__, error.phase, shown=Shown.SECRET)
+        assert (Phase.LOGIN, fault) == (error.phase, means)
 
 
 def test_a_frame_that_is_too_long_to_be_meant_is_not_waited_for():
@@ -257,7 +258,7 @@ def test_http_opens_and_closes(answers):
 
 
 @pytest.mark.usefixtures("direct")
-@pytest.mark.parametrize(("status", "fault"), [(401, Fault.DENIED), (503, Fault.UNREACHABLE)])
+@pytest.mark.parametrize(("status", "fault"), [(401, Fault.REFUSED), (503, Fault.UNREACHABLE)])
 def test_what_a_gateway_says_is_told(answers, status, fault):
     with over_http(answers, status) as (coordinator, _):
         with pytest.raises(CallFailed) as caught:

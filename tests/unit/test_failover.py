@@ -16,7 +16,7 @@ from impala_ha._attempts import Call
 from impala_ha._cursor import Cursor
 from impala_ha._dictcursor import DictCursor
 from impala_ha._failover import Failover
-from impala_ha._faults import Fault, Phase
+from impala_ha._faults import Fault, Phase, Shown
 from impala_ha._kerberos_errors import GSSError
 from impala_ha._session import Session
 from impala_ha._wire import CallFailed
@@ -466,7 +466,7 @@ def test_a_lost_executor_is_a_reason_to_run_a_read_again(world, cursor):
 
 
 def test_who_you_are_is_not_tried_on_everyone(world):
-    world.driver.sends_password = True
+    world.driver.shown = Shown.SECRET
     world["a"].script["connect"] = deque([CallFailed(Phase.LOGIN, lost())])
 
     with pytest.raises(errors.AuthenticationFailed, match="did not accept who you are"):

@@ -10,8 +10,8 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._fault_rules import FAULT_RULES, classify, find_rule
-from impala_ha._faults import Fault, Phase
+from impala_ha._fault_rules import FAULT_RULES, TURNED_AWAY, classify, find_rule
+from impala_ha._faults import Fault, LoginEnd, Phase, Shown
 from impala_ha._kerberos_errors import AnotherUser, GSSError
 from impala_ha._refusal import Refused
 from impala_ha._shown import Withheld
@@ -340,7 +340,8 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] se
 #: What happens on the way: exception, how far the call had come, what it means.
 HAPPENED = [
     (Withheld("this password was shown to a:21050 at 09:00:00 ..."), Phase.CONNECT, Fault.DENIED),
-    (http(401), Phase.OPEN, Fault.DENIED),
+    (http(401), Phase.OPEN, Fault.REFUSED),
+    (http(403), Phase.OPEN, Fault.REFUSED),
     (http(403), Phase.SENT, Fault.DENIED),
     (http(429), Phase.SENT, Fault.BUSY),
     (http(502), Phase.OPEN, Fault.UNREACHABLE),
@@ -367,6 +368,9 @@ HAPPENED = [
     (http(200), Phase.SENT, Fault.LOST),
     (EOF, Phase.LOGIN, Fault.UNREACHABLE),
     (EOF, Phase.OPEN, Fault.UNREACHABLE),
+    (transport(TTransportException.TIMED_OUT, "read timeout"), Phase.LOGIN, Fault.UNREACHABLE),
+    (ConnectionResetError(104, "Connection reset by peer"), Phase.LOGIN, Fault.UNREACHABLE),
+    (transport(TTransportException.END_OF_FILE, TURNED_AWAY), Phase.LOGIN, Fault.REFUSED),
     (EOF, Phase.SENT, Fault.LOST),
     (EOF, Phase.FETCH, Fault.LOST),
     (EOF, Phase.CLOSE, Fault.LOST),
@@ -409,10 +413,10 @@ HAPPENED = [
         Fault.MISMATCH,
     ),
     (UNTRUSTED, Phase.CONNECT, Fault.UNTRUSTED),
-    (alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"), Phase.OPEN, Fault.DENIED),
-    (alert("TLSV1_ALERT_UNKNOWN_CA"), Phase.LOGIN, Fault.DENIED),
-    (alert("SSLV3_ALERT_BAD_CERTIFICATE"), Phase.CONNECT, Fault.DENIED),
-    (alert("SSLV3_ALERT_CERTIFICATE_EXPIRED"), Phase.OPEN, Fault.DENIED),
+    (alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"), Phase.OPEN, Fault.REFUSED),
+    (alert("TLSV1_ALERT_UNKNOWN_CA"), Phase.LOGIN, Fault.REFUSED),
+    (alert("SSLV3_ALERT_BAD_CERTIFICATE"), Phase.CONNECT, Fault.REFUSED),
+    (alert("SSLV3_ALERT_CERTIFICATE_EXPIRED"), Phase.OPEN, Fault.REFUSED),
     (alert("TLSV1_ALERT_UNKNOWN_CA"), Phase.RUNNING, Fault.LOST),
     (alert("TLSV1_ALERT_PROTOCOL_VERSION"), Phase.CONNECT, Fault.MISMATCH),
     (alert("SSLV3_ALERT_HANDSHAKE_FAILURE"), Phase.CONNECT, Fault.MISMATCH),
@@ -440,24 +444,24 @@ HAPPENED = [
     (
         transport(TTransportException.NOT_OPEN, "Bad status: 3 (b'Unsupported mechanism type X')"),
         Phase.LOGIN,
-        Fault.DENIED,
+        Fault.REFUSED,
     ),
     (
         transport(TTransportException.NOT_OPEN, "Bad status: 4 (b'Expecting START status')"),
         Phase.LOGIN,
-        Fault.DENIED,
+        Fault.REFUSED,
     ),
     (
         transport(TTransportException.NOT_OPEN, "Bad status: 3 (b'Error validating the login')"),
         Phase.LOGIN,
-        Fault.DENIED,
+        Fault.REFUSED,
     ),
     (
         transport(TTransportException.NOT_OPEN, "Could not start SASL: b'No worthy mechs found'"),
         Phase.LOGIN,
-        Fault.DENIED,
+        Fault.REFUSED,
     ),
-    (transport(TTransportException.NOT_OPEN, "Bad SASL result: x"), Phase.LOGIN, Fault.DENIED),
+    (transport(TTransportException.NOT_OPEN, "Bad SASL result: x"), Phase.LOGIN, Fault.REFUSED),
     (
         transport(TTransportException.NOT_OPEN, "Bad status: 80 (b'P/1.1 400')"),
         Phase.LOGIN,
@@ -547,7 +551,7 @@ HAPPENED = [
     (
         transport(TTransportException.NOT_OPEN, "Bad status: 3 (b'GSS initiate failed')"),
         Phase.LOGIN,
-        Fault.MISNAMED,
+        Fault.REFUSED,
     ),
     (AnotherUser("the ticket is one of bob@X, ..."), Phase.LOGIN, Fault.DENIED),
     *[
@@ -571,17 +575,101 @@ def test_what_happens_on_the_way(error, phase, fault):
     assert fault is classify(error, phase)
 
 
-def test_a_closed_socket_after_a_password_means_that_it_was_wrong():
-    """Impala answers a wrong password with an end of file and not a word."""
-    assert Fault.DENIED is classify(EOF, Phase.LOGIN, password=True)
+#: Of each way in which a login ends an example, and what it means after nothing, a ticket, a secret.
+SILENCE = transport(TTransportException.TIMED_OUT, "read timeout")
+BAD = transport(TTransportException.NOT_OPEN, "Bad status: 3 (b'GSS initiate failed')")
+UNPROVEN = GSSError("the server did not prove who it is: it answered without a token")
+LOGINS = [
+    (LoginEnd.SILENCE, Phase.LOGIN, SILENCE, "UNREACHABLE", "UNREACHABLE", "UNREACHABLE"),
+    (
+        LoginEnd.BROKE,
+        Phase.LOGIN,
+        ConnectionResetError(104, "Connection reset by peer"),
+        "UNREACHABLE",
+        "UNREACHABLE",
+        "UNREACHABLE",
+    ),
+    (LoginEnd.HUNG_UP, Phase.LOGIN, EOF, "UNREACHABLE", "UNREACHABLE", "DENIED"),
+    (
+        LoginEnd.TURNED_AWAY,
+        Phase.LOGIN,
+        transport(TTransportException.END_OF_FILE, f"{TURNED_AWAY} (TSocket read 0 bytes)"),
+        None,
+        "REFUSED",
+        None,
+    ),
+    (LoginEnd.REFUSED, Phase.LOGIN, BAD, "REFUSED", "REFUSED", "DENIED"),
+    (LoginEnd.REFUSED, Phase.OPEN, http(401), "REFUSED", "REFUSED", "DENIED"),
+    (LoginEnd.REFUSED, Phase.OPEN, http(403), "REFUSED", "REFUSED", "DENIED"),
+    (
+        LoginEnd.CERTIFICATE,
+        Phase.LOGIN,
+        alert("TLSV1_ALERT_UNKNOWN_CA"),
+        "REFUSED",
+        "REFUSED",
+        "REFUSED",
+    ),
+    (LoginEnd.PROXY, Phase.CONNECT, http(407), "DENIED", "DENIED", "DENIED"),
+    (LoginEnd.LATER, Phase.OPEN, http(429), "BUSY", "BUSY", "BUSY"),
+    (LoginEnd.LATER, Phase.OPEN, http(503, 2.0), "BUSY", "BUSY", "BUSY"),
+    (
+        LoginEnd.BROKEN_GATEWAY,
+        Phase.OPEN,
+        http(502),
+        "UNREACHABLE",
+        "UNREACHABLE",
+        "UNREACHABLE",
+    ),
+    (LoginEnd.STRANGE, Phase.OPEN, http(404), "MISMATCH", "MISMATCH", "MISMATCH"),
+    (LoginEnd.STRANGE, Phase.OPEN, http(200), "MISMATCH", "MISMATCH", "MISMATCH"),
+    (
+        LoginEnd.STRANGE,
+        Phase.LOGIN,
+        transport(TTransportException.NOT_OPEN, "Bad status: 77 (b'x')"),
+        "MISMATCH",
+        "MISMATCH",
+        "MISMATCH",
+    ),
+    (LoginEnd.UNPROVEN, Phase.LOGIN, UNPROVEN, None, "UNTRUSTED", None),
+    (LoginEnd.UNPROVEN, Phase.OPEN, UNPROVEN, None, "UNTRUSTED", None),
+    (LoginEnd.ANOTHER_USER, Phase.OPEN, AnotherUser("bob"), None, "DENIED", None),
+]
+
+
+@pytest.mark.parametrize(
+    ("end", "phase", "error", "faults"),
+    [(end, phase, error, faults) for end, phase, error, *faults in LOGINS],
+    ids=[f"{end.name}-{phase.name}-{number}" for number, (end, phase, *_) in enumerate(LOGINS)],
+)
+def test_what_a_failed_login_means_depends_on_what_was_shown(end, phase, error, faults):
+    """A ticket is good for one login; a password that was refused is shown to nobody else."""
+    rule = find_rule(error, phase)
+
+    assert end is rule.fault
+    assert faults == [(f and f.name) for f in map(end.means, Shown)]
+    for shown, fault in zip(Shown, faults, strict=True):
+        assert fault in {None, classify(error, phase, shown=shown).name}
+
+
+def test_each_way_in_which_a_login_ends_has_an_example_and_a_rule():
+    ends = {rule.fault for rule in FAULT_RULES if isinstance(rule.fault, LoginEnd)}
+
+    assert set(LoginEnd) == {end for end, *_ in LOGINS} == ends
+
+
+def test_nobody_is_denied_who_showed_nothing_that_could_be_spent():
+    """But by a proxy, which is the same for all, and where it is another user's ticket."""
+    denied = {end for end in LoginEnd if end.means(Shown.TICKET) is Fault.DENIED}
+
+    assert {LoginEnd.PROXY, LoginEnd.ANOTHER_USER} == denied
 
 
 @pytest.mark.parametrize(
     ("error", "phase"),
-    [(REFUSED, Phase.LOGIN), (EOF, Phase.OPEN), (ConnectionResetError(), Phase.LOGIN)],
+    [(REFUSED, Phase.CONNECT), (EOF, Phase.OPEN), (ConnectionResetError(), Phase.LOGIN)],
 )
 def test_a_password_does_not_turn_other_failures_into_a_refusal(error, phase):
-    assert Fault.UNREACHABLE is classify(error, phase, password=True)
+    assert Fault.UNREACHABLE is classify(error, phase, shown=Shown.SECRET)
 
 
 def test_every_rule_of_the_table_has_a_real_message():
@@ -599,7 +687,7 @@ def test_each_rule_has_a_name_of_its_own():
 
 
 def test_every_fault_is_one_of_the_cases():
-    assert set(Fault) - {Fault.UNKNOWN} == {rule.fault for rule in FAULT_RULES}
+    assert set(Fault) - {Fault.UNKNOWN} == {f for rule in FAULT_RULES for f in rule.faults}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from thrift.transport.TTransport import TTransportException
 from impala_ha import Breaker, Cluster, Coordinator, Retry, State, errors
 from impala_ha._attempts import Call
 from impala_ha._failover import Failover
-from impala_ha._faults import Fault, Phase
+from impala_ha._faults import Fault, Phase, Shown
 from impala_ha._hedge import Budget, Hedge
 from impala_ha._link import afterwards
 from impala_ha._model import Attempt
@@ -454,7 +454,7 @@ EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes
 def test_a_loser_that_is_refused_is_alive(world, error, state):
     failover, driver, gate = world
     failover.cluster = Cluster([A, B], policy="ordered", breaker=Breaker(ejection=300))
-    driver.sends_password = True
+    driver.shown = Shown.SECRET
     plain, done = driver.open, threading.Event()
 
     def opened(coordinator, *rest):

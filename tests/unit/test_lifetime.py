@@ -9,7 +9,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State
 from impala_ha._failover import Failover
-from impala_ha._faults import Phase
+from impala_ha._faults import Phase, Shown
 from impala_ha._wire import CallFailed
 
 HOUR = 3600.0
@@ -165,7 +165,7 @@ def test_a_function_of_the_callers_that_fails_costs_nothing(world, cursor):
 
 
 def test_a_password_that_was_refused_is_not_shown_again(world, cursor):
-    world.driver.sends_password = True
+    world.driver.shown = Shown.SECRET
     denied = TTransportException(TTransportException.NOT_OPEN, "Bad status: 3 (Error validating)")
     world["a"].script["connect"] = deque([CallFailed(Phase.LOGIN, denied)])
 

@@ -20,7 +20,7 @@ from impala_ha import Coordinator, errors
 from impala_ha._clock import SystemClock
 from impala_ha._driver import ImpylaDriver
 from impala_ha._fault_rules import classify
-from impala_ha._faults import Fault, Phase
+from impala_ha._faults import Fault, Phase, Shown
 from impala_ha._options import Options
 from impala_ha._sockets import Socket
 from impala_ha._wire import CallFailed
@@ -93,7 +93,7 @@ def test_a_wrong_password_is_not_sent_twice(guarded):
     vault = Vault("wrong")
     error = refused(guarded, auth_mechanism="LDAP", password=vault)
 
-    assert Fault.DENIED is classify(error.__cause__, error.phase, password=True)
+    assert Fault.DENIED is classify(error.__cause__, error.phase, shown=Shown.SECRET)
     assert (2, 1) == (vault.asked, guarded.users.asked)
 
 
@@ -143,7 +143,7 @@ def test_a_login_that_cannot_be_understood_is_no_refusal():
     with Peer(babbles) as peer:
         error = refused(peer, auth_mechanism="LDAP", password=vault)
 
-    assert Fault.MISMATCH is classify(error.__cause__, error.phase, password=True)
+    assert Fault.MISMATCH is classify(error.__cause__, error.phase, shown=Shown.SECRET)
     assert 1 == vault.asked
 
 
@@ -231,7 +231,7 @@ def test_one_that_it_does_not_trust_is_refused_as_such(demanding, tmp_path):
     for _ in range(5):  # whether the refusal comes before or after our first request is chance
         error = refused(demanding, use_ssl=True, client_cert=pem(tmp_path, trustme.CA()))
 
-        assert Fault.DENIED is classify(error.__cause__, error.phase)
+        assert Fault.REFUSED is classify(error.__cause__, error.phase)
         assert "ALERT_UNKNOWN_CA" in f"{error.__cause__} {error.__cause__.inner}"
 
 
@@ -239,7 +239,7 @@ def test_without_one_it_does_not_open(demanding):
     """TLS 1.2 has no word for it but that the handshake failed."""
     error = refused(demanding, use_ssl=True)
 
-    told = Fault.DENIED if demanding.version == "TLSv1_3" else Fault.MISMATCH
+    told = Fault.REFUSED if demanding.version == "TLSv1_3" else Fault.MISMATCH
     assert told is classify(error.__cause__, error.phase)
 
 
@@ -320,5 +320,5 @@ def test_phases_of_opening_are_those_in_which_a_certificate_is_refused():
     assert {Phase.CONNECT, Phase.LOGIN, Phase.OPEN} == {
         phase
         for phase in Phase
-        if classify(alert, phase) is Fault.DENIED and phase is not Phase.TICKET
+        if classify(alert, phase) is Fault.REFUSED and phase is not Phase.TICKET
     }

@@ -74,6 +74,23 @@ def test_retry_after_is_seconds_or_a_date(text, seconds):
 
 
 @pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ([("WWW-Authenticate", "Negotiate")], "asks for Negotiate"),
+        ([("www-authenticate", 'Basic realm="a, Negotiate"')], "(asks for Basic) from"),
+        ([("WWW-Authenticate", "Negotiate YIIs3cret=="), ("WWW-Authenticate", "Basic")], "Basic"),
+        ([("WWW-Authenticate", 'Negotiate, Basic realm="x"')], "asks for Negotiate, Basic"),
+        ([("WWW-Authenticate", "s3cret")], "as it says"),
+    ],
+)
+def test_what_a_server_asks_for_is_told_without_its_token(headers, told):
+    error = Refused(401, "as it says", b"", told_headers(headers), "http://a")
+
+    assert told in str(error)
+    assert "s3cret" not in str(error) + str(error.http_headers)
+
+
+@pytest.mark.parametrize(
     ("code", "ahead", "told"),
     [
         (401, 3600.0, ", by a clock that is 3600 s ahead of ours"),

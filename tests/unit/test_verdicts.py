@@ -7,10 +7,11 @@ from click.testing import CliRunner
 
 from impala_ha._faults import AFTER, Fault, Phase
 from impala_ha._statement import Effect
-from impala_ha._verdicts import phases, table, verdict
+from impala_ha._verdicts import logins, phases, table, verdict
 from impala_ha.cli.explain import explain
 
 TABLE = list(table())
+LOGINS = {Fault.DENIED, Fault.REFUSED}
 
 
 def test_every_fault_is_in_the_table():
@@ -21,7 +22,7 @@ def test_every_fault_is_in_the_table():
     "row", TABLE, ids=lambda r: f"{r.fault.name}-{r.phase.name}-{r.effect.name}"
 )
 def test_a_write_that_may_have_run_is_never_tried_again(row):
-    login = row.fault is Fault.DENIED and row.phase in AFTER  # it says nothing of the statement
+    login = row.fault in LOGINS and row.phase in AFTER  # it says nothing of the statement
     may_have_run = (row.fault.ran or login) and row.phase.sent
     if row.effect is not Effect.READ and may_have_run:
         assert not row.again
@@ -69,8 +70,9 @@ def test_the_program_prints_all_of_it_as_json():
     result = CliRunner().invoke(explain, ["--json"])
 
     rows = [json.loads(line) for line in result.output.splitlines()]
-    assert len(rows) == len(TABLE)
+    assert len(rows) == len(TABLE) + len(list(logins()))
     assert rows[0].keys() == {"fault", "phase", "statement", "again", "fenced", "told"}
+    assert rows[-1].keys() == {"login", "shown", "fault", "whose", "again", "ejects", "told"}
 
 
 def test_an_unknown_fault_is_told_with_the_known_ones():
@@ -78,3 +80,37 @@ def test_an_unknown_fault_is_told_with_the_known_ones():
 
     assert result.exit_code == 2
     assert "no fault is called 'lots'; known are UNREACHABLE, LOST" in result.output
+
+
+# The table of logins.
+
+
+def test_the_program_prints_what_a_failed_login_means():
+    result = CliRunner().invoke(explain, ["login"])
+
+    assert result.exit_code == 0
+    assert result.output.startswith("LOGINS: what each end of one means, after what was shown\n")
+    cells = {
+        line[2:40].strip(): line[48:].split()
+        for line in result.output.split("\n\n")[0].splitlines()
+    }
+    assert ["REFUSED", "REFUSED", "DENIED"] == cells["BAD or ERROR of SASL, 401 or 403 of HT"][-3:]
+    assert "DENIED       the caller's: nobody else is asked; at the end AuthenticationFailed" in (
+        result.output
+    )
+
+
+def test_a_fault_and_the_logins_can_be_asked_for_together_and_alone():
+    only = CliRunner().invoke(explain, ["--json", "login"]).output.splitlines()
+    both = CliRunner().invoke(explain, ["--json", "refused", "login"]).output.splitlines()
+
+    assert {"login"} == {next(iter(json.loads(line))) for line in only}
+    assert ["fault", "login"] == sorted({next(iter(json.loads(line))) for line in both})
+    assert len(list(logins())) == len(only) < len(both)
+
+
+def test_whoever_is_ejected_for_a_login_is_the_coordinator_and_the_next_one_is_asked():
+    for row in logins():
+        assert row.fault.blames is row.whose.startswith("the coordinator's:")
+        assert row.fault.retry is not row.whose.startswith("the caller's:")
+        assert (row.told == "AuthenticationFailed") is (row.fault in LOGINS)

@@ -51,7 +51,7 @@ class Explanation:
         if failure.phase in {Phase.TICKET, None}:
             self._look_at_network()
         elif found.layer in _AMBIGUOUS and _leaves_open(failure):
-            found = Looks(failure, self._clock, self._look()).found() or found
+            found = Looks(failure, self._clock, self._left()).found() or found
         if found.layer is Layer.TLS and Layer.TLS not in self._chart.rows and self._options.use_ssl:
             self._look_at_certificate()
         before = self._chart.rows.get(found.layer)
@@ -67,8 +67,11 @@ class Explanation:
 
     def _look(self) -> float:
         """Seconds for one second look."""
-        left = max(0.05, self._end - self._clock.now())
-        return min(_LOOK, left / _LOOKS)
+        return min(_LOOK, self._left() / _LOOKS)
+
+    def _left(self) -> float:
+        """Seconds for all that is looked at."""
+        return max(0.05, self._end - self._clock.now())
 
     def _look_at_network(self) -> None:
         """What does not depend on who comes."""
@@ -98,7 +101,7 @@ class Explanation:
         self._look_at_network()
         there, phase = refuser.error, refuser.error.phase
         like_there = self._practice.failure(self._coordinator, there, phase, Layer.LOGIN)
-        found = Looks(like_there, self._clock, self._look()).found()
+        found = Looks(like_there, self._clock, self._left()).found()
         if found is not None:
             self._chart.put(found.layer, condition=Condition.ILL)
             self._chart.diagnosis = found

@@ -39,6 +39,8 @@ _NO_TLS: dict[str, Any] = {
     "client_key": None,
 }
 _WEB_PORT = 25000
+_LONGEST = 2.0  # seconds for one try
+_TRIES = 2  # at most, of one look
 
 
 def without_login(options: Options, **more: Any) -> Options:
@@ -58,17 +60,22 @@ class Looks:
     Args:
         failure: How opening failed.
         clock: For deadlines.
-        seconds: That one look may take.
+        seconds: That all looks together may take; what one leaves over, the next ones have.
     """
 
     def __init__(self, failure: Failure, clock: Clock, seconds: float):
         self._failure = failure
         self._options = failure.options
-        self._spoken = Spoken(failure.coordinator, clock, seconds)
+        self._clock = clock
+        self._end = clock.now() + seconds
+        self._spoken = Spoken(failure.coordinator, clock, _LONGEST)
 
     def found(self) -> Diagnosis | None:
         """The explanation; None if there is none."""
-        for look in self._looks():
+        looks = list(self._looks())
+        for number, look in enumerate(looks):
+            share = (self._end - self._clock.now()) / (len(looks) - number)
+            self._spoken.seconds = max(0.05, min(_LONGEST, share / _TRIES))
             told = look()
             if told is not None:
                 layer, problem, advice = told

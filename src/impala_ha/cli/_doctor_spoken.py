@@ -39,12 +39,15 @@ class Spoken:
         coordinator: Which.
         clock: For deadlines.
         seconds: That one try may take.
+
+    Attributes:
+        seconds: The same.
     """
 
     def __init__(self, coordinator: Coordinator, clock: Clock, seconds: float):
         self._coordinator = coordinator
         self._clock = clock
-        self._seconds = seconds
+        self.seconds = seconds
 
     def connects(self, options: Options) -> bool:
         """Does it take a connection, TLS included, that way?"""
@@ -92,7 +95,7 @@ class Spoken:
     def _service(self, options: Options) -> Service:
         """Connected that way, with a deadline on all that follows."""
         driver = ImpylaDriver(options, self._clock)
-        return driver.connect(self._coordinator, _NOBODY, self._seconds)
+        return driver.connect(self._coordinator, _NOBODY, self.seconds)
 
 
 def speaks_http(refusal: BaseException | None) -> bool:

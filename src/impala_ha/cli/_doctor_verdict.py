@@ -32,6 +32,8 @@ _BARE_SILENCE = re.compile(r"(?:(?:read timeout|timed out|The read operation tim
 _NO_SUCH_CALL = re.compile(r"[Ii]nvalid method name")  # as Beeswax has it
 _OTHER_PORTS = frozenset({21000, 25000})  # of Beeswax and of the web page
 _WHO_ARE_YOU = (401, 403, 407)
+_GSS = "GSS initiate failed"
+_NO_TICKET = re.compile(r"HTTP code 401(?!.*\(asks for (?!.*Negotiate))")  # it would take one
 
 
 class Failure(NamedTuple):
@@ -107,14 +109,14 @@ def _of_talk(failure: Failure) -> Layer:
 
 def _of_login(failure: Failure) -> Layer:
     kerberos = failure.options.auth_mechanism == "GSSAPI"
-    if failure.fault is Fault.MISNAMED or (kerberos and failure.ended):
+    if kerberos and (failure.ended or _GSS in failure.text):
         return Layer.PRINCIPAL
     return Layer.PROTOCOL if failure.fault is Fault.MISMATCH else Layer.LOGIN
 
 
 def _of_session(failure: Failure) -> Layer:
     if isinstance(failure.error, Refused):
-        return Layer.LOGIN if failure.error.code in _WHO_ARE_YOU else Layer.HTTP
+        return _of_refusal(failure, failure.error.code)
     if failure.fault is Fault.UNTRUSTED:
         return Layer.LOGIN
     if failure.fault in {Fault.DRAINING, Fault.NOT_READY}:
@@ -124,6 +126,12 @@ def _of_session(failure: Failure) -> Layer:
     if failure.fault is Fault.MISMATCH or (failure.options.use_http_transport and failure.ended):
         return Layer.PROTOCOL
     return Layer.SESSION
+
+
+def _of_refusal(failure: Failure, status: int) -> Layer:
+    if _NO_TICKET.search(failure.text) and failure.options.auth_mechanism == "GSSAPI":
+        return Layer.PRINCIPAL
+    return Layer.LOGIN if status in _WHO_ARE_YOU else Layer.HTTP
 
 
 class Advice(NamedTuple):

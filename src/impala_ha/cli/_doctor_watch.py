@@ -103,7 +103,8 @@ class Watch:
         condition = Condition.WELL
         words = [str(facts["protocol"])]
         if "expires" in facts:
-            named = ", ".join(facts["names"][:_NAMES]) or facts["subject"] or "nobody"
+            common = f"no name but its common one, {facts['subject']}" if facts["subject"] else ""
+            named = ", ".join(facts["names"][:_NAMES]) or common or "nobody"
             more = len(facts["names"]) - _NAMES
             named += f" and {more} more" if more > 0 else ""
             words += [f"for {named}", f"by {facts['issuer']}", days(facts["days_left"])]

@@ -10,10 +10,11 @@ import click
 
 from impala_ha._attempts import doubtful_faults
 from impala_ha._fault_rules import FAULT_RULES
-from impala_ha._faults import Fault, Phase
+from impala_ha._faults import Fault, Phase, Shown
 from impala_ha._statement import Effect, Kind
-from impala_ha._verdicts import Verdict, table
+from impala_ha._verdicts import LoginVerdict, Verdict, logins, table
 
+_LOGIN = "login"
 _KINDS = {
     Effect.READ: "a read",
     Effect.HARMLESS: "an idempotent write",
@@ -22,27 +23,32 @@ _KINDS = {
 
 
 @click.command()
-@click.argument("faults", nargs=-1, metavar="[FAULT]...")
+@click.argument("faults", nargs=-1, metavar="[FAULT|login]...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def explain(faults: tuple[str, ...], as_json: bool) -> None:
     """Tell what happens in each fault: how it is known, whether it is tried again, what is told.
 
-    Without FAULT all of them; a name is the one in the log and in `attempt.fault`.
+    Without FAULT all of them; a name is the one in the log and in `attempt.fault`. And login: what
+    each end of a login means, after a Kerberos ticket, a password or nothing.
     """
-    wanted = {_named(name) for name in faults} or set(Fault)
+    named = {_named(name) for name in faults if name.lower() != _LOGIN}
+    wanted = named or set(() if faults else Fault)
     rows = [row for row in table() if row.fault in wanted]
+    ends = list(logins()) if len(named) < len(faults) or not faults else []
     if as_json:
-        for row in rows:
-            click.echo(_json(row))
+        for row in [*map(_data, rows), *map(_login_data, ends)]:
+            click.echo(json.dumps(row))
         return
     for fault, about in groupby(rows, key=lambda row: row.fault):
         click.echo("\n".join(_lines(fault, list(about))) + "\n")
+    if ends:
+        click.echo("\n".join(_grid(ends)))
 
 
 def _lines(fault: Fault, rows: list[Verdict]) -> Iterator[str]:
     """What happens in *fault*; phases in which the same happens share a paragraph."""
     yield f"{fault.name}: the coordinator {fault.label}"
-    known = [rule.name for rule in FAULT_RULES if rule.fault is fault]
+    known = [rule.name for rule in FAULT_RULES if fault in rule.faults]
     yield f"  known by: {', '.join(known) or 'no rule; it is what none of them knows'}"
     if kinds := [kind.value for kind in Kind if fault in doubtful_faults(kind)]:
         yield f"  may have run all the same, once sent: {', '.join(kinds)}"
@@ -75,14 +81,42 @@ def _words(row: Verdict) -> str:
     return f"not tried again; told: {row.told}"
 
 
-def _json(row: Verdict) -> str:
-    return json.dumps(
-        {
-            "fault": row.fault.name,
-            "phase": row.phase.name,
-            "statement": row.effect.name,
-            "again": row.again,
-            "fenced": row.fenced,
-            "told": row.told,
-        }
-    )
+def _data(row: Verdict) -> dict[str, object]:
+    return {
+        "fault": row.fault.name,
+        "phase": row.phase.name,
+        "statement": row.effect.name,
+        "again": row.again,
+        "fenced": row.fenced,
+        "told": row.told,
+    }
+
+
+def _login_data(row: LoginVerdict) -> dict[str, object]:
+    return {
+        "login": row.end,
+        "shown": row.shown.name,
+        "fault": row.fault.name,
+        "whose": row.whose,
+        "again": row.fault.retry,
+        "ejects": row.fault.blames,
+        "told": row.told,
+    }
+
+
+def _grid(rows: list[LoginVerdict]) -> Iterator[str]:
+    """How a login ended, by what was shown; and whose failure each fault is."""
+    first = max(len(row.end) for row in rows)
+    columns = {shown: max(len(shown.value), 11) for shown in Shown}
+
+    def line(begin: str, cells: dict[Shown, str]) -> str:
+        told = (f"{cells.get(shown, '-'):{width}}" for shown, width in columns.items())
+        return f"  {begin:{first}}  {'  '.join(told)}".rstrip()
+
+    yield "LOGINS: what each end of one means, after what was shown"
+    yield line("", {shown: shown.value for shown in Shown})
+    for end, about in groupby(rows, key=lambda row: row.end):
+        yield line(end, {row.shown: row.fault.name for row in about})
+    yield ""
+    for fault, row in {row.fault: row for row in rows}.items():
+        yield f"  {fault.name:11}  {row.whose}; at the end {row.told}"

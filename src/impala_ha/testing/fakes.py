@@ -13,7 +13,7 @@ from typing import Any
 
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._faults import Phase
+from impala_ha._faults import Phase, Shown
 from impala_ha._link import Link
 from impala_ha._model import Coordinator
 from impala_ha._service import Service
@@ -64,7 +64,7 @@ class FakeDriver:
         opened: Where a link was opened or tried, in order.
         limits: How many seconds each was given.
         ended: Where a session was closed through a connection of its own.
-        sends_password: What `judge` is told.
+        shown: What it logs in with.
         accepted: Whether what logs in has worked once, so that two may be asked at once.
         revives: Whether a broken link can be connected anew, as with a real coordinator.
         others: By host, what it speaks instead of what it was asked for.
@@ -75,7 +75,7 @@ class FakeDriver:
         self.opened: list[str] = []
         self.limits: list[float] = []
         self.ended: list[str] = []
-        self.sends_password = False
+        self.shown = Shown.NOTHING
         self.accepted = True
         self.revives = False
         self.others: dict[str, str] = {}

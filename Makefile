@@ -7,7 +7,7 @@ TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test announcement lint types check bench soak docs clean
-.PHONY: soak-games soak-restarts soak-bytes
+.PHONY: soak-games soak-restarts soak-bytes soak-forks
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -42,8 +42,8 @@ SOAK_SEED := $(or $(SOAK_SEED),$(shell date +%s))
 SOAK_MINUTES ?= 30
 SOAK := SOAK_SEED=$(SOAK_SEED) $(BIN)/python -m pytest -q -ra
 
-soak: $(STAMP)  ## the three below, one after the other: 90 minutes
-	$(MAKE) -k SOAK_SEED=$(SOAK_SEED) soak-games soak-restarts soak-bytes
+soak: $(STAMP)  ## the four below, one after the other: 100 minutes
+	$(MAKE) -k SOAK_SEED=$(SOAK_SEED) soak-games soak-restarts soak-bytes soak-forks
 
 soak-games: $(STAMP)  ## random faults against an honest model, for SOAK_MINUTES=30
 	SOAK_SECONDS=$$(($(SOAK_MINUTES) * 60)) $(SOAK) tests/contract/test_state_machine.py
@@ -53,6 +53,9 @@ soak-restarts: $(STAMP)  ## rolling restarts under fifty clients, for two minute
 
 soak-bytes: $(STAMP)  ## a cut at every byte, with and without SASL and TLS: an hour
 	SOAK_EVERY=1 $(SOAK) tests/contract/test_every_byte.py
+
+soak-forks: $(STAMP)  ## 2,000 forks under eight threads that log in by keytab: ten minutes
+	SOAK_FORKS=2000 $(SOAK) -s tests/contract/test_kerberos_forks.py
 
 bench: $(STAMP)  ## measure: ratios, taken in one run
 	$(BIN)/python benchmarks/run.py

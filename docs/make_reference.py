@@ -35,7 +35,7 @@ from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
 from impala_ha.policies import POLICIES
 from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator
-from impala_ha.testing.servers import Certificates, Realm, SparkServer, missing
+from impala_ha.testing.servers import Certificates, Directory, Realm, SparkServer, missing
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.md"
@@ -221,7 +221,7 @@ _ERRORS = (
     impala_ha.ResultLost,
     impala_ha.NoCoordinatorLeft,
 )
-_SERVERS = (Realm, Certificates, SparkServer)
+_SERVERS = (Realm, Directory, Certificates, SparkServer)
 _STATES = {
     State.HEALTHY: "gets its share of new connections.",
     State.ON_TRIAL: "its time of being left alone is over; one caller may try it.",

@@ -205,7 +205,9 @@ class Book:
             while ahead := self._ahead(key, scope):
                 left = came + limit - self.now()
                 trusted = self.trusts(key, scope)
-                if trusted and not any(each.ended for each in ahead):
+                asked = {each.where for each in ahead}
+                second = where not in asked and len(asked) == 1  # elsewhere it may be quicker
+                if trusted and second and not any(each.ended for each in ahead):
                     late = self.now() - min(came, ahead[-1].start)
                     left = min(left, _PATIENCE - late)
                 if left <= 0 and trusted and read_anew:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, Realm, missing
+from impala_ha.testing.servers import Certificates, missing
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(60)]
 
@@ -161,26 +162,9 @@ def test_what_cannot_be_a_token_is_not_sent(tokens, connect):
 # Tickets.
 
 
-@pytest.fixture(scope="module")
-def realm():
-    with Realm(hosts=("coord1.test", "coord2.test")) as realm:
-        yield realm
-
-
-@pytest.fixture(scope="module")
-def two(realm):
-    with LocalCluster(
-        2, auth="GSSAPI", keytab=realm.server_keytab, krb5_config=realm.config, http=True
-    ) as cluster:
-        yield cluster
-
-
 @pytest.fixture
-def ticket(realm, monkeypatch, tmp_path):
-    monkeypatch.setenv("KRB5_CONFIG", realm.config)
-    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path / 'cache'}")
-    realm.kinit("etl", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+def ticket(etl):
+    return Path(etl)
 
 
 def with_tickets(two, **options):

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from kerberized import MARKS, kerberized
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Coordinator, NoCoordinatorLeft, State
@@ -22,65 +23,11 @@ from impala_ha._faults import Fault, Phase
 from impala_ha._hosts import parse_hosts
 from impala_ha._options import Options
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Realm, missing
+from impala_ha.testing.servers import Realm
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(
-        bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-    ),
-]
+pytestmark = MARKS
 
-PACKAGES = ("kerberos", "gssapi")
 PATIENCE = 3.0  # seconds for a KDC that hangs
-
-
-@pytest.fixture(scope="module")
-def realm():
-    with Realm(hosts=("coord1.test", "coord2.test", "lb.test")) as realm:
-        yield realm
-
-
-@pytest.fixture
-def nobody(realm, monkeypatch, tmp_path):
-    """A client of the realm that has no ticket; the file that it would be in."""
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("KRB5_CONFIG", realm.config)
-    monkeypatch.setenv("KRB5CCNAME", f"FILE:{cache}")
-    yield str(cache)
-    realm.resume_kdc()
-    realm.start_kdc()
-
-
-@pytest.fixture
-def etl(realm, nobody):
-    """A client with a ticket."""
-    realm.kinit("etl", nobody)
-    return nobody
-
-
-@pytest.fixture(scope="module")
-def two(realm):
-    with kerberized(realm) as cluster:
-        yield cluster
-
-
-@pytest.fixture(autouse=True)
-def _healed(request):
-    yield
-    if "two" in request.fixturenames:
-        request.getfixturevalue("two").heal()
-
-
-@pytest.fixture(params=PACKAGES)
-def package(request):
-    return request.param
-
-
-def kerberized(realm, **more):
-    return LocalCluster(
-        2, auth="GSSAPI", keytab=realm.server_keytab, krb5_config=realm.config, **more
-    )
 
 
 def connect(hosts, package="auto", **options):

@@ -1,41 +1,18 @@
 """A connection goes on as the user whom it was opened as, whoever has the tickets meanwhile."""
 
 import pytest
+from kerberized import MARKS
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator, State
-from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Realm, missing
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(
-        bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def realm():
-    with Realm(hosts=("coord1.test", "coord2.test"), users=("etl", "bob")) as realm:
-        yield realm
-
-
-@pytest.fixture(scope="module")
-def two(realm):
-    keys = {"keytab": realm.server_keytab, "krb5_config": realm.config}
-    with LocalCluster(2, auth="GSSAPI", http=True, **keys) as cluster:
-        yield cluster
+pytestmark = MARKS
 
 
 @pytest.fixture
-def kinit(realm, monkeypatch, tmp_path):
+def kinit(realm, nobody):
     """Have the tickets of somebody in the cache."""
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("KRB5_CONFIG", realm.config)
-    monkeypatch.setenv("KRB5CCNAME", f"FILE:{cache}")
-    monkeypatch.setenv("no_proxy", "*")
-    return lambda user: realm.kinit(user, str(cache))
+    return lambda user: realm.kinit(user, nobody)
 
 
 @pytest.fixture(params=["binary-kerberos", "binary-gssapi", "http-kerberos", "http-gssapi"])
@@ -52,7 +29,6 @@ def etl(request, two, kinit):
     cluster = Cluster(where, policy="ordered")
     with impala_ha.connect(cluster, use_http_transport=way == "http", **words) as connection:
         yield connection
-    two[0].heal()
 
 
 def user(cursor):

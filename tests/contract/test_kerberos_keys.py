@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from kerberized import MARKS
 
 import impala_ha
 from impala_ha import Cluster, Coordinator, Error
@@ -13,37 +14,13 @@ from impala_ha._driver import ImpylaDriver
 from impala_ha._options import Options
 from impala_ha._wire import CallFailed
 from impala_ha.errors import ConfigurationError
-from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Realm, missing
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(
-        bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-    ),
-]
+pytestmark = [*MARKS, pytest.mark.usefixtures("nobody")]
 
 
-@pytest.fixture(scope="module")
-def realm():
-    with Realm(hosts=("coord1.test", "coord2.test")) as realm:
-        yield realm
-
-
-@pytest.fixture(scope="module")
-def one(realm):
-    keys = {"keytab": realm.server_keytab, "krb5_config": realm.config}
-    with LocalCluster(1, auth="GSSAPI", http=True, **keys) as cluster:
-        yield cluster[0]
-
-
-@pytest.fixture(autouse=True)
-def cache(realm, monkeypatch, tmp_path):
-    monkeypatch.setenv("KRB5_CONFIG", realm.config)
-    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path / 'cache'}")
-    monkeypatch.setenv("no_proxy", "*")
-    yield str(tmp_path / "cache")
-    realm.start_kdc()
+@pytest.fixture
+def one(two):
+    return two[0]
 
 
 @pytest.fixture(params=["binary", "http"])
@@ -117,16 +94,14 @@ def test_a_keytab_that_is_missing_for_a_moment_is_no_mistake_of_the_caller(
     connect(principal="etl", keytab=str(keytab)).close()
 
 
-@pytest.mark.parametrize("package", ["kerberos", "gssapi"])
-def test_without_a_keytab_kinit_is_what_helps(realm, connect, cache, package):
-    realm.kinit("etl", cache)
+def test_without_a_keytab_kinit_is_what_helps(realm, connect, etl, package):
     connect(kerberos_backend=package).close()
     realm.change_keys()
 
     with pytest.raises(Error, match="keys were made anew, `kinit` replaces"):
         connect(kerberos_backend=package)
 
-    realm.kinit("etl", cache)
+    realm.kinit("etl", etl)
     connect(kerberos_backend=package).close()
 
 

@@ -8,16 +8,11 @@ import socket
 import impala.dbapi
 import pytest
 from http_hs2 import Http, cookie_of, refusal, user_of
+from kerberized import MARKS, kerberized
 
-from impala_ha.testing import LocalCluster
 from impala_ha.testing.servers import Realm, missing
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(
-        bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-    ),
-]
+pytestmark = [*MARKS, pytest.mark.usefixtures("etl")]
 
 if not missing("gssapi"):
     import gssapi
@@ -25,26 +20,9 @@ if not missing("gssapi"):
 SPNEGO = "1.3.6.1.5.5.2"
 
 
-@pytest.fixture(scope="module")
-def realm():
-    with Realm() as realm:
-        yield realm
-
-
-@pytest.fixture(scope="module")
-def cluster(realm):
-    with LocalCluster(
-        2, auth="GSSAPI", keytab=realm.server_keytab, krb5_config=realm.config, http=True
-    ) as cluster:
-        yield cluster
-
-
-@pytest.fixture(autouse=True)
-def ticket(realm, monkeypatch):
-    """The test is etl, with a ticket of its own."""
-    for name, value in realm.environment.items():
-        monkeypatch.setenv(name, value)
-    realm.kinit("etl")
+@pytest.fixture
+def cluster(two):
+    return two
 
 
 def context_for(principal, realm):
@@ -108,9 +86,7 @@ def test_the_keytab_need_not_have_a_key_for_browsers(monkeypatch):
         for name, value in other.environment.items():
             monkeypatch.setenv(name, value)
         other.kinit("etl")
-        with LocalCluster(
-            1, auth="GSSAPI", keytab=other.server_keytab, krb5_config=other.config, http=True
-        ) as cluster:
+        with kerberized(other, 1, http=True) as cluster:
             token = context_for("impala/coord1.test", other).step()
             with Http(cluster[0], headers=negotiate(token)) as client:
                 assert client.open().sessionHandle is not None

@@ -8,16 +8,11 @@ import threading
 
 import impala.dbapi
 import pytest
+from kerberized import MARKS, kerberized
 
-from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Realm, missing
+from impala_ha.testing.servers import missing
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(
-        bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-    ),
-]
+pytestmark = MARKS
 
 if not missing("gssapi"):
     import gssapi
@@ -29,12 +24,6 @@ QOPS = ("auth", "auth-int", "auth-conf")
 SECRET = "SELECT 'nobody shall read this'"
 
 
-@pytest.fixture(scope="module")
-def realm():
-    with Realm(users=("etl", "bob")) as realm:
-        yield realm
-
-
 @pytest.fixture
 def ticket(realm, monkeypatch):
     """The test is etl, with a ticket of its own."""
@@ -44,12 +33,9 @@ def ticket(realm, monkeypatch):
 
 
 @pytest.fixture
-def cache(realm, monkeypatch, tmp_path):
+def cache(nobody):
     """A place for a ticket of its own."""
-    cache = str(tmp_path / "cache")
-    monkeypatch.setenv("KRB5_CONFIG", realm.config)
-    monkeypatch.setenv("KRB5CCNAME", f"FILE:{cache}")
-    return cache
+    return nobody
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +52,6 @@ def clusters(realm):
     yield start
     for cluster in started.values():
         cluster.stop()
-
-
-def kerberized(realm, n, **more):
-    return LocalCluster(
-        n, auth="GSSAPI", keytab=realm.server_keytab, krb5_config=realm.config, **more
-    )
 
 
 def everything(sock):

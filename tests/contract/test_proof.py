@@ -10,50 +10,23 @@ from pathlib import Path
 
 import pytest
 from imposter import ADDRESS, Imposter, Relay, answered, negotiate, receive, request, send
+from kerberized import MARKS
 
 import impala_ha
 from impala_ha import Cluster, Coordinator, NoCoordinatorLeft, State
 from impala_ha._faults import Fault
-from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, Realm, missing
+from impala_ha.testing.servers import Certificates
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(
-        bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-    ),
-]
+pytestmark = MARKS
 
 OK, COMPLETE = 2, 5
 DATABASE, USER = "db_of_secrets", "who_comes"
 ACT_FOR = "for_whom"
 
 
-@pytest.fixture(scope="module")
-def realm():
-    with Realm(hosts=("coord1.test", "coord2.test")) as realm:
-        yield realm
-
-
-@pytest.fixture(scope="module")
-def two(realm):
-    keys = {"keytab": realm.server_keytab, "krb5_config": realm.config}
-    with LocalCluster(2, auth="GSSAPI", http=True, **keys) as cluster:
-        yield cluster
-
-
 @pytest.fixture(autouse=True)
-def ticket(realm, monkeypatch, tmp_path):
-    monkeypatch.setenv("KRB5_CONFIG", realm.config)
-    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path / 'cache'}")
+def _ticket(etl, monkeypatch):
     monkeypatch.setenv("KRB5RCACHENAME", "none:")  # of the acceptors in this process
-    monkeypatch.setenv("no_proxy", "*")
-    realm.kinit("etl", str(tmp_path / "cache"))
-
-
-@pytest.fixture(params=["kerberos", "gssapi"])
-def package(request):
-    return request.param
 
 
 def acceptor(realm, name="impala/coord1.test"):

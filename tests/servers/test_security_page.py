@@ -108,4 +108,4 @@ def test_the_servers_of_the_table_are_those_of_the_tests():
     assert {spark, "pocket Impala"} == {server for _, server, _ in rows()}
     assert f"*{spark}*" in PAGE.read_text("utf-8")
     for _, server, test in rows():
-        assert ("tests/servers/test_real_" in test) == (server == spark)
+        assert ("tests/servers/" in test) == (server == spark)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from threading import Thread
 
@@ -384,6 +384,29 @@ def test_a_secret_that_was_accepted_and_then_refused_is_not_believed(book):
     assert not book.trusts(b"key", (A, B))
     with pytest.raises(Withheld):
         begun(book)
+
+
+def test_no_more_than_two_show_a_password_whose_verdict_takes_its_time():
+    """It was accepted once, and may have been changed since."""
+    book, everyone = Book(), (A, B, "c:21050")
+
+    def begin(where):
+        return book.begin(b"key", everyone, "password", where, 30, read_anew=True)
+
+    begin(A).accepted()
+    first = begin(A)
+    second = begin(B)
+    with ThreadPoolExecutor(3) as threads:
+        more = [threads.submit(begin, where) for where in everyone]
+        done, _ = wait(more, 1, "FIRST_COMPLETED")
+        assert not done
+
+        first.refused("no")
+        second.refused("no")
+
+        for one in more:
+            with pytest.raises(Withheld, match="was refused"):
+                one.result(20)
 
 
 def test_a_login_that_never_ends_holds_up_others_no_longer_than_it_may_take(book, clock):

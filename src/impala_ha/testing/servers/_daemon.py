@@ -90,5 +90,5 @@ class Daemon:
             self._process.signal(number)
 
     def last_words(self, lines: int = 25) -> str:
-        """Return the last *lines* lines of what it printed, of all runs together."""
+        """Return the last *lines* lines (0: all) of what it printed, of all runs together."""
         return last_words(self._log, lines)

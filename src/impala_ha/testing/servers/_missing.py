@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Literal
 
-Wanted = Literal["realm", "certificates", "spark", "spark-http", "kerberos", "gssapi"]
+Wanted = Literal["realm", "directory", "certificates", "spark", "spark-http", "kerberos", "gssapi"]
 
 _JAVA = "apt install default-jre-headless"
 _PROGRAMS = {
@@ -18,6 +18,7 @@ _PROGRAMS = {
         ("krb5kdc", "kdb5_util", "kadmin.local", "kinit"),
         "apt install krb5-kdc krb5-admin-server krb5-user",
     ),
+    "directory": (("slapd", "ldappasswd", "ldapwhoami"), "apt install slapd ldap-utils"),
     "spark": (("java",), _JAVA),
     "spark-http": (("java", "cc"), f"{_JAVA} gcc libc6-dev"),
 }
@@ -27,7 +28,7 @@ _MODULES = {
     "kerberos": ("kerberos", "kerberos"),
     "gssapi": ("gssapi", "testing"),
 }
-# Debian keeps the KDC where ordinary users do not look.
+# Debian keeps servers where ordinary users do not look.
 _PLACES = os.pathsep.join(filter(None, [os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
 # Older ones lack options that Spark needs; newer ones lack what Hadoop calls to know its user.
 _JAVAS = range(11, 24)
@@ -39,9 +40,9 @@ def missing(*wanted: Wanted) -> str:
         pytestmark = pytest.mark.skipif(bool(missing("realm")), reason=missing("realm"))
 
     Args:
-        wanted: ``"realm"`` for `Realm`, ``"certificates"`` for `Certificates`, ``"spark"`` for
-            `SparkServer`, ``"spark-http"`` for one that speaks HTTP, and ``"kerberos"`` and
-            ``"gssapi"`` for the modules of these names.
+        wanted: ``"realm"`` for `Realm`, ``"directory"`` for `Directory`, ``"certificates"`` for
+            `Certificates`, ``"spark"`` for `SparkServer`, ``"spark-http"`` for one that speaks
+            HTTP, and ``"kerberos"`` and ``"gssapi"`` for the modules of these names.
 
     Returns:
         One line that says what is missing and what to type, or an empty string when all is there.
@@ -58,6 +59,18 @@ def missing(*wanted: Wanted) -> str:
         if find_spec(module) is None:
             lacks.append(f"{module}: pip install 'impala-ha[{extra}]'")
     return "; ".join(f"missing {lack}" for lack in dict.fromkeys(lacks))
+
+
+def find_program(name: str) -> str:
+    """Return the path of the program *name*.
+
+    Raises:
+        OSError: It is not installed.
+    """
+    found = shutil.which(name, path=_PLACES)
+    if found is None:
+        raise OSError(f"{name} is not installed")
+    return found
 
 
 @lru_cache

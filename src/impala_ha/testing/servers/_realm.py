@@ -122,13 +122,21 @@ class Realm:
         """Return the file with the key of *user*."""
         return str(self.directory / f"{user.replace('/', '_')}.keytab")
 
-    def kinit(self, user: str, cache: str | None = None, lifetime: float | None = None) -> str:
-        """Fetch a ticket for *user* with the user's keytab.
+    def kinit(
+        self,
+        user: str,
+        cache: str | None = None,
+        lifetime: float | None = None,
+        *,
+        password: str | None = None,
+    ) -> str:
+        """Fetch a ticket for *user* with the user's keytab, or with a password.
 
         Args:
             user: One of the users.
             cache: A file for the ticket; None for the one that `environment` names.
             lifetime: Seconds that the ticket shall live; None for what the realm allows.
+            password: As `set_password` has set it; None for the keytab.
 
         Returns:
             The name of the cache, for ``KRB5CCNAME``.
@@ -137,11 +145,12 @@ class Realm:
             OSError: The KDC did not give one; the text says what ``kinit`` says.
         """
         cache = cache or self._realm.ccache
-        flags = ["-k", "-t", self.keytab(user), "-c", cache]
+        flags = ["-k", "-t", self.keytab(user)] if password is None else []
+        flags += ["-c", cache]
         if lifetime is not None:
             flags += ["-l", f"{lifetime:.0f}s"]
         program = self._realm._kinit  # noqa: SLF001  # k5test's own kinit swallows what it says
-        _run([program, *flags, f"{user}@{self.name}"], self._realm.env)
+        _run([program, *flags, f"{user}@{self.name}"], self._realm.env, f"{password or ''}\n")
         return cache if ":" in cache else f"FILE:{cache}"
 
     def set_clock(self, ahead: float, cache: str | None = None) -> None:
@@ -159,10 +168,15 @@ class Realm:
 
     def change_keys(self) -> None:
         """Give all services new keys, in a new keytab: nobody can read the tickets of before."""
-        fresh = f"{self.server_keytab}.new"
-        orders = "".join(f"ktadd -k {fresh} {service}\n" for service in self._services)
-        _run([self._realm.kadmin_local], self._realm.env, orders)
-        Path(fresh).replace(self.server_keytab)
+        self._change_keys(self.server_keytab, self._services)
+
+    def change_key(self, user: str) -> None:
+        """Give *user* a new key, in a new keytab: those of before are refused by the KDC."""
+        self._change_keys(self.keytab(user), [user])
+
+    def set_password(self, user: str, password: str) -> None:
+        """Let *user* log in with *password*, and no more with the keytab or another password."""
+        _run([self._realm.kadmin_local], self._realm.env, f"cpw -pw {password} {user}\n")
 
     def start_kdc(self) -> None:
         """Start the KDC, and wait until it answers; nothing happens when it runs."""
@@ -179,6 +193,12 @@ class Realm:
     def resume_kdc(self) -> None:
         """Let a KDC that hangs go on."""
         self._kdc.signal(signal.SIGCONT)
+
+    def _change_keys(self, keytab: str, principals: Iterable[str]) -> None:
+        fresh = f"{keytab}.new"
+        orders = "".join(f"ktadd -k {fresh} {principal}\n" for principal in principals)
+        _run([self._realm.kadmin_local], self._realm.env, orders)
+        Path(fresh).replace(keytab)
 
     def _add(self, keytabs: dict[str, str]) -> None:
         """Make principals with random keys, and write each key into a keytab."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from impala_ha.testing.servers._directory import Directory
     from impala_ha.testing.servers._realm import Realm
 
 _UP_WITHIN = 120.0
@@ -50,13 +51,14 @@ class SparkServer:
     Args:
         host: An address of 127.0.0.0/8.
         port: None for any that is free.
-        auth: ``"NOSASL"``, ``"PLAIN"`` (any user and password), or ``"GSSAPI"``.
+        auth: ``"NOSASL"``, ``"PLAIN"`` (any user and password), ``"LDAP"``, or ``"GSSAPI"``.
         qop: What SASL protects with ``"GSSAPI"``: ``"auth"``, ``"auth-int"`` or ``"auth-conf"``.
         http: Whether it speaks HTTP (path ``cliservice``); needs a C compiler.
         tls: A PEM file with key and certificates, as `Certificates.of` makes it; None for no TLS.
         ca: A file with the CA that signed *tls*, for clients: it is then in `options`.
         realm: Where its keys come from, for ``"GSSAPI"``.
         name: The host name in its service principals; one of the hosts of *realm*.
+        ldap: Who knows its users and passwords, for ``"LDAP"``.
         settings: More settings of Hive, as ``--hiveconf`` takes them.
         memory: The heap of the JVM; 512m is the least that Spark takes.
 
@@ -66,7 +68,7 @@ class SparkServer:
         principal: Its service principal; None without Kerberos.
 
     Raises:
-        ValueError: ``"GSSAPI"`` without a realm.
+        ValueError: ``"GSSAPI"`` without a realm, or ``"LDAP"`` without a directory.
         OSError: The jars cannot be fetched, or the C compiler is missing.
     """
 
@@ -75,13 +77,14 @@ class SparkServer:
         host: str = "127.0.0.2",
         port: int | None = None,
         *,
-        auth: Literal["NOSASL", "PLAIN", "GSSAPI"] = "NOSASL",
+        auth: Literal["NOSASL", "PLAIN", "LDAP", "GSSAPI"] = "NOSASL",
         qop: Literal["auth", "auth-int", "auth-conf"] = "auth",
         http: bool = False,
         tls: str | None = None,
         ca: str | None = None,
         realm: Realm | None = None,
         name: str = "coord1.test",
+        ldap: Directory | None = None,
         settings: Mapping[str, str] | None = None,
         memory: str = "512m",
     ) -> None:
@@ -90,6 +93,7 @@ class SparkServer:
         self.host = host
         self.port = port or free_port(host)
         self._realm = realm if auth == "GSSAPI" else None
+        self._ldap = ldap
         self._directory = Path(tempfile.mkdtemp(prefix="impala-ha-spark-"))
         self._remove = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         self._plan = Plan(
@@ -103,11 +107,11 @@ class SparkServer:
             ca=ca,
             identity=_identity(self._realm, name),
             memory=memory,
-            settings=dict(settings or {}),
+            settings={**_passwords(auth, ldap), **(settings or {})},
         )
-        surroundings = _surroundings(self._plan)
         program = command(self._plan, spark_jars())
-        self._daemon = Daemon(program, surroundings, self._directory, (host, self.port), _UP_WITHIN)
+        around = _surroundings(self._plan)
+        self._daemon = Daemon(program, around, self._directory, (host, self.port), _UP_WITHIN)
 
     def __enter__(self) -> Self:
         self.start()
@@ -140,7 +144,10 @@ class SparkServer:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `impala_ha.connect` needs besides; ``ca_cert`` is in it if *ca* was said."""
+        """What `impala_ha.connect` needs besides; ``ca_cert`` is in it if *ca* was said.
+
+        With ``"LDAP"`` user and password come from the caller.
+        """
         return self._plan.options
 
     @property
@@ -195,9 +202,12 @@ class SparkServer:
             cache = str(self._directory / "cache")
             ticket = self._realm.environment
             ticket["KRB5CCNAME"] = self._realm.kinit(self._realm.users[0], cache)
+        options = self.options
+        if self._plan.auth == "LDAP" and self._ldap:
+            options["user"], options["password"] = next(iter(self._ldap.users.items()))
         path = os.pathsep.join(filter(None, sys.path))
         said = subprocess.run(  # noqa: S603  # every word of the command is ours
-            [sys.executable, "-c", _WARMING, json.dumps([self.hosts, self.options])],
+            [sys.executable, "-c", _WARMING, json.dumps([self.hosts, options])],
             env={**environment(self._plan), "PYTHONPATH": path, **ticket},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -216,6 +226,16 @@ def _surroundings(plan: Plan) -> dict[str, str]:
         return environment(plan)
     library = build_loopback(plan.directory)
     return environment(plan) | {"LD_PRELOAD": str(library), ADDRESS: plan.host}
+
+
+def _passwords(auth: str, ldap: Directory | None) -> dict[str, str]:
+    """The settings of Hive that say who knows the users."""
+    if auth != "LDAP":
+        return {}
+    if ldap is None:
+        raise ValueError("auth='LDAP' needs a directory in ldap=")
+    prefix = "hive.server2.authentication.ldap"
+    return {f"{prefix}.url": ldap.url, f"{prefix}.baseDN": ldap.base}
 
 
 def _identity(realm: Realm | None, name: str) -> Identity | None:

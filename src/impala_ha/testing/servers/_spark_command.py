@@ -34,7 +34,7 @@ appender.c.layout.pattern = %d{HH:mm:ss.SSS} %p %c{1}: %m%n%ex
 """
 _SCRATCH = "scratch"
 #: What Hive calls what impyla calls an ``auth_mechanism``; NONE is SASL with any password.
-_AUTHENTICATION = {"NOSASL": "NOSASL", "PLAIN": "NONE", "GSSAPI": "KERBEROS"}
+_AUTHENTICATION = {"NOSASL": "NOSASL", "PLAIN": "NONE", "LDAP": "LDAP", "GSSAPI": "KERBEROS"}
 
 
 def command(plan: Plan, jars: Path) -> list[str]:

@@ -39,7 +39,7 @@ class Plan:
         directory: Where its files lie.
         host: The address where it listens.
         port: The port where it listens.
-        auth: As impyla's ``auth_mechanism``: NOSASL, PLAIN or GSSAPI.
+        auth: As impyla's ``auth_mechanism``: NOSASL, PLAIN, LDAP or GSSAPI.
         qop: What SASL protects: auth, auth-int or auth-conf.
         http: Whether it speaks HTTP.
         tls: A PEM file with its key and certificates; None for no TLS.
@@ -80,7 +80,7 @@ class Plan:
     def options(self) -> dict[str, Any]:
         """The arguments of `impala_ha.connect` besides the hosts and what to trust."""
         options: dict[str, Any] = {"auth_mechanism": self.auth}
-        if self.auth == "PLAIN" or (self.http and not self.identity):
+        if self.auth == "PLAIN" or (self.http and self.auth == "NOSASL"):
             # Its HTTP mode wants a user's name in any case.
             options = {"auth_mechanism": "PLAIN", "user": "etl", "password": "any"}
         if self.http:

@@ -119,7 +119,7 @@ class Tethered:
 
 
 def last_words(log: Path, lines: int = 25) -> str:
-    """Return the last *lines* lines of a log."""
+    """Return the last *lines* lines of a log; 0: all."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     return "\n".join(text.splitlines()[-lines:]) or "(it wrote nothing)"
 

@@ -1,0 +1,54 @@
+"""What tests of secured coordinators share: a realm, who comes, and two who ask for tickets."""
+
+from __future__ import annotations
+
+import pytest
+from kerberized import kerberized
+
+from impala_ha.testing.servers import Realm
+
+
+@pytest.fixture(scope="module")
+def realm():
+    """A realm with two coordinators, the name of a balancer, and the users etl and bob."""
+    hosts = ("coord1.test", "coord2.test", "lb.test")
+    with Realm(hosts=hosts, users=("etl", "bob")) as realm:
+        yield realm
+
+
+@pytest.fixture
+def nobody(realm, monkeypatch, tmp_path):
+    """A client of the realm that has no ticket; the file that it would be in."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("KRB5_CONFIG", realm.config)
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{cache}")
+    monkeypatch.setenv("no_proxy", "*")
+    yield str(cache)
+    realm.resume_kdc()
+    realm.start_kdc()
+
+
+@pytest.fixture
+def etl(realm, nobody):
+    """A client with a ticket."""
+    realm.kinit("etl", nobody)
+    return nobody
+
+
+@pytest.fixture(scope="module")
+def _one_pair(realm):
+    with kerberized(realm, http=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def two(_one_pair):
+    """Two coordinators that ask for tickets; of the file, and healed after the test."""
+    yield _one_pair
+    _one_pair.heal()
+
+
+@pytest.fixture(params=["kerberos", "gssapi"])
+def package(request):
+    """Either package that speaks with Kerberos."""
+    return request.param

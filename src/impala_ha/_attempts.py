@@ -68,7 +68,8 @@ class Call:
 
 _NOT_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
 _NO_ACCIDENT = 2  # coordinators that refuse the same
-_DEPENDING = frozenset({Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH})
+#: What depends on the options of the connection, and ejects for connections with the same alone.
+DEPENDING = frozenset({Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH, Fault.REFUSED})
 _SILENT, _OVERTAKEN = 1.0, 0.05  # seconds; less is no silence, but impatience
 
 
@@ -86,7 +87,7 @@ def may_be_options(attempt: Attempt, *, proven: bool, opened: bool = False) -> b
         opened: Whether there was a link.
     """
     error, phase, fault = attempt.error, attempt.phase, attempt.fault
-    if fault in _DEPENDING:
+    if fault in DEPENDING:
         return True
     if fault not in (Fault.LOST, Fault.UNREACHABLE):
         return False

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from . import errors
-from ._attempts import Call, told_as
+from ._attempts import DEPENDING, Call, told_as
 from ._fault_rules import FAULT_RULES
 from ._faults import SAID, Fault, LoginEnd, Phase, Shown
 from ._model import Attempt, Coordinator
@@ -101,6 +101,11 @@ def whose(fault: Fault) -> str:
         return "the caller's: nobody else is asked"
     if fault.blames:
         return "the coordinator's: it is ejected, and the next is asked, until the deadline"
+    if fault in DEPENDING:
+        return (
+            "one coordinator's, or the caller's if all say so: each is asked once, and ejected for "
+            "connections with the same options"
+        )
     if fault.lasting:
         return "one coordinator's, or the caller's if all say so: each is asked once, none ejected"
     return "of the moment: it is waited for until the deadline, none is ejected"

@@ -21,7 +21,7 @@ from thrift.transport.TTransport import TTransportException
 
 from ._faults import FIRST, SENT, Fault, FaultRule, LoginEnd, Phase, Shown
 from ._impala_rules import ID, IMPALA_RULES
-from ._kerberos_errors import NO_KDC, AnotherUser, GSSError
+from ._kerberos_errors import ENDED, NO_KDC, AnotherUser, GSSError
 from ._shown import Withheld
 
 _EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
@@ -110,6 +110,13 @@ _OPEN = (
     FaultRule("no KDC", _ANY, _TICKET, rf"{_MORE}\((?:{'|'.join(NO_KDC)})\){_MORE}", Fault.NO_KDC),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
     FaultRule("another user's ticket", (AnotherUser,), _UNSENT, _MORE, LoginEnd.ANOTHER_USER),
+    FaultRule(
+        "ticket has ended",
+        (GSSError,),
+        _UNSENT,
+        rf"{_MORE}\((?:{'|'.join(ENDED)})\){_MORE}",
+        LoginEnd.ENDED,
+    ),
     FaultRule("no proof by Kerberos", (GSSError,), _UNSENT, _MORE, LoginEnd.UNPROVEN),
     FaultRule(
         "certificate",

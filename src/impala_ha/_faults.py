@@ -188,6 +188,7 @@ class LoginEnd(enum.Enum):
         Fault.MISMATCH,
         Fault.MISMATCH,
     )
+    ENDED = ("the ticket has ended meanwhile", None, Fault.DENIED, None)
     UNPROVEN = ("no proof of who the server is", None, Fault.UNTRUSTED, None)
     ANOTHER_USER = ("success, as another user than before", None, Fault.DENIED, None)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ._faults import Phase
+from ._kerberos_errors import ENDED
 from ._kerberos_names import HOST, given
 from ._model import Coordinator
 from ._options import Options
@@ -116,8 +117,8 @@ HINTS: tuple[Hint, ...] = (
         "names), or give principal and keytab",
     ),
     Hint(
-        r"TKT_EXPIRED|CREDENTIALS_EXPIRED",
-        _ticket,
+        "|".join(ENDED),
+        lambda _: True,  # in a login as well, if it ends in that moment
         "the Kerberos ticket has ended, as `klist` shows: `kinit`, or give principal and keytab, "
         "with which tickets are renewed",
     ),

@@ -46,7 +46,13 @@ NO_KDC = (
     "ASN1",
 )
 #: The same said by the GSSAPI itself, where there is no minor status.
-_MAJOR = {7 << 16: "GSS_S_NO_CRED", 11 << 16: "GSS_S_CREDENTIALS_EXPIRED"}
+_MAJOR = {
+    7 << 16: "GSS_S_NO_CRED",
+    11 << 16: "GSS_S_CREDENTIALS_EXPIRED",
+    12 << 16: "GSS_S_CONTEXT_EXPIRED",
+}
+#: What is said of a ticket that has ended, in the middle of a login perhaps.
+ENDED = ("KRB5KRB_AP_ERR_TKT_EXPIRED", "GSS_S_CREDENTIALS_EXPIRED", "GSS_S_CONTEXT_EXPIRED")
 
 
 class GSSError(Exception):
@@ -68,6 +74,8 @@ class AnotherUser(GSSError):
 
 def unproven(why: object, name: str = "") -> GSSError:
     """The refusal of a server that does not prove who it is, in our words or the library's."""
+    if name in ENDED:
+        return GSSError(str(why), name)
     return GSSError(f"the server did not prove who it is: {why}", name)
 
 

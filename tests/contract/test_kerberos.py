@@ -185,6 +185,25 @@ def expire(realm, cache, until, package):
     until(ended)
 
 
+def test_a_ticket_that_ends_in_the_moment_of_a_login_is_told_as_that(
+    two, realm, nobody, package, until
+):
+    """The library takes it for good until the second is over, and then refuses the server's."""
+    realm.kinit("etl", nobody, lifetime=2)
+    told = []
+
+    def over():
+        try:
+            connect(two.kerberos_hosts, package, deadline=0.01).close()
+        except AuthenticationFailed as error:
+            told.append(str(error))
+            return "getting a Kerberos ticket" in told[-1]
+
+    until(over)
+
+    assert all("the Kerberos ticket has ended" in text for text in told)
+
+
 def got_for(realm, *services):
     """Put tickets for *services* into the cache, and no ticket-granting ticket."""
     for service in services:

@@ -554,6 +554,7 @@ HAPPENED = [
         Fault.REFUSED,
     ),
     (AnotherUser("the ticket is one of bob@X, ..."), Phase.LOGIN, Fault.DENIED),
+    (GSSError("Ticket expired (KRB5KRB_AP_ERR_TKT_EXPIRED), asking"), Phase.LOGIN, Fault.DENIED),
     *[
         (GSSError("the server did not prove who it is: Message modified"), phase, fault)
         for phase, fault in [
@@ -578,6 +579,7 @@ def test_what_happens_on_the_way(error, phase, fault):
 #: Of each way in which a login ends an example, and what it means after nothing, a ticket, a secret.
 SILENCE = transport(TTransportException.TIMED_OUT, "read timeout")
 BAD = transport(TTransportException.NOT_OPEN, "Bad status: 3 (b'GSS initiate failed')")
+ENDED = GSSError("The context has expired (GSS_S_CONTEXT_EXPIRED), asking for impala/a")
 UNPROVEN = GSSError("the server did not prove who it is: it answered without a token")
 LOGINS = [
     (LoginEnd.SILENCE, Phase.LOGIN, SILENCE, "UNREACHABLE", "UNREACHABLE", "UNREACHABLE"),
@@ -630,6 +632,7 @@ LOGINS = [
         "MISMATCH",
         "MISMATCH",
     ),
+    (LoginEnd.ENDED, Phase.LOGIN, ENDED, None, "DENIED", None),
     (LoginEnd.UNPROVEN, Phase.LOGIN, UNPROVEN, None, "UNTRUSTED", None),
     (LoginEnd.UNPROVEN, Phase.OPEN, UNPROVEN, None, "UNTRUSTED", None),
     (LoginEnd.ANOTHER_USER, Phase.OPEN, AnotherUser("bob"), None, "DENIED", None),
@@ -658,10 +661,10 @@ def test_each_way_in_which_a_login_ends_has_an_example_and_a_rule():
 
 
 def test_nobody_is_denied_who_showed_nothing_that_could_be_spent():
-    """But by a proxy, which is the same for all, and where it is another user's ticket."""
+    """But by a proxy, which is the same for all, and where the ticket is another's, or over."""
     denied = {end for end in LoginEnd if end.means(Shown.TICKET) is Fault.DENIED}
 
-    assert {LoginEnd.PROXY, LoginEnd.ANOTHER_USER} == denied
+    assert {LoginEnd.PROXY, LoginEnd.ENDED, LoginEnd.ANOTHER_USER} == denied
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,10 @@ class Shapeless(Exception):
             Exception(("Ticket expired", 11 << 16), ("Success", 100001)),
             "Ticket expired (GSS_S_CREDENTIALS_EXPIRED), x",
         ),
+        (
+            Exception(("The context has expired", 12 << 16), ("Success", 100001)),
+            "The context has expired (GSS_S_CONTEXT_EXPIRED), x",
+        ),
     ],
 )
 def test_what_has_another_form_is_told_all_the_same(error, text):

@@ -22,11 +22,11 @@ from impala._thrift_gen.TCLIService import ttypes as hs2
 from impala.hiveserver2 import HiveServer2Connection, HS2Service
 
 from impala_ha import Cluster, Coordinator, Retry
-from impala_ha._attempts import Call
-from impala_ha._cursor import Cursor
-from impala_ha._dictcursor import DictCursor
-from impala_ha._failover import Failover
-from impala_ha._session import Session
+from impala_ha.dbapi.cursor import Cursor
+from impala_ha.dbapi.dict_cursor import DictCursor
+from impala_ha.failover.attempts import Call
+from impala_ha.failover.failover import Failover
+from impala_ha.sql.session_state import Session
 from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeDriver, FakeWire
 
 GOAL = 1.2

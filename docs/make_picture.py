@@ -16,9 +16,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from impala_ha.cli._demo_data import folder
-from impala_ha.cli._demo_picture import Picture
-from impala_ha.cli._demo_show import Show
+from impala_ha.cli.demo.data import folder
+from impala_ha.cli.demo.picture import Picture
+from impala_ha.cli.demo.show import Show
 from impala_ha.testing import LocalCluster
 
 TARGET = Path(__file__).with_name("demo.svg")

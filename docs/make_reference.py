@@ -23,17 +23,17 @@ import click
 
 import impala_ha
 from impala_ha import Fault, State
-from impala_ha._attempts import doubtful_faults
-from impala_ha._fault_rules import FAULT_RULES
-from impala_ha._faults import FaultRule, Phase, Shown
-from impala_ha._impala_rules import IMPALA_RULES
-from impala_ha._options import Options
-from impala_ha._statement import Kind
-from impala_ha._verdicts import logins
+from impala_ha.balancing.policies import POLICIES
 from impala_ha.cli._commands import COMMANDS
 from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
-from impala_ha.policies import POLICIES
+from impala_ha.core.fault_rules import FAULT_RULES
+from impala_ha.core.faults import FaultRule, Phase, Shown
+from impala_ha.core.impala_rules import IMPALA_RULES
+from impala_ha.failover.attempts import doubtful_faults
+from impala_ha.failover.decision_table import logins
+from impala_ha.options.options import Options
+from impala_ha.sql.statement import Kind
 from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator
 from impala_ha.testing.servers import Certificates, Directory, Realm, SparkServer, missing
 
@@ -263,7 +263,7 @@ def _class(kind: type, leave_out: tuple[type, ...] = ()) -> Iterator[str]:
 def _members(kind: type, leave_out: tuple[type, ...]) -> Iterable[tuple[str, Any]]:
     found: dict[str, Any] = {}
     for base in reversed(kind.__mro__):
-        if base.__module__.startswith("impala_ha"):
+        if base.__module__.startswith(("impala_ha", "pocket_impala")):
             for name, member in vars(base).items():
                 if not name.startswith("_") and inspect.getdoc(member) and base not in leave_out:
                     found.pop(name, None)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 
 import impala_ha
-from impala_ha.policies import Candidate
+from impala_ha.balancing.policies import Candidate
 
 
 class BiggestFirst:

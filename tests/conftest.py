@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from impala_ha._shown import BOOK
+from impala_ha.core.shown_secrets import BOOK
 
 _LONGEST_WAIT = 10.0
 _LOOK = 0.01

@@ -15,13 +15,13 @@ import pytest
 
 import impala_ha
 from impala_ha import Fault, Phase, errors
-from impala_ha._options import Options
-from impala_ha._settings import HOST_VARIABLES, NAMES, OTHERS_PORT, Settings
-from impala_ha._statement import Effect
-from impala_ha._verdicts import verdict
 from impala_ha.cli._commands import COMMANDS
 from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
+from impala_ha.failover.decision_table import verdict
+from impala_ha.options.options import Options
+from impala_ha.options.settings import HOST_VARIABLES, NAMES, OTHERS_PORT, Settings
+from impala_ha.sql.statement import Effect
 from impala_ha.testing import LocalCluster
 
 ROOT = Path(__file__).parents[1]
@@ -295,10 +295,13 @@ def test_the_numbers_in_the_readme_are_the_defaults():
     assert f"... up to {default.eject_most:g} s" in text
 
 
-def test_the_design_names_every_room():
+def test_the_design_names_every_module():
     text = (DOCS / "design.md").read_text("utf-8")
-    for room in (ROOT / "src" / "impala_ha").glob("*.py"):
-        assert f"`{room.stem}`" in text, room.name
+    house = ROOT / "src" / "impala_ha"
+    names = {path.stem for path in house.rglob("*.py")} - {"__init__"}
+    guests = {path.stem for guest in ("cli", "testing") for path in (house / guest).rglob("*.py")}
+
+    assert [] == sorted(name for name in names - guests if f"`{name}`" not in text)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

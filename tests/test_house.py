@@ -1,4 +1,4 @@
-"""The house: floors, pure rooms, ceilings, what an import costs, and options that match."""
+"""The house: packages, pure modules, ceilings, what an import costs, and options that match."""
 
 import ast
 import inspect
@@ -8,121 +8,65 @@ from dataclasses import fields
 from pathlib import Path
 
 import impala.dbapi
-import pytest
 
 import impala_ha
-from impala_ha._options import Options
+from impala_ha.options.options import Options
 
 HOUSE = Path(impala_ha.__file__).parent
 FILES = sorted(HOUSE.rglob("*.py"))
-ROOMS = {path.stem: path for path in HOUSE.glob("*.py")}
 
-#: From the ground up.  A room knows rooms of lower floors only.
-FLOORS = {
-    "values": {"_scanner", "_faults", "_interrupts", "_literals"},
-    "ground": {
-        "errors",
-        "_clock",
-        "_impala_rules",
-        "_statement",
-        "_extras",
-        "_forks",
-        "_kerberos_errors",
-        "_logs",
-        "_patience",
-        "_redaction",
-        "_refusal",
-        "_shown",
-        "_cookies",
-        "_http_answer",
-        "_steps",
-    },
-    "secrets": {"_exclusive", "_secrets", "_tls", "_fault_rules"},
-    "rules": {
-        "_model",
-        "_health",
-        "_retry",
-        "_session",
-        "_binding",
-        "_plan",
-        "_polling",
-        "_sockets",
-        "_wire",
-        "_kerberos_backends",
-        "_http_request",
-        "_question",
-    },
-    "choices": {
-        "policies",
-        "_outage",
-        "_hosts",
-        "_attempts",
-        "_changes",
-        "_link",
-        "_service",
-        "_mark",
-        "_web",
-    },
-    "http": {"_http", "_http_login", "_http_proxy"},
-    "names and protection": {"_kerberos_names", "_kerberos_sasl"},
-    "readings": {"_readings"},
-    "security": {"_security"},
-    "words and lists": {"_options", "_roster", "_hedge", "_verdicts"},
-    "tickets": {"_kerberos"},
-    "edges": {"_settings", "_hints", "_transports", "_over_http", "_other_protocol", "cluster"},
-    "fence": {"_fence"},
-    "driver": {"_driver"},
-    "witnesses": {"_witnesses"},
-    "page of queries": {"_query_page"},
-    "outcome": {"_outcome"},
-    "place": {"_place"},
-    "loop": {"_failover"},
-    # The cursor in layers.
-    "home": {"_home"},
-    "execution": {"_execution"},
-    "results": {"_results"},
-    "cursor": {"_cursor"},
-    "cursor of dicts": {"_dictcursor"},
-    "connection": {"_connection"},
-    "guests": {"_sqlalchemy"},
-    "face": {"dbapi"},
-    "front door": {"__init__"},
-}
-GUESTS = {"cli", "testing", "sqlalchemy", "arrow"}
+#: From the ground up: a package imports from those before it, and the front door from all.
+#: `errors` names types of `core`, for the type checker only.
+PACKAGES = [
+    "errors",
+    "core",
+    "sql",
+    "balancing",
+    "options",
+    "net",
+    "auth",
+    "hs2",
+    "failover",
+    "dbapi",
+]
+FRONT_DOOR = {"__init__", "policies", "cluster"}
+GUESTS = {"cli", "testing"}
+CORE = [path for path in FILES if path.relative_to(HOUSE).parts[0] not in GUESTS]
 
 #: Values in, values out: neither time nor network, no lock, no file, no chance but what they get.
 PURE = {
-    "_attempts",
-    "_binding",
-    "_cookies",
-    "_fault_rules",
-    "_faults",
-    "_health",
-    "_hints",
-    "_hosts",
-    "_http_answer",
-    "_impala_rules",
-    "_redaction",
-    "_refusal",
-    "_model",
-    "_outage",
-    "_plan",
-    "_retry",
-    "_roster",
-    "_session",
-    "_scanner",
-    "_literals",
-    "_settings",
-    "_statement",
-    "_verdicts",
+    "balancing.circuit_breaker",
+    "balancing.hedge_budget",
+    "balancing.members",
+    "balancing.outage",
+    "balancing.policies",
+    "core.fault_rules",
+    "core.faults",
+    "core.impala_rules",
+    "core.model",
+    "core.redaction",
     "errors",
-    "policies",
+    "failover.attempts",
+    "failover.decision_table",
+    "failover.retry",
+    "hs2.hints",
+    "net.cookies",
+    "net.http_response",
+    "net.http_status",
+    "options.hosts",
+    "options.settings",
+    "sql.literals",
+    "sql.parameters",
+    "sql.plan",
+    "sql.scanner",
+    "sql.session_state",
+    "sql.statement",
 }
 IMPURE = {"time", "datetime", "socket", "ssl", "select", "threading", "subprocess", "os", "pathlib"}
 
 #: Private names of others that we need, because no public one does it.
 BORROWED = {
-    ("_transports", "impala._thrift_api.get_transport"),
+    ("hs2.open_binary", "impala._thrift_api.get_transport"),
     ("dbapi", "impala.dbapi._DBAPITypeObject"),
 }
 GENERATED = "impala._thrift_gen."  # what Thrift made of the interface; the protocol does not change
@@ -139,85 +83,120 @@ def is_for_types(node):
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
-def walk(node):
-    """All nodes but those that only the type checker sees."""
+def walk(node, *, types=True, late=True):
+    """All nodes; without *types* not those for the type checker, without *late* none in functions."""
     for child in ast.iter_child_nodes(node):
-        if not is_for_types(child):
-            yield child
-            yield from walk(child)
+        if is_for_types(child) and not types:
+            continue
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and not late:
+            continue
+        yield child
+        yield from walk(child, types=types, late=late)
 
 
-def neighbours(path):
-    """The rooms that *path* imports from this house."""
-    for node in walk(tree(path)):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            yield from (name.partition(".")[0] for name in names)
+def module(path):
+    """Its name below `impala_ha`, with dots."""
+    parts = path.relative_to(HOUSE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-def named(path):
-    return str(path.relative_to(HOUSE))
+MODULES = {module(path): path for path in CORE}
 
 
-def test_every_room_is_on_a_floor():
-    """A new room gets a place in FLOORS, and with it the rooms that it may know."""
-    assert set().union(*FLOORS.values()) == set(ROOMS)
-    assert sum(map(len, FLOORS.values())) == len(ROOMS), "and on one only"
-
-
-@pytest.mark.parametrize("room", sorted(ROOMS))
-def test_imports_only_go_down(room):
-    floor = {name: number for number, names in enumerate(FLOORS.values()) for name in names}
-
-    wrong = [name for name in neighbours(ROOMS[room]) if floor.get(name, 99) >= floor[room]]
-
-    assert [] == wrong
-
-
-@pytest.mark.parametrize("room", sorted(ROOMS))
-def test_the_house_does_not_know_its_guests(room):
-    mentioned = set(neighbours(ROOMS[room]))
-    for node in walk(tree(ROOMS[room])):
+def imported(path, **which):
+    """The modules of ours that *path* imports."""
+    here = path.relative_to(HOUSE).parts[:-1]
+    for node in walk(tree(path), **which):
         if isinstance(node, ast.Import):
-            mentioned |= {alias.name.removeprefix("impala_ha.") for alias in node.names}
+            yield from (
+                a.name.removeprefix("impala_ha.") for a in node.names if "impala_ha." in a.name
+            )
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level:
+            base = [*here, *(node.module or "").split(".")]
+        elif (node.module or "").partition(".")[0] == "impala_ha":
+            base = node.module.split(".")[1:]
+        else:
+            continue
+        name = ".".join(part for part in base if part)
+        if name in MODULES and MODULES[name].name != "__init__.py":
+            yield name
+        else:
+            yield from (f"{name}.{alias.name}".lstrip(".") for alias in node.names)
 
-    assert not mentioned & GUESTS
+
+def offenders(paths, rule):
+    """Where *rule* finds something to say of a file, and what."""
+    return {module(path): found for path in paths if (found := rule(path))}
 
 
-@pytest.mark.parametrize("room", sorted(PURE))
-def test_a_pure_room_has_no_clock_no_lock_and_no_socket(room):
-    imported = set()
-    for node in walk(tree(ROOMS[room])):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            imported.add(node.module.partition(".")[0])
+def test_imports_between_packages_only_go_down():
+    floor = {name: number for number, name in enumerate(PACKAGES)}
 
-    assert not imported & IMPURE
+    def rule(path):
+        here = module(path).partition(".")[0]
+        if here in FRONT_DOOR:
+            return []
+        packages = {name.partition(".")[0] for name in imported(path, types=here != "errors")} - {
+            here
+        }
+        return sorted(name for name in packages if floor.get(name, 99) >= floor[here])
+
+    assert {} == offenders(CORE, rule)
 
 
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_chance_comes_from_a_generator_that_was_handed_in(path):
-    """``random.random()`` and its like share one state, which nobody can seed for a test."""
-    used = {
-        node.attr
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "random"
+def test_no_module_needs_itself_to_be_imported():
+    needs = {
+        name: {one for one in imported(path, types=False, late=False) if one in MODULES}
+        for name, path in MODULES.items()
+        if name not in FRONT_DOOR
     }
+    while ready := [name for name, others in needs.items() if not others & set(needs)]:
+        for name in ready:
+            del needs[name]
 
-    assert used <= {"Random"}
-
-
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_a_file_starts_with_the_story_of_the_room(path):
-    assert ast.get_docstring(tree(path))
+    assert {} == needs
 
 
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_a_file_has_at_most_400_lines(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+def test_the_library_does_not_know_its_guests():
+    assert {} == offenders(
+        CORE, lambda path: GUESTS & {n.partition(".")[0] for n in imported(path)}
+    )
+
+
+def foreign(path, **which):
+    """What *path* imports from elsewhere: the first part of each name."""
+    for node in walk(tree(path), **which):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def test_a_pure_module_has_no_clock_no_lock_and_no_socket():
+    pure = [MODULES[name] for name in PURE]
+
+    assert {} == offenders(pure, lambda path: IMPURE & set(foreign(path, types=False)))
+
+
+def test_chance_comes_from_a_generator_that_was_handed_in():
+    """``random.random()`` and its like share one state, which nobody can seed for a test."""
+
+    def rule(path):
+        return {
+            node.attr
+            for node in walk(tree(path))
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "random"
+        } - {"Random"}
+
+    assert {} == offenders(FILES, rule)
+
+
+def test_a_file_starts_with_what_it_is_for():
+    assert {} == offenders(FILES, lambda path: not ast.get_docstring(tree(path)))
 
 
 def lines(node):
@@ -229,35 +208,40 @@ def lines(node):
     return count
 
 
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_a_class_has_at_most_250_lines(path):
-    classes = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
-
-    assert [] == [node.name for node in classes if lines(node) > 250]
-
-
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_a_function_has_at_most_40_lines(path):
-    functions = [
-        node
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (path.stem, node.name) not in LONG_SIGNATURES
+def longer(path, kinds, limit):
+    return [
+        node.name
+        for node in walk(tree(path))
+        if isinstance(node, kinds)
+        and lines(node) > limit
+        and (module(path), node.name) not in LONG_SIGNATURES
     ]
 
-    assert [] == [node.name for node in functions if lines(node) > 40]
+
+def test_a_file_has_at_most_400_lines():
+    assert {} == offenders(FILES, lambda path: len(path.read_text("utf-8").splitlines()) > 400)
 
 
-@pytest.mark.parametrize(("room", "name"), sorted(LONG_SIGNATURES))
-def test_a_function_with_a_long_signature_has_a_short_body(room, name):
-    (node,) = (n for n in tree(ROOMS[room]).body if getattr(n, "name", "") == name)
+def test_a_class_has_at_most_250_lines():
+    assert {} == offenders(FILES, lambda path: longer(path, ast.ClassDef, 250))
 
-    assert node.end_lineno - node.body[1].lineno < 40
+
+def test_a_function_has_at_most_40_lines():
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+    assert {} == offenders(FILES, lambda path: longer(path, functions, 40))
+
+
+def test_a_function_with_a_long_signature_has_a_short_body():
+    for name, function in LONG_SIGNATURES:
+        (node,) = (n for n in tree(MODULES[name]).body if getattr(n, "name", "") == function)
+
+        assert node.end_lineno - node.body[1].lineno < 40
 
 
 def borrowed(path):
     """Private names that are imported from other distributions."""
-    for node in ast.walk(tree(path)):
+    for node in walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.level == 0:
             if node.module.partition(".")[0] in {"impala_ha", "__future__"}:
                 continue
@@ -267,18 +251,11 @@ def borrowed(path):
                     yield full
 
 
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_private_names_of_others_are_listed(path):
+def test_private_names_of_others_are_listed_and_none_in_vain():
     """Each may be gone with the next release of its owner."""
-    names = {name for name in borrowed(path) if not name.startswith(GENERATED)}
-
-    assert names <= {name for room, name in BORROWED if room == path.stem}
-
-
-def test_no_listed_private_name_is_listed_in_vain():
     assert BORROWED == {
-        (room, name)
-        for room, path in ROOMS.items()
+        (module(path), name)
+        for path in FILES
         for name in borrowed(path)
         if not name.startswith(GENERATED)
     }
@@ -347,12 +324,12 @@ def test_connect_takes_none_for_not_said_everywhere():
     assert {None} == {p.default for p in given}
 
 
-@pytest.mark.parametrize("option", fields(Options), ids=lambda option: option.name)
-def test_every_option_has_a_help_text_and_a_parameter(option):
-    assert option.metadata["help"].endswith(".")
-    assert option.name in OURS
+def test_every_option_has_a_help_text_and_a_parameter():
+    without = [o.name for o in fields(Options) if not o.metadata["help"].endswith(".")]
+
+    assert [] == without
+    assert {option.name for option in fields(Options)} <= set(OURS)
 
 
-@pytest.mark.parametrize("name", [name for name in OURS if name != "unknown"])
-def test_every_parameter_is_told_in_the_docstring(name):
-    assert name in impala_ha.connect.__doc__
+def test_every_parameter_is_told_in_the_docstring():
+    assert [] == [name for name in OURS if name not in impala_ha.connect.__doc__ + "unknown"]

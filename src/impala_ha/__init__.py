@@ -5,12 +5,11 @@ Connect to several Apache Impala coordinators: balanced, with failover, without 
 >>> connection = impala_ha.connect("coord1,coord2,coord3")  # doctest: +SKIP
 """
 
-from . import errors
-from ._faults import Fault, Phase
-from ._health import Breaker, State
-from ._model import Attempt, Coordinator
-from ._retry import Retry
-from .cluster import Cluster
+from . import errors, policies  # noqa: F401 - a public module
+from .balancing.circuit_breaker import Breaker, State
+from .balancing.cluster import Cluster
+from .core.faults import Fault, Phase
+from .core.model import Attempt, Coordinator
 from .dbapi import (
     BINARY,
     DATE,
@@ -52,6 +51,7 @@ from .errors import (
     ResultLost,
     Warning,  # noqa: A004 - PEP 249 calls it so
 )
+from .failover.retry import Retry
 
 __version__ = "0.1.0"
 
@@ -107,7 +107,7 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "cluster", "dbapi", "policies"]
+    return [*__all__, "dbapi", "policies"]
 
 
 for _public in (Attempt, Breaker, Coordinator, Fault, Phase, Retry, State):

@@ -41,8 +41,8 @@ from thrift.Thrift import TException
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ._faults import Phase
-    from ._model import Attempt, Coordinator
+    from .core.faults import Phase
+    from .core.model import Attempt, Coordinator
 
 __all__ = [
     "AuthenticationFailed",

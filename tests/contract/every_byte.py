@@ -28,7 +28,7 @@ import trustme
 from ledger_engine import ROWS, Ledger
 
 import impala_ha
-from impala_ha._shown import BOOK
+from impala_ha.core.shown_secrets import BOOK
 from impala_ha.testing import FaultProxy, LocalCluster
 
 DONE, UNKNOWN, FAILED = "done", "unknown", "failed"

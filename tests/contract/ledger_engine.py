@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from impala_ha.testing._impalad.contract import Column, ImpalaError
+from pocket_impala.coordinator.contract import Column, ImpalaError
 
 FILE = "ledger"
 ROWS = [(1, "one"), (2, "two"), (3, "three")]

@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 
 from impala_ha import Breaker, Cluster, Coordinator
-from impala_ha.cli._demo_data import READS, folder
-from impala_ha.cli._demo_harm import act_out, plan
-from impala_ha.cli._demo_ledger import Entry, Ledger, Process, Told
-from impala_ha.cli._demo_picture import Picture
-from impala_ha.cli._demo_summary import summary
-from impala_ha.cli._demo_verdict import sum_up
+from impala_ha.cli.demo.chaos import act_out, plan
+from impala_ha.cli.demo.data import READS, folder
+from impala_ha.cli.demo.ledger import Entry, Ledger, Process, Told
+from impala_ha.cli.demo.picture import Picture
+from impala_ha.cli.demo.summary import summary
+from impala_ha.cli.demo.verdict import sum_up
 from impala_ha.testing import Event
 from impala_ha.testing.fakes import FakeClock
 

@@ -19,10 +19,10 @@ from impala._thrift_gen.TCLIService import ttypes as hs2
 from impala.error import HiveServer2Error, OperationalError
 
 from impala_ha import Cluster, Coordinator, Retry, State, errors
-from impala_ha._attempts import Call
-from impala_ha._cursor import Cursor
-from impala_ha._failover import Failover
-from impala_ha._session import Session
+from impala_ha.dbapi.cursor import Cursor
+from impala_ha.failover.attempts import Call
+from impala_ha.failover.failover import Failover
+from impala_ha.sql.session_state import Session
 from impala_ha.testing.fakes import FakeClock, FakeCoordinator, FakeDriver, state
 from impala_texts import (
     ERROR,

@@ -8,7 +8,7 @@ import pytest
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator, NoCoordinatorLeft, OutcomeUnknown
-from impala_ha._faults import Fault
+from impala_ha.core.faults import Fault
 from impala_ha.testing import LocalCluster
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(60)]

@@ -17,11 +17,11 @@ from kerberized import MARKS, kerberized
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Coordinator, NoCoordinatorLeft, State
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._faults import Fault, Phase
-from impala_ha._hosts import parse_hosts
-from impala_ha._options import Options
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import Fault, Phase
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.options.hosts import parse_hosts
+from impala_ha.options.options import Options
 from impala_ha.testing import LocalCluster
 from impala_ha.testing.servers import Realm
 

@@ -9,11 +9,11 @@ from kerberized import MARKS
 
 import impala_ha
 from impala_ha import Cluster, Coordinator, Error
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._options import Options
-from impala_ha._wire import CallFailed
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import CallFailed
 from impala_ha.errors import ConfigurationError
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.options.options import Options
 
 pytestmark = [*MARKS, pytest.mark.usefixtures("nobody")]
 

@@ -10,8 +10,8 @@ import pytest
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator, NoCoordinatorLeft, State
-from impala_ha._faults import Fault
-from impala_ha._health import Breaker
+from impala_ha.balancing.circuit_breaker import Breaker
+from impala_ha.core.faults import Fault
 from impala_ha.testing import LocalCluster
 from impala_ha.testing.servers import Realm, missing
 

@@ -9,7 +9,7 @@ from impala._thrift_gen.TCLIService import ttypes as t
 
 import impala_ha
 from impala_ha.testing import LocalCluster
-from impala_ha.testing._impalad.browsers import Browsers
+from pocket_impala.coordinator.browsers import Browsers
 
 EVIL = "https://evil.example"
 PAGES = ["/", "/queries?json", "/sessions", "/healthz", "/query_profile_plain_text", "/no/such"]

@@ -15,7 +15,8 @@ from hs2 import hs2
 from impala.error import HiveServer2Error
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.testing import LocalCluster, _local_process
+from impala_ha.testing import LocalCluster
+from pocket_impala import local_process
 
 pytestmark = pytest.mark.servers
 
@@ -221,7 +222,7 @@ def test_a_coordinator_that_cannot_start_is_told_with_the_reason():
 
 
 def test_a_keeper_that_ends_at_once_is_told_with_its_last_words(monkeypatch):
-    monkeypatch.setattr(_local_process, "_KEEPER", "raise SystemExit('no room')")
+    monkeypatch.setattr(local_process, "_KEEPER", "raise SystemExit('no room')")
 
     with pytest.raises(RuntimeError, match="ended as it started; it said:\nno room"):
         LocalCluster(1).start()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from impala._thrift_gen.TCLIService.ttypes import TTypeId
 
-from impala_ha.testing._impalad.contract import Column
-from impala_ha.testing._impalad.encode import encode_rows, encode_schema
+from pocket_impala.coordinator.contract import Column
+from pocket_impala.coordinator.encode import encode_rows, encode_schema
 
 
 def entry(type_text):

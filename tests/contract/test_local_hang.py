@@ -7,7 +7,7 @@ from contextlib import suppress
 import impala_ha
 from impala_ha.errors import Error
 from impala_ha.testing import LocalCluster
-from impala_ha.testing._impalad.sql.catalog import Catalog, is_free
+from pocket_impala.sql.catalog import Catalog, is_free
 
 
 def test_a_catalog_is_free_unless_somebody_is_inside_a_change(tmp_path):

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from impala_ha.testing._impalad import ports
+from pocket_impala.coordinator import ports
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from imposter import Imposter, Relay, answered, end, negotiate, receive, request
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Breaker, Cluster, Coordinator, NoCoordinatorLeft, State
-from impala_ha._faults import Fault
+from impala_ha.core.faults import Fault
 from impala_ha.testing import FaultProxy, LocalCluster
 from impala_ha.testing.servers import Realm, missing
 

@@ -8,8 +8,8 @@ import pytest
 
 import impala_ha
 from impala_ha import Cluster, OperationalError, State
-from impala_ha._health import Breaker
-from impala_ha._hosts import parse_hosts
+from impala_ha.balancing.circuit_breaker import Breaker
+from impala_ha.options.hosts import parse_hosts
 from impala_ha.testing import LocalCluster
 from impala_ha.testing.servers import Certificates, Realm, missing
 

@@ -24,7 +24,7 @@ from impala_ha import (
     OutcomeUnknown,
     ResultLost,
 )
-from impala_ha._sockets import Socket
+from impala_ha.net.sockets import Socket
 from impala_ha.testing import FaultProxy, LocalCluster
 
 pytestmark = pytest.mark.servers

@@ -14,7 +14,7 @@ import pytest
 from promises import DONE, FAILED, UNKNOWN, Ledger, connect, give, healed, insert, select
 
 from impala_ha import NoCoordinatorLeft
-from impala_ha._wire import Client
+from impala_ha.hs2.client import Client
 from impala_ha.testing import LocalCluster
 
 pytestmark = pytest.mark.servers

@@ -21,7 +21,7 @@ from thrift.transport.TTransport import TMemoryBuffer
 
 import impala_ha
 from impala_ha.testing import FaultProxy, LocalCluster
-from impala_ha.testing._proxy_messages import Reader, Talk
+from impala_ha.testing.proxy.messages import Reader, Talk
 
 WAIT = 10.0
 WHOLE = 10**6  # bytes: behind the end of any message here

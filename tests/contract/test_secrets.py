@@ -21,8 +21,8 @@ from nosy import Nosy, forms
 
 import impala_ha
 from impala_ha import errors
-from impala_ha._hosts import parse_hosts
-from impala_ha._settings import Settings
+from impala_ha.options.hosts import parse_hosts
+from impala_ha.options.settings import Settings
 from impala_ha.testing import LocalCluster
 from impala_ha.testing.servers import Certificates, Realm, missing
 

@@ -8,9 +8,10 @@ import shutil
 import pytest
 
 import impala_ha
-from impala_ha import _tls, errors
-from impala_ha._faults import Fault
-from impala_ha.policies import State
+from impala_ha import errors
+from impala_ha.balancing.policies import State
+from impala_ha.core.faults import Fault
+from impala_ha.net import tls
 from impala_ha.testing import LocalCluster
 from impala_ha.testing.servers import Certificates, missing
 
@@ -149,7 +150,7 @@ def test_a_file_that_is_missing_for_a_moment_is_no_mistake_of_the_caller(
 
 @FORMS
 def test_the_authorities_of_the_system_are_asked_when_told(mixed, certificates, form, monkeypatch):
-    monkeypatch.setattr(_tls, "_KEPT", {})
+    monkeypatch.setattr(tls, "_KEPT", {})
     stranger = refused(mixed, form, 0, verify_cert=True)
     assert "unable to get local issuer certificate" in str(stranger)
     assert "Hint: the certificate was signed by somebody who is not trusted" in str(stranger)
@@ -162,7 +163,7 @@ def test_the_authorities_of_the_system_are_asked_when_told(mixed, certificates, 
 def test_without_a_word_about_it_anybody_is_believed_and_one_warning_says_so(
     mixed, form, caplog, monkeypatch
 ):
-    monkeypatch.setattr(_tls, "_WARNED", set())
+    monkeypatch.setattr(tls, "_WARNED", set())
     with caplog.at_level(logging.WARNING, "impala_ha"):
         for _ in range(3):
             assert [(1,)] == answer(connected(mixed, form, 1, 2))

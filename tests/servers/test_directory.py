@@ -14,7 +14,7 @@ import pytest
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Breaker, Cluster
-from impala_ha._hosts import parse_hosts
+from impala_ha.options.hosts import parse_hosts
 from impala_ha.testing import FaultProxy
 from impala_ha.testing.servers import Directory, missing
 

@@ -16,7 +16,7 @@ import pytest
 from pages import CACHE, DOCS, HOME, PASSWORD, ROOT, Reader, alike, blocks, packages
 
 import impala_ha
-from impala_ha import _extras
+from impala_ha.core import extras
 from impala_ha.testing import LocalCluster
 from impala_ha.testing.servers import Certificates, Realm, missing
 
@@ -166,7 +166,7 @@ def test_the_packages_of_the_page_are_debians_and_enough_to_build_with():
     )
 
     assert 0 == asked.returncode, asked.stderr
-    advice = _extras._BUILT_WITH["kerberos"]
+    advice = extras._BUILT_WITH["kerberos"]
     assert set(re.search(r"apt install ([^`]+)`", advice)[1].split()) < set(named)
 
 

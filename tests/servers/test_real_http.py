@@ -8,7 +8,7 @@ import pytest
 from wire_tap import WireTap
 
 import impala_ha
-from impala_ha._faults import Fault
+from impala_ha.core.faults import Fault
 from impala_ha.testing.servers import missing
 
 pytestmark = [

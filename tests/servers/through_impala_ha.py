@@ -25,7 +25,7 @@ import impala.dbapi
 
 import impala_ha
 from impala_ha import Cursor
-from impala_ha._statement import Effect, Statement
+from impala_ha.sql.statement import Effect, Statement
 from impala_ha.testing import LocalCluster
 
 EVERY = 13

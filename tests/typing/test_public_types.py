@@ -8,8 +8,8 @@ from typing_extensions import assert_type
 
 import impala_ha
 from impala_ha import Attempt, Breaker, Cluster, Connection, Coordinator, Fault, Phase, Retry, State
+from impala_ha.balancing.policies import POLICIES, Candidate, Policy
 from impala_ha.errors import ConfigurationError, NoCoordinatorLeft, OutcomeUnknown, ResultLost
-from impala_ha.policies import POLICIES, Candidate, Policy
 
 
 def connecting(mapping: Mapping[str, str]) -> None:

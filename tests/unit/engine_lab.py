@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from impala_ha.testing._impalad.contract import ImpalaError, SessionState
-from impala_ha.testing._impalad.engine import make_engine
+from pocket_impala.coordinator.contract import ImpalaError, SessionState
+from pocket_impala.coordinator.engine import make_engine
 
 
 class Lab:

@@ -9,7 +9,7 @@ from impala._thrift_gen.TCLIService import ttypes as hs2
 from test_failover import World, lost
 
 from impala_ha import Attempt, Cluster, Coordinator, State, errors
-from impala_ha._faults import Fault, Phase
+from impala_ha.core.faults import Fault, Phase
 from impala_ha.testing.fakes import FakeClock, state
 
 WRITE = "insert into t values (1)"

@@ -9,7 +9,8 @@ from impala.error import HiveServer2Error
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Attempt, Coordinator, errors
-from impala_ha._attempts import (
+from impala_ha.core.faults import AFTER, Fault, Phase
+from impala_ha.failover.attempts import (
     Call,
     Trail,
     deadline_error,
@@ -17,8 +18,7 @@ from impala_ha._attempts import (
     final_error,
     may_be_options,
 )
-from impala_ha._faults import AFTER, Fault, Phase
-from impala_ha._statement import Kind
+from impala_ha.sql.statement import Kind
 
 READ = Call("execute")
 WRITE = Call("execute", repeatable=False, writes=True)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from impala.interface import _bind_parameters
 
 from impala_ha import errors
-from impala_ha._binding import bind
-from impala_ha._scanner import Token, scan
+from impala_ha.sql.parameters import bind
+from impala_ha.sql.scanner import Token, scan
 
 
 def bound(sql, values, style=None):

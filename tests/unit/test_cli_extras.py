@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from impala_ha._extras import MissingExtra, need
+from impala_ha.core.extras import MissingExtra, need
 
 
 def test_a_module_that_is_there_is_what_import_gives():

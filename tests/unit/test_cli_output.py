@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from impala_ha.cli._bad_input import BadInput
-from impala_ha.cli._destination import Destination
-from impala_ha.cli._output import Delimited, Table, Vertical, delimiter, prepare_stdout, text
+from impala_ha.cli.connect.bad_input import BadInput
+from impala_ha.cli.connect.destination import Destination
+from impala_ha.cli.connect.output import Delimited, Table, Vertical, delimiter, prepare_stdout, text
 
 
 def test_a_table_is_a_grid_with_all_cells_to_the_left():

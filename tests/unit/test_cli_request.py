@@ -11,13 +11,14 @@ from pathlib import Path
 import click
 import pytest
 
-from impala_ha._extras import MissingExtra
-from impala_ha.cli import _credentials, _request
-from impala_ha.cli._bad_input import BadInput
-from impala_ha.cli._credentials import secret, user_name
 from impala_ha.cli._options import command
-from impala_ha.cli._output import Delimited, Table, Vertical
-from impala_ha.cli._request import Loudness, Profile, Request, request
+from impala_ha.cli.connect import credentials
+from impala_ha.cli.connect import request as request_module
+from impala_ha.cli.connect.bad_input import BadInput
+from impala_ha.cli.connect.credentials import secret, user_name
+from impala_ha.cli.connect.output import Delimited, Table, Vertical
+from impala_ha.cli.connect.request import Loudness, Profile, Request, request
+from impala_ha.core.extras import MissingExtra
 from impala_ha.errors import ConfigurationError
 
 
@@ -176,7 +177,7 @@ def test_the_options_of_kerberos_need_kerberos(flag):
 
 
 def test_a_file_that_is_no_certificate_is_told_before_a_password_is_asked_for(monkeypatch):
-    monkeypatch.setattr(_request, "secret", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(request_module, "secret", lambda *_: pytest.fail("asked"))
 
     with pytest.raises(ConfigurationError, match="ca_cert must be a file with certificates"):
         asked("-l", "--ssl", "--ca_cert", __file__, "-e", "select 1")
@@ -417,7 +418,7 @@ def test_a_token_comes_from_a_command():
 
 
 def test_a_password_is_asked_for_on_a_terminal(monkeypatch):
-    monkeypatch.setattr(_credentials, "has_terminal", lambda: True)
+    monkeypatch.setattr(credentials, "has_terminal", lambda: True)
     monkeypatch.setattr(getpass, "getpass", lambda prompt: f"typed at {prompt!r}")
 
     found = asked("-l", "--ssl", "-u", "eve", "-e", "select 1")
@@ -459,14 +460,14 @@ def test_a_password_of_plain_is_not_sent_in_the_clear_either(how):
     [(["-l"], "IMPALA_HA_PASSWORD_CMD"), (["-j", "--protocol=hs2-http"], "IMPALA_HA_JWT_CMD")],
 )
 def test_a_command_in_the_environment_is_left_to_the_library(words, variable, monkeypatch):
-    monkeypatch.setattr(_request, "secret", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(request_module, "secret", lambda *_: pytest.fail("asked"))
     os.environ |= {variable: "printf geheim"}
 
     assert {"password", "jwt"}.isdisjoint(asked(*words, "--ssl", "-e", "select 1").connect)
 
 
 def test_a_secret_in_the_environment_is_not_asked_for(monkeypatch):
-    monkeypatch.setattr(_request, "secret", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(request_module, "secret", lambda *_: pytest.fail("asked"))
     os.environ |= {"IMPALA_HA_PASSWORD": "geheim"}
     assert "password" not in asked("-l", "--ssl", "-e", "select 1").connect
 
@@ -574,7 +575,7 @@ def test_an_option_that_is_not_one_is_told_with_what_is_near(words, mentioned):
 
 
 def test_hosts_and_options_are_checked_by_the_library_before_a_password_is_asked_for(monkeypatch):
-    monkeypatch.setattr(_request, "secret", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(request_module, "secret", lambda *_: pytest.fail("asked"))
 
     with pytest.raises(ConfigurationError) as refusal:
         asked("-i", "a:99999", "--policy", "fastest", "-l", "--ssl", "-e", "select 1")
@@ -617,7 +618,7 @@ def test_an_empty_answer_is_no_password(monkeypatch, answer):
             raise answer
         return answer
 
-    monkeypatch.setattr(_credentials, "has_terminal", lambda: True)
+    monkeypatch.setattr(credentials, "has_terminal", lambda: True)
     monkeypatch.setattr(getpass, "getpass", typed)
 
     with pytest.raises(BadInput, match="no password was given"):

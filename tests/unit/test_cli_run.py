@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from impala_ha import errors
-from impala_ha._faults import Fault, Phase
-from impala_ha._model import Attempt, Coordinator
-from impala_ha.cli._destination import Destination
-from impala_ha.cli._notes import Notes
-from impala_ha.cli._output import Table
-from impala_ha.cli._request import Loudness, Profile, Request
-from impala_ha.cli._run import run
-from impala_ha.cli._script import Statement
+from impala_ha.cli.connect.destination import Destination
+from impala_ha.cli.connect.notes import Notes
+from impala_ha.cli.connect.output import Table
+from impala_ha.cli.connect.request import Loudness, Profile, Request
+from impala_ha.cli.connect.run import run
+from impala_ha.cli.connect.script import Statement
+from impala_ha.core.faults import Fault, Phase
+from impala_ha.core.model import Attempt, Coordinator
 
 
 @dataclass

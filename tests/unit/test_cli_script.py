@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha.cli._bad_input import BadInput
-from impala_ha.cli._script import Statement, assignments, decoded, statements, substituted
+from impala_ha.cli.connect.bad_input import BadInput
+from impala_ha.cli.connect.script import Statement, assignments, decoded, statements, substituted
 
 CUTS = [
     ("select 1", ["select 1"]),

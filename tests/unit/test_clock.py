@@ -2,7 +2,7 @@
 
 import time
 
-from impala_ha._clock import SystemClock
+from impala_ha.core.clock import SystemClock
 
 
 def test_it_never_goes_back_and_is_not_the_wall_clock():

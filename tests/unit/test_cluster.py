@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from impala_ha import Breaker, Cluster, Coordinator, State
-from impala_ha import cluster as room
-from impala_ha._clock import SystemClock
-from impala_ha._faults import Fault, Phase
-from impala_ha._model import Attempt
+from impala_ha.balancing import cluster as room
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import Fault, Phase
+from impala_ha.core.model import Attempt
 from impala_ha.testing.fakes import FakeClock, FakeDriver
 
 A, B = Coordinator("a"), Coordinator("b")
@@ -281,7 +281,8 @@ def test_a_child_starts_with_locks_that_are_free_and_lots_of_its_own():
     """Another thread may have held the locks at the moment of the fork, and is not in the child."""
     code = """
 import os, random
-from impala_ha import Breaker, Cluster, Coordinator, cluster as room
+from impala_ha import Breaker, Cluster, Coordinator
+from impala_ha.balancing import cluster as room
 
 hosts = [Coordinator(host) for host in "abcdefgh"]
 shared = Cluster.shared(hosts, "random", Breaker())

@@ -6,8 +6,8 @@ from collections import deque
 import pytest
 
 from impala_ha import Cluster, Coordinator
-from impala_ha._faults import Fault, Phase
-from impala_ha._model import Attempt
+from impala_ha.core.faults import Fault, Phase
+from impala_ha.core.model import Attempt
 from impala_ha.testing.fakes import FakeClock, FakeDriver
 
 A_SECOND = 12  # connections

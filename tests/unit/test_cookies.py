@@ -2,7 +2,7 @@
 
 import pytest
 
-from impala_ha._cookies import EVERY, Jar
+from impala_ha.net.cookies import EVERY, Jar
 
 SIGNED = "impala.auth=c2ln&u=etl&t=1&r=2&a=Basic;HttpOnly;Max-Age=86400;Secure"
 

@@ -13,17 +13,16 @@ import pytest
 from rich.console import Console
 
 import impala_ha.cli
-from impala_ha._clock import SystemClock
-from impala_ha._faults import Phase, Shown
-from impala_ha._model import Coordinator
-from impala_ha._options import Options
-from impala_ha._steps import Step
-from impala_ha._wire import CallFailed
-from impala_ha.cli._doctor_chart import Condition, Diagnosis, Layer, blank
-from impala_ha.cli._doctor_facts import days, duration, read_klist, web_page
-from impala_ha.cli._doctor_practice import Practice, Refuser
-from impala_ha.cli._doctor_view import show, summary
-from impala_ha.cli._doctor_watch import Watch
+from impala_ha.cli.doctor.facts import days, duration, read_klist, web_page
+from impala_ha.cli.doctor.render import show, summary
+from impala_ha.cli.doctor.report import Condition, Diagnosis, Layer, blank
+from impala_ha.cli.doctor.session import Practice, Refuser
+from impala_ha.cli.doctor.watch import Watch
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.core.model import Coordinator
+from impala_ha.core.trace import Step
+from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeClock
 
 KLIST = """\

@@ -4,15 +4,15 @@ import pytest
 from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._fault_rules import classify, error_text
-from impala_ha._faults import Phase, Shown
-from impala_ha._kerberos_errors import GSSError
-from impala_ha._model import Coordinator
-from impala_ha._options import Options
-from impala_ha._refusal import Refused
-from impala_ha.cli._doctor_chart import Layer
-from impala_ha.cli._doctor_verdict import ADVICE, Failure, diagnosis
+from impala_ha.cli.doctor.report import Layer
+from impala_ha.cli.doctor.verdict import ADVICE, Failure, diagnosis
+from impala_ha.core.fault_rules import classify, error_text
+from impala_ha.core.faults import Phase, Shown
+from impala_ha.core.kerberos_errors import GSSError
+from impala_ha.core.model import Coordinator
 from impala_ha.errors import AuthenticationFailed, OperationalError
+from impala_ha.net.http_status import Refused
+from impala_ha.options.options import Options
 
 EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
 SILENCE = TTransportException(TTransportException.TIMED_OUT, "read timeout: timed out")

@@ -7,8 +7,8 @@ import threading
 import pytest
 from engine_lab import Lab, rows_of
 
-from impala_ha.testing._impalad.contract import ImpalaError
-from impala_ha.testing._impalad.sql.duck import Lane
+from pocket_impala.coordinator.contract import ImpalaError
+from pocket_impala.sql.duck import Lane
 
 NUMBERS = "(VALUES (0 AS n), (1), (2), (3), (4), (5), (6), (7), (8), (9))"
 LONG = " CROSS JOIN ".join(f"{NUMBERS} n{i}" for i in range(12))

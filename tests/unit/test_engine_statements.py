@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from engine_lab import Lab, rows_of
 
-from impala_ha.testing._impalad.contract import ImpalaError
+from pocket_impala.coordinator.contract import ImpalaError
 
 
 @pytest.fixture

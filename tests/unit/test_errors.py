@@ -9,7 +9,7 @@ from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Attempt, Coordinator, errors
-from impala_ha._faults import Fault, Phase
+from impala_ha.core.faults import Fault, Phase
 
 TOLD = [
     errors.AuthenticationFailed,

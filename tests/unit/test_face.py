@@ -12,8 +12,8 @@ from test_failover import World, lost
 
 import impala_ha
 from impala_ha import Cluster, ConfigurationError, Coordinator, errors
-from impala_ha._extras import MissingExtra
-from impala_ha._home import printed_id
+from impala_ha.core.extras import MissingExtra
+from impala_ha.dbapi.cursor_session import printed_id
 from impala_ha.testing.fakes import state
 
 

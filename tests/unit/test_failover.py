@@ -12,14 +12,13 @@ from impala.error import HiveServer2Error, OperationalError
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State, errors
-from impala_ha._attempts import Call
-from impala_ha._cursor import Cursor
-from impala_ha._dictcursor import DictCursor
-from impala_ha._failover import Failover
-from impala_ha._faults import Fault, Phase, Shown
-from impala_ha._kerberos_errors import GSSError
-from impala_ha._session import Session
-from impala_ha._wire import CallFailed
+from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.kerberos_errors import GSSError
+from impala_ha.dbapi.cursor import Cursor
+from impala_ha.dbapi.dict_cursor import DictCursor
+from impala_ha.failover.attempts import Call
+from impala_ha.failover.failover import Failover
+from impala_ha.sql.session_state import Session
 from impala_ha.testing.fakes import FakeClock, FakeDriver, Unsent, state
 
 

@@ -10,10 +10,9 @@ import pytest
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State, errors
-from impala_ha._attempts import Call, Trail
-from impala_ha._failover import Failover
-from impala_ha._faults import Fault, Phase
-from impala_ha._wire import CallFailed
+from impala_ha.core.faults import CallFailed, Fault, Phase
+from impala_ha.failover.attempts import Call, Trail
+from impala_ha.failover.failover import Failover
 from impala_ha.testing.fakes import FakeClock, FakeDriver
 
 CONNECT = Call("connect", proof=True)

@@ -10,11 +10,11 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._fault_rules import FAULT_RULES, TURNED_AWAY, classify, find_rule
-from impala_ha._faults import Fault, LoginEnd, Phase, Shown
-from impala_ha._kerberos_errors import AnotherUser, GSSError
-from impala_ha._refusal import Refused
-from impala_ha._shown import Withheld
+from impala_ha.core.fault_rules import FAULT_RULES, TURNED_AWAY, classify, find_rule
+from impala_ha.core.faults import Fault, LoginEnd, Phase, Shown
+from impala_ha.core.kerberos_errors import AnotherUser, GSSError
+from impala_ha.core.shown_secrets import Withheld
+from impala_ha.net.http_status import Refused
 
 ID = "8a4b1c0000000000:9d2e3f0000000000"
 DOWN = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from impala_ha._forks import Gate
+from impala_ha.core.forks import Gate
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.timeout(30)
 HELD = """
 import os, sys, threading
 from unit_realm import library
-from impala_ha import _kerberos_backends
-from impala_ha._kerberos_backends import Login, begin
+from impala_ha.auth import gss_backends
+from impala_ha.auth.gss_backends import Login, begin
 
 held, forking, forked = threading.Lock(), threading.Event(), threading.Event()
 begun = threading.Event()

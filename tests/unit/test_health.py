@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha._health import Breaker, Health, State
+from impala_ha.balancing.circuit_breaker import Breaker, Health, State
 
 EXACT = Breaker(ejection=5, max_ejection=30, jitter=0)
 

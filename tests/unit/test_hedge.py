@@ -12,16 +12,16 @@ import pytest
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Breaker, Cluster, Coordinator, Retry, State, errors
-from impala_ha._attempts import Call
-from impala_ha._failover import Failover
-from impala_ha._faults import Fault, Phase, Shown
-from impala_ha._hedge import Budget, Hedge
-from impala_ha._link import afterwards
-from impala_ha._model import Attempt
-from impala_ha._patience import at_home
-from impala_ha._refusal import Refused
-from impala_ha._shown import Withheld
-from impala_ha._wire import CallFailed
+from impala_ha.balancing.hedge_budget import Budget
+from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.model import Attempt
+from impala_ha.core.shown_secrets import Withheld
+from impala_ha.core.timeouts import at_home
+from impala_ha.failover.attempts import Call
+from impala_ha.failover.failover import Failover
+from impala_ha.failover.hedging import Hedge
+from impala_ha.hs2.link import afterwards
+from impala_ha.net.http_status import Refused
 from impala_ha.testing.fakes import FakeDriver
 
 A, B, C = (Coordinator(host) for host in "abc")
@@ -354,7 +354,7 @@ def test_the_program_waits_for_losers_and_not_for_long():
 import atexit, threading, time
 atexit.register(lambda: print(len(driver["a"].sessions), "left", flush=True))
 from impala_ha import Coordinator
-from impala_ha._hedge import Hedge
+from impala_ha.failover.hedging import Hedge
 from impala_ha.testing.fakes import FakeDriver
 
 driver, slow = FakeDriver(), threading.Event()

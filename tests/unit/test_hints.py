@@ -2,10 +2,10 @@
 
 import pytest
 
-from impala_ha._faults import Phase
-from impala_ha._hints import HINTS, Failure, hint
-from impala_ha._model import Coordinator
-from impala_ha._options import Options
+from impala_ha.core.faults import Phase
+from impala_ha.core.model import Coordinator
+from impala_ha.hs2.hints import HINTS, Failure, hint
+from impala_ha.options.options import Options
 
 EOF = "TSocket read 0 bytes"
 GSSAPI = {"auth_mechanism": "GSSAPI"}

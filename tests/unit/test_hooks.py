@@ -7,10 +7,10 @@ from collections import deque
 import pytest
 from test_failover import World, lost
 
-import impala_ha._logs
+import impala_ha.core.logs
 from impala_ha import Cluster, Coordinator, errors
-from impala_ha._failover import Failover
-from impala_ha._retry import Retry
+from impala_ha.failover.failover import Failover
+from impala_ha.failover.retry import Retry
 from impala_ha.testing.fakes import FakeClock, FakeDriver
 
 WRITE = "insert into t values (1)"
@@ -25,7 +25,7 @@ class Broken(logging.Handler):
 
 @pytest.fixture
 def broken(monkeypatch):
-    monkeypatch.setattr(impala_ha._logs, "_shown", False)
+    monkeypatch.setattr(impala_ha.core.logs, "_shown", False)
     handler, logger = Broken(), logging.getLogger("impala_ha")
     logger.addHandler(handler)
     level = logger.level

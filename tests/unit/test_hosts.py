@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from impala_ha._hosts import parse_hosts
-from impala_ha._model import Coordinator
+from impala_ha.core.model import Coordinator
+from impala_ha.options.hosts import parse_hosts
 
 GOOD = [
     ("a", [("a", 21050, 1, "")]),

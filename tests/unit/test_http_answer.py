@@ -4,7 +4,7 @@ import pytest
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._http_answer import Answer, Inbox
+from impala_ha.net.http_response import Answer, Inbox
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

@@ -12,13 +12,12 @@ from loopback import HOST, Answers, Peer, hiveserver2_over_http
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Coordinator
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._fault_rules import classify
-from impala_ha._faults import Fault, Phase
-from impala_ha._http_proxy import Proxy, proxy_for
-from impala_ha._options import Options
-from impala_ha._wire import CallFailed
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.fault_rules import classify
+from impala_ha.core.faults import CallFailed, Fault, Phase
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.net.http_proxy import Proxy, proxy_for
+from impala_ha.options.options import Options
 
 pytestmark = pytest.mark.timeout(30)
 

@@ -6,12 +6,11 @@ import sys
 import pytest
 
 from impala_ha import errors
-from impala_ha._faults import Phase
-from impala_ha._http_login import Basic, Bearer, Negotiate, Nobody
-from impala_ha._http_request import Target
-from impala_ha._kerberos import Negotiation
-from impala_ha._kerberos_errors import GSSError
-from impala_ha._wire import CallFailed
+from impala_ha.auth.http_auth import Basic, Bearer, Negotiate, Nobody
+from impala_ha.auth.kerberos import Negotiation
+from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.core.kerberos_errors import GSSError
+from impala_ha.net.http_request import Target
 
 
 def target(**options):

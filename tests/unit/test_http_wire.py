@@ -9,13 +9,13 @@ from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import errors
-from impala_ha._clock import SystemClock
-from impala_ha._cookies import Jar
-from impala_ha._http import Http
-from impala_ha._http_login import Nobody
-from impala_ha._http_request import Target
-from impala_ha._refusal import Refused
-from impala_ha._sockets import Socket
+from impala_ha.auth.http_auth import Nobody
+from impala_ha.core.clock import SystemClock
+from impala_ha.net.cookies import Jar
+from impala_ha.net.http_request import Target
+from impala_ha.net.http_status import Refused
+from impala_ha.net.http_transport import Http
+from impala_ha.net.sockets import Socket
 from impala_ha.testing.fakes import FakeClock
 
 pytestmark = pytest.mark.timeout(30)

@@ -9,8 +9,8 @@ from impala.error import Error
 from impala.hiveserver2 import HiveServer2Connection, HS2Service
 from test_failover import World
 
-from impala_ha._cursor import Cursor
-from impala_ha._dictcursor import DictCursor
+from impala_ha.dbapi.cursor import Cursor
+from impala_ha.dbapi.dict_cursor import DictCursor
 from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeWire, state
 
 CALLS = {

@@ -9,7 +9,7 @@ import pytest
 from test_failover import World
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._interrupts import interrupted
+from impala_ha.core.interruption import interrupted
 from impala_ha.testing.fakes import state
 
 

@@ -5,10 +5,10 @@ import sys
 import pytest
 from gss_packages import NO_TICKET, Realm, gssapi, kerberos
 
-from impala_ha import _kerberos_backends
-from impala_ha._extras import MissingExtra
-from impala_ha._kerberos_backends import ByGssapi, ByKerberos, Login, begin, choose
-from impala_ha._kerberos_errors import GSSError, told
+from impala_ha.auth import gss_backends
+from impala_ha.auth.gss_backends import ByGssapi, ByKerberos, Login, begin, choose
+from impala_ha.core.extras import MissingExtra
+from impala_ha.core.kerberos_errors import GSSError, told
 
 A = Login("impala", "a")
 KEYTAB = Login("impala", "a", "etl", "/etl.keytab")
@@ -20,7 +20,7 @@ def realm(monkeypatch):
     found.keytabs["/etl.keytab"] = "etl"
     monkeypatch.setitem(sys.modules, "kerberos", kerberos(found))
     monkeypatch.setitem(sys.modules, "gssapi", gssapi(found))
-    monkeypatch.setattr(_kerberos_backends, "_HELD", {})
+    monkeypatch.setattr(gss_backends, "_HELD", {})
     return found
 
 

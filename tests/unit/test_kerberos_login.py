@@ -8,19 +8,19 @@ import sys
 import threading
 
 import pytest
-from gss_packages import NO_TICKET, Realm, gssapi, kerberos
+from gss_packages import NO_TICKET, Realm, gssapi
+from gss_packages import kerberos as package
 from loopback import Peer, exactly
 
-from impala_ha import _kerberos, _kerberos_backends
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._extras import MissingExtra
-from impala_ha._fault_rules import classify
-from impala_ha._faults import Fault, Phase
-from impala_ha._kerberos_errors import GSSError
-from impala_ha._model import Coordinator
-from impala_ha._options import Options
-from impala_ha._wire import CallFailed
+from impala_ha.auth import gss_backends, kerberos
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.extras import MissingExtra
+from impala_ha.core.fault_rules import classify
+from impala_ha.core.faults import CallFailed, Fault, Phase
+from impala_ha.core.kerberos_errors import GSSError
+from impala_ha.core.model import Coordinator
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeClock
 
 A = Coordinator("a")
@@ -33,18 +33,18 @@ BY_KEYTAB = {"principal": "etl", "keytab": "/etl.keytab"}
 def realm(monkeypatch):
     found = Realm()
     found.keytabs["/etl.keytab"] = "etl"
-    monkeypatch.setitem(sys.modules, "kerberos", kerberos(found))
+    monkeypatch.setitem(sys.modules, "kerberos", package(found))
     monkeypatch.setitem(sys.modules, "gssapi", gssapi(found))
-    monkeypatch.setattr(_kerberos_backends, "_HELD", {})
-    monkeypatch.setattr(_kerberos, "_HANGS", {})
-    monkeypatch.setattr(_kerberos, "_TICKETS", {})
-    monkeypatch.setattr(_kerberos, "_WANTED", {})
+    monkeypatch.setattr(gss_backends, "_HELD", {})
+    monkeypatch.setattr(kerberos, "_HANGS", {})
+    monkeypatch.setattr(kerberos, "_TICKETS", {})
+    monkeypatch.setattr(kerberos, "_WANTED", {})
     return found
 
 
 def token(where=A, limit=LIMIT, clock=None, **options):
     words = Options(auth_mechanism="GSSAPI", **options)
-    return base64.b64decode(_kerberos.negotiate(words, where, clock or FakeClock(), limit).token)
+    return base64.b64decode(kerberos.negotiate(words, where, clock or FakeClock(), limit).token)
 
 
 @pytest.mark.usefixtures("realm")
@@ -60,7 +60,7 @@ def test_a_token_is_for_one_coordinator(caplog):
 def test_the_answer_to_a_token_is_verified():
     def answered(text):
         words = Options(auth_mechanism="GSSAPI", kerberos_backend="gssapi")
-        return _kerberos.negotiate(words, A, FakeClock(), LIMIT).verify(text)
+        return kerberos.negotiate(words, A, FakeClock(), LIMIT).verify(text)
 
     answered(base64.b64encode(b"welcome").decode())
     for wrong in ("!!!", base64.b64encode(b"garbage").decode()):
@@ -70,12 +70,12 @@ def test_the_answer_to_a_token_is_verified():
 
 @pytest.mark.usefixtures("realm")
 def test_sasl_begins_with_it():
-    sasl = _kerberos.login(Options(auth_mechanism="GSSAPI"), A, FakeClock(), LIMIT)
-    transport = _kerberos.transport(sasl, None)
+    sasl = kerberos.login(Options(auth_mechanism="GSSAPI"), A, FakeClock(), LIMIT)
+    transport = kerberos.transport(sasl, None)
 
     assert (sasl, "GSSAPI") == (transport.sasl_client_factory(), transport.mechanism)
     assert (True, "GSSAPI", b"hello impala@a") == sasl.start("GSSAPI")
-    assert "hive/a" == _kerberos.service(Options(kerberos_service_name="hive"), A)
+    assert "hive/a" == kerberos.service(Options(kerberos_service_name="hive"), A)
 
 
 def test_no_ticket_is_told(realm):
@@ -98,11 +98,11 @@ def test_the_service_whose_ticket_is_missing_is_named(realm):
 
 
 def test_a_package_that_is_not_there_is_told_before_anything_is_opened(realm, monkeypatch):
-    _kerberos.check(Options(auth_mechanism="GSSAPI"))
+    kerberos.check(Options(auth_mechanism="GSSAPI"))
     monkeypatch.setitem(sys.modules, "gssapi", None)
 
     with pytest.raises(MissingExtra):
-        _kerberos.check(Options(auth_mechanism="GSSAPI", keytab="/etl.keytab"))
+        kerberos.check(Options(auth_mechanism="GSSAPI", keytab="/etl.keytab"))
 
 
 # An address and its name.
@@ -145,7 +145,7 @@ def test_an_address_without_a_name_is_told():
 def hanging(monkeypatch):
     """Let the library hang when it is told to; the orders that it was given."""
     orders, gate = [], threading.Event()
-    begin = _kerberos_backends.begin
+    begin = gss_backends.begin
 
     def hang(login, backend):
         orders.append(login)
@@ -154,7 +154,7 @@ def hanging(monkeypatch):
             raise GSSError("nobody waits for this any more")
         return begin(login, backend)
 
-    monkeypatch.setattr(_kerberos, "begin", hang)
+    monkeypatch.setattr(kerberos, "begin", hang)
     hang.hangs, hang.orders = (lambda _: True), orders
     yield hang
     gate.set()
@@ -187,7 +187,7 @@ def test_tickets_that_are_no_good_any_more_are_renewed_after_all(realm, hanging,
     whose = (("etl", "/etl.keytab"), None, None)
     for name in ("KRB5_CONFIG", "KRB5CCNAME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setitem(_kerberos._HANGS, whose, 2000.0)
+    monkeypatch.setitem(kerberos._HANGS, whose, 2000.0)
     hanging.hangs = lambda _: False
 
     assert b"hello impala@a" == token(**BY_KEYTAB)
@@ -246,13 +246,13 @@ def test_the_ticket_of_another_coordinator_may_be_at_hand(realm):
 
 
 def test_what_is_remembered_of_a_kdc_is_bounded(realm, monkeypatch):
-    monkeypatch.setattr(_kerberos, "_MOST_WANTED", 3)
+    monkeypatch.setattr(kerberos, "_MOST_WANTED", 3)
     for number in range(5):
         realm.refusals.append(AWAY)
         with pytest.raises(GSSError):
             token(Coordinator(f"c{number}"))
 
-    assert 3 == len(_kerberos._WANTED)
+    assert 3 == len(kerberos._WANTED)
 
 
 def test_who_asks_without_an_answer_is_left_behind_and_nobody_joins_it(realm, monkeypatch):
@@ -261,9 +261,9 @@ def test_who_asks_without_an_answer_is_left_behind_and_nobody_joins_it(realm, mo
     def begin(login, backend):
         asked.append(str(login))
         answered.wait(30)
-        return _kerberos_backends.begin(login, backend)
+        return gss_backends.begin(login, backend)
 
-    monkeypatch.setattr(_kerberos, "begin", begin)
+    monkeypatch.setattr(kerberos, "begin", begin)
     for _ in range(3):
         with pytest.raises(GSSError, match="no answer from the Kerberos library or the KDC"):
             token(limit=0.05, clock=clock)
@@ -285,7 +285,7 @@ def _ended(name):
 
 
 def test_only_a_ticket_that_is_not_new_is_replaced_and_not_again_and_again():
-    tickets = _kerberos.Tickets()
+    tickets = kerberos.Tickets()
     assert not tickets.renew(None, now=0.0)
     assert tickets.renew(0, now=0.0)
     assert (1, False) == (tickets.cache, tickets.some)
@@ -298,7 +298,7 @@ def test_only_a_ticket_that_is_not_new_is_replaced_and_not_again_and_again():
 
 
 def test_one_that_somebody_else_replaced_meanwhile_is_shown():
-    tickets = _kerberos.Tickets()
+    tickets = kerberos.Tickets()
     tickets.renew(0, now=0.0)
 
     assert tickets.renew(0, now=0.0)
@@ -307,23 +307,23 @@ def test_one_that_somebody_else_replaced_meanwhile_is_shown():
 
 def test_where_none_is_to_be_had_those_of_before_are_still_there(realm):
     login = Options(auth_mechanism="GSSAPI", **BY_KEYTAB)
-    old = _kerberos.login(login, A, FakeClock(), LIMIT)
+    old = kerberos.login(login, A, FakeClock(), LIMIT)
     assert not old.renew()
-    assert _kerberos.login(login, A, FakeClock(), LIMIT).renew()
+    assert kerberos.login(login, A, FakeClock(), LIMIT).renew()
     realm.refusals.append(("Cannot contact any KDC", -1765328228))
     with pytest.raises(GSSError, match="KDC_UNREACH"):
-        _kerberos.login(login, A, FakeClock(), LIMIT)
+        kerberos.login(login, A, FakeClock(), LIMIT)
 
-    _kerberos.login(login, A, FakeClock(), LIMIT)
+    kerberos.login(login, A, FakeClock(), LIMIT)
     assert ["MEMORY:impala-ha:etl:/etl.keytab"] * 3 == [cache for *_, cache in realm.asked]
 
 
 def test_a_new_one_lies_in_a_cache_of_its_own(realm):
     login = Options(auth_mechanism="GSSAPI", **BY_KEYTAB)
     for _ in range(2):
-        sasl = _kerberos.login(login, A, FakeClock(), LIMIT)
+        sasl = kerberos.login(login, A, FakeClock(), LIMIT)
     sasl.renew()
-    _kerberos.login(login, A, FakeClock(), LIMIT)
+    kerberos.login(login, A, FakeClock(), LIMIT)
 
     assert "MEMORY:impala-ha:etl:/etl.keytab:impala/a:1" == realm.asked[-1][-1]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from impala_ha._kerberos_errors import AnotherUser
-from impala_ha._kerberos_names import Identity, given, host_of, read
-from impala_ha._model import Coordinator
+from impala_ha.core.kerberos_errors import AnotherUser
+from impala_ha.core.model import Coordinator
+from impala_ha.options.kerberos_names import Identity, given, host_of, read
 
 A = Coordinator("a")
 

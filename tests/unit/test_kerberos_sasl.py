@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from impala_ha._kerberos_errors import GSSError
-from impala_ha._kerberos_sasl import Sasl
+from impala_ha.auth.gss_sasl import Sasl
+from impala_ha.core.kerberos_errors import GSSError
 
 AUTH, INT, CONF = 1, 2, 4
 

@@ -8,9 +8,8 @@ from test_failover import World, lost
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State
-from impala_ha._failover import Failover
-from impala_ha._faults import Phase, Shown
-from impala_ha._wire import CallFailed
+from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.failover.failover import Failover
 
 HOUR = 3600.0
 

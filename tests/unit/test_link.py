@@ -13,11 +13,11 @@ from thrift.transport.TTransport import TTransportException
 
 import impala_ha
 from impala_ha import errors
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._faults import Phase
-from impala_ha._options import Options
-from impala_ha._wire import CallFailed, Closed
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.hs2.client import Closed
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.options.options import Options
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -145,10 +145,10 @@ def test_links_share_the_time_for_their_goodbyes_at_the_end_of_the_program(peer,
     """A coordinator that hangs must not cost each of its links that time, nor others their word."""
     program = """
 import sys
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._model import Coordinator
-from impala_ha._options import Options
+from impala_ha.core.clock import SystemClock
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.core.model import Coordinator
+from impala_ha.options.options import Options
 
 ports = [*sys.argv[2:], *[sys.argv[1]] * 20, *sys.argv[2:]]
 driver = ImpylaDriver(Options(), SystemClock())

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from impala_ha._literals import literal
+from impala_ha.sql.literals import literal
 
 NOON = dt.datetime(2026, 1, 2, 12, 0, 0, 5)  # noqa: DTZ001 - Impala has no zones
 
@@ -197,7 +197,7 @@ def test_a_list_within_itself_is_refused():
 
 
 def test_numpy_and_pandas_are_known_without_an_import():
-    code = "import sys, impala_ha._literals; print({'numpy', 'pandas'} & {*sys.modules})"
+    code = "import sys, impala_ha.sql.literals; print({'numpy', 'pandas'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "set()\n"

@@ -17,13 +17,12 @@ from loopback import HOST, Answers, Peer, exactly, hiveserver2
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Coordinator, errors
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._fault_rules import classify
-from impala_ha._faults import Fault, Phase, Shown
-from impala_ha._options import Options
-from impala_ha._sockets import Socket
-from impala_ha._wire import CallFailed
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.fault_rules import classify
+from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.net.sockets import Socket
+from impala_ha.options.options import Options
 
 pytestmark = pytest.mark.timeout(30)
 

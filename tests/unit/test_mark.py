@@ -2,9 +2,9 @@
 
 import pytest
 
-from impala_ha._mark import Mark
-from impala_ha._session import Session
-from impala_ha._statement import Statement
+from impala_ha.sql.session_state import Session
+from impala_ha.sql.statement import Statement
+from impala_ha.sql.tag import Mark
 
 OFFERED = {"CLIENT_IDENTIFIER": "", "MEM_LIMIT": "0"}
 SESSION = Session("etl")

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
-from impala_ha._faults import Fault, Phase
-from impala_ha._model import Attempt, Coordinator
+from impala_ha.core.faults import Fault, Phase
+from impala_ha.core.model import Attempt, Coordinator
 
 
 def test_a_coordinator_listens_where_impala_does_unless_told_otherwise():

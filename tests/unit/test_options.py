@@ -5,10 +5,10 @@ from dataclasses import fields
 import pytest
 
 from impala_ha import ConfigurationError
-from impala_ha._options import Options
-from impala_ha._readings import FOREVER, MECHANISMS
-from impala_ha._settings import Settings
-from impala_ha.policies import POLICIES, Ordered
+from impala_ha.balancing.policies import POLICIES, Ordered
+from impala_ha.options.converters import FOREVER, MECHANISMS
+from impala_ha.options.options import Options
+from impala_ha.options.settings import Settings
 
 SPECS = {option.name: option for option in fields(Options)}
 

@@ -6,11 +6,11 @@ import sys
 import pytest
 from loopback import Answers, Peer, exactly, hiveserver2, over_http
 
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._faults import Phase
-from impala_ha._options import Options
-from impala_ha._other_protocol import other_protocol
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import Phase
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.hs2.other_protocol import other_protocol
+from impala_ha.options.options import Options
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -151,6 +151,6 @@ def test_a_proxy_would_answer_in_its_place(binary, monkeypatch):
 
 
 def test_a_package_that_was_replaced_hides_nothing(binary, monkeypatch):
-    monkeypatch.setitem(sys.modules, "impala_ha._other_protocol", None)
+    monkeypatch.setitem(sys.modules, "impala_ha.hs2.other_protocol", None)
 
     assert "" == asked(binary, Phase.OPEN, "TSocket read 0 bytes", use_http_transport=True)

@@ -6,12 +6,11 @@ import pytest
 from test_failover import World, lost
 
 from impala_ha import Cluster, Coordinator, Retry, State, errors
-from impala_ha._attempts import Call
-from impala_ha._failover import Failover
-from impala_ha._faults import Fault, Phase
-from impala_ha._model import Attempt
-from impala_ha._outage import Outage, Wait
-from impala_ha._wire import CallFailed
+from impala_ha.balancing.outage import Outage, Wait
+from impala_ha.core.faults import CallFailed, Fault, Phase
+from impala_ha.core.model import Attempt
+from impala_ha.failover.attempts import Call
+from impala_ha.failover.failover import Failover
 from impala_ha.testing.fakes import FakeDriver
 
 A, B, C = HOSTS = [Coordinator(host) for host in "abc"]

@@ -13,11 +13,11 @@ from impala._thrift_gen.TCLIService import ttypes as hs2
 from test_failover import World, lost
 
 from impala_ha import Coordinator, Outcome, State, errors
-from impala_ha._faults import Fault, Phase
-from impala_ha._home import printed_id
-from impala_ha._model import Attempt
-from impala_ha._outcome import resolve
-from impala_ha._witnesses import Until, handle
+from impala_ha.core.faults import Fault, Phase
+from impala_ha.core.model import Attempt
+from impala_ha.dbapi.cursor_session import printed_id
+from impala_ha.failover.outcome import resolve
+from impala_ha.failover.outcome_sources import Until, handle
 from impala_ha.testing.fakes import state
 
 INSERT = "insert into t values (1)"

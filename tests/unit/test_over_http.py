@@ -7,15 +7,14 @@ from loopback import HOST, Answers, Peer, hiveserver2_over_http
 from test_failover import World
 
 from impala_ha import Coordinator, OutcomeUnknown, errors
-from impala_ha._clock import SystemClock
-from impala_ha._faults import Fault, Phase
-from impala_ha._http_proxy import Proxy
-from impala_ha._kerberos_names import Identity
-from impala_ha._options import Options
-from impala_ha._over_http import OverHttp
-from impala_ha._refusal import Refused
-from impala_ha._secrets import Secrets
-from impala_ha._wire import CallFailed
+from impala_ha.auth.credentials import Secrets
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import CallFailed, Fault, Phase
+from impala_ha.hs2.open_http import OverHttp
+from impala_ha.net.http_proxy import Proxy
+from impala_ha.net.http_status import Refused
+from impala_ha.options.kerberos_names import Identity
+from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeClock
 
 pytestmark = pytest.mark.timeout(30)
@@ -114,7 +113,7 @@ def test_a_ticket_is_asked_for_first_and_not_where_a_cookie_stands_for_it(monkey
         asked.append((coordinator, limit))
         raise OSError("no ticket")
 
-    monkeypatch.setattr("impala_ha._kerberos.negotiate", negotiate)
+    monkeypatch.setattr("impala_ha.auth.kerberos.negotiate", negotiate)
     found = over(auth_mechanism="GSSAPI", connect_timeout=9.0)
     with pytest.raises(CallFailed, match="no ticket") as caught:
         found.open(A, "etl", 3.0)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from impala_ha._patience import at_home, in_time, is_at_home
+from impala_ha.core.timeouts import at_home, in_time, is_at_home
 
 
 @pytest.mark.parametrize("limit", [None, 30.0])

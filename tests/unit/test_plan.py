@@ -2,8 +2,8 @@
 
 import pytest
 
-from impala_ha._plan import may_run_again, named_tables
-from impala_ha._statement import Statement
+from impala_ha.sql.plan import may_run_again, named_tables
+from impala_ha.sql.statement import Statement
 
 # As Impala prints plans at EXPLAIN_LEVEL=0 (testdata/workloads/functional-planner, 2026-06-18).
 PLAN = """\

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from impala_ha._model import Coordinator
-from impala_ha.policies import (
+from impala_ha.balancing.policies import (
     POLICIES,
     Candidate,
     LeastConnections,
@@ -15,6 +14,7 @@ from impala_ha.policies import (
     RoundRobin,
     TwoChoices,
 )
+from impala_ha.core.model import Coordinator
 
 THREE = [Candidate(Coordinator(host)) for host in "abc"]
 WEIGHTED = [

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from impala._thrift_gen.TCLIService.ttypes import TOperationState
 
-from impala_ha._polling import poll
+from impala_ha.hs2.polling import poll
 from impala_ha.testing.fakes import FakeClock
 
 RUNNING, FINISHED = TOperationState.RUNNING_STATE, TOperationState.FINISHED_STATE

@@ -8,8 +8,8 @@ from test_failover import World, lost
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Coordinator, State, errors
-from impala_ha._service import _heights
-from impala_ha._wire import Closed
+from impala_ha.hs2.client import Closed
+from impala_ha.hs2.service import _heights
 
 
 @pytest.fixture

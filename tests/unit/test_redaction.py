@@ -13,9 +13,9 @@ from loopback import Answers, Peer, hiveserver2
 
 import impala_ha
 from impala_ha import errors
-from impala_ha._http_proxy import Proxy
-from impala_ha._redaction import Redaction
-from impala_ha._refusal import Refused
+from impala_ha.core.redaction import Redaction
+from impala_ha.net.http_proxy import Proxy
+from impala_ha.net.http_status import Refused
 
 pytestmark = pytest.mark.timeout(30)
 

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from impala_ha._refusal import Refused, seconds_ahead, seconds_until, told_headers
+from impala_ha.net.http_status import Refused, seconds_ahead, seconds_until, told_headers
 
 
 def refused(code=503, headers=(), where="https://a:28000/cliservice", retry_after=0.0):

@@ -7,8 +7,7 @@ from test_failover import World, down
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import State, errors
-from impala_ha._faults import Fault, Phase, Shown
-from impala_ha._wire import CallFailed
+from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
 
 
 def refusals(world, *hosts):

@@ -6,8 +6,8 @@ import threading
 import pytest
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._clock import SystemClock
-from impala_ha._sockets import Socket
+from impala_ha.core.clock import SystemClock
+from impala_ha.net.sockets import Socket
 
 
 @pytest.fixture

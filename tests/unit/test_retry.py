@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha._retry import Retry, Spent
+from impala_ha.failover.retry import Retry, Spent
 from impala_ha.testing.fakes import FakeClock
 
 

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from impala_ha._health import Breaker, State
-from impala_ha._model import Coordinator
-from impala_ha._roster import Roster
-from impala_ha.policies import Ordered
+from impala_ha.balancing.circuit_breaker import Breaker, State
+from impala_ha.balancing.members import Roster
+from impala_ha.balancing.policies import Ordered
+from impala_ha.core.model import Coordinator
 from impala_ha.testing.fakes import FakeDriver
 
 A, B, C = (Coordinator(host) for host in "abc")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha._scanner import Token, names_of, scan, split
+from impala_ha.sql.scanner import Token, names_of, scan, split
 
 C, S, N, K, U = Token.CODE, Token.STRING, Token.NAME, Token.COMMENT, Token.UNCLOSED
 

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from impala_ha import errors
-from impala_ha._options import Options
-from impala_ha._secrets import Secret, Secrets, masked, printed, scrub
+from impala_ha.auth.credentials import Secrets
+from impala_ha.core.secret import Secret, masked, printed, scrub
+from impala_ha.options.options import Options
 
 PLAIN = {"auth_mechanism": "LDAP"}
 JWT = {"auth_mechanism": "JWT"}

@@ -5,11 +5,10 @@ from impala._thrift_gen.TCLIService import ttypes as hs2
 from loopback import Answers, Peer, hiveserver2
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._faults import Phase
-from impala_ha._options import Options
-from impala_ha._wire import CallFailed
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.options.options import Options
 
 pytestmark = pytest.mark.timeout(30)
 

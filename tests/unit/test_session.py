@@ -4,8 +4,8 @@ from types import MappingProxyType
 
 import pytest
 
-from impala_ha._session import Session
-from impala_ha._statement import Statement
+from impala_ha.sql.session_state import Session
+from impala_ha.sql.statement import Statement
 
 
 def session(configuration=(), *statements):

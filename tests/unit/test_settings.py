@@ -6,9 +6,9 @@ from dataclasses import fields
 import pytest
 
 from impala_ha import errors
-from impala_ha._model import Coordinator
-from impala_ha._options import Options
-from impala_ha._settings import Settings, _ignored
+from impala_ha.core.model import Coordinator
+from impala_ha.options.options import Options
+from impala_ha.options.settings import Settings, _ignored
 
 
 def read(environment=(), **words):

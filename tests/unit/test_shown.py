@@ -12,12 +12,12 @@ from counting import serving
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._options import Options
-from impala_ha._shown import Book, Doubted, Withheld
-from impala_ha._wire import CallFailed
-from impala_ha.cli._doctor_practice import Practice
+from impala_ha.cli.doctor.session import Practice
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import CallFailed
+from impala_ha.core.shown_secrets import Book, Doubted, Withheld
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeClock
 
 pytestmark = pytest.mark.timeout(60)

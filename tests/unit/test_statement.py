@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha._scanner import Token, scan
-from impala_ha._statement import Effect, Kind, Statement
+from impala_ha.sql.scanner import Token, scan
+from impala_ha.sql.statement import Effect, Kind, Statement
 
 READS = [
     "select 1",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from impala_ha._statement import Effect, Statement
+from impala_ha.sql.statement import Effect, Statement
 
 TEMPTING = st.sampled_from(
     [

@@ -7,7 +7,7 @@ The productions of ``stmt`` in common/cup/sql-parser.cup of Impala 5.0.0-SNAPSHO
 
 import pytest
 
-from impala_ha._statement import Effect, Kind, Statement
+from impala_ha.sql.statement import Effect, Kind, Statement
 
 READ, HARMLESS, WRITE = Effect.READ, Effect.HARMLESS, Effect.WRITE
 

@@ -3,11 +3,11 @@
 import socket
 import threading
 
-from impala_ha._clock import SystemClock
-from impala_ha._driver import ImpylaDriver
-from impala_ha._model import Coordinator
-from impala_ha._options import Options
-from impala_ha._steps import Step, passed, watched
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.model import Coordinator
+from impala_ha.core.trace import Step, passed, watched
+from impala_ha.hs2.connector import ImpylaDriver
+from impala_ha.options.options import Options
 
 
 def test_a_watcher_hears_the_steps_of_its_block_with_what_comes_with_them():

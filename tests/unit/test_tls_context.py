@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 import trustme
 
-from impala_ha import Coordinator, _tls, errors
-from impala_ha._options import Options
+from impala_ha import Coordinator, errors
+from impala_ha.net import tls
+from impala_ha.options.options import Options
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """No test sees what another one has made or was warned of."""
-    monkeypatch.setattr(_tls, "_KEPT", {})
-    monkeypatch.setattr(_tls, "_WARNED", set())
+    monkeypatch.setattr(tls, "_KEPT", {})
+    monkeypatch.setattr(tls, "_WARNED", set())
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def pem(tmp_path, authority):
 
 
 def context(**options):
-    return _tls.context(Options(use_ssl=True, **options))
+    return tls.context(Options(use_ssl=True, **options))
 
 
 def test_alone_it_encrypts_and_believes_anybody_as_impyla():
@@ -170,9 +171,9 @@ def warnings(caplog):
 
 def test_who_is_not_verified_is_warned_of_once_a_cluster(caplog):
     for _ in range(3):
-        _tls.prepare(Options(use_ssl=True), [A, B])
-        _tls.prepare(Options(use_ssl=True, user="other"), [B, A])
-    _tls.prepare(Options(use_ssl=True), [A])
+        tls.prepare(Options(use_ssl=True), [A, B])
+        tls.prepare(Options(use_ssl=True, user="other"), [B, A])
+    tls.prepare(Options(use_ssl=True), [A])
 
     assert 2 == len(warnings(caplog))
     assert "nobody verifies who answers at a:21050, b:21050" in warnings(caplog)[0]
@@ -180,7 +181,7 @@ def test_who_is_not_verified_is_warned_of_once_a_cluster(caplog):
 
 
 def test_who_is_verified_is_not(caplog, pem):
-    _tls.prepare(Options(use_ssl=True, ca_cert=pem("ca")), [A])
-    _tls.prepare(Options(use_ssl=True, verify_cert=True), [A])
+    tls.prepare(Options(use_ssl=True, ca_cert=pem("ca")), [A])
+    tls.prepare(Options(use_ssl=True, verify_cert=True), [A])
 
     assert [] == warnings(caplog)

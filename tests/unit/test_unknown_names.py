@@ -7,8 +7,8 @@ import pytest
 from test_failover import World, lost
 
 from impala_ha import errors
-from impala_ha._connection import Connection
-from impala_ha._options import Options
+from impala_ha.dbapi.connection import Connection
+from impala_ha.options.options import Options
 
 NONE = "AnalysisException: Database does not exist: typo\n"
 OPTIONS = {f"OPTION_{n}": "0" for n in range(20)} | {"MEM_LIMIT": "", "MT_DOP": "", "DEBUG": ""}

@@ -5,10 +5,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from impala_ha._faults import AFTER, Fault, Phase
-from impala_ha._statement import Effect
-from impala_ha._verdicts import logins, phases, table, verdict
 from impala_ha.cli.explain import explain
+from impala_ha.core.faults import AFTER, Fault, Phase
+from impala_ha.failover.decision_table import logins, phases, table, verdict
+from impala_ha.sql.statement import Effect
 
 TABLE = list(table())
 LOGINS = {Fault.DENIED, Fault.REFUSED}

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from impala_ha._clock import SystemClock
-from impala_ha._web import Web
+from impala_ha.core.clock import SystemClock
+from impala_ha.net.web import Web
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

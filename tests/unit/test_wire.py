@@ -18,10 +18,10 @@ from thrift.Thrift import TApplicationException, TException, TMessageType
 from thrift.transport.TTransport import TBufferedTransport, TMemoryBuffer, TTransportException
 
 from impala_ha import errors
-from impala_ha._clock import SystemClock
-from impala_ha._faults import Phase
-from impala_ha._sockets import Socket
-from impala_ha._wire import CallFailed, Client, Closed, Protocol
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.hs2.client import Client, Closed, Protocol
+from impala_ha.net.sockets import Socket
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -293,9 +293,9 @@ import os, socket, sys
 from impala._thrift_gen.TCLIService.ttypes import TOpenSessionReq
 from thrift.transport.TTransport import TBufferedTransport
 from impala_ha import errors
-from impala_ha._clock import SystemClock
-from impala_ha._sockets import Socket
-from impala_ha._wire import Client, Protocol
+from impala_ha.core.clock import SystemClock
+from impala_ha.net.sockets import Socket
+from impala_ha.hs2.client import Client, Protocol
 
 listener = socket.create_server(("127.0.0.1", 0))
 wire = Socket("127.0.0.1", listener.getsockname()[1], SystemClock())

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from impala_ha import __version__
-
-from ._bad_input import BadInput
-from ._config_file import read_config
+from impala_ha.cli.connect.bad_input import BadInput
+from impala_ha.cli.connect.config_file import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable

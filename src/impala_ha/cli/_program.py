@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from impala_ha import connect
-from impala_ha._extras import MissingExtra
+from impala_ha.cli._options import command
+from impala_ha.cli.connect.bad_input import BadInput
+from impala_ha.cli.connect.notes import Notes
+from impala_ha.cli.connect.output import prepare_stdout
+from impala_ha.cli.connect.request import Loudness, Request, request
+from impala_ha.cli.connect.run import MISUSE, run
+from impala_ha.core.extras import MissingExtra
 from impala_ha.errors import InterfaceError
-
-from ._bad_input import BadInput
-from ._notes import Notes
-from ._options import command
-from ._output import prepare_stdout
-from ._request import Loudness, Request, request
-from ._run import MISUSE, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

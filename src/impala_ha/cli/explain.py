@@ -8,11 +8,11 @@ from itertools import groupby
 
 import click
 
-from impala_ha._attempts import doubtful_faults
-from impala_ha._fault_rules import FAULT_RULES
-from impala_ha._faults import Fault, Phase, Shown
-from impala_ha._statement import Effect, Kind
-from impala_ha._verdicts import LoginVerdict, Verdict, logins, table
+from impala_ha.core.fault_rules import FAULT_RULES
+from impala_ha.core.faults import Fault, Phase, Shown
+from impala_ha.failover.attempts import doubtful_faults
+from impala_ha.failover.decision_table import LoginVerdict, Verdict, logins, table
+from impala_ha.sql.statement import Effect, Kind
 
 _LOGIN = "login"
 _KINDS = {

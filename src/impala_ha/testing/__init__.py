@@ -1,10 +1,10 @@
 """Tools for tests, ours and yours."""
 
-from impala_ha.testing._impalad.journal import Event
-from impala_ha.testing._local import LocalCluster
-from impala_ha.testing._local_coordinator import LocalCoordinator
-from impala_ha.testing._proxy import FaultProxy
-from impala_ha.testing._proxy_connection import Message
-from impala_ha.testing._proxy_rules import ProxyFault
+from impala_ha.testing.proxy import FaultProxy
+from impala_ha.testing.proxy.connection import Message
+from impala_ha.testing.proxy.rules import ProxyFault
+from pocket_impala.coordinator.journal import Event
+from pocket_impala.local_cluster import LocalCluster
+from pocket_impala.local_coordinator import LocalCoordinator
 
 __all__ = ["Event", "FaultProxy", "LocalCluster", "LocalCoordinator", "Message", "ProxyFault"]

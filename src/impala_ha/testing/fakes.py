@@ -13,13 +13,13 @@ from typing import Any
 
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha._faults import Phase, Shown
-from impala_ha._link import Link
-from impala_ha._model import Coordinator
-from impala_ha._service import Service
-from impala_ha._wire import CallFailed, Client
+from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.core.model import Coordinator
+from impala_ha.hs2.client import Client
+from impala_ha.hs2.link import Link
+from impala_ha.hs2.service import Service
 
-from ._fake_coordinator import FakeCoordinator, Unsent, state
+from .fake_coordinator import FakeCoordinator, Unsent, state
 
 __all__ = [
     "FakeClient",

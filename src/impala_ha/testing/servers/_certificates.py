@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impala_ha._extras import need
+from impala_ha.core.extras import need
 
 if TYPE_CHECKING:
     from types import TracebackType

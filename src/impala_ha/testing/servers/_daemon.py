@@ -6,8 +6,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from impala_ha.testing.servers._child_guard import Tethered, last_words
 from impala_ha.testing.servers._ports import listening
-from impala_ha.testing.servers._tether import Tethered, last_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impala_ha._extras import need
+from impala_ha.core.extras import need
 from impala_ha.testing.servers._daemon import Daemon
 from impala_ha.testing.servers._ports import free_port
 

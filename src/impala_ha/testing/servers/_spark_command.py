@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impala_ha._extras import need
+from impala_ha.core.extras import need
 
 if TYPE_CHECKING:
     from impala_ha.testing.servers._spark_plan import Plan

@@ -1,0 +1,1 @@
+"""Logging in: Kerberos and HTTP authentication."""

@@ -1,0 +1,1 @@
+"""Which coordinator is next: members, circuit breakers, policies, shared by the whole process."""

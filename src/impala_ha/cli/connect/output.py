@@ -1,0 +1,244 @@
+"""
+How a result looks, and where it goes.
+
+Three forms, each as impala-shell has it: a table of ``+---+`` for people, delimited lines for
+programs (``-B``), one value a line for wide rows (``-E``).  All of them write a result batch by
+batch and keep nothing, so a result may be larger than the memory.  The price is paid by the
+table: its columns are as wide as the first batch needs, and a longer value further down pushes
+its own line out of the grid.
+
+What people read is made safe for the terminal: a control character in the data shows as an
+escape.  What programs read is left as it is, byte for byte: a string that is not UTF-8 comes out
+as it lies in the table (``surrogateescape``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.cells import cell_len
+
+from impala_ha.cli.connect.bad_input import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TextIO
+
+Row = tuple[object, ...]
+
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_RULED = "*" * 38
+_TEXT = frozenset({str})
+_CSV_KNOWS = frozenset({str, int, float})  # and writes as `text` does
+
+
+class Form(Protocol):
+    """One way to write a result.  A form is made for one result and thrown away."""
+
+    def write(self, rows: Sequence[Row], out: TextIO) -> None:
+        """Write one batch.  A first one without rows shows what a result of no rows looks like."""
+
+    def end(self, out: TextIO) -> None:
+        """Write what comes after the last row."""
+
+
+class Table:
+    """
+    Rows in a grid, all cells to the left, as impala-shell draws it.
+
+    Args:
+        columns: Their names.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = [visible(name) for name in columns]
+        self._widths: list[int] = []
+
+    def write(self, rows: Sequence[Row], out: TextIO) -> None:
+        """Write *rows* to *out*."""
+        columns = [_readable(column) for column in _texts(rows)]
+        if not self._widths:
+            cells = columns or [[] for _ in self._columns]
+            self._widths = [
+                max(map(_width, [name, *column]))
+                for name, column in zip(self._columns, cells, strict=True)
+            ]
+            out.write(self._rule())
+            out.writelines(self._lines(self._columns))
+            out.write(self._rule())
+        if all(_is_simple(column) for column in columns):
+            line = "| " + " | ".join(f"%-{width}s" for width in self._widths) + " |\n"
+            out.writelines(line % row for row in zip(*columns, strict=True))
+            return
+        for row in zip(*columns, strict=True):
+            out.writelines(self._lines(row))
+
+    def end(self, out: TextIO) -> None:
+        """Write what comes after the last row."""
+        out.write(self._rule())
+
+    def _rule(self) -> str:
+        return "+" + "+".join("-" * (width + 2) for width in self._widths) + "+\n"
+
+    def _lines(self, row: Sequence[str]) -> Iterator[str]:
+        """The row as lines of the grid: one, or as many as its tallest cell has."""
+        cells = [cell.split("\n") for cell in row]
+        for line in range(max(len(cell) for cell in cells)):
+            padded = (
+                _padded(cell[line] if line < len(cell) else "", width)
+                for cell, width in zip(cells, self._widths, strict=True)
+            )
+            yield "| " + " | ".join(padded) + " |\n"
+
+
+class Delimited:
+    """
+    Lines of delimited values, quoted where a value needs it.
+
+    Args:
+        columns: Their names.
+        delimiter: One character.
+        header: Write the names as the first line?
+    """
+
+    def __init__(self, columns: Sequence[str], delimiter: str, *, header: bool) -> None:
+        self._delimiter = delimiter
+        self._header: Sequence[str] | None = columns if header else None
+
+    def write(self, rows: Sequence[Row], out: TextIO) -> None:
+        """Write *rows* to *out*."""
+        writer = csv.writer(
+            out, delimiter=self._delimiter, lineterminator="\n", quoting=csv.QUOTE_MINIMAL
+        )
+        if self._header is not None:
+            writer.writerow(self._header)
+            self._header = None
+        columns = _texts(rows, but=_CSV_KNOWS)
+        writer.writerows(zip(*columns, strict=True))
+
+    def end(self, out: TextIO) -> None:
+        """Nothing: a program knows the end when it sees it."""
+
+
+class Vertical:
+    """
+    One line a value, one paragraph a row.
+
+    Args:
+        columns: Their names.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        names = [visible(name) for name in columns]
+        widest = max(_width(name) for name in names)
+        self._names = [" " * (widest - _width(name)) + name for name in names]
+        self._count = 0
+
+    def write(self, rows: Sequence[Row], out: TextIO) -> None:
+        """Write *rows* to *out*."""
+        for row in rows:
+            self._count += 1
+            out.write(f"{_RULED} {self._count}.row {_RULED}\n")
+            out.writelines(
+                f"{name}: {visible(text(value))}\n"
+                for name, value in zip(self._names, row, strict=True)
+            )
+
+    def end(self, out: TextIO) -> None:
+        """Nothing: the last row is the end."""
+
+
+def text(value: object) -> str:
+    """A value as impala-shell writes it; NULL is ``NULL``."""
+    if type(value) is str:
+        return value
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return value.decode(errors="surrogateescape")
+    return str(value)
+
+
+def _texts(rows: Sequence[Row], but: frozenset[type] = _TEXT) -> list[Sequence[Any]]:
+    """The columns of a batch as texts; one that has only types of *but* is left as it is."""
+    columns = zip(*rows, strict=True)
+    return [
+        column if but.issuperset(map(type, column)) else [*map(text, column)] for column in columns
+    ]
+
+
+def delimiter(given: str) -> str:
+    r"""
+    The delimiter that was meant: one character, or an escape such as ``\t`` or ``\001``.
+
+    Raises:
+        BadInput: When it is none or more than one, or one that csv cannot tell from a line end.
+    """
+    try:
+        meant = given if len(given) == 1 else _unescaped(given)
+        csv.writer(io.StringIO(), delimiter=meant)
+    except (ValueError, TypeError, DeprecationWarning):
+        meant = ""
+    if not meant or meant in '"\r\n':
+        problem = f"{given!r} is not one character, or one that lines need"
+        raise BadInput(f"--output_delimiter: {problem}")
+    return meant
+
+
+def _unescaped(given: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # an escape that there is not
+        return given.encode("ascii", "backslashreplace").decode("unicode_escape")
+
+
+def prepare_stdout() -> None:
+    """
+    Make standard output take any text.
+
+    A terminal keeps its encoding and shows what it cannot show as ``?``; everything else gets
+    UTF-8, whatever the locale of a cron job may be, and strings that are not UTF-8 as they are.
+    """
+    if sys.stdout is None:  # closed; nobody is going to write there
+        return
+    if sys.stdout.isatty():
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a TextIOWrapper
+    else:
+        sys.stdout.reconfigure(  # type: ignore[union-attr]  # a TextIOWrapper
+            encoding="utf-8", errors="surrogateescape"
+        )
+
+
+def _readable(column: Sequence[str]) -> Sequence[str]:
+    # One look at all cells: most columns have nothing to be escaped.
+    return column if "".join(column).isprintable() else [*map(visible, column)]
+
+
+def _is_simple(column: Sequence[str]) -> bool:
+    """Is every cell one line, with one character a column?"""
+    joined = "".join(column)
+    return joined.isascii() and "\n" not in joined
+
+
+def visible(cell: str) -> str:
+    """*cell* with its control characters as escapes; line breaks are left."""
+    if cell.isprintable():
+        return cell
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], cell)
+
+
+def _width(cell: str) -> int:
+    """Columns on a terminal; of a cell of several lines, the widest."""
+    if cell.isascii() and "\n" not in cell:
+        return len(cell)
+    return max(cell_len(line) for line in cell.split("\n"))
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell + " " * (width - _width(cell))

@@ -1,0 +1,147 @@
+"""
+`impala-ha doctor`: which layer is wrong, of which coordinator, and what to do.
+
+All coordinators are examined at the same time, each in a thread of its own, so one that hangs
+keeps nobody waiting for the others; they are told in the order of the list.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import click
+
+from impala_ha.cli._options import connecting, program, section
+from impala_ha.cli.connect.bad_input import BadInput
+from impala_ha.cli.connect.request import connecting as words_of
+from impala_ha.cli.doctor.checks import Examination
+from impala_ha.cli.doctor.report import Chart
+from impala_ha.cli.doctor.session import Practice
+from impala_ha.core.clock import SystemClock
+from impala_ha.core.extras import MissingExtra, need
+from impala_ha.core.model import Coordinator
+from impala_ha.errors import InterfaceError
+from impala_ha.options.settings import Settings
+
+_WEB_PORT = 25000
+_BY_CTRL_C = 130
+_ABOUT = """\
+Examine each coordinator, layer by layer, and tell which one is wrong and what to do.
+
+It is opened as connect() opens it: name, addresses, TCP, TLS, ticket and service principal, login,
+OpenSession; then a ping, the version, and whether it is being shut down."""
+_EPILOG = """\
+\b
+Exit status:
+    0  every coordinator is well
+    1  at least one is not
+    2  wrong usage; nothing was opened
+  130  interrupted with Ctrl-C
+"""
+
+
+def _examine(**given: Any) -> None:
+    """Examine all of them, and end."""
+    try:
+        well = _all_well(given)
+    except KeyboardInterrupt:
+        sys.exit(_BY_CTRL_C)
+    sys.exit(0 if well else 1)
+
+
+def _all_well(given: dict[str, Any]) -> bool:
+    """Are they?  Each is told."""
+    as_json, whole, web_port = given.pop("json"), given.pop("verbose"), given.pop("web_port")
+    logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the charts say it all
+    settings = _settings(given)
+    practice = Practice(settings.options, SystemClock(), web_port, settings.coordinators)
+    start = time.monotonic()
+    if as_json:
+        charts = []
+        for chart in _charts(practice, settings.coordinators):
+            charts.append(chart)
+            click.echo(json.dumps(chart.as_data()))
+    else:
+        charts = _shown(_charts(practice, settings.coordinators), start, whole=whole)
+    return all(chart.well for chart in charts)
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    try:
+        need("rich", "cli")
+        said = words_of(given)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            settings = Settings.read(said, os.environ)
+    except (BadInput, InterfaceError, MissingExtra) as error:
+        raise click.UsageError(str(error)) from None
+    for warning in heard:
+        click.echo(f"impala-ha: warning: {warning.message}", err=True)
+    return settings
+
+
+def _charts(practice: Practice, coordinators: Sequence[Coordinator]) -> Iterator[Chart]:
+    """The charts, in order, each as soon as it and those before it are there."""
+    ahead = [_begun(Examination(practice, each)) for each in coordinators]
+    for future in ahead:
+        yield future.result()
+
+
+def _begun(examination: Examination) -> Future[Chart]:
+    """In a daemon's thread: who presses Ctrl-C does not wait for one that hangs."""
+    future: Future[Chart] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(examination.run())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="doctor", daemon=True).start()
+    return future
+
+
+def _shown(charts: Iterator[Chart], start: float, *, whole: bool) -> list[Chart]:
+    from rich.console import Console  # noqa: PLC0415 - it was just asked for
+
+    from impala_ha.cli.doctor.render import show, summary  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    shown = []
+    for chart in charts:
+        show(console, chart, whole=whole)
+        shown.append(chart)
+    console.print(summary(shown, time.monotonic() - start), soft_wrap=True)
+    return shown
+
+
+_FLAG = {"is_flag": True}
+_PORT = {"type": click.IntRange(0, 65535), "default": _WEB_PORT, "metavar": "PORT"}
+
+doctor = program(
+    "doctor",
+    _examine,
+    [
+        *connecting(),
+        *section(
+            "Output",
+            (("--json",), "One JSON object a line and coordinator, for programs.", _FLAG),
+            (("-V", "--verbose"), "A line a layer for those that are well, too.", _FLAG),
+            (
+                ("--web_port",),
+                "Web page of one that says none; 0: nowhere. Default: 25000.",
+                _PORT,
+            ),
+        ),
+    ],
+    (_ABOUT, _EPILOG),
+)

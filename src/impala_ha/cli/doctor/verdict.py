@@ -1,0 +1,257 @@
+"""
+From a failure to the layer that is wrong, and to what to do about it.
+
+The library's own judgement comes first: its table of faults, its hints, and how far opening had
+come.  Here it is only said in terms of layers; where the library has no hint, since it would
+rather ask another coordinator than explain, there is one here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from impala_ha.cli.doctor.report import Diagnosis, Layer
+from impala_ha.core.faults import Fault, Phase
+from impala_ha.core.model import Coordinator
+from impala_ha.hs2.hints import Failure as Opening
+from impala_ha.hs2.hints import hint
+from impala_ha.net.http_status import Refused
+from impala_ha.options.options import Options
+
+_ALERT = re.compile(r"ALERT|alert|CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER")
+_END = re.compile(r"read 0 bytes|[Cc]onnection reset|Broken pipe|HTTP answer|EOF occurred")
+_SILENCE = re.compile(r"timed out|read timeout|[Tt]ime-?out")
+_WRAPPING = re.compile(
+    r"Could not connect to any of \[.*?\](?:: )?|failed to resolve sockaddr for \S+: "
+    r"|unexpected exception: |\[Errno -?\d+\] |\[SSL: \w+\] | ?\(_ssl.*?\)"
+)
+_BARE_END = re.compile(r"TSocket read 0 bytes|EOF occurred in violation of protocol")
+_BARE_SILENCE = re.compile(r"(?:(?:read timeout|timed out|The read operation timed out)[:. ]*)+")
+_NO_SUCH_CALL = re.compile(r"[Ii]nvalid method name")  # as Beeswax has it
+_OTHER_PORTS = frozenset({21000, 25000})  # of Beeswax and of the web page
+_WHO_ARE_YOU = (401, 403, 407)
+_GSS = "GSS initiate failed"
+_NO_TICKET = re.compile(r"HTTP code 401(?!.*\(asks for (?!.*Negotiate))")  # it would take one
+
+
+class Failure(NamedTuple):
+    """
+    How opening failed.
+
+    Attributes:
+        coordinator: Where.
+        options: How.
+        phase: How far it had come, None if it had not begun.
+        error: What was raised below.
+        text: Its words.
+        fault: What it means.
+        at: The layer that was being dealt with.
+    """
+
+    coordinator: Coordinator
+    options: Options
+    phase: Phase | None
+    error: BaseException
+    text: str
+    fault: Fault | None
+    at: Layer
+
+    @property
+    def silent(self) -> bool:
+        """Was there no answer at all?"""
+        return bool(_SILENCE.search(self.text)) and not _END.search(self.text)
+
+    @property
+    def ended(self) -> bool:
+        """Did the other side hang up without a word?"""
+        return bool(_END.search(self.text))
+
+    @property
+    def said_nothing(self) -> bool:
+        """Was there nothing that HiveServer2 would say?"""
+        no_such_call = bool(_NO_SUCH_CALL.search(self.text))
+        return self.silent or self.ended or no_such_call or self.fault is Fault.MISMATCH
+
+    @property
+    def plain(self) -> str:
+        """The words without what Thrift and the system wrap around them."""
+        lines = _WRAPPING.sub("", self.text).strip().splitlines()
+        if lines and _BARE_END.fullmatch(lines[0]):
+            return "the server closed the connection without a word"
+        if lines and _BARE_SILENCE.fullmatch(lines[0]):
+            return f"no answer within {self.options.connect_timeout:g} s"
+        return lines[0] if lines else type(self.error).__name__
+
+
+def layer_of(failure: Failure) -> Layer:
+    """Which layer is wrong, as far as the failure itself tells."""
+    if failure.phase is None:
+        return Layer.SECRET
+    if failure.phase is Phase.TICKET:
+        return Layer.PRINCIPAL if failure.fault is Fault.MISNAMED else Layer.TICKET
+    if failure.phase is Phase.CONNECT:
+        return Layer.HTTP if isinstance(failure.error, Refused) else failure.at
+    return _of_talk(failure)
+
+
+def _of_talk(failure: Failure) -> Layer:
+    """There is a connection, and somebody who answers or does not."""
+    if failure.options.use_ssl and _ALERT.search(failure.text):
+        return Layer.TLS  # TLS 1.3 refuses a client's certificate at the first read
+    if failure.coordinator.port in _OTHER_PORTS and failure.said_nothing:
+        return Layer.PROTOCOL
+    if failure.phase is Phase.LOGIN:
+        return _of_login(failure)
+    return _of_session(failure)
+
+
+def _of_login(failure: Failure) -> Layer:
+    kerberos = failure.options.auth_mechanism == "GSSAPI"
+    if kerberos and (failure.ended or _GSS in failure.text):
+        return Layer.PRINCIPAL
+    return Layer.PROTOCOL if failure.fault is Fault.MISMATCH else Layer.LOGIN
+
+
+def _of_session(failure: Failure) -> Layer:
+    if isinstance(failure.error, Refused):
+        return _of_refusal(failure, failure.error.code)
+    if failure.fault is Fault.UNTRUSTED:
+        return Layer.LOGIN
+    if failure.fault in {Fault.DRAINING, Fault.NOT_READY}:
+        return Layer.STATE
+    if _NO_SUCH_CALL.search(failure.text):
+        return Layer.PROTOCOL
+    if failure.fault is Fault.MISMATCH or (failure.options.use_http_transport and failure.ended):
+        return Layer.PROTOCOL
+    return Layer.SESSION
+
+
+def _of_refusal(failure: Failure, status: int) -> Layer:
+    if _NO_TICKET.search(failure.text) and failure.options.auth_mechanism == "GSSAPI":
+        return Layer.PRINCIPAL
+    return Layer.LOGIN if status in _WHO_ARE_YOU else Layer.HTTP
+
+
+class Advice(NamedTuple):
+    """*advice* for *layer*, where *pattern* is in the words."""
+
+    layer: Layer
+    pattern: str
+    advice: str
+
+
+ADVICE: tuple[Advice, ...] = (
+    Advice(
+        Layer.ADDRESSES,
+        r"did not answer in time",
+        "the name service is slow or cannot be reached: check /etc/resolv.conf; `getent hosts "
+        "NAME` asks it as this program does",
+    ),
+    Advice(
+        Layer.ADDRESSES,
+        "",
+        "check the spelling; `getent hosts NAME` asks the name service as this program does",
+    ),
+    Advice(
+        Layer.TCP,
+        r"refused",
+        "nothing listens on this port: impalad is down or still starting (it opens its port when "
+        "it has the catalog), takes no clients (an executor), or has another --hs2_port",
+    ),
+    Advice(
+        Layer.TCP,
+        r"timed out",
+        "a firewall swallows it, the host is down, or so overloaded that nobody takes connections: "
+        "try `ping`, and the port from another machine",
+    ),
+    Advice(Layer.TCP, r"[Nn]o route|unreachable", "check the network between here and there"),
+    Advice(
+        Layer.TLS,
+        r"timed out",
+        "the connection was taken, and nobody answers in TLS: the server speaks none on this port "
+        "(leave out --ssl), or hangs",
+    ),
+    Advice(
+        Layer.SECRET,
+        "",
+        "run the command, or look at the function, by hand: without the secret nothing is opened",
+    ),
+    Advice(
+        Layer.LOGIN,
+        r"HTTP code 40[13]",
+        "user, password or token was not accepted: check them, the date of a token and its "
+        "audience, and --auth_creds_ok_in_clear's place: some servers take them under TLS only",
+    ),
+    Advice(
+        Layer.LOGIN,
+        r"timed out|timeout",
+        "the connection was taken, and nobody answers: the coordinator hangs, or all of its "
+        "service threads are taken (--fe_service_threads, 64); end idle connections, or restart it",
+    ),
+    Advice(
+        Layer.SESSION,
+        r"timed out|timeout",
+        "the connection was taken, and nobody answers: the coordinator hangs, or all of its "
+        "service threads are taken (--fe_service_threads, 64); end idle connections, or restart it",
+    ),
+    Advice(
+        Layer.SESSION,
+        r"exceeds coordinator limit",
+        "close sessions of this user at this coordinator (its page /sessions shows them), or raise "
+        "--max_hs2_sessions_per_user; other coordinators count for themselves",
+    ),
+    Advice(
+        Layer.STATE,
+        r"being shut down",
+        "somebody shuts it down gracefully: nothing need be done; new connections go to the others",
+    ),
+    Advice(
+        Layer.STATE,
+        "",
+        "it waits for the catalog or was lost by the statestore: wait, then look at both",
+    ),
+    Advice(
+        Layer.HTTP,
+        r"HTTP code (?:429|5\d\d)",
+        "a gateway (Knox, an ingress, a balancer) answers in the coordinator's place and cannot "
+        "reach it, or protects it: look at its log, and try the coordinator without it",
+    ),
+    Advice(
+        Layer.HTTP, "", "check http_path and the gateway between here and there, if there is one"
+    ),
+    Advice(
+        Layer.PROTOCOL,
+        "",
+        "check port and --protocol: 21050 is binary HiveServer2, 28000 HiveServer2 over HTTP",
+    ),
+    Advice(
+        Layer.PRINCIPAL,
+        "",
+        "check krb_host and kerberos_service_name, and `klist -k` on the coordinator",
+    ),
+    Advice(
+        Layer.TICKET, r"not installed|does not load", "install it where this program is installed"
+    ),
+)
+
+_ANYWAY = "look at the coordinator's log around this time"
+
+
+def advised(failure: Failure, layer: Layer) -> str:
+    """What to do."""
+    if failure.phase is not None:
+        opening = Opening(failure.coordinator, failure.options, failure.phase, failure.text)
+        if told := hint(opening):
+            return told
+    for row in ADVICE:
+        if row.layer is layer and re.search(row.pattern, failure.text):
+            return row.advice
+    return _ANYWAY
+
+
+def diagnosis(failure: Failure) -> Diagnosis:
+    """What is wrong, as far as the failure itself tells."""
+    layer = layer_of(failure)
+    fault = failure.fault.name if failure.fault else ""
+    return Diagnosis(layer, failure.plain, advised(failure, layer), fault)

@@ -1,0 +1,1 @@
+"""What every package speaks of: coordinators, attempts, faults, time, secrets, extras."""

@@ -1,0 +1,61 @@
+"""
+One thread at a time: PEP 249's threadsafety 1, told at once instead of met as mixed-up answers.
+
+`close` and `cancel_operation` may come from another thread all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+from impala_ha import errors
+
+
+def forked(owner: int) -> errors.InterfaceError:
+    """The error for a forked process that uses what process *owner* opened."""
+    return errors.InterfaceError(
+        f"this connection belongs to process {owner}; "
+        f"a forked process ({os.getpid()}) must connect for itself"
+    )
+
+
+class Exclusive:
+    """
+    A block that one thread at a time may be in; another one is told, and not made to wait.
+
+    Attributes:
+        afterwards: Is called once by whoever leaves the block next; None for nothing.
+    """
+
+    def __init__(self) -> None:
+        self.afterwards: Callable[[], None] | None = None
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            if self._process != os.getpid():
+                raise forked(self._process)
+            raise errors.InterfaceError(
+                "another thread is using this connection; open one per thread (threadsafety is 1)"
+            )
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if self.afterwards is not None:
+            self.if_free(lambda: None)
+
+    def if_free(self, work: Callable[[], None]) -> bool:
+        """Do *work* unless another thread is in the block; was it done?"""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            afterwards, self.afterwards = self.afterwards, None
+            if afterwards is not None:
+                afterwards()
+            work()
+        finally:
+            self._lock.release()
+        return True

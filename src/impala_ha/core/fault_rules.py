@@ -1,0 +1,266 @@
+"""
+From an exception to what it means: the table of faults.
+
+`FAULT_RULES` is read from the top, the first rule that fits wins.  A rule says three things: the
+types, WHERE the error may come for it to count (before a statement; in the first answer to it;
+after its handle is known), and what the WHOLE text looks like.  What Impala says is in
+`core.impala_rules`; what libraries of this machine say about opening a connection, before a server
+was given anything of the caller's, is found anywhere in their text.
+
+How a login ended means something else after a ticket than after a password: see `LoginEnd`.
+"""
+
+from __future__ import annotations
+
+import re
+from http.client import HTTPException
+
+from impala.error import Error, HttpError
+from thrift.Thrift import TException
+from thrift.transport.TTransport import TTransportException
+
+from .faults import FIRST, SENT, Fault, FaultRule, LoginEnd, Phase, Shown
+from .impala_rules import ID, IMPALA_RULES
+from .kerberos_errors import ENDED, NO_KDC, AnotherUser, GSSError
+from .shown_secrets import Withheld
+
+_EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
+_UNSENT = _EVERYWHERE - SENT
+_TICKET = frozenset({Phase.TICKET})
+_LOGIN = frozenset({Phase.LOGIN})
+_OPENING = frozenset({Phase.CONNECT, Phase.LOGIN, Phase.OPEN})
+
+_TRANSPORT = (TException, OSError, EOFError, HTTPException)
+_ANY = (Exception,)
+_MORE = r"[\s\S]*"
+
+#: What is said of who hangs up on a ticket, and answers others.
+TURNED_AWAY = "the server hangs up on this ticket, and answers those who show none"
+
+#: What HTTP says in place of an answer.
+_HTTP = (
+    FaultRule("HTTP 401", (HttpError,), _EVERYWHERE, r"HTTP code 401\b" + _MORE, LoginEnd.REFUSED),
+    FaultRule(
+        "HTTP 403",
+        (HttpError,),
+        _OPENING | {Phase.PING},
+        r"HTTP code 403\b" + _MORE,
+        LoginEnd.REFUSED,
+    ),
+    FaultRule(  # by a gateway that reads it, perhaps
+        "HTTP 403 to a statement",
+        (HttpError,),
+        _EVERYWHERE,
+        r"HTTP code 403\b" + _MORE,
+        Fault.DENIED,
+    ),
+    FaultRule("HTTP 407", (HttpError,), _EVERYWHERE, r"HTTP code 407\b" + _MORE, LoginEnd.PROXY),
+    FaultRule("HTTP 413", (HttpError,), FIRST, r"HTTP code 413\b" + _MORE, Fault.QUERY),
+    FaultRule(
+        "HTTP 429", (HttpError,), _UNSENT | FIRST, r"HTTP code 429\b" + _MORE, LoginEnd.LATER
+    ),
+    FaultRule(
+        "HTTP 503 later",
+        (HttpError,),
+        _UNSENT,
+        r"HTTP code 503\b.*, retry after" + _MORE,
+        LoginEnd.LATER,
+    ),
+    FaultRule(
+        "HTTP 503 later after sending",
+        (HttpError,),
+        FIRST,
+        r"HTTP code 503\b.*, retry after" + _MORE,
+        Fault.LATER,
+    ),
+    FaultRule(
+        "HTTP 5xx",
+        (HttpError,),
+        _UNSENT,
+        r"HTTP code (?:408|5(?!01|05))" + _MORE,  # these two are of who cannot, whenever asked
+        LoginEnd.BROKEN_GATEWAY,
+    ),
+    FaultRule(
+        "HTTP 4xx",
+        (HttpError,),
+        _UNSENT | FIRST,
+        r"HTTP code (?!408)[34]" + _MORE,
+        LoginEnd.STRANGE,
+    ),
+    FaultRule("HTTP other", (HttpError,), _UNSENT, r"HTTP code" + _MORE, LoginEnd.STRANGE),
+    FaultRule("HTTP failure after sending", (HttpError,), SENT, r"HTTP code" + _MORE, Fault.LOST),
+)
+
+#: What libraries of this machine say, before a server has been given anything of the caller's.
+_OPEN = (
+    FaultRule(
+        "no key for the name",
+        _ANY,
+        _TICKET,
+        _MORE + r"(?:S_PRINCIPAL_UNKNOWN|KDC_ERR_SERVICE|has no name)" + _MORE,
+        Fault.MISNAMED,
+    ),
+    FaultRule(
+        "no ticket for the service",
+        _ANY,
+        _TICKET,
+        r"no ticket for \S+ in the credential cache, and none to ask the KDC with" + _MORE,
+        Fault.NO_TICKET,
+    ),
+    FaultRule("no KDC", _ANY, _TICKET, rf"{_MORE}\((?:{'|'.join(NO_KDC)})\){_MORE}", Fault.NO_KDC),
+    FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
+    FaultRule("another user's ticket", (AnotherUser,), _UNSENT, _MORE, LoginEnd.ANOTHER_USER),
+    FaultRule(
+        "ticket has ended",
+        (GSSError,),
+        _UNSENT,
+        rf"{_MORE}\((?:{'|'.join(ENDED)})\){_MORE}",
+        LoginEnd.ENDED,
+    ),
+    FaultRule("no proof by Kerberos", (GSSError,), _UNSENT, _MORE, LoginEnd.UNPROVEN),
+    FaultRule(
+        "certificate",
+        _ANY,
+        _UNSENT,
+        _MORE + r"(?:CERTIFICATE_VERIFY_FAILED|certificate verify failed)" + _MORE,
+        Fault.UNTRUSTED,
+    ),
+    FaultRule(
+        "client certificate",
+        _ANY,
+        _OPENING,
+        _MORE + r"ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA"
+        r"|ACCESS_DENIED)" + _MORE,
+        LoginEnd.CERTIFICATE,
+    ),
+    FaultRule(
+        "TLS version",
+        _ANY,
+        _OPENING,
+        _MORE + r"(?:ALERT_(?!INTERNAL_ERROR|BAD_RECORD_MAC)|UNRECOGNIZED_NAME|UNSUPPORTED_PROTOCOL"
+        r"|NO_PROTOCOLS_AVAILABLE|KEY_TOO_SMALL)" + _MORE,
+        Fault.MISMATCH,
+    ),
+    FaultRule(
+        "login refused",
+        _ANY,
+        _LOGIN,
+        _MORE + r"(?:Bad status: [34]\b|Bad SASL result|Could not start SASL"
+        r"|Error validating the login|GSS initiate failed)" + _MORE,
+        LoginEnd.REFUSED,
+    ),
+    FaultRule(
+        "another protocol",
+        _ANY,
+        _OPENING,
+        _MORE + r"(?:No protocol version header|Bad version in readMessageBegin"
+        r"|(?:Invalid method name:? |Unknown function )'?OpenSession"
+        r"|WRONG_VERSION_NUMBER|frame of \d+ bytes is longer|Bad status: \d|no HTTP answer)"
+        + _MORE,
+        LoginEnd.STRANGE,
+    ),
+    FaultRule(
+        "ticket turned away",
+        _TRANSPORT,
+        _LOGIN,
+        rf"{TURNED_AWAY}.*",
+        LoginEnd.TURNED_AWAY,
+    ),
+    FaultRule(
+        "login without end",
+        _TRANSPORT,
+        _LOGIN,
+        r"(?:(?:read|write) timeout|timed out)" + _MORE,
+        LoginEnd.SILENCE,
+    ),
+    FaultRule("login hung up", _TRANSPORT, _LOGIN, r"TSocket read 0 bytes", LoginEnd.HUNG_UP),
+    FaultRule("login broke", _TRANSPORT, _LOGIN, _MORE, LoginEnd.BROKE),
+)
+
+FAULT_RULES: tuple[FaultRule, ...] = (
+    FaultRule("secret withheld", (Withheld,), _EVERYWHERE, _MORE, Fault.DENIED),
+    *IMPALA_RULES,
+    *_HTTP,
+    FaultRule("any other answer", (Error,), _EVERYWHERE, _MORE, Fault.QUERY),
+    *_OPEN,
+    FaultRule(
+        "no such host",
+        _TRANSPORT,
+        _UNSENT,
+        # EAI_NONAME and EAI_NODATA of Linux and of macOS; EAI_AGAIN may pass.
+        r"failed to resolve sockaddr for .*: (?:\[Errno (?:-2|-5|8|7)\]|encoding with 'idna')"
+        + _MORE,
+        Fault.UNRESOLVED,
+    ),
+    FaultRule("connection failed", _TRANSPORT, _UNSENT, _MORE, Fault.UNREACHABLE),
+    FaultRule("connection lost", (*_TRANSPORT, GSSError), SENT, _MORE, Fault.LOST),
+)
+
+
+def classify(
+    error: BaseException,
+    phase: Phase,
+    *,
+    shown: Shown = Shown.NOTHING,
+    lagging: bool = False,
+) -> Fault:
+    """
+    Say what *error* means.
+
+    Args:
+        error: What was raised.
+        phase: How far the call had come.
+        shown: What the caller logs in with.
+        lagging: Whether the caller changed something a moment ago on another coordinator, of
+            which this one may not have heard yet.
+    """
+    rule = find_rule(error, phase, lagging=lagging)
+    return Fault.UNKNOWN if rule is None else rule.means(shown)
+
+
+def turned_away_unread(error: BaseException) -> bool:
+    """Was the connection refused for our certificate, so that nobody read what was shown on it?"""
+    rule = find_rule(error, Phase.LOGIN)
+    return rule is not None and rule.fault is LoginEnd.CERTIFICATE
+
+
+def find_rule(error: BaseException, phase: Phase, *, lagging: bool = False) -> FaultRule | None:
+    """The rule of the table that fits *error* in *phase*; None if there is none."""
+    text, prefixes = _without_prefixes(error_text(error))
+    for rule in FAULT_RULES:
+        if rule.fault is Fault.STALE and not lagging:
+            continue
+        if phase not in rule.where or prefixes > rule.prefixes or not isinstance(error, rule.types):
+            continue
+        if re.fullmatch(rule.text, text):
+            return rule
+    return None
+
+
+def error_text(error: BaseException) -> str:
+    """What *error* says, and what thrift keeps beside it: "unexpected exception" says little."""
+    inner = getattr(error, "inner", None)
+    text = str(error) or type(error).__name__
+    return text if inner is None or str(inner) in text else f"{text}: {inner}"
+
+
+def is_late(error: BaseException | None) -> bool:
+    """Is it a time limit of ours that ended what *error* is about, and nothing that was found?"""
+    inner = getattr(error, "inner", None)
+    if isinstance(inner, TimeoutError) or isinstance(error, TimeoutError):
+        return True
+    kind = getattr(error, "type", None)
+    # Two probes without an answer are no impatience; see `Socket.read`.
+    return kind == TTransportException.TIMED_OUT and "probes" not in str(error)
+
+
+def _without_prefixes(text: str) -> tuple[str, int]:
+    """*text* without the ``Query <id> failed:`` lines, and how many there were."""
+    found = re.match(rf"(?:Query {ID} failed:\n)*", text)
+    assert found is not None  # it matches nothing, if need be
+    return text[found.end() :].rstrip("\n"), found[0].count("\n")
+
+
+def is_end_of_file(error: BaseException) -> bool:
+    """Did the other side close the connection?"""
+    return isinstance(error, TTransportException) and error.type == TTransportException.END_OF_FILE

@@ -1,0 +1,254 @@
+"""How far a call had come, what its failure can mean, how a login ends, and what a rule says."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from impala_ha import errors
+
+
+class Phase(enum.Enum):
+    """
+    How far a call had come when it failed.
+
+    The type of an exception does not tell it (impyla says "Could not connect" for a statement
+    that was in flight), so the driver writes it down.
+    """
+
+    TICKET = "getting a Kerberos ticket"
+    CONNECT = "connecting"
+    LOGIN = "authenticating"
+    OPEN = "opening the session"
+    PING = "asking whether the session is alive"
+    UNSENT = "before the statement was sent"
+    SENT = "after the statement was sent"
+    RUNNING = "while the statement ran"
+    FETCH = "fetching rows"
+    CLOSE = "closing"
+
+    @property
+    def sent(self) -> bool:
+        """Had the server been given the statement?"""
+        return self in SENT
+
+
+SENT = frozenset({Phase.SENT, Phase.RUNNING, Phase.FETCH, Phase.CLOSE})
+BEFORE = frozenset({Phase.OPEN, Phase.PING})  # answers that are about no statement
+FIRST = frozenset({Phase.SENT})  # the first answer to ExecuteStatement or a metadata call
+AFTER = SENT - FIRST  # the handle is known
+
+
+class Fault(enum.Enum):
+    """
+    What a failure means for the caller, the coordinator and the link.
+
+    Attributes:
+        label: In words, after the name of the coordinator.
+        retry: Can another try help?
+        ran: May the statement have run, once it was sent?
+        blames: Does it speak against the coordinator?
+        leaves: Is the next try better made on another coordinator?
+    """
+
+    UNREACHABLE = ("could not be reached", True, False, True, True)
+    LOST = ("stopped answering", True, True, True, True)
+    DRAINING = ("is shutting down", True, False, True, True)
+    NOT_READY = ("is not ready for statements", True, False, True, True)
+    NOT_REGISTERED = ("is not registered with the statestore", True, False, False, True)
+    SESSION_GONE = ("no longer knows the session", True, False, False, False)
+    RESULT_GONE = ("no longer knows the statement", True, True, False, False)
+    FULL = ("has no room for another session", True, False, False, True)
+    BUSY = ("has no room for the statement", True, False, False, False)
+    LATER = ("is behind a gateway that says: later", True, True, False, False)
+    CATALOG = ("cannot reach the catalog", True, False, False, False)
+    METADATA = ("could not load the metadata of a table", True, False, False, False)
+    EXECUTORS = ("could not finish the statement", True, True, False, False)
+    STALE = ("has not heard of our own change yet", True, False, False, False)
+    UNRESOLVED = ("could not be resolved", True, False, True, True)
+    MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
+    NO_TICKET = ("has no service ticket here", True, False, False, True)
+    NO_KDC = ("could not be asked without a KDC,", True, False, False, False)
+    UNTRUSTED = ("did not prove who it is", True, False, False, True)
+    MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
+    REFUSED = ("refused the login", True, False, False, True)
+    DENIED = ("did not accept who you are", False, False, False, False)
+    QUERY = ("refused the statement", False, False, False, False)
+    UNKNOWN = ("failed in an unknown way", False, True, False, False)
+
+    def __init__(self, label: str, retry: bool, ran: bool, blames: bool, leaves: bool):
+        self.label = label
+        self.retry = retry
+        self.ran = ran
+        self.blames = blames
+        self.leaves = leaves
+
+    @property
+    def lasting(self) -> bool:
+        """Would the same coordinator say the same a moment later, so that once is enough?"""
+        return self in _LASTING
+
+    @property
+    def counted(self) -> bool:
+        """Is it tried a few times only (`Retry.runs`), and not until the deadline?"""
+        return self.ran or self is Fault.METADATA
+
+
+_LASTING = frozenset(
+    {
+        Fault.UNRESOLVED,
+        Fault.MISNAMED,
+        Fault.NO_TICKET,
+        Fault.UNTRUSTED,
+        Fault.MISMATCH,
+        Fault.REFUSED,
+    }
+)
+#: What a coordinator says that is there and well; told in its own words once the tries are over.
+SAID = frozenset(
+    {
+        Fault.BUSY,
+        Fault.NOT_REGISTERED,
+        Fault.CATALOG,
+        Fault.METADATA,
+        Fault.EXECUTORS,
+        Fault.STALE,
+    }
+)
+
+
+class Shown(enum.Enum):
+    """What the server was shown to log in with: whose a failed login is depends on that."""
+
+    NOTHING = "nothing"
+    TICKET = "a Kerberos ticket"
+    SECRET = "a password or token"  # noqa: S105 - not one
+
+    @classmethod
+    def by(cls, mechanism: str) -> Shown:
+        """What a login with *mechanism*, one of `auth_mechanism`, shows."""
+        return {"NOSASL": cls.NOTHING, "GSSAPI": cls.TICKET}.get(mechanism, cls.SECRET)
+
+
+class LoginEnd(enum.Enum):
+    """
+    How a login failed: the table of logins, for the binary protocol and HTTP.
+
+    A ticket is good for one login, so another coordinator may be shown another one; a password
+    that was refused is shown to nobody else, for directories lock accounts.  Impala refuses both
+    with an end of file.
+
+    Attributes:
+        label: In words.
+        nothing: What it means where nothing was shown (but a client certificate, perhaps).
+        ticket: The same, where a Kerberos ticket was shown.
+        secret: The same, where a password or token was.
+    """
+
+    SILENCE = ("no answer in time", Fault.UNREACHABLE, Fault.UNREACHABLE, Fault.UNREACHABLE)
+    BROKE = (
+        "a reset, or an end of file over HTTP",
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+    )
+    HUNG_UP = (
+        "an end of file in the binary protocol",
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+        Fault.DENIED,
+    )
+    TURNED_AWAY = (
+        "hung up twice, and it answers who shows nothing",
+        None,
+        Fault.REFUSED,
+        None,
+    )
+    REFUSED = (
+        "BAD or ERROR of SASL, 401 or 403 of HTTP",
+        Fault.REFUSED,
+        Fault.REFUSED,
+        Fault.DENIED,
+    )
+    CERTIFICATE = (
+        "an alert of TLS about the client's certificate",
+        Fault.REFUSED,
+        Fault.REFUSED,
+        Fault.REFUSED,
+    )
+    PROXY = ("407 of HTTP, from a proxy", Fault.DENIED, Fault.DENIED, Fault.DENIED)
+    LATER = ("429, or 503 with Retry-After, of HTTP", Fault.BUSY, Fault.BUSY, Fault.BUSY)
+    BROKEN_GATEWAY = (
+        "408 or 5xx of HTTP",
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+        Fault.UNREACHABLE,
+    )
+    STRANGE = (
+        "another status of HTTP, or another protocol",
+        Fault.MISMATCH,
+        Fault.MISMATCH,
+        Fault.MISMATCH,
+    )
+    ENDED = ("the ticket has ended meanwhile", None, Fault.DENIED, None)
+    UNPROVEN = ("no proof of who the server is", None, Fault.UNTRUSTED, None)
+    ANOTHER_USER = ("success, as another user than before", None, Fault.DENIED, None)
+
+    def __init__(
+        self, label: str, nothing: Fault | None, ticket: Fault | None, secret: Fault | None
+    ):
+        self.label = label
+        self._means = dict(zip(Shown, (nothing, ticket, secret), strict=True))
+
+    def means(self, shown: Shown) -> Fault | None:
+        """What it means after *shown*; None where that cannot be."""
+        return self._means[shown]
+
+
+class FaultRule(NamedTuple):
+    """
+    One rule of the table.
+
+    Attributes:
+        name: Of the rule; the docs and the tests know it by this.
+        types: Of the error.
+        where: The phases in which it counts.
+        text: The whole text, as a regular expression.
+        fault: What it means; where that depends on what was shown, how the login ended.
+        prefixes: How many ``Query <id> failed:`` lines may stand before the text.
+    """
+
+    name: str
+    types: tuple[type[BaseException], ...]
+    where: frozenset[Phase]
+    text: str
+    fault: Fault | LoginEnd
+    prefixes: int = 9
+
+    def means(self, shown: Shown) -> Fault:
+        """What it means if *shown* was shown."""
+        if isinstance(self.fault, Fault):
+            return self.fault
+        return self.fault.means(shown) or self.fault.means(Shown.TICKET) or Fault.UNKNOWN
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All that it may mean, in order."""
+        if isinstance(self.fault, Fault):
+            return (self.fault,)
+        means = (self.fault.means(shown) for shown in Shown)
+        return tuple(dict.fromkeys(fault for fault in means if fault))
+
+
+class CallFailed(errors.OperationalError):  # type: ignore[misc]  # impyla is not typed
+    """
+    A call that got no clean reply; its cause is what the stack below raised.
+
+    Attributes:
+        phase: How far the call had come.
+    """
+
+    def __init__(self, phase: Phase, cause: BaseException):
+        super().__init__(str(cause) or type(cause).__name__)
+        self.phase = phase
+        self.__cause__ = cause

@@ -1,0 +1,165 @@
+"""PEP 249's connection: a place in a cluster that cursors share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from impala.hiveserver2 import HiveServer2Connection
+
+from impala_ha.balancing.cluster import Cluster
+from impala_ha.core.model import Coordinator
+from impala_ha.failover.attempts import Call
+from impala_ha.failover.failover import Failover
+from impala_ha.failover.retry import Retry
+from impala_ha.hs2.connector import ImpylaDriver, system_user
+from impala_ha.hs2.link import Link
+from impala_ha.options.options import Options
+from impala_ha.sql.session_state import Session
+
+from .cursor import Cursor
+from .dict_cursor import DictCursor
+
+_DOAS = "impala.doas.user"  # Impala's name for whom a session acts for
+
+
+class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not typed
+    """
+    A connection that moves to another coordinator when its own is lost, whenever that is safe.
+
+    It is an `impala.hiveserver2.HiveServer2Connection` with all of its methods.  One thread at a
+    time may use it.
+
+    Attributes:
+        cluster: Who is there and how they are; shared with other connections.
+        options: What `connect` was told; its repr shows no secret.
+        default_db: The database of new cursors.
+    """
+
+    def __init__(self, cluster: Cluster, options: Options, retry: Retry):
+        self.cluster = cluster
+        self.options = options
+        self.default_db = options.database
+        self._user = system_user() if options.user is None else options.user
+        self._failover = Failover(
+            cluster,
+            ImpylaDriver(options, cluster.clock, cluster.coordinators),
+            retry,
+            first=(self._user, self._configuration()),
+            connect_timeout=options.connect_timeout,
+            hedge_after=options.hedge_after,
+            max_lifetime=options.max_lifetime,
+            metadata_lag=options.metadata_lag,
+            sync_ddl=options.sync_ddl,
+            statement_tag=options.statement_tag,
+            zone=options.zone,
+            form=options.form,
+        )
+        self._failover.run(Call("connect", proof=True), lambda _: None)
+
+    def _configuration(self) -> dict[str, str]:
+        found = {}
+        if self.default_db:
+            found["use:database"] = self.default_db.strip("`")
+        if self.options.doas_user:
+            found[_DOAS] = self.options.doas_user
+        return found
+
+    @property
+    def coordinator(self) -> Coordinator | None:
+        """Where the next statement goes; None while that is open."""
+        link = self._failover.link
+        return link.coordinator if link is not None else None
+
+    @property
+    def service(self) -> Any:
+        """Impyla's HS2Service of the present connection."""
+        link = self._failover.link or self._link()
+        return link.service
+
+    @property
+    def closed(self) -> bool:
+        """Was `close` called, or does it belong to the parent of this process?"""
+        return self._failover.closed or self._failover.forked
+
+    def _link(self) -> Link:
+        with self._failover.exclusive:
+            return self._failover.run(Call("connect", proof=False), lambda link: link)
+
+    def cursor(  # noqa: PLR0917 - impyla's order
+        self,
+        user: str | None = None,
+        configuration: Mapping[str, str] | None = None,
+        convert_types: bool = True,
+        dictify: bool = False,
+        fetch_error: bool = True,
+        close_finished_queries: bool = True,
+        convert_strings_to_unicode: bool = True,
+    ) -> Cursor:
+        """
+        Open a session and return its cursor; parameters as in impyla.
+
+        Args:
+            user: Name in the session, where the server does not authenticate; by default that of
+                `connect`, or the name in the system.
+            configuration: Options of the session. What the coordinator does not take, it drops in
+                silence; a UserWarning names it.
+            convert_types: Whether TIMESTAMP, DATE and DECIMAL become Python values.
+            dictify: Whether rows are dicts.
+            fetch_error: Whether to ask Impala before 2.7 for the text of an error.
+            close_finished_queries: Whether a statement is closed as soon as it has ended.
+            convert_strings_to_unicode: Whether strings are decoded.
+
+        Raises:
+            InterfaceError: The connection is closed, or belongs to the parent process.
+            Error: The server's, "Database does not exist" for one.
+        """
+        self._failover.check_usable()
+        wanted = self._configuration()
+        if any(name.lower() == _DOAS for name in configuration or ()):
+            wanted.pop(_DOAS, None)
+        wanted.update(configuration or {})
+        session = Session(user or self._user, MappingProxyType(wanted))
+        return (DictCursor if dictify else Cursor)(
+            self._failover,
+            session,
+            convert_types=convert_types,
+            fetch_error=fetch_error,
+            close_finished_queries=close_finished_queries,
+            convert_strings_to_unicode=convert_strings_to_unicode,
+        )
+
+    def close(self) -> None:
+        """Close the sessions on the server and the connection; a second time does nothing."""
+        if not self._failover.closed:
+            self._failover.close()
+
+    def commit(self) -> None:
+        """Do nothing: Impala has no transactions."""
+        self._failover.check_usable()
+
+    def rollback(self) -> None:
+        """Do nothing: Impala has no transactions (impyla raises, and pools then give up)."""
+        self._failover.check_usable()
+
+    def reconnect(self) -> None:
+        """Open a new connection to the coordinator whose turn it is."""
+        self._failover.check_usable()
+        with self._failover.exclusive:
+            link = self._failover.link
+            if link is not None:
+                self._failover.leave(link)
+                link.close()
+            self._link()
+
+    def kerberized(self) -> bool:
+        """Is GSSAPI the mechanism?"""
+        return self.options.auth_mechanism == "GSSAPI"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("connections cannot be pickled: connect in each worker")
+
+    def __repr__(self) -> str:
+        where = "closed" if self.closed else str(self.coordinator or "not connected")
+        return f"<impala_ha Connection {where}, {self.options!r}>"

@@ -1,0 +1,357 @@
+"""
+One call's attempts: whether another may follow, and what the caller is told at the end.
+
+The text of an error has one line a coordinator: how often it was tried, for how long, how far the
+last try came, what was said; and then what to do.  Each attempt is in `errors.Told.attempts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
+
+from impala_ha import errors
+from impala_ha.core.fault_rules import is_late
+from impala_ha.core.faults import AFTER, SAID, Fault, Phase
+from impala_ha.core.model import Attempt, Coordinator
+from impala_ha.sql.statement import Kind
+
+if TYPE_CHECKING:
+    from impala_ha.hs2.link import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One call of the user, as far as the loop must know it.
+
+    Attributes:
+        operation: Its name.
+        repeatable: Whether it may be done once more when it may have been done already, and may
+            even still be under way: it reads, or the caller said so.
+        again: Whether it may be done once more at all (rows that were handed out forbid it).
+        writes: Whether it is more than a read, so that it matters whether it has run.
+        doubtful: Faults that show of other statements that they have not run, and not of this one
+            (see `doubtful_faults`).
+        finished: Whether the statement ran to its end before, so that only its result is at stake.
+        proof: Whether success shows that the coordinator takes new work (a draining one still
+            serves open results).
+        admitted: Is called where admission control seems to have turned away a write that had been
+            accepted; says whether it has run after all, and somebody else made up these words.
+        fence: Is called after an attempt in which a write may have run, with the link and whether
+            another try could follow; says whether it is certainly over and may be done once more.
+    """
+
+    operation: str
+    repeatable: bool = True
+    again: bool = True
+    writes: bool = False
+    doubtful: frozenset[Fault] = frozenset()
+    finished: bool = False
+    proof: bool = False
+    admitted: Callable[[], bool] | None = field(default=None, compare=False)
+    fence: Callable[[Link, bool], bool] | None = field(default=None, compare=False)
+
+    def doubts(self, fault: Fault | None, phase: Phase) -> bool:
+        """May the statement have run, although *fault* says of others that they have not?"""
+        if fault in self.doubtful:
+            return True
+        return fault in _ADMISSION and phase in AFTER and bool(self.admitted and self.admitted())
+
+    def may_follow(self, attempt: Attempt) -> bool:
+        """May another try follow *attempt*?"""
+        if attempt.fault is None or not attempt.fault.retry or not self.again:
+            return False
+        return self.repeatable or attempt.ended or not attempt.may_have_run
+
+
+_NOT_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
+_NO_ACCIDENT = 2  # coordinators that refuse the same
+#: What depends on the options of the connection, and ejects for connections with the same alone.
+DEPENDING = frozenset({Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH, Fault.REFUSED})
+_SILENT, _OVERTAKEN = 1.0, 0.05  # seconds; less is no silence, but impatience
+
+
+def may_be_options(attempt: Attempt, *, proven: bool, opened: bool = False) -> bool:
+    """
+    May the failure of *attempt* be due to the options of its connection?
+
+    A wrong certificate, or a login that ends without a word, may be; a refused port, or what a
+    coordinator says of itself, may not.  One that says nothing for a while to options that it took
+    before, or that another one takes meanwhile, is silent for all.
+
+    Args:
+        attempt: With its error.
+        proven: Whether the coordinator was opened with the same options before.
+        opened: Whether there was a link.
+    """
+    error, phase, fault = attempt.error, attempt.phase, attempt.fault
+    if fault in DEPENDING:
+        return True
+    if fault not in (Fault.LOST, Fault.UNREACHABLE):
+        return False
+    late = is_late(error)
+    if fault is Fault.LOST:
+        return late  # after `timeout` seconds
+    if getattr(error, "overtaken", False):
+        return attempt.elapsed < _OVERTAKEN
+    reached = phase is not Phase.CONNECT or getattr(error, "reached", False)
+    if late and attempt.elapsed >= _SILENT:
+        return reached and not proven
+    return late or (reached and not opened)
+
+
+_ADMISSION = frozenset({Fault.BUSY, Fault.NOT_REGISTERED})
+_PLANNING = frozenset({Fault.CATALOG})
+_REFUSED = frozenset({Fault.DRAINING, Fault.SESSION_GONE, Fault.NOT_READY})
+_UNRESOLVED = frozenset({Fault.METADATA, Fault.STALE})
+_DOUBTFUL = {
+    Kind.CTAS: _ADMISSION | _PLANNING,
+    Kind.LOAD: _ADMISSION | _PLANNING,
+    Kind.CONVERT: _ADMISSION | _PLANNING | _REFUSED | _UNRESOLVED,
+    Kind.DDL: _PLANNING,
+    Kind.COMPUTE_STATS: _PLANNING,
+    Kind.OTHER: _ADMISSION | _PLANNING,
+}
+
+
+def doubtful_faults(kind: Kind) -> frozenset[Fault]:
+    """
+    Faults that do not show that a statement of that *kind* has not run, though they do of others.
+
+    CREATE TABLE AS SELECT makes its table, and LOAD DATA moves its files, before admission.
+    Impala up to 4.0 executes DDL inside ExecuteStatement, where its first answer may come after
+    the metastore was changed.  ALTER TABLE .. CONVERT TO ICEBERG is always executed there, by
+    child queries that meet what every query meets.
+    """
+    return _DOUBTFUL.get(kind, frozenset())
+
+
+CLOSED_MEANWHILE = "the cursor was closed by another thread"
+
+
+@dataclass(slots=True)
+class Trail:
+    """
+    What one call has tried so far.
+
+    Attributes:
+        attempts: In order; the last one may be a success.
+        deadline: When to stop, in seconds of the clock; counts from the first failure.
+        limit: Seconds that failing over may take.
+        start: When the call began, in seconds of the clock.
+        waiting: Whether nobody is left who has not been asked.
+        error: What is raised if the last attempt is the last; None before the first failure.
+        stopped: Whether another thread closed what this is about.
+        form: The options of the connection, see `Options.form`.
+    """
+
+    attempts: list[Attempt] = field(default_factory=list)
+    deadline: float = float("inf")
+    limit: float = float("inf")
+    start: float = 0.0
+    waiting: bool = False
+    error: Exception | None = None
+    stopped: bool = False
+    form: str = ""
+
+    def attempt(
+        self, call: Call, where: Coordinator, start: float, now: float, phase: Phase | None = None
+    ) -> Attempt:
+        """The next one, of *call*, which ended just now."""
+        number, since = len(self.attempts) + 1, start - self.start
+        took = now - start
+        attempt = Attempt(call.operation, number, where, took, phase=phase, since=since)
+        return replace(attempt, form=self.form)
+
+    @property
+    def tried(self) -> list[Coordinator]:
+        """Where, once for each try."""
+        return [attempt.coordinator for attempt in self.attempts]
+
+    @property
+    def lasting(self) -> set[Coordinator]:
+        """Who would say the same again, or need not be waited for since two others refuse us."""
+        final = _NOT_THERE if self.refused else frozenset()
+        return {
+            each.coordinator
+            for each in self.last
+            if each.fault and (each.fault.lasting or each.fault in final)
+        }
+
+    @property
+    def refused(self) -> bool:
+        """
+        Is it the caller that is refused, and not one coordinator's key that is wrong?
+
+        All refuse, or two of them do and the others are away, for weeks perhaps.
+        """
+        faults = [each.fault for each in self.last]
+        refusals = faults.count(Fault.REFUSED)
+        alike = len(faults) == refusals or refusals >= _NO_ACCIDENT
+        return alike and {Fault.REFUSED, *_NOT_THERE}.issuperset(faults)
+
+    @property
+    def last(self) -> list[Attempt]:
+        """The last one at each coordinator."""
+        return list({attempt.coordinator: attempt for attempt in self.attempts}.values())
+
+    @property
+    def asked(self) -> list[Coordinator]:
+        """As `tried`, and as if those who would say the same again had done so in each round."""
+        return [*self.tried, *(where for where in self.lasting for _ in self.attempts)]
+
+    @property
+    def counted(self) -> int:
+        """How many tries count against `Retry.runs`."""
+        return sum(a.may_have_run or (a.fault or Fault.QUERY).counted for a in self.attempts)
+
+    @property
+    def may_have_run(self) -> bool:
+        """May the statement have run in one of them?"""
+        return any(attempt.may_have_run for attempt in self.attempts)
+
+
+_ADVICE_NOBODY = (
+    "Check that the coordinators run and can be reached (name, port, TLS, authentication): "
+    "`{doctor}` with the same options examines each."
+)
+_ADVICE_KDC = (
+    "The coordinators are not at fault: look at the KDC (`kinit`, and `kvno` with the names above, "
+    "ask it without this library; `{doctor}` with the same options examines all)."
+)
+_ADVICE_UNKNOWN = (
+    "The statement was not run again. It may have run, or may still run: look at what it should "
+    "have written, or at the coordinator's list of queries, before you repeat it. If repeating it "
+    "is harmless, say so with execute(..., idempotent=True)."
+)
+_ADVICE_AGAIN = (
+    "It may have run in more than one of these attempts, or may still run: look at what it should "
+    "have written before you repeat it."
+)
+_ADVICE_RESULT = "Execute the statement again to read its result from the start."
+_ADVICE_DENIED = (
+    "No other coordinator was asked: check user, password, ticket and mechanism "
+    "(`{doctor}` with the same options examines each)."
+)
+
+
+_ADVICE_REFUSED = (
+    "Each coordinator that answered refused the login: check ticket, names and mechanism "
+    "(`{doctor}` with the same options examines each)."
+)
+
+
+_NOBODY_LEFT = frozenset({errors.CoordinatorLost, errors.NoCoordinatorLeft})
+
+
+def told_as(  # noqa: PLR0911 - one line a decision
+    call: Call, attempt: Attempt, *, earlier: bool = False
+) -> tuple[type[errors.Told] | None, str]:
+    """
+    What the caller is told if *attempt* is the last: a class of ours with advice, or None.
+
+    None means the words of the server (or of Python) as they are.
+
+    Args:
+        call: What is known of the call.
+        attempt: The last one.
+        earlier: Whether the statement may have run in an attempt before it.
+    """
+    fault = attempt.fault
+    own = attempt.error is None or isinstance(attempt.error, errors.Error)
+    if call.writes and not call.finished and (earlier or attempt.may_have_run):
+        return errors.OutcomeUnknown, _ADVICE_AGAIN if earlier else _ADVICE_UNKNOWN
+    if fault is Fault.DENIED:
+        return errors.AuthenticationFailed, _ADVICE_DENIED
+    if fault is Fault.QUERY or (fault is Fault.UNKNOWN and not attempt.may_have_run):
+        return None, ""
+    if call.finished:
+        return errors.ResultLost, _ADVICE_RESULT
+    if fault is Fault.REFUSED:
+        return errors.AuthenticationFailed, _ADVICE_REFUSED
+    if fault is Fault.NO_KDC:
+        return errors.NoCoordinatorLeft, _ADVICE_KDC
+    if fault is not None and fault.lasting:
+        return errors.NoCoordinatorLeft, _ADVICE_NOBODY
+    if fault in SAID and own:
+        return None, ""
+    return errors.CoordinatorLost, ""
+
+
+def final_error(call: Call, trail: Trail) -> Exception:
+    """The error to raise if the last attempt is the last."""
+    last = trail.attempts[-1]
+    earlier = any(attempt.may_have_run for attempt in trail.attempts[:-1])
+    kind, advice = told_as(call, last, earlier=earlier)
+    if advice is _ADVICE_REFUSED or (kind in _NOBODY_LEFT and trail.refused):
+        kind, advice = errors.NoCoordinatorLeft, _ADVICE_NOBODY
+        if trail.refused:
+            kind, advice = errors.AuthenticationFailed, _ADVICE_REFUSED
+    if kind is None:
+        return cast("Exception", last.error)
+    return errors.tell(kind, _told(call, trail, advice), last.error, trail.attempts)
+
+
+def deadline_error(call: Call, trail: Trail) -> Exception:
+    """The error to raise when the deadline ends the tries."""
+    last = trail.attempts[-1]
+    if call.writes and trail.may_have_run:
+        return final_error(call, trail)
+    if last.fault in SAID and isinstance(last.error, errors.Error):
+        return cast("Exception", last.error)
+    advice = _ADVICE_KDC if last.fault is Fault.NO_KDC else _ADVICE_NOBODY
+    text = _told(call, trail, advice, ended=f", at its deadline of {trail.limit:g} s")
+    return errors.tell(errors.NoCoordinatorLeft, text, last.error, trail.attempts)
+
+
+def interrupted_error(call: Call, trail: Trail, error: Exception) -> Exception:
+    """The error to raise when *error*, of something else than a coordinator, ends the tries."""
+    text = _told(call, trail, f"Then {type(error).__name__}: {error}\n{_ADVICE_AGAIN}")
+    return errors.tell(errors.OutcomeUnknown, text, error, trail.attempts)
+
+
+def doctor(coordinators: Iterable[Coordinator]) -> str:
+    """The command that examines *coordinators*."""
+    return f"impala-ha doctor -i {','.join(map(str, dict.fromkeys(coordinators)))}"
+
+
+def by_coordinator(attempts: Iterable[Attempt]) -> Iterator[str]:
+    """One line for each coordinator of *attempts*, which have failed."""
+    found: dict[Coordinator, list[Attempt]] = {}
+    for attempt in attempts:
+        found.setdefault(attempt.coordinator, []).append(attempt)
+    for where, tries in found.items():
+        yield _line(where, tries)
+
+
+def _line(where: Coordinator, tries: list[Attempt]) -> str:
+    """How often, for how long, why at last, and why before."""
+    *earlier, last = tries
+    if not earlier:
+        return last.summary
+    others = dict.fromkeys(each.reason for each in earlier)
+    others.pop(last.reason, None)
+    before = f" (before: {', '.join(others)})" if others else ""
+    seconds = last.since + last.elapsed - tries[0].since
+    return f"{where} ({len(tries)} attempts in {seconds:.2f} s) {last.reason}: {last.text}{before}"
+
+
+def _told(call: Call, trail: Trail, advice: str, ended: str = "") -> str:
+    """One line a coordinator, then what to do."""
+    lines = list(by_coordinator(trail.attempts))
+    if len(trail.attempts) == 1 and not ended:
+        lines = [f"{call.operation} failed: {lines[0]}"]
+    else:
+        times = f"after {_counted(len(trail.attempts), 'attempt')}{ended}"
+        lines = [f"{call.operation} failed {times}:", *(f"- {line}" for line in lines)]
+    hints = dict.fromkeys(attempt.hint for attempt in trail.attempts if attempt.hint)
+    lines += [f"Hint: {hint}." for hint in hints]
+    if advice:
+        lines.append(advice.replace("{doctor}", doctor(trail.tried)))
+    return "\n".join(lines)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

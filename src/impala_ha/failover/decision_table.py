@@ -1,0 +1,128 @@
+"""
+The table of what happens: fault by phase by kind of statement, from the rules themselves; and
+that of logins: how one ended, by what was shown.
+
+`verdict` asks the same functions that the loop asks, so the table cannot say anything else than
+what is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from impala_ha import errors
+from impala_ha.core.fault_rules import FAULT_RULES
+from impala_ha.core.faults import SAID, Fault, LoginEnd, Phase, Shown
+from impala_ha.core.model import Attempt, Coordinator
+from impala_ha.sql.statement import Effect
+
+from .attempts import DEPENDING, Call, told_as
+
+_SOMEWHERE = Coordinator("coordinator")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What is done about one fault in one phase.
+
+    Attributes:
+        fault: What happened.
+        phase: How far the statement had come.
+        effect: What running the statement once more would do.
+        again: Whether it is tried again.
+        fenced: Whether it is tried again once the first run is certainly over: its session was
+            closed, or its process is gone.
+        told: What the caller is told where it is not, or once the tries are spent: the name of an
+            error of ours, or ``"its own error"`` for the words of the server.
+    """
+
+    fault: Fault
+    phase: Phase
+    effect: Effect
+    again: bool
+    fenced: bool
+    told: str
+
+
+def verdict(fault: Fault, phase: Phase, effect: Effect) -> Verdict:
+    """What is done when a statement of that *effect* meets *fault* in *phase*."""
+    attempt = Attempt("execute", 1, _SOMEWHERE, 0.0, fault, phase)
+    call = Call("execute", repeatable=effect is Effect.READ, writes=effect is not Effect.READ)
+    again = call.may_follow(attempt)
+    ended = effect is Effect.HARMLESS and call.may_follow(replace(attempt, ended=True))
+    kind, _ = told_as(call, attempt)
+    told = "its own error" if kind is None else kind.__name__
+    return Verdict(fault, phase, effect, again, ended and not again, told)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginVerdict:
+    """
+    What is done about one failed login.
+
+    Attributes:
+        end: How it ended.
+        shown: What was shown.
+        fault: What that means.
+        whose: Whose failure it is, and what follows.
+        told: What the caller is told if nobody lets it in, see `Verdict`.
+    """
+
+    end: str
+    shown: Shown
+    fault: Fault
+    whose: str
+    told: str
+
+
+def logins() -> Iterator[LoginVerdict]:
+    """Every way in which a login fails, before a coordinator is asked and there."""
+    ticket = {Phase.TICKET}
+    for rule in FAULT_RULES:
+        if rule.where == ticket:
+            yield _login(f"no ticket: {rule.name}", Shown.TICKET, rule.means(Shown.TICKET))
+    for end in LoginEnd:
+        for shown in Shown:
+            if fault := end.means(shown):
+                yield _login(end.label, shown, fault)
+
+
+def _login(end: str, shown: Shown, fault: Fault) -> LoginVerdict:
+    told = verdict(fault, Phase.LOGIN, Effect.READ).told
+    if fault.retry and not fault.lasting and fault not in SAID:
+        told = errors.NoCoordinatorLeft.__name__  # at the deadline
+    return LoginVerdict(end, shown, fault, whose(fault), told)
+
+
+def whose(fault: Fault) -> str:
+    """Whose failure *fault* is, where it ends a login, and what follows."""
+    if not fault.retry:
+        return "the caller's: nobody else is asked"
+    if fault.blames:
+        return "the coordinator's: it is ejected, and the next is asked, until the deadline"
+    if fault in DEPENDING:
+        return (
+            "one coordinator's, or the caller's if all say so: each is asked once, and ejected for "
+            "connections with the same options"
+        )
+    if fault.lasting:
+        return "one coordinator's, or the caller's if all say so: each is asked once, none ejected"
+    return "of the moment: it is waited for until the deadline, none is ejected"
+
+
+def phases(fault: Fault) -> list[Phase]:
+    """The phases in which *fault* can be met, in their order."""
+    if fault is Fault.UNKNOWN:
+        return list(Phase)
+    met = {phase for rule in FAULT_RULES if fault in rule.faults for phase in rule.where}
+    return [phase for phase in Phase if phase in met]
+
+
+def table() -> Iterator[Verdict]:
+    """Every fault in every phase in which it can be met, for every kind of statement."""
+    for fault in Fault:
+        for phase in phases(fault):
+            for effect in Effect:
+                yield verdict(fault, phase, effect)

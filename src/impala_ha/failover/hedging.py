@@ -1,0 +1,186 @@
+"""
+Two opens at once, when the first one takes its time.
+
+No answer to OpenSession within a short time starts one try at the next coordinator as well; the
+first answer wins.  The loser is closed by the thread that opened it, and its answer, good or bad,
+is told to whoever asked, so that nothing is leaked: neither session, socket nor thread.  The end
+of the program waits for it, but not for long.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from thrift.transport.TTransport import TTransportException
+
+from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.core.model import Coordinator
+from impala_ha.core.timeouts import is_at_home
+from impala_ha.hs2.link import Link, afterwards
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    How opening one link ended.
+
+    Attributes:
+        coordinator: Where it was to lead.
+        got: The link, or what was raised.
+    """
+
+    coordinator: Coordinator
+    got: Link | Exception
+
+
+class Hedge:
+    """One hedged open; used once."""
+
+    def __init__(
+        self,
+        open_link: Callable[[Coordinator], Link],
+        late: Callable[[Outcome], None],
+    ):
+        """
+        Args:
+            open_link: Opens a link to a coordinator; called in a thread.
+            late: Is told of the loser's outcome, in its thread, once it has been closed.
+        """
+        self._open_link = open_link
+        self._late = late
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._asked: set[Coordinator] = set()
+        self._taken: set[Coordinator] = set()  # whose outcomes somebody has
+        self._over = threading.Event()
+
+    def run(
+        self, first: Coordinator, after: float, second: Callable[[], Coordinator | None]
+    ) -> list[Outcome]:
+        """
+        Open a link to *first*, or to *second* as well if that takes more than *after* seconds.
+
+        The time that it takes to get a ticket does not count: every coordinator wants it.
+
+        Args:
+            first: The coordinator that is asked first.
+            after: Seconds, after which *second* is called, and again while it says None.
+            second: Who is to be asked as well: None for nobody yet, *first* for nobody at all.
+
+        Returns:
+            What ended, in order: failures, then the link if there is one.  Nothing where no
+            thread can be started: then nobody was asked.
+        """
+        try:
+            thread = self._start(first)
+            if not isinstance(thread, threading.Thread):
+                return []
+            return self._wait(thread, first, after, second)
+        except BaseException:
+            self._taken.clear()  # by Ctrl-C, say: nobody has them
+            raise
+        finally:
+            self._over.set()
+
+    def _wait(
+        self,
+        thread: threading.Thread,
+        first: Coordinator,
+        after: float,
+        second: Callable[[], Coordinator | None],
+    ) -> list[Outcome]:
+        while True:
+            with suppress(queue.Empty):
+                return [self._take(after)]
+            other = None if is_at_home(thread) else second()
+            if other is not None:
+                break
+        if other != first:
+            started = self._start(other)
+            if isinstance(started, threading.Thread):
+                return self._race(first, after, second)
+            self._late(Outcome(other, started))
+        return [self._take()]
+
+    def _take(self, seconds: float | None = None) -> Outcome:
+        outcome = self._outcomes.get(timeout=seconds)
+        self._taken.add(outcome.coordinator)
+        return outcome
+
+    def _race(
+        self, first: Coordinator, after: float, second: Callable[[], Coordinator | None]
+    ) -> list[Outcome]:
+        ended = [self._take()]
+        while _had_no_ticket(ended[-1]) and ended[-1].coordinator != first:
+            other = second()  # for which there may be one
+            if other is None or other in self._asked or isinstance(self._start(other), Exception):
+                break
+            ended.append(self._take())
+        if isinstance(ended[-1].got, Exception):
+            return [*ended, self._take()]
+        winner = ended[-1].coordinator
+        if winner == first:
+            return ended
+        slow = TTransportException(
+            TTransportException.TIMED_OUT,
+            f"no answer within {after:g} s, and {winner} answered meanwhile",
+        )
+        slow.overtaken = True  # by one that was asked with the same options
+        return [*ended[:-1], Outcome(first, CallFailed(Phase.OPEN, slow)), ended[-1]]
+
+    def _start(self, coordinator: Coordinator) -> threading.Thread | RuntimeError:
+        thread = threading.Thread(
+            target=self._open, args=(coordinator,), name=f"open {coordinator}", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # a container's limit, or the program is about to end
+            return error
+        _OPENING.add(thread)
+        self._asked.add(coordinator)
+        return thread
+
+    def _open(self, coordinator: Coordinator) -> None:
+        """Open a link, and close it if nobody took it: its thread may wait for that, no caller."""
+        outcome = self._outcome(coordinator)
+        self._outcomes.put(outcome)
+        self._over.wait()
+        if coordinator in self._taken:
+            return
+        self._outcomes = queue.SimpleQueue()  # an error in it would keep itself alive, and all this
+        if isinstance(outcome.got, Link):
+            outcome.got.close()
+        self._late(outcome)
+
+    def _outcome(self, coordinator: Coordinator) -> Outcome:
+        """How opening a link ends; a frame of its own, which no traceback finds an error in."""
+        try:
+            return Outcome(coordinator, self._open_link(coordinator))
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            return Outcome(coordinator, error)
+
+
+def _had_no_ticket(outcome: Outcome) -> bool:
+    """Did it fail before the coordinator was touched?"""
+    return isinstance(outcome.got, CallFailed) and outcome.got.phase is Phase.TICKET
+
+
+_OPENING: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+
+def _see_off(end: float) -> None:
+    """
+    Let losers be closed before the program ends, until *end*.
+
+    Since Impala 3.3 a session outlives its connection by a quarter of an hour.
+    """
+    for thread in list(_OPENING):
+        thread.join(max(0.0, end - time.monotonic()))
+
+
+afterwards.append(_see_off)

@@ -1,0 +1,183 @@
+"""
+Who can tell what became of a statement: the operation itself, and Impala's tables of queries.
+
+Each says what it saw, and no more. None of them picks a coordinator or changes its health.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from impala._thrift_gen.TCLIService.ttypes import TGetOperationStatusReq, TOperationState
+from impala.hiveserver2 import err_if_rpc_not_ok
+
+from impala_ha.core.clock import Clock
+from impala_ha.core.interruption import from_handler
+from impala_ha.core.model import Coordinator
+from impala_ha.errors import Outcome
+from impala_ha.hs2.connector import Driver
+from impala_ha.hs2.polling import rows
+from impala_ha.sql.scanner import Token, scan
+
+from .statement_ref import Question
+
+_STATES = {
+    "FINISHED": Outcome.DONE,
+    "EXCEPTION": Outcome.FAILED,
+    "ERROR": Outcome.FAILED,
+    "CREATED": Outcome.RUNNING,
+    "COMPILED": Outcome.RUNNING,
+    "INITIALIZED": Outcome.RUNNING,
+    "PENDING": Outcome.RUNNING,
+    "RUNNING": Outcome.RUNNING,
+}
+
+
+class Until:
+    """
+    A clock that lets nobody sleep longer than until *end*.
+
+    Args:
+        clock: The clock itself.
+        end: When all must be done.
+    """
+
+    def __init__(self, clock: Clock, end: float):
+        self.clock = clock
+        self.end = end
+
+    def now(self) -> float:
+        """What the clock itself says."""
+        return self.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Let *seconds* go by, or what is left."""
+        self.clock.sleep(max(0.0, min(seconds, self.left)))
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; 0 or less if none are."""
+        return self.end - self.clock.now()
+
+    def share(self, parts: int) -> Until:
+        """The first of *parts* equal parts of what is left."""
+        return Until(self.clock, self.clock.now() + self.left / parts)
+
+
+def meaning(states: Iterable[object]) -> Outcome:
+    """What Impala's names of a statement's states mean, if all mean the same; who runs, runs."""
+    found = {_STATES.get(str(state), Outcome.UNKNOWN) for state in states}
+    if Outcome.RUNNING in found:
+        return Outcome.RUNNING
+    return found.pop() if len(found) == 1 else Outcome.UNKNOWN
+
+
+def ask(question: Question, driver: Driver, until: Until, name: str, request: Any) -> Any:
+    """The answer of the coordinator, None if it gives none or does not know what is meant."""
+    if until.left <= 0:
+        return None
+    try:
+        service = driver.connect(question.coordinator, question.user, until.left)
+        try:
+            answer = getattr(service.client, name)(request)
+            err_if_rpc_not_ok(answer)
+        finally:
+            service.client.wire.close()
+    except Exception as error:
+        if from_handler(error):
+            raise
+        return None  # of the caller's functions, perhaps: it is no witness then
+    return answer
+
+
+def handle(question: Question, driver: Driver, until: Until) -> Outcome:
+    """Ask for the operation itself, through a new connection to its coordinator."""
+    if question.operation is None:
+        return Outcome.UNKNOWN
+    request = TGetOperationStatusReq(operationHandle=question.operation)
+    answer = ask(question, driver, until, "GetOperationStatus", request)
+    if answer is None:
+        return Outcome.UNKNOWN
+    state = TOperationState._VALUES_TO_NAMES.get(answer.operationState, "")  # noqa: SLF001 - thrift's own
+    return meaning([state.removesuffix("_STATE")])
+
+
+def tables(
+    question: Question, driver: Driver, coordinators: list[Coordinator], until: Until
+) -> Outcome:
+    """
+    Ask the first of *coordinators* that can tell for Impala's tables of queries.
+
+    Without a mark the session and the text must do; they do not where an earlier statement of the
+    session, whose id is not known, may have had the same text.
+    """
+    if question.query_id is None and question.tag is None and question.unnamed:
+        return Outcome.UNKNOWN
+    asked = _TABLES.format(where=_where(question))
+    for position, coordinator in enumerate(coordinators):
+        share = until.share(len(coordinators) - position)
+        if share.left <= 0:
+            break
+        found = _rows(asked, question.user, driver, coordinator, share)
+        if found is not None:
+            return meaning(state for (state, *_) in found)
+    return Outcome.UNKNOWN
+
+
+def _rows(
+    text: str, user: str, driver: Driver, coordinator: Coordinator, until: Until
+) -> list[tuple[Any, ...]] | None:
+    """What *coordinator* answers to a query, None if it does not."""
+    try:
+        service = driver.connect(coordinator, user, until.left)
+        try:
+            session = service.open_session(user, {})
+            found = rows(session, text, until)
+            session.close()
+        finally:
+            service.client.wire.close()
+    except Exception as error:
+        if from_handler(error):
+            raise
+        return None  # it has no such tables, perhaps: it is no witness then
+    return found
+
+
+_TABLES = (
+    "SELECT query_state FROM sys.impala_query_log WHERE {where} "
+    "UNION ALL SELECT query_state FROM sys.impala_query_live WHERE {where}"
+)
+
+
+def _where(question: Question) -> str:
+    if question.query_id is not None:
+        return f"query_id = '{question.query_id}'"
+    where = f"session_id = '{question.session_id}'"
+    if question.tag is not None:
+        marked = f"LIKE '%{question.tag}%'"
+        where += f" AND (query_opts_config {marked} OR `sql` {marked})"
+        if _has_no_parts(question.text):
+            return where
+    text = question.text.replace("\\", "\\\\").replace("'", "\\'")
+    where += f" AND `sql` = '{text}'"
+    if question.known:
+        known = ", ".join(f"'{query_id}'" for query_id in question.known)
+        where += f" AND query_id NOT IN ({known})"
+    return where
+
+
+def _has_no_parts(text: str) -> bool:
+    """
+    Does Impala certainly run *text* in one piece?
+
+    ``COMPUTE STATS``, ``LOAD DATA`` and ``ALTER TABLE`` run statements of their own, with the same
+    options, so with the same mark (Impala's child-query.cc).  These may be in the log where the
+    whole is not: its coordinator died.
+    """
+    codes = (text[piece.start : piece.end] for piece in scan(text) if piece.token is Token.CODE)
+    words = next((code.split() for code in codes if code.strip()), [""])
+    return words[0].lower() in _WHOLE
+
+
+_WHOLE = frozenset({"create", "delete", "insert", "merge", "update", "upsert", "with"})

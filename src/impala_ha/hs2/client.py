@@ -1,0 +1,255 @@
+"""
+A protocol that knows its replies, and a client that dies at the first sign of trouble.
+
+impyla leaves late replies in the stream after a time-out, and takes any reply for the answer.  So:
+a call that ended in anything but a clean reply breaks the client for good, and each reply must
+carry the name and the number of its call.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from impala._thrift_gen.ImpalaService.ImpalaHiveServer2Service import Client as ThriftClient
+from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
+from thrift.protocol.TProtocol import TProtocolException
+from thrift.Thrift import TApplicationException
+
+from impala_ha import errors
+from impala_ha.core.exclusive import forked
+from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.core.interruption import interrupted
+from impala_ha.net.http_status import Refused
+
+_LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
+_LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
+_LONGEST_LIST = 2**27  # what is longer would not fit into a message, however short its items
+
+
+Goodbye = Callable[[float], None]  # gets the seconds that it may take
+
+
+class Closed(ConnectionAbortedError):
+    """Why a connection that was closed on purpose cannot be used."""
+
+
+class Protocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrift is not typed
+    """
+    The binary protocol, which takes only the reply that belongs to the last call.
+
+    Attributes:
+        expected: Name and number of that call.
+    """
+
+    def __init__(self, transport: Any):
+        # Thrift's limit of 16,384,000 bytes a string would make a larger cell an OverflowError;
+        # without one, bytes that are no length would have us wait, and make room, for gigabytes.
+        super().__init__(
+            transport,
+            strictRead=True,
+            string_length_limit=_LONGEST_STRING,
+            container_length_limit=_LONGEST_LIST,
+        )
+        self.expected: tuple[str, int] = ("", 0)
+
+    def readMessageBegin(self) -> tuple[str, int, int]:  # noqa: N802 - thrift's name
+        """Name, type and number of a reply."""
+        self.string_length_limit: int = _LONGEST_NAME
+        try:
+            name, kind, number = super().readMessageBegin()
+        except UnicodeDecodeError as error:
+            raise TProtocolException(TProtocolException.INVALID_DATA, str(error)) from error
+        finally:
+            self.string_length_limit = _LONGEST_STRING
+        if (name, number) != self.expected:
+            raise TProtocolException(
+                TProtocolException.INVALID_DATA,
+                f"a reply to {name} (call {number}) came where {self.expected[0]} (call "
+                f"{self.expected[1]}) was asked",
+            )
+        return name, kind, number
+
+
+class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
+    """
+    Thrift's client, for one connection and one thread at a time.
+
+    Attributes:
+        broken: Why it cannot be used any more, None while it can.
+        busy: Whether a call is under way.
+        phase: How far the last call had come.
+        wire: What carries it.
+        redact: Takes secrets out of a text.
+    """
+
+    def __init__(self, protocol: Protocol, wire: Any):
+        super().__init__(protocol)
+        self._seqid = 0
+        self.wire = wire
+        self._process = os.getpid()
+        self.broken: BaseException | None = None
+        self.busy = False
+        self.phase = Phase.OPEN
+        self.redact: Callable[[str], str] = str
+        self._goodbye: list[Goodbye] = []
+        self._lifeline: list[Goodbye] = []
+
+    def keep(self, goodbye: Goodbye) -> list[Goodbye]:
+        """
+        What to call when nobody uses the client any more: *goodbye* or, once broken, nothing.
+
+        Whoever waits for that holds the list and, through it, the client.  The traceback of what
+        broke a client leads back to its users, who would then never be gone.
+        """
+        self._goodbye = [goodbye]
+        self._lifeline[:] = self._goodbye
+        return self._lifeline
+
+    @property
+    def forked(self) -> bool:
+        """Is this a copy in a child process, whose socket belongs to the parent?"""
+        return self._process != os.getpid()
+
+    @contextmanager
+    def calling(self, name: str) -> Iterator[None]:
+        """Around one call of the method *name*."""
+        if self.forked:
+            raise forked(self._process)
+        if self.broken is not None:
+            raise CallFailed(_before(name), self.broken)
+        if self.busy:
+            raise errors.InterfaceError(
+                f"{name} was called in the middle of another call on the same connection, by a "
+                "signal handler or another thread (threadsafety is 1)"
+            )
+        self.busy = True
+        self.phase = _before(name)
+        self.wire.written = False
+        self._seqid = (self._seqid + 1) % 2**31
+        self._iprot.expected = (name, self._seqid)
+        try:
+            yield
+        except BaseException as error:
+            self._failed(name, error)
+            raise
+        else:
+            self.phase = _during(name)
+        finally:
+            self._ended()
+
+    def _ended(self) -> None:
+        self.busy = False
+        if self.broken is not None:  # also where another thread hung up, and the reply had come
+            self.wire.close()
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        """Say how far it had come; only a clean reply leaves the client usable."""
+        if self.broken is not None and not interrupted(error):
+            error = self.broken  # another thread hung up
+        if self.wire.written:
+            self.phase = _during(name)
+            error = _as_thrift_tells(error)
+        if (
+            isinstance(error, TApplicationException)
+            and error.type == TApplicationException.UNKNOWN_METHOD
+        ):
+            return  # impyla asks Hive for methods that only Impala has, and goes on
+        if self.phase in _BEGINNING and isinstance(error, Refused) and error.clean:
+            raise CallFailed(self.phase, error) from error
+        self.sever(error)
+        if isinstance(error, CallFailed):
+            raise error
+        if not interrupted(error):
+            raise CallFailed(self.phase, error) from error
+        if inner := getattr(error, "inner", None):
+            raise inner  # thrift took the caller's time limit for its own
+
+    def adopt(self, protocol: Protocol, wire: Any) -> None:
+        """Go on with another connection, unless another thread has closed this one meanwhile."""
+        if isinstance(self.broken, Closed):
+            wire.close()
+            return
+        self._iprot = self._oprot = protocol
+        self.wire = wire
+        self.broken = None
+        self._lifeline[:] = self._goodbye
+
+    def hang_up(self, why: BaseException) -> None:
+        """End the call that another thread waits in, and let nothing more be sent."""
+        self.broken = why
+        if not self.forked:  # it would end the connection of the parent
+            self.wire.hang_up()
+
+    def sever(self, error: BaseException) -> None:
+        """Close the socket; nothing can be sent on it any more, nor arrive late."""
+        self.broken = error
+        self._lifeline.clear()
+        if isinstance(error, Closed):
+            self.wire.close()
+        else:
+            self.wire.abort()
+
+
+def _as_thrift_tells(error: BaseException) -> BaseException:
+    """Thrift's C part stumbles over a reply that is none; its slips say what thrift says of one."""
+    if not isinstance(error, _SLIPS):
+        return error
+    text = str(error) or type(error).__name__
+    told = TProtocolException(TProtocolException.INVALID_DATA, text)
+    told.inner = error  # so that one of a signal handler is known for what it is
+    told.__cause__ = error
+    return told  # type: ignore[no-any-return]  # thrift is not typed
+
+
+# A length below nothing or above all memory, an end in the head of a map, a name that is no text.
+_SLIPS = (TypeError, ValueError, OverflowError, MemoryError, LookupError, AttributeError)
+
+
+_PHASES = {
+    "OpenSession": Phase.OPEN,
+    "GetInfo": Phase.PING,
+    "ExecuteStatement": Phase.SENT,
+    "GetTypeInfo": Phase.SENT,
+    "GetCatalogs": Phase.SENT,
+    "GetTableTypes": Phase.SENT,
+    "GetPrimaryKeys": Phase.SENT,
+    "GetCrossReference": Phase.SENT,
+    "GetSchemas": Phase.SENT,
+    "GetTables": Phase.SENT,
+    "GetColumns": Phase.SENT,
+    "GetFunctions": Phase.SENT,
+    "GetOperationStatus": Phase.RUNNING,
+    "GetResultSetMetadata": Phase.FETCH,
+    "FetchResults": Phase.FETCH,
+}
+
+
+_BEGINNING = frozenset({Phase.OPEN, Phase.SENT})  # what is refused then has left nothing behind
+
+
+def _during(name: str) -> Phase:
+    return _PHASES.get(name, Phase.CLOSE)
+
+
+def _before(name: str) -> Phase:
+    """Before the request of a call has left, only a statement has certainly not run."""
+    phase = _during(name)
+    return Phase.UNSENT if phase is Phase.SENT else phase
+
+
+def _guarded(name: str) -> Any:
+    call = getattr(ThriftClient, name)
+
+    def guarded(self: Client, request: Any) -> Any:
+        with self.calling(name):
+            return call(self, request)
+
+    guarded.__name__ = name
+    return guarded
+
+
+for _name in [name[5:] for name in dir(ThriftClient) if name.startswith("send_")]:
+    setattr(Client, _name, _guarded(_name))

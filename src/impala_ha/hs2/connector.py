@@ -1,0 +1,386 @@
+"""
+Opening connections with impyla's parts: coordinator in, `Link` out.
+
+"Open" means that OpenSession was answered: without SASL a bare TCP connect proves nothing.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from impala._thrift_gen.TCLIService.ttypes import TCancelOperationReq
+from impala.hiveserver2 import err_if_rpc_not_ok
+
+from impala_ha import errors
+from impala_ha.auth.credentials import Secrets
+from impala_ha.core import logs
+from impala_ha.core.clock import Clock
+from impala_ha.core.fault_rules import classify
+from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.interruption import from_handler, interrupted, start, take
+from impala_ha.core.model import Coordinator
+from impala_ha.core.secret import scrub
+from impala_ha.core.shown_secrets import Withheld
+from impala_ha.core.trace import Step, passed
+from impala_ha.options.kerberos_names import Identity
+from impala_ha.options.options import Options
+
+from . import fence, open_binary
+from .client import Client
+from .client import Protocol as Wired
+from .link import Link
+from .service import Service, silent
+
+if TYPE_CHECKING:
+    from .open_http import OverHttp
+
+
+_NOBODY_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
+_HUNG_UP = re.compile(r"EOF|read 0 bytes|reset|Broken pipe|handshake|read timeout")
+_ASKING = 2.0  # seconds for finding out what a port speaks, and half of them
+_SILENT = re.compile(r"timed out|timeout")  # where it says nothing at all
+
+
+class Driver(Protocol):
+    """What we ask of impyla."""
+
+    @property
+    def shown(self) -> Shown:
+        """What opening shows to the coordinator to log in with."""
+
+    def trusted(self, user: str) -> bool:
+        """Was the password of *user* accepted before, if there is one?"""
+
+    def open(
+        self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
+    ) -> Link:
+        """
+        Connect and open a session within *limit* seconds.
+
+        Raises:
+            CallFailed: With how far it came.
+        """
+
+    def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
+        """Connect and authenticate, without a session, for what takes *limit* seconds in all."""
+
+    def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:
+        """
+        Close *user*'s *session* on a new connection to where *link* led, within *limit* seconds.
+
+        Returns:
+            Whether what ran in it is certainly over.
+        """
+
+    def cancel(self, link: Link, operation: Any, limit: float) -> None:
+        """
+        Cancel *operation* on a new connection to where *link* leads, within *limit* seconds.
+
+        Raises:
+            Error: It could not be done.
+        """
+
+    def redact(self, error: BaseException) -> None:
+        """Take out of *error*, which was judged, what the connection logs in with."""
+
+    def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
+        """What to look at after a failure with *text*; empty if that says it all."""
+
+    def other_protocol(
+        self, coordinator: Coordinator, phase: Phase, text: str, limit: float
+    ) -> str:
+        """
+        What it speaks instead, where opening failed in *phase* with *text*.
+
+        Args:
+            coordinator: Which.
+            phase: How far opening it had come.
+            text: What was said.
+            limit: Seconds for finding out.
+
+        Returns:
+            What to change; empty if nobody can tell.
+        """
+
+
+class ImpylaDriver:
+    """Opens connections with impyla's parts."""
+
+    def __init__(self, options: Options, clock: Clock, peers: Iterable[Coordinator] = ()):
+        """
+        Args:
+            options: How.
+            clock: For deadlines.
+            peers: All coordinators of the cluster: what one refused, none is shown.
+        """
+        self._options = options
+        self._clock = clock
+        self._secrets = Secrets(options, [str(each) for each in peers])
+        self._identity = Identity()
+        self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
+        self.shown = Shown.by(options.auth_mechanism)
+
+    def trusted(self, user: str) -> bool:
+        """Was the password of *user* accepted before, if there is one?"""
+        return not self.sends_password or self._secrets.accepted(self._options.user or user, "")
+
+    def open(
+        self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
+    ) -> Link:
+        """Connect and open a session within *limit* seconds."""
+        service = self.connect(coordinator, user, limit)
+        client = service.client
+        try:
+            session = service.open_session(user, dict(configuration))
+        except BaseException as error:
+            client.wire.close()
+            if isinstance(error, CallFailed) or interrupted(error):
+                raise
+            raise CallFailed(Phase.OPEN, error) from error
+        passed(Step.SESSION, session)
+        self._settle(client.wire, coordinator, user)
+        service.revive = lambda limit: self._revive(client, coordinator, user, limit)
+        if self._options.use_http_transport:
+            service.pause = self._over_http.pause
+        first = (user, configuration, session)
+        return Link(coordinator, service, first, self._options.connect_timeout)
+
+    def _settle(self, wire: Any, coordinator: Coordinator, user: str) -> None:
+        """From opening to everyday life: the caller's time-out, and an eye on silence."""
+        wire.disarm()
+        if self._options.probe_after:
+            wire.silence = self._options.probe_after
+            wire.stall = 2 * self._options.probe_after
+            wire.watch = _Watch(lambda: self.probe(coordinator, user))
+
+    def _revive(self, client: Client, coordinator: Coordinator, user: str, limit: float) -> bool:
+        """Give *client* a new connection to the same coordinator."""
+        why = client.broken
+        limit = min(limit, self._options.connect_timeout)
+        try:
+            protocol, wire = self._transport(coordinator, user, limit)
+        except errors.Error as error:
+            if from_handler(error):
+                raise
+            return False
+        self._settle(wire, coordinator, user)
+        client.adopt(protocol, wire)
+        told = self._secrets.redaction.text(str(why))
+        logs.warning("the connection to %s broke (%s) and was made anew", coordinator, told)
+        return True
+
+    def probe(self, coordinator: Coordinator, user: str) -> str:
+        """
+        What is wrong with a coordinator that says nothing, empty if it is alive.
+
+        Opens a session on a connection of its own, asks one question and closes it, all within
+        the connect timeout.  Any answer is one, also that it shuts down or that the ticket is
+        over.  A password that was refused is not shown for that: then any sign of life is one.
+        """
+        try:
+            service = self._stranger(coordinator, user) or self.connect(
+                coordinator, user, self._options.connect_timeout
+            )
+            try:
+                session = service.open_session(user, {})
+                session.ping()
+                session.close()
+            finally:
+                service.client.wire.close()
+        except CallFailed as error:
+            cause = error.__cause__ or error
+            gone = classify(cause, error.phase, shown=self.shown) in _NOBODY_THERE
+            if error.phase is Phase.LOGIN:  # it took the connection, and ended it
+                gone = gone and silent(cause)
+            return str(error) if gone or error.phase.sent else ""
+        except Withheld:
+            return ""
+        except errors.Error as error:
+            if from_handler(error):
+                raise
+        return ""
+
+    def _stranger(self, coordinator: Coordinator, user: str) -> Service | None:
+        """Where the secret must not be shown: a service that nobody has logged in to."""
+        limit = self._options.connect_timeout
+        try:
+            self._secrets.ready(self._options.user or user, str(coordinator), certain=True)
+        except Withheld:
+            if not self._options.use_http_transport:
+                open_binary.knock(self._options, coordinator, self._clock, limit)
+                raise
+            transport, wire = self._over_http.open(coordinator, user, limit, anonymous=True)
+            return Service(Client(Wired(transport), wire))
+        return None
+
+    def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:
+        """
+        Close *user*'s *session* on a new connection to where *link* led, within *limit* seconds.
+
+        Returns:
+            Whether what ran in it is certainly over.
+        """
+        # A name may lead to several coordinators: the same address is asked.
+        peer, http = link.client.wire.peer, self._options.use_http_transport
+        return fence.ends(
+            lambda left: self._service(link.coordinator, user, left, peer),
+            session,
+            self._clock,
+            limit,
+            several=http,
+            gateway=http and not self._over_http.is_direct(link.coordinator),
+        )
+
+    def cancel(self, link: Link, operation: Any, limit: float) -> None:
+        """Cancel *operation* on a new connection to where *link* leads, within *limit* seconds."""
+        peer = link.client.wire.peer
+        client = self._service(link.coordinator, link.user, limit, peer).client
+        try:
+            request = TCancelOperationReq(operationHandle=operation.handle)
+            err_if_rpc_not_ok(client.CancelOperation(request))
+        finally:
+            client.wire.close()
+
+    def redact(self, error: BaseException) -> None:
+        """Take out of *error*, which was judged, what the connection logs in with."""
+        redaction = self._secrets.redaction
+        if self._options.use_http_transport:
+            for cookie in self._over_http.cookies():
+                redaction.add_passing(cookie)
+        if redaction.error(error):
+            scrub(error)  # what the server said is in the frames as well
+
+    def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
+        """What to look at after a failure with *text*; empty if that says it all."""
+        try:
+            from .hints import Failure, hint  # noqa: PLC0415 - where all goes well nobody needs it
+        except (ImportError, OSError):  # no file can be opened, or the package was replaced
+            return ""
+        return hint(Failure(coordinator, self._options, phase, text))
+
+    def other_protocol(
+        self, coordinator: Coordinator, phase: Phase, text: str, limit: float
+    ) -> str:
+        """What to change, where it speaks something else than it was asked for, see `Driver`."""
+        options = self._options
+        begun = phase in (Phase.LOGIN, Phase.OPEN) or (phase is Phase.CONNECT and options.use_ssl)
+        if not begun or not _HUNG_UP.search(text):
+            return ""
+        if options.use_http_transport and not self._over_http.is_direct(coordinator):
+            return ""  # the proxy would answer
+        try:
+            from .other_protocol import other_protocol  # noqa: PLC0415 - as above
+        except (ImportError, OSError):
+            return ""
+        most = _ASKING / 2 if _SILENT.search(text) else _ASKING
+        limit = min(limit, most, options.connect_timeout)
+        return other_protocol(coordinator, options, self._clock, limit)
+
+    def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
+        """Connect and authenticate, without a session, for what takes *limit* seconds in all."""
+        return self._service(coordinator, user, limit, None)
+
+    def _service(self, coordinator: Coordinator, user: str, limit: float, pinned: Any) -> Service:
+        client = Client(*self._transport(coordinator, user, limit, pinned))
+        client.redact = self._secrets.redaction.text
+        return Service(client)
+
+    def _transport(
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
+    ) -> tuple[Wired, Any]:
+        """Connect and authenticate; a refused password is tried again only if there is another."""
+        try:
+            self._secrets.ready(self._options.user or user, str(coordinator))
+        except Withheld as error:
+            raise CallFailed(Phase.CONNECT, error) from error
+        used = self._secrets.password()
+        end = self._clock.now() + limit
+        try:
+            return self._carried(coordinator, user, limit, pinned)
+        except CallFailed as error:
+            cause = error.__cause__ or error
+            if used is None or error.phase is not Phase.LOGIN or isinstance(cause, Withheld):
+                raise
+            fault = classify(cause, error.phase, shown=self.shown)
+            if fault is not Fault.DENIED or not self._secrets.renew(used):
+                raise
+        logs.warning("the password was refused by %s, and there is another: once more", coordinator)
+        return self._carried(coordinator, user, max(0.001, end - self._clock.now()), pinned)
+
+    @cached_property
+    def _over_http(self) -> OverHttp:
+        from .open_http import OverHttp  # noqa: PLC0415 - most connections are binary
+
+        return OverHttp(self._options, self._secrets, self._clock, self._identity)
+
+    def _carried(
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Any
+    ) -> tuple[Wired, Any]:
+        if self._options.use_http_transport:
+            transport, wire = self._over_http.open(coordinator, user, limit, pinned)
+        else:
+            transport, wire = open_binary.binary(
+                self._options,
+                self._secrets,
+                coordinator,
+                user,
+                clock=self._clock,
+                limit=limit,
+                pinned=pinned,
+                identity=self._identity,
+            )
+        return Wired(transport), wire
+
+
+class _Watch:
+    """A probe that another thread can cut short."""
+
+    def __init__(self, probe: Callable[[], str]):
+        self._probe = probe
+        self._answers: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
+        self._over = False
+
+    def __call__(self) -> str:
+        """What the probe says; nothing once it was cut."""
+        answers = self._answers = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self._probe())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                answers.put(error)
+
+        if self._over:
+            return ""
+        try:
+            start(threading.Thread(target=ask, name="probe", daemon=True))
+        except RuntimeError:  # no thread can be had
+            return self._probe()
+        answer = take(answers)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def cut(self) -> None:
+        """Let nobody wait any more."""
+        self._over = True
+        self._answers.put("")
+
+
+def system_user() -> str:
+    """
+    The user's name in the system.
+
+    A container with a user id that nobody knows has none; impyla fails there.
+    """
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid{os.getuid()}"

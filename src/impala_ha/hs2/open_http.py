@@ -1,0 +1,240 @@
+"""
+From a coordinator and options to a transport over HTTP.
+
+What one connection learns of a coordinator's cookies, the next one to it knows: a probe then need
+not log in anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from thrift.transport.TTransport import TBufferedTransport
+
+from impala_ha.auth.credentials import Secrets
+from impala_ha.auth.http_auth import Basic, Bearer, Negotiate, Nobody
+from impala_ha.core.clock import Clock
+from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.core.interruption import interrupted
+from impala_ha.core.model import Coordinator
+from impala_ha.core.shown_secrets import Showing
+from impala_ha.net.cookies import Jar
+from impala_ha.net.http_proxy import AtProxy, Proxy, Tunnel, proxy_for
+from impala_ha.net.http_request import Target
+from impala_ha.net.http_status import Refused
+from impala_ha.net.http_transport import ABOUT_NOTHING, Http
+from impala_ha.net.sockets import Socket
+from impala_ha.options.kerberos_names import Identity
+from impala_ha.options.options import Options
+
+_PIECE = 2**16  # bytes that thrift asks for at once
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds
+_CONFUSED = 500  # and above: who answers that is not well
+_PROXY = 407  # somebody else than the coordinator says that
+_BRIEFLY = 1.0  # seconds for finding out whether it is
+_USUAL = {"http": 80, "https": 443}
+
+
+class OverHttp:
+    """Opens HTTP transports for the connections of one driver."""
+
+    def __init__(self, options: Options, secrets: Secrets, clock: Clock, identity: Identity):
+        self._options = options
+        self._identity = identity
+        self._secrets = secrets
+        self._clock = clock
+        self._jars: dict[tuple[Coordinator, str], Jar] = {}
+        self._path = "/" + quote(options.http_path.lstrip("/"), safe="/?&=%:+,;@~!$'()*[]")
+
+    def is_direct(self, coordinator: Coordinator) -> bool:
+        """Is *coordinator* connected to without a proxy of the environment?"""
+        return proxy_for(self._scheme, coordinator.host, coordinator.port) is None
+
+    def open(
+        self,
+        coordinator: Coordinator,
+        user: str,
+        limit: float,
+        pinned: Any = None,
+        *,
+        anonymous: bool = False,
+    ) -> tuple[Any, Http]:
+        """
+        A connected transport, and its wire, whose deadline is *limit* seconds from now.
+
+        Args:
+            coordinator: Where.
+            user: Who.
+            limit: Seconds.
+            pinned: The only address that may be asked, see `Socket`.
+            anonymous: Whether nobody says who comes.
+
+        Raises:
+            CallFailed: With how far it came.
+        """
+        options = self._options
+        end = self._clock.now() + limit
+        if not anonymous and self._must_knock(coordinator, user):
+            pinned = self.knock(coordinator, user, limit, pinned)
+        proxy = proxy_for(self._scheme, coordinator.host, coordinator.port)
+        login: Any = Nobody() if anonymous else self._login(coordinator, user)
+        if proxy is not None and proxy.login:
+            self._secrets.redaction.add(proxy.login.partition(" ")[2])
+            self._secrets.redaction.add(proxy.password)
+            if not options.use_ssl:  # else for the tunnel
+                login = AtProxy(login, proxy, options.connect_timeout)
+        jar = self._jars.setdefault((coordinator, user), Jar(options.http_cookie_names, self._path))
+        if not jar.logs_in(self._clock.now()):
+            login.prepare(limit)
+        wire = None
+        try:
+            socket = self._socket(coordinator, proxy)
+            socket.pinned = pinned
+            target = self._target(coordinator, proxy)
+            wire = Http(socket, target, (login, jar), self._clock, options.connect_timeout)
+            wire.limit(max(0.001, end - self._clock.now()))
+            wire.open()
+        except BaseException as error:
+            if wire is not None:
+                wire.close()
+            if interrupted(error):
+                raise
+            raise CallFailed(Phase.CONNECT, error) from error
+        return TBufferedTransport(wire, rbuf_size=_PIECE), wire
+
+    def _must_knock(self, coordinator: Coordinator, user: str) -> bool:
+        """Must it give a sign of life before it is shown a secret?  With TLS it has, then."""
+        options = self._options
+        known = options.use_ssl or self._secrets.accepted(options.user or user, str(coordinator))
+        return not known
+
+    def knock(self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None) -> Any:
+        """
+        Have somebody answer within *limit* seconds, without saying who comes.
+
+        Returns:
+            The address that answered, see `Socket`.
+
+        Raises:
+            CallFailed: Nobody is there; or nothing, or that it is not well, was answered.
+        """
+        _, wire = self.open(coordinator, user, limit, pinned, anonymous=True)
+        try:
+            wire.write(ABOUT_NOTHING)
+            wire.flush()
+        except BaseException as error:
+            if interrupted(error):
+                raise
+            if not isinstance(error, Refused) or error.code >= _CONFUSED or error.code == _PROXY:
+                raise CallFailed(Phase.OPEN, error) from error
+        finally:
+            wire.close()
+        return wire.peer
+
+    def pause(self, why: Refused, waited: float) -> float:
+        """
+        Wait before a gateway is asked once more.
+
+        Args:
+            why: What it said.
+            waited: Seconds that were waited for it already.
+
+        Returns:
+            How many these are now; 0, without a wait, if they would be too many.
+        """
+        options = self._options
+        most = options.deadline if why.retry_after else options.connect_timeout
+        seconds = why.retry_after or min(_LONGEST_PAUSE, max(_FIRST_PAUSE, waited))
+        if waited + seconds > most:
+            return 0.0
+        self._clock.sleep(seconds)
+        return waited + seconds
+
+    def cookies(self) -> list[str]:
+        """What the cookies of all coordinators hold."""
+        return [value for jar in list(self._jars.values()) for value in jar.values()]
+
+    def _more(self) -> list[tuple[str, str]]:
+        """More headers, as the user's function gives them."""
+        found = list(self._options.get_user_custom_headers_func() or ())
+        for name, value in found:
+            self._secrets.redaction.add_header(name, value)
+        return found
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._options.use_ssl else "http"
+
+    def _secretive(self, coordinator: Coordinator, name: str) -> Nobody:
+        """Who shows a password, or a token, there."""
+        options, secrets = self._options, self._secrets
+        usual = "password" if options.auth_mechanism == "PLAIN" else ""  # as in impyla
+
+        def show() -> tuple[str, Showing | None]:
+            known, showing = secrets.show(name, str(coordinator), options.connect_timeout)
+            secrets.hide(name, known)
+            return usual if known is None else known, showing
+
+        def renew(refused: str) -> bool:
+            return bool(secrets.password() or secrets.jwt()) and secrets.renew(refused)
+
+        def well() -> bool:
+            try:
+                self.knock(coordinator, name, min(_BRIEFLY, options.connect_timeout))
+            except CallFailed:
+                return False
+            return True
+
+        if options.auth_mechanism == "JWT":
+            return Bearer(show, renew, well)
+        return Basic(name, show, renew, well)
+
+    def _login(self, coordinator: Coordinator, user: str) -> Nobody:
+        options, secrets = self._options, self._secrets
+        if options.auth_mechanism in ("PLAIN", "LDAP", "JWT"):
+            return self._secretive(coordinator, options.user or user)
+        if options.auth_mechanism == "GSSAPI":
+            from impala_ha.auth.kerberos import Negotiation, negotiate  # noqa: PLC0415 - not everybody has it
+
+            def negotiation(limit: float) -> Negotiation:
+                made = negotiate(options, coordinator, self._clock, limit, self._identity)
+                secrets.redaction.add_passing(made.token)
+                return made
+
+            return Negotiate(
+                negotiation,
+                options.connect_timeout,
+                certified=options.use_ssl and bool(options.ca_cert or options.verify_cert),
+            )
+        return Nobody()
+
+    def _socket(self, coordinator: Coordinator, proxy: Proxy | None) -> Socket:
+        options, context = self._options, None
+        if options.use_ssl:
+            from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
+
+            context = tls.context(options)
+        host, port = coordinator.host, coordinator.port
+        if proxy is None:
+            socket = Socket(host, port, self._clock, context)
+        elif context is None:
+            socket = Socket(proxy.host, proxy.port, self._clock)
+        else:
+            socket = Tunnel(proxy, host, port, clock=self._clock, context=context)
+        socket.setTimeout(None if options.timeout is None else options.timeout * 1000)
+        return socket
+
+    def _target(self, coordinator: Coordinator, proxy: Proxy | None) -> Target:
+        options, scheme = self._options, self._scheme
+        whole = f"{scheme}://{coordinator}{self._path}"
+        usual = coordinator.port == _USUAL[scheme]
+        plain = proxy is not None and scheme == "http"
+        return Target(
+            url=f"{whole.partition('?')[0]} through {proxy}" if proxy else whole.partition("?")[0],
+            line=whole if plain else self._path,
+            host=str(coordinator).rpartition(":")[0] if usual else str(coordinator),
+            agent=options.user_agent,
+            more=self._more if options.get_user_custom_headers_func else None,
+            proxy_login=proxy.login if proxy and plain else "",
+        )

@@ -1,0 +1,211 @@
+"""
+impyla's service, session and operation, on connections that may break under them.
+
+Since Impala 3.3 a session outlives its socket by 15 minutes, and its statements run on.  So when
+a connection breaks (it does not when the coordinator is silent) and the coordinator can be
+reached, a question that may be asked twice is asked again on a new connection, with the same
+handles: a two-hour INSERT survives a network that blinked, and is polled to its end.  Where the
+server does not know them any more it says so, and the table of faults decides.
+
+Rows are counted: FetchResults may not be asked twice unless the server starts where we stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from impala._thrift_gen.TCLIService.ttypes import TFetchOrientation
+from impala.hiveserver2 import Batch, HS2Service, HS2Session, Operation, ThriftRPC
+from impala.hiveserver2 import log as _impylas_log
+from thrift.protocol.TProtocol import TProtocolException
+from thrift.transport.TTransport import TTransportException
+
+from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.net.http_status import Refused
+
+from .client import Client, Closed
+
+_ASKED_AGAIN = frozenset(
+    {
+        "GetOperationStatus",
+        "GetResultSetMetadata",
+        "FetchResults",
+        "GetLog",
+        "GetRuntimeProfile",
+        "GetExecSummary",
+    }
+)
+
+
+class _Discreet(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
+    """impyla's calls, whose answers are logged without what a server was told in confidence."""
+
+    def _log_response(self, kind: str, response: Any) -> None:
+        if _impylas_log.isEnabledFor(logging.DEBUG):
+            _impylas_log.debug("%s: resp=%s", kind, self.client.redact(str(response)))
+
+
+class Service(_Discreet, HS2Service):  # type: ignore[misc]  # impyla is not typed
+    """
+    impyla's service on one connection.
+
+    Attributes:
+        impala: Whether the server is Impala, which tells its web address since 2.7.
+        revive: Connects the client anew to the same coordinator, within the seconds it is given,
+            and says whether it could.
+        pause: Waits before a question is asked once more that a gateway turned away, given how
+            long that was waited for already; says how long that is then, 0 for long enough.
+    """
+
+    def __init__(self, client: Client, revive: Callable[[float], bool] | None = None):
+        super().__init__(client, retries=1)
+        self.impala = False
+        self.revive = revive
+        self.pause: Callable[[Refused, float], float] | None = None
+
+    def open_session(self, user: str, configuration: Mapping[str, str] | None = None) -> Any:
+        """Open a session."""
+        plain = super().open_session(user, configuration)
+        self.impala = "http_addr" in (plain.config or {})
+        return LiveSession(self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1)
+
+    def revived(self, limit: float = float("inf")) -> bool:
+        """
+        Connect anew, within *limit* seconds, if that can help.
+
+        It cannot with Hive, whose sessions end with their connection, nor where the coordinator
+        is silent, nor once the connection was closed.
+        """
+        why = self.client.broken
+        if self.revive is None or not self.impala or silent(why) or isinstance(why, Closed):
+            return False
+        if not self.revive(limit):
+            self.revive = None  # it was asked once; the next call need not wait for it
+            return False
+        return True
+
+
+def silent(error: BaseException | None) -> bool:
+    """Did nothing come in time?"""
+    if isinstance(error, TTransportException):
+        return bool(error.type == TTransportException.TIMED_OUT)
+    return isinstance(error, TimeoutError)
+
+
+def _ask(ask: Callable[..., Any], service: Service, name: str, request: Any) -> Any:
+    """Ask, and once more on a new connection where that is harmless."""
+    if name not in _ASKED_AGAIN:
+        return ask(name, request)
+    if service.client.broken is not None:
+        service.revived()
+    try:
+        return ask(name, request)
+    except CallFailed as error:
+        if isinstance(error.__cause__, Refused):
+            return _ask_later(ask, service, name, request, error)
+        if not service.revived():
+            raise
+    return ask(name, request)
+
+
+def _is_later(error: CallFailed) -> bool:
+    return isinstance(error.__cause__, Refused) and error.__cause__.passing
+
+
+def _ask_later(
+    ask: Callable[..., Any], service: Service, name: str, request: Any, error: CallFailed
+) -> Any:
+    """Ask until the gateway lets it through: what it hides may well go on."""
+    waited = 0.0
+    while _is_later(error) and service.pause is not None:
+        waited = service.pause(error.__cause__, waited)  # type: ignore[arg-type]
+        if not waited or not service.revived():
+            break
+        try:
+            return ask(name, request)
+        except CallFailed as another:
+            error = another
+    raise error
+
+
+class LiveSession(_Discreet, HS2Session):  # type: ignore[misc]  # impyla is not typed
+    """impyla's session, whose operations are ours."""
+
+    def _get_operation(self, handle: Any) -> Any:
+        return LiveOperation(self, handle, retries=1)
+
+
+class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is not typed
+    """
+    impyla's operation, which counts its rows.
+
+    Attributes:
+        complete: Whether all rows have come: Impala said that there are no more. (Hive and Spark
+            always say so.)
+    """
+
+    def __init__(self, session: LiveSession, handle: Any, retries: int):
+        super().__init__(session, handle, retries=retries)
+        self._rows = 0
+        self.complete = False
+
+    def _rpc(self, func_name: str, request: Any, safe_to_retry: bool = False) -> Any:
+        def ask(name: str, question: Any) -> Any:
+            return Operation._rpc(self, name, question, safe_to_retry)  # noqa: SLF001
+
+        answer = _ask(ask, self.session.service, func_name, request)
+        if func_name == "FetchResults" and not request.fetchType and answer.results:
+            self._count(answer.results)
+            self.complete = self.session.service.impala and answer.hasMoreRows is False
+        return answer
+
+    def fetch(
+        self,
+        schema: Any = None,
+        max_rows: int = 1024,
+        orientation: int = TFetchOrientation.FETCH_NEXT,
+        **how: Any,
+    ) -> Any:
+        """The next batch of rows; the server is not asked for more than there are."""
+        if self.complete and orientation == TFetchOrientation.FETCH_NEXT:
+            nothing = Batch()
+            nothing.expect_more_rows = False
+            return nothing
+        return super().fetch(schema, max_rows, orientation, **how)
+
+    def _wrap_results(self, *results: Any, **how: Any) -> Any:
+        try:
+            return super()._wrap_results(*results, **how)
+        except (IndexError, AttributeError) as slip:
+            failed = self._wrong(f"the rows do not fit their description: {slip}", slip)
+            raise failed from failed.__cause__
+
+    def _count(self, results: Any) -> None:
+        first = results.startRowOffset
+        if self.session.service.impala and first != self._rows:
+            raise self._wrong(
+                f"the server went on with row {first}, and row {self._rows} was expected"
+            )
+        heights = _heights(results)
+        if len(heights) > 1:
+            raise self._wrong(f"the columns have {sorted(heights)} rows")
+        self._rows += max(heights)
+
+    def _wrong(self, text: str, slip: Exception | None = None) -> CallFailed:
+        """What the server sent is no answer: nothing that follows on this connection can be one."""
+        error = TProtocolException(TProtocolException.INVALID_DATA, text)
+        error.__cause__ = slip
+        self.client.sever(error)
+        return CallFailed(Phase.FETCH, error)
+
+
+def _heights(results: Any) -> set[int]:
+    """How many rows the columns of a TRowSet have: one number, if all is well."""
+    if not results.columns:
+        return {len(results.rows or ())}
+    return {
+        next((len(kind.values) for kind in vars(column).values() if kind is not None), 0)
+        for column in results.columns
+    }

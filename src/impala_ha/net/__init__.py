@@ -1,0 +1,1 @@
+"""Bytes with a deadline: sockets, TLS, and HTTP."""

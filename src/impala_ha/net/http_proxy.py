@@ -1,0 +1,173 @@
+"""
+The proxies of the environment, as impyla honours them.
+
+``http_proxy``, ``https_proxy`` and ``no_proxy`` say who stands between.  A proxy is given whole
+URLs where nothing is encrypted; else it is asked for a tunnel, in which TLS is spoken with the
+coordinator itself, under the coordinator's name.
+"""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from impala_ha.core.shown_secrets import BOOK, Showing, digest
+
+from .http_response import Answer, Inbox
+from .http_status import Refused, told_headers
+from .sockets import Socket
+
+_PORTS = {"http": 80, "https": 443}  # where a proxy listens that names none, in impyla
+_OK, _WHO_ARE_YOU = 200, 407
+_PATIENCE = 10.0  # seconds for another one's verdict, where nobody said how many
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """
+    Who stands between.
+
+    Attributes:
+        host, port: Where.
+        login: The value of the Proxy-Authorization header, empty without one.
+    """
+
+    host: str
+    port: int
+    login: str = field(default="", repr=False)
+
+    @property
+    def password(self) -> str:
+        """In its login."""
+        pair = base64.b64decode(self.login.partition(" ")[2]).decode(errors="replace")
+        return pair.partition(":")[2]
+
+    def __str__(self) -> str:
+        return f"proxy {self.host}:{self.port}"
+
+
+def proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
+    """Who stands before *host*, by the environment; None if nobody does."""
+    url = getproxies().get(scheme)
+    if not url or proxy_bypass(host) or proxy_bypass(f"{host}:{port}"):
+        return None
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    if not parts.hostname:
+        return None
+    login = ""
+    if parts.username:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        login = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return Proxy(parts.hostname, parts.port or _PORTS[scheme], login)
+
+
+def shown(proxy: Proxy, limit: float) -> Showing:
+    """
+    A login at *proxy*, once nobody else finds out, within *limit* seconds, whether it is good.
+
+    Raises:
+        Withheld: It was refused before.
+    """
+    key, where = digest("proxy", proxy.login), str(proxy)
+    if not proxy.login or BOOK.trusts(key, [where]):
+        return Showing(BOOK, key, [where], where, limit)
+    return BOOK.begin(key, [where], "login", where, limit)
+
+
+def judge(showing: Showing, status: int) -> None:
+    """Tell *showing* how it ended, by the HTTP *status* of the answer."""
+    if status == _WHO_ARE_YOU:
+        showing.refused(f"HTTP code {status}")
+    else:
+        showing.accepted()
+
+
+class AtProxy:
+    """A login at a coordinator, behind a proxy that wants one as well: see `_http.Login`."""
+
+    def __init__(self, login: Any, proxy: Proxy, patience: float):
+        """
+        Args:
+            login: At the coordinator.
+            proxy: Who stands between.
+            patience: Seconds for another one's verdict on the login there.
+        """
+        self._login = login
+        self._proxy = proxy
+        self._patience = patience
+        self._showing: Showing | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._login, name)
+
+    def header(self, *, known: bool) -> str:
+        """As of the login."""
+        self._showing = shown(self._proxy, self._patience)
+        return str(self._login.header(known=known))
+
+    def answered(self, status: int) -> None:
+        """Take note of the HTTP *status* of the answer to the last header."""
+        if self._showing is not None:
+            judge(self._showing, status)
+        self._login.answered(status)
+
+    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none."""
+        if self._showing is not None:
+            self._showing.over()
+        self._login.broke(error, gone)
+
+
+class Tunnel(Socket):
+    """A socket with TLS to *host*, through a proxy."""
+
+    def __init__(self, proxy: Proxy, host: str, port: int, **rest: Any):
+        """
+        Args:
+            proxy: Who is asked for the tunnel.
+            host: Where it ends, and whose certificate is shown.
+            port: At that host.
+            **rest: See `Socket`.
+        """
+        super().__init__(proxy.host, proxy.port, name=host, **rest)
+        self._proxy = proxy
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._end = where
+
+    def _pass(self, handle: Any) -> None:
+        """
+        Ask for the tunnel, in the clear: TLS begins behind it.
+
+        Raises:
+            Refused: The proxy makes none.
+        """
+
+        def receive(size: int) -> bytes:
+            handle.settimeout(self._patience())
+            got = bytes(socket.socket.recv(handle, size))  # not TLS's own
+            if not got:
+                raise ConnectionResetError(f"{self._proxy} closed the connection")
+            return got
+
+        lines = [f"CONNECT {self._end} HTTP/1.1", f"Host: {self._end}"]
+        if self._proxy.login:
+            lines.append(f"Proxy-Authorization: {self._proxy.login}")
+        request = memoryview("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        del lines  # a traceback may be shown with the variables of each frame
+        showing = shown(self._proxy, self._patience() or _PATIENCE)
+        try:
+            handle.settimeout(self._patience())
+            socket.socket.sendall(handle, request)
+            answer = Answer(Inbox(receive))
+            judge(showing, answer.status)
+        finally:
+            showing.over()
+        if answer.status != _OK:
+            where = f"{self._proxy} for {self._end}"
+            headers = told_headers(answer.headers)
+            raise Refused(answer.status, answer.reason, b"", headers, where)

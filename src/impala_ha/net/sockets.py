@@ -1,0 +1,398 @@
+"""
+A socket that keeps a deadline.
+
+Thrift's time-outs count per ``recv``, so a server that drips a byte now and then holds a client
+for ever; here a deadline covers all that happens until it is lifted.  impyla re-opens a transport
+that says it is closed, behind the caller's back; this socket is opened once and never again.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from thrift.transport.TSocket import TSocket
+from thrift.transport.TTransport import TTransportException
+
+from impala_ha.core.clock import Clock
+from impala_ha.core.interruption import from_handler, from_socket, suppress
+from impala_ha.core.timeouts import in_time
+from impala_ha.core.trace import Step, passed, watched
+
+_PIECE = 2**22  # bytes; no room is made for more than that before it has come
+_NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
+_PROBES = 2  # that fail in a row before a silent coordinator is given up
+_STALL = 60.0  # seconds, where nobody probes
+_BRIEFLY, _MOMENT = 1.0, 0.25  # seconds for finding out whether a port is open, and stays so
+_SLOWEST = 2**10  # bytes in `Socket.stall` seconds: one segment of TCP, however bad the link is
+
+
+class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
+    """The part of `Socket` that connects."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        clock: Clock,
+        context: ssl.SSLContext | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(host, port)
+        self.handle: Any = None
+        self._name = name or host
+        self._clock = clock
+        self._context = context
+        self.peer: Any = None
+        self.pinned: Any = None
+        self.deadline: float | None = None
+
+    def isOpen(self) -> bool:  # noqa: N802 - thrift's name
+        """Say yes, always: impyla re-opens a transport that says no."""
+        return True
+
+    def open(self) -> None:
+        """Connect to the first address that answers; they share the deadline."""
+        try:
+            addresses = self._addresses()
+        except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
+            if from_handler(error):
+                raise
+            text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
+            raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
+        passed(Step.RESOLVED, addresses)
+        last: OSError | None = None
+        self._reached = False  # did one of them take the connection?
+        for position, entry in enumerate(addresses):
+            family, kind, _, _, address = entry
+            handle = _unconnected(family, kind, self._context, self._name)
+            try:
+                self._connect(handle, address, shares=len(addresses) - position)
+            except BaseException as error:
+                handle.close()
+                if not isinstance(error, OSError) or not from_socket(error, handle):
+                    raise
+                last = error
+            else:
+                self.peer = entry
+                return
+        tried = [address for *_, address in addresses]
+        text = f"Could not connect to any of {tried}: {last}"
+        failed = TTransportException(TTransportException.NOT_OPEN, text, last)
+        failed.reached = self._reached
+        raise failed from last
+
+    def _addresses(self) -> list[Any]:
+        """The addresses of the host, within the deadline; only `pinned` where that is set."""
+        if self.pinned is not None:
+            return [self.pinned]
+        if self.deadline is None or _numeric(self.host):
+            return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
+        late = "the name service did not answer in time"
+        return in_time(self._resolveAddr, self._patience(), f"look up {self.host}", late)
+
+    def _connect(self, handle: Any, address: Any, shares: int) -> None:
+        patience = self._patience()
+        handle.settimeout(None if patience is None else patience / shares)
+        passed(Step.TRYING, address)
+        handle.connect(address)
+        self._reached = True
+        passed(Step.CONNECTED, address)
+        _keep_alive(handle)
+        self._pass(handle)
+        if self._context is not None:
+            handle.settimeout(self._patience())
+            handle.do_handshake()
+            passed(Step.SECURED, handle)
+        self.handle = handle
+
+    def _pass(self, handle: Any) -> None:
+        """Say what must be said before TLS begins: nothing."""
+
+    def _patience(self) -> float | None:
+        """Seconds that the next step may take."""
+        if self.deadline is None:
+            return self._timeout  # type: ignore[no-any-return]  # thrift is not typed
+        left = self.deadline - self._clock.now()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+
+class Socket(_Connecting):
+    """
+    A TCP or TLS socket for one connection.
+
+    Attributes:
+        deadline: Until when, in seconds of the clock, all that happens now must be done; None:
+            only the time-out of a single read counts.
+        peer: The address that it was connected to last, as ``getaddrinfo`` has it; None before.
+        pinned: The one address that it may be connected to, in the same form; None: any.
+        written: Whether anything was handed to the system for the call that is under way.
+        watch: Looks after the coordinator, after each `silence` seconds in which an answer was
+            waited for, and says what is wrong with it; empty if nothing is.
+        silence: Those seconds.
+        stall: Seconds in which some of an answer must come, once its first byte has: who has begun
+            to answer does not compute any more, whatever a probe says.
+        small: Whether all of it must come in that time: a head of HTTP.
+        hung_up: Whether another thread ended what waited here.
+
+    Args:
+        host: Where to connect.
+        port: At that host.
+        clock: For deadlines.
+        context: TLS; None for none.
+        name: Whose certificate is to be shown; that of *host* by default.
+    """
+
+    written = False
+    watch: Callable[[], str] | None = None
+    silence = 0.0
+    stall = _STALL
+    small = False
+    _since: float | None = None  # when the answer began, or enough of it had come; None: not yet
+    _came = 0  # bytes since then
+    hung_up = False
+
+    def read(self, size: int) -> bytes:
+        """Up to *size* bytes; the coordinator is looked after while it says nothing."""
+        if self.deadline is None and self._since is not None:
+            got = self._more(size, self._since)
+        elif self.deadline is None and self.watch is not None:
+            got = self._first(size, self.watch)
+        else:
+            self._arm(self._timeout)
+            got = self._receive(size)
+        self._came += len(got)
+        if self._since is None or (self._came >= _SLOWEST and not self.small):
+            self._since, self._came = self._clock.now(), 0
+        return got
+
+    def await_answer(self) -> None:
+        """From here on another answer is waited for, which may take its time."""
+        self._since, self._came = None, 0
+
+    def _first(self, size: int, watch: Callable[[], str]) -> bytes:
+        """What an answer begins with."""
+        start = self._clock.now()
+        wrong: list[str] = []
+        while len(wrong) < _PROBES:
+            left = float("inf")
+            if self._timeout is not None:
+                left = self._timeout - (self._clock.now() - start)
+            self._arm(max(0.001, min(left, self.silence)))
+            try:
+                return self._receive(size)
+            except TTransportException as error:
+                if error.type != TTransportException.TIMED_OUT or left <= self.silence:
+                    raise
+            why = watch()
+            wrong = [*wrong, why] if why else []
+        silent = self._clock.now() - start
+        text = f"read timeout: no answer for {silent:.0f} s, nor to {_PROBES} probes: {wrong[-1]}"
+        raise TTransportException(TTransportException.TIMED_OUT, text)
+
+    def _more(self, size: int, since: float) -> bytes:
+        """What follows in an answer that has begun."""
+        left = since + self.stall - self._clock.now()
+        if self._timeout is not None and self._timeout < left:
+            self._arm(self._timeout)
+            return self._receive(size)
+        self._arm(max(0.001, left))
+        try:
+            return self._receive(size)
+        except TTransportException as error:
+            if error.type != TTransportException.TIMED_OUT:
+                raise
+            text = f"the answer broke off: {self._came} more bytes came in {self.stall:g} s"
+            raise TTransportException(message=text, inner=error.inner) from error
+
+    def _receive(self, size: int) -> bytes:
+        handle = self.handle
+        try:
+            got: bytes = handle.recv(size)
+        except Exception as error:
+            if not from_socket(error, handle) or not isinstance(error, OSError):
+                raise
+            late = isinstance(error, TimeoutError)
+            raise _failed(error, "read timeout" if late else "unexpected exception") from error
+        if not got:
+            raise TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
+        return got
+
+    def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
+        """Exactly *size* bytes; thrift's own copies what it has with each piece that comes."""
+        pieces: list[bytes] = []
+        while size > 0:
+            pieces.append(self.read(min(size, _PIECE)))
+            size -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def write(self, buffer: bytes) -> None:
+        """All of *buffer*."""
+        usual = self.stall if self._timeout is None else min(self._timeout, self.stall)
+        self._arm(usual)
+        self.written = True
+        self.await_answer()
+        handle, left = self.handle, memoryview(buffer)
+        try:
+            while left:
+                left = left[handle.send(left) :]
+        except Exception as error:
+            if not from_socket(error, handle) or not isinstance(error, OSError):
+                raise
+            if isinstance(error, TimeoutError):
+                text = f"write timeout: nothing was taken for {handle.gettimeout():g} s"
+                raise _failed(error, text) from error
+            why = self._last_words() or error
+            raise _failed(why, "unexpected exception") from why
+
+    def _last_words(self) -> ssl.SSLError | None:
+        """
+        Why the other side hung up, if it said so.
+
+        In TLS 1.3 a client's certificate is refused after the handshake has ended for the client,
+        which may be writing then, and finds the connection closed before it has read why.
+        """
+        if self._context is None:
+            return None
+        try:
+            self.handle.settimeout(0)
+            self.handle.recv(1)
+        except ssl.SSLError as error:
+            if "ALERT" in str(error):
+                return error
+        except OSError as error:
+            if not from_socket(error, self.handle):
+                raise
+        return None
+
+    def _arm(self, usual: float | None) -> None:
+        """Let the next step take as long as the deadline says, or *usual* seconds without one."""
+        if self.handle is None or self.hung_up:
+            raise TTransportException(TTransportException.NOT_OPEN, "the connection is closed")
+        try:
+            self.handle.settimeout(usual if self.deadline is None else self._patience())
+        except TimeoutError as error:
+            if not from_socket(error, self.handle):
+                raise
+            raise TTransportException(
+                TTransportException.TIMED_OUT, "read timeout", error
+            ) from error
+
+    def limit(self, seconds: float) -> None:
+        """Let all that happens from now on take *seconds* together, until `disarm`."""
+        self.deadline = self._clock.now() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds of the limit that are left."""
+        end = self._clock.now() if self.deadline is None else self.deadline
+        return max(0.001, end - self._clock.now())
+
+    def disarm(self) -> None:
+        """End the deadline: from here on the time-out of a single read counts again."""
+        self.deadline = None
+        if self.handle is not None:
+            self.handle.settimeout(self._timeout)
+
+    def stale(self) -> str:
+        """What is wrong with a connection on which no call is under way; empty if it is well."""
+        if self.handle is None:
+            return "the connection is closed"
+        try:
+            self.handle.settimeout(0)
+            # Nothing is owed to us, so a byte is as wrong as an end of file.  TLS cannot peek.
+            peeked = self.handle.recv(1, 0 if self._context else socket.MSG_PEEK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return ""
+        except OSError as error:
+            if not from_socket(error, self.handle):
+                raise
+            return f"unexpected exception: {error}"
+        finally:
+            with suppress(OSError):
+                self.handle.settimeout(self._timeout)
+        return "a reply that nobody waits for" if peeked else "TSocket read 0 bytes"
+
+    def is_gone(self) -> bool:
+        """
+        Does nobody listen any more where this was connected to?
+
+        A process that dies may take connections for a moment yet, and resets them then.
+        """
+        again = _Connecting(self.host, self.port, self._clock)
+        again.pinned = self.peer
+        again.deadline = self._clock.now() + _BRIEFLY
+        try:
+            with watched(lambda *_: None):
+                again.open()
+            again.handle.settimeout(_MOMENT)
+            return not again.handle.recv(1)
+        except (OSError, TTransportException) as error:
+            if from_handler(error):
+                raise
+            return not isinstance(error, TimeoutError)
+        finally:
+            again.close()
+
+    def hang_up(self) -> None:
+        """End what another thread waits for here; that thread closes the socket then."""
+        self.hung_up = True
+        with suppress(OSError, TypeError):  # not the method of TLS, which ends TLS first
+            socket.socket.shutdown(self.handle, socket.SHUT_RDWR)
+        getattr(self.watch, "cut", lambda: None)()
+
+    def abort(self) -> None:
+        """Close with a reset: what the other side has not been given yet is never delivered."""
+        if self.handle is not None:
+            with suppress(OSError):
+                self.handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.close()
+
+    def close(self) -> None:
+        """Close without a word: a goodbye over TLS could block."""
+        handle, self.handle = self.handle, None
+        if handle is not None:
+            with suppress(OSError):
+                handle.close()
+
+
+def _failed(error: OSError, text: str) -> TTransportException:
+    """As thrift's own socket tells it."""
+    kind = TTransportException.UNKNOWN
+    if isinstance(error, TimeoutError):
+        kind = TTransportException.TIMED_OUT
+    return TTransportException(kind, text, error)
+
+
+def _numeric(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):
+            socket.inet_pton(family, host)
+            return True
+    return False
+
+
+def _unconnected(family: int, kind: int, context: ssl.SSLContext | None, host: str) -> Any:
+    """Wrapped before it is connected: wrapping one that was reset meanwhile would leak it."""
+    handle = socket.socket(family, kind)
+    if context is None:
+        return handle
+    name = host.rstrip(".")  # which keeps the resolver from adding a domain, and no certificate has
+    return context.wrap_socket(handle, server_hostname=name, do_handshake_on_connect=False)
+
+
+def _keep_alive(handle: socket.socket) -> None:
+    """Notice a host that vanished: after a minute of silence, probes 15 s apart, four of them."""
+    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        milliseconds = (60 + 4 * 15) * 1000
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -1,0 +1,1 @@
+"""Every option, how it is read from arguments and from the environment."""

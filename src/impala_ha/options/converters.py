@@ -1,0 +1,184 @@
+"""
+How each kind of option is read: from what people write to a value, or to what is wrong with it.
+
+A reading raises ValueError with a text that goes on after the option's name: "must be ...".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any
+
+from impala_ha.balancing.policies import POLICIES
+from impala_ha.core.secret import masked
+
+MECHANISMS = ("NOSASL", "PLAIN", "GSSAPI", "LDAP", "JWT")  # impala.dbapi.AUTH_MECHANISMS
+BACKENDS = ("auto", "kerberos", "gssapi")
+FOREVER = 2**31 / 1000  # seconds; the most milliseconds that poll(2) takes, 24 days
+
+_TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
+_FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
+
+TAGS = ("client_identifier", "comment", "none")  # how a write may be marked
+
+
+def name(value: Any) -> str:
+    """A text, or a whole number in place of one (a user id, say), as in impyla."""
+    if hasattr(value, "__index__") and not isinstance(value, bool):
+        return str(value)
+    return text(value)
+
+
+def text(value: Any) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise ValueError("must be a text")  # noqa: TRY004 - told with all other mistakes
+    return value
+
+
+def anything(value: Any) -> Any:
+    """Whatever it is."""
+    return value
+
+
+def secret(value: Any) -> Any:
+    """A text, kept out of sight, or the function that returns it."""
+    return value if callable(value) else masked(text(value))
+
+
+def command(value: Any) -> Any:
+    """A command with its words, kept out of sight."""
+    if not text(value).strip():
+        raise ValueError("must be a command")
+    return masked(value)
+
+
+def function(value: Any) -> Any:
+    """Something to call."""
+    if not callable(value):
+        raise ValueError("must be callable")  # noqa: TRY004 - told with all other mistakes
+    return value
+
+
+def flag(value: Any) -> bool:
+    """Yes or no."""
+    if isinstance(value, (bool, int)) and value in (0, 1):
+        return bool(value)
+    word = str(value).strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError("must be true or false (also yes/no, on/off, 1/0)")
+    return word in _TRUE
+
+
+def port(value: Any) -> int:
+    """A TCP port."""
+    number = whole(value)
+    if not 0 < number < 65536:  # noqa: PLR2004 - what TCP has
+        raise ValueError("must be within 1..65535")
+    return number
+
+
+def whole(value: Any) -> int:
+    """A whole number."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise ValueError("must be a whole number") from None
+    if isinstance(value, (bool, float)) and (isinstance(value, bool) or value != number):
+        raise ValueError("must be a whole number")
+    return number
+
+
+def count(value: Any) -> int:
+    """A number of things."""
+    number = whole(value)
+    if number < 0:
+        raise ValueError("must be at least 0")
+    return number
+
+
+def seconds(value: Any) -> float:
+    """More than 0 seconds."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError("must be a number of seconds") from None
+    if isinstance(value, bool) or not number > 0:
+        raise ValueError("must be above 0 seconds")
+    return min(number, FOREVER)
+
+
+def timeout(value: Any) -> float | None:
+    """0 means no limit: as a socket option it would make every read fail at once."""
+    try:
+        if not isinstance(value, bool) and float(value) == 0:
+            return None
+    except (TypeError, ValueError):
+        pass
+    return seconds(value)
+
+
+def mechanism(value: Any) -> str:
+    """How to log in."""
+    word = text(value).strip().upper() or "NOSASL"
+    if word not in MECHANISMS:
+        known = ", ".join(MECHANISMS)
+        # In parentheses: impyla's words, which programs look for.
+        raise ValueError(f"must be one of {known} (Unsupported authentication mechanism: {word})")
+    return word
+
+
+def policy(value: Any) -> Any:
+    """A name, or an object with ``choose()``."""
+    if isinstance(value, str):
+        word = value.strip().lower().replace("-", "_")
+        if word not in POLICIES:
+            raise ValueError(f"must be one of {', '.join(POLICIES)}")
+        return word
+    if not callable(getattr(value, "choose", None)):
+        raise ValueError(  # noqa: TRY004 - told with all other mistakes
+            "must be a name or an object with choose(candidates)"
+        )
+    return value
+
+
+def tag(value: Any) -> str:
+    """A kind of mark."""
+    word = text(value).strip().lower()
+    if word not in TAGS:
+        raise ValueError(f"must be one of {', '.join(TAGS)}")
+    return word
+
+
+def backend(value: Any) -> str:
+    """A package that speaks with Kerberos."""
+    word = text(value).strip().lower()
+    if word not in BACKENDS:
+        raise ValueError(f"must be one of {', '.join(BACKENDS)}")
+    return word
+
+
+_READ: set[str] = set()  # files that could be read once in this process
+
+
+def file(value: Any) -> str:
+    """
+    A file that can be read.
+
+    One that is being replaced may be missing for a moment: whoever uses it has kept what was in
+    it, or says what is wrong.
+    """
+    path = str(os.fspath(value))
+    # pathlib would cost each import of the library a millisecond
+    if os.path.isfile(path) and os.access(path, os.R_OK):  # noqa: PTH113
+        _READ.add(path)
+    elif path not in _READ:
+        raise ValueError("must be a file that can be read")
+    return path
+
+
+def option(read: Callable[[Any], Any], default: Any, text: str, *, secret: bool = False) -> Any:
+    """A field of the options: *read* turns what was given into its value."""
+    return field(default=default, metadata={"read": read, "help": text, "secret": secret})

@@ -1,0 +1,346 @@
+"""
+From the words of a call and of the environment to values: `Settings.read`.
+
+Precedence: argument, environment, default.  All mistakes of one call are told in one error,
+before anything is opened.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from impala_ha import errors
+from impala_ha.core import logs
+from impala_ha.core.model import DEFAULT_PORT, Coordinator
+
+from .converters import port as read_port
+from .hosts import parse_hosts
+from .options import Options
+
+PREFIX = "IMPALA_HA_"
+HOST_VARIABLES = ("IMPALA_HA_HOSTS", "IMPALA_HOSTS", "IMPALA_HOST")
+OTHERS_PORT = "IMPALA_PORT"  # counts beside IMPALA_HOSTS and IMPALA_HOST
+_LINK = re.compile(r"(?:tcp|udp|sctp)://")  # what Kubernetes and Docker set for each service
+_LINKED = re.compile(r"_SERVICE_(?:HOST|PORT)|_PORT_\d+_(?:TCP|UDP|SCTP)")
+_HOST_WORDS = ("host", "port")
+_OLD = {
+    "ldap_user": "user",
+    "ldap_password": "password",
+    "auth_cookie_names": "http_cookie_names",
+}
+_OLD_MECHANISMS = {"use_ldap": "LDAP", "use_kerberos": "GSSAPI"}
+_SPECS = {option.name: option for option in fields(Options)}
+NAMES = frozenset({*_HOST_WORDS, *_SPECS, *_OLD, *_OLD_MECHANISMS, "protocol"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    What one ``connect()`` is to do.
+
+    Attributes:
+        coordinators: Whom to connect to; empty when the caller brought a Cluster.
+        options: The rest.
+    """
+
+    coordinators: tuple[Coordinator, ...]
+    options: Options
+
+    @classmethod
+    def read(
+        cls,
+        words: Mapping[str, Any],
+        environment: Mapping[str, str],
+        *,
+        hosts_known: bool = False,
+    ) -> Settings:
+        """
+        Args:
+            words: Arguments by name; None means "not said".
+            environment: Environment variables by name.
+            hosts_known: Whether the caller brought a Cluster, so that no hosts are looked for.
+
+        Raises:
+            ConfigurationError: With every mistake there is.
+        """
+        problems = _unknown(words)
+        said = {n: v for n, v in words.items() if v is not None and not _says_nothing(n, v)}
+        _translate_old(said, problems)
+        values = _values(said, environment, problems)
+        _one_of_each(values, said, problems)
+        port = _port(said, environment, problems)
+        coordinators: tuple[Coordinator, ...] = ()
+        if not hosts_known:
+            coordinators = _coordinators(said, environment, port, problems)
+        options = Options(**values)
+        _contradictions(options, said, environment, problems)
+        if problems:
+            raise errors.ConfigurationError(problems)
+        _warn_of_strangers(environment)
+        return cls(coordinators, options)
+
+
+def _unknown(words: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name in words:
+        if name not in NAMES:
+            meant = near(name, NAMES, 3)
+            hint = f"did you mean {' or '.join(meant)}?" if meant else "see help(impala_ha.connect)"
+            problems.append(f"{name} is not an option of connect(): {hint}")
+    return problems
+
+
+def _says_nothing(name: str, value: Any) -> bool:
+    """Is it an empty text where none can be meant?  ``os.getenv("SSL", "")`` is no for impyla."""
+    spec = _SPECS.get(name)
+    if not isinstance(value, str) or value or spec is None or spec.default:
+        return False
+    try:
+        spec.metadata["read"](value)
+    except ValueError:
+        return True
+    return False
+
+
+def near(word: str, known: Iterable[str], most: int) -> list[str]:
+    """Those of *known*, at most so many, that *word* may be a misspelling of."""
+    from difflib import get_close_matches  # noqa: PLC0415 - a mistake pays for it, not each import
+
+    return get_close_matches(word, sorted(known), most)
+
+
+def _translate_old(said: dict[str, Any], problems: list[str]) -> None:
+    """Impyla's deprecated names, in place of which the new ones are used."""
+    for old, new in _OLD.items():
+        if old not in said:
+            continue
+        _deprecated(old, new)
+        value = said.pop(old)
+        if new in said and said[new] != value:
+            problems.append(f"{old} and {new} contradict each other: give {new} alone")
+        said.setdefault(new, value)
+    for old, mechanism in _OLD_MECHANISMS.items():
+        if old not in said:
+            continue
+        _deprecated(old, f"auth_mechanism={mechanism!r}")
+        if str(said.pop(old)).lower() in ("true", "1", "yes"):
+            other = str(said.get("auth_mechanism", mechanism)).upper()
+            if other not in (mechanism, "NOSASL"):
+                problems.append(f"{old} and auth_mechanism={other!r} contradict each other")
+            said["auth_mechanism"] = mechanism
+    protocol = said.pop("protocol", None)
+    if protocol is not None:
+        _deprecated("protocol", "nothing: HiveServer2 is the only one")
+        if str(protocol).lower() != "hiveserver2":
+            problems.append(f"protocol must be 'hiveserver2', not {protocol!r}")
+
+
+def _deprecated(old: str, new: str) -> None:
+    warnings.warn(f"{old} is deprecated; use {new}", DeprecationWarning, stacklevel=6)
+
+
+def _values(
+    said: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
+) -> dict[str, Any]:
+    values = {}
+    for name, spec in _SPECS.items():
+        source, value = _found(name, said, environment)
+        if value is None:
+            continue
+        try:
+            values[name] = spec.metadata["read"](value)
+        except ValueError as error:
+            shown = "***" if spec.metadata["secret"] else repr(value)
+            problems.append(f"{source} {error}, not {shown}")
+    return values
+
+
+_TWINS = (("password", "password_cmd"), ("jwt", "jwt_cmd"))
+
+
+def _one_of_each(values: dict[str, Any], said: Mapping[str, Any], problems: list[str]) -> None:
+    """Of two ways to say the same, the one of the call goes before that of the environment."""
+    for one, other in _TWINS:
+        if one not in values or other not in values:
+            continue
+        if (one in said) is (other in said):
+            problems.append(f"{one} and {other} contradict each other: give one")
+        else:
+            del values[other if one in said else one]
+
+
+def _found(name: str, said: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, Any]:
+    """Where a value comes from, for messages, and the value."""
+    if name in said:
+        return name, said[name]
+    variable = PREFIX + name.upper()
+    return f"{name} (environment variable {variable})", environment.get(variable) or None
+
+
+def _port(
+    said: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
+) -> int | None:
+    source, value = _found("port", said, environment)
+    if "port" not in said and _LINK.match(str(value)):
+        _ignored(PREFIX + "PORT")
+        return None
+    if value is None:
+        return None
+    try:
+        return read_port(value)
+    except ValueError as error:
+        problems.append(f"{source} {error}, not {value!r}")
+        return None
+
+
+def _others_port(environment: Mapping[str, str]) -> int | None:
+    """The port beside IMPALA_HOST, a variable that others set for reasons of their own, too."""
+    value = environment.get(OTHERS_PORT, "").strip()
+    try:
+        return read_port(value) if value else None
+    except ValueError:
+        _ignored(OTHERS_PORT)
+        return None
+
+
+@cache
+def _ignored(variable: str) -> None:
+    """Say, once in a process, that *variable* is not taken."""
+    logs.warning(
+        "the environment variable %s holds none of impala-ha's values, and is ignored: perhaps "
+        "Kubernetes set it for a service of that name (enableServiceLinks)",
+        variable,
+    )
+
+
+def _coordinators(
+    said: Mapping[str, Any],
+    environment: Mapping[str, str],
+    port: int | None,
+    problems: list[str],
+) -> tuple[Coordinator, ...]:
+    source, hosts = "", said.get("host")
+    if hosts is None:
+        for variable in HOST_VARIABLES:
+            if environment.get(variable, "").strip():
+                source, hosts = f" (environment variable {variable})", environment[variable]
+                if port is None and variable != HOST_VARIABLES[0]:
+                    port = _others_port(environment)
+                break
+        else:
+            hosts = "localhost"
+    coordinators, wrong = parse_hosts(hosts, port or DEFAULT_PORT)
+    problems.extend(line + source for line in wrong)
+    ports = {coordinator.port for coordinator in coordinators}
+    if "port" in said and port is not None and not wrong and port not in ports:
+        problems.append(
+            f"port={port} contradicts host, which names the port of every coordinator: "
+            f"{', '.join(map(str, coordinators))}"
+        )
+    return coordinators
+
+
+def _contradictions(
+    options: Options,
+    said: Mapping[str, Any],
+    environment: Mapping[str, str],
+    problems: list[str],
+) -> None:
+    """Options that do not go together."""
+    problems.extend(_half_secured(options, said, environment))
+    problems.extend(_token_rules(options, said, environment))
+    problems.extend(_ldap_rules(options, said, environment))
+    if options.eject_for > options.eject_most:
+        problems.append(
+            f"eject_for must be at most eject_most ({options.eject_most:g}), "
+            f"not {options.eject_for:g}"
+        )
+    problems.extend(
+        f"{name} needs auth_mechanism='GSSAPI'"
+        for name in ("principal", "keytab")
+        if name in said and options.auth_mechanism != "GSSAPI"
+    )
+    if options.keytab and options.kerberos_backend == "kerberos":
+        problems.append(
+            "keytab needs kerberos_backend='gssapi' or 'auto': the package kerberos cannot acquire "
+            "tickets"
+        )
+
+
+def _token_rules(
+    options: Options, said: Mapping[str, Any], environment: Mapping[str, str]
+) -> Iterable[str]:
+    """What goes with JWT; the rules and their words are impyla's."""
+    given = [name for name in ("jwt", "jwt_cmd") if getattr(options, name) is not None]
+    if options.auth_mechanism != "JWT":
+        for name in given:
+            yield (
+                f"'{name}' argument cannot be specified with '{options.auth_mechanism}' "
+                "authentication: it goes with auth_mechanism='JWT'"
+            )
+        return
+    if not given:
+        yield "JWT authentication requires specifying the 'jwt' argument, or 'jwt_cmd'"
+    if not options.use_http_transport:
+        yield "JWT authentication is only supported for HTTP transport: use_http_transport=True"
+    for name in ("user", "password", "password_cmd"):
+        if _found(name, said, environment)[1] is not None:
+            yield f"'{name}' argument cannot be specified with 'JWT' authentication"
+
+
+def _ldap_rules(
+    options: Options, said: Mapping[str, Any], environment: Mapping[str, str]
+) -> Iterable[str]:
+    """A directory lets nobody in without a password; PLAIN has one by default, as in impyla."""
+    if options.auth_mechanism != "LDAP":
+        return
+    given = {
+        name
+        for name in ("user", "password", "password_cmd")
+        if _found(name, said, environment)[1] not in (None, "")
+    }
+    if "user" not in given:
+        yield "LDAP authentication requires specifying the 'user' argument"
+    if not given & {"password", "password_cmd"}:
+        yield "LDAP authentication requires specifying the 'password' argument, or 'password_cmd'"
+
+
+def _half_secured(
+    options: Options, said: Mapping[str, Any], environment: Mapping[str, str]
+) -> Iterable[str]:
+    """What would be taken for safer than it is, or not be used at all."""
+    if options.client_key and not options.client_cert:
+        yield "client_key needs client_cert: a key without its certificate cannot be shown"
+    # impyla takes them without use_ssl as well, and then sends passwords in the clear.
+    if _found("use_ssl", said, environment)[1] is None:
+        for name in ("ca_cert", "verify_cert", "client_cert"):
+            if getattr(options, name):
+                yield f"{name} needs use_ssl=True (or use_ssl=False, if no TLS is meant)"
+    if "password_cmd" in said and options.auth_mechanism in ("NOSASL", "GSSAPI"):
+        yield (
+            "password_cmd needs auth_mechanism='LDAP' or 'PLAIN': "
+            f"{options.auth_mechanism} has no password"
+        )
+    if options.doas_user and "doas=" in options.http_path.lower():
+        yield "doas_user and the doAs in http_path contradict each other: give one"
+
+
+def _warn_of_strangers(environment: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in ("hosts", "port", *_SPECS)}
+    for variable in sorted(environment):
+        if _LINK.match(environment[variable]) or _LINKED.search(variable):
+            if variable.startswith(PREFIX) and variable not in known:
+                _ignored(variable)
+        elif variable.startswith(PREFIX) and variable not in known:
+            meant = near(variable, known, 1)
+            hint = f"; did you mean {meant[0]}?" if meant else ""
+            warnings.warn(
+                f"the environment variable {variable} is not one of impala-ha's{hint}",
+                UserWarning,
+                stacklevel=5,
+            )

@@ -1,0 +1,1 @@
+"""SQL text: what a statement does, parameters, literals, and the state of a session."""

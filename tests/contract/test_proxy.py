@@ -110,11 +110,17 @@ def until_the_end(sock):
 
 def exchange(proxy, data):
     """What comes back, and how it ends."""
+    reset = False
     try:
         with client(proxy) as sock:
-            with contextlib.suppress(OSError):
+            try:
                 sock.sendall(data)
-            return until_the_end(sock)
+            except ConnectionResetError:  # told once, and here already
+                reset = True
+            except OSError:
+                pass
+            got, end = until_the_end(sock)
+            return got, "rst" if reset else end
     except ConnectionResetError:  # before the kernel had told us of the connection
         return b"", "rst"
 

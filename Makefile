@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test announcement lint types check bench soak docs clean
+.PHONY: help demo test announcement lint types check bench soak docs dist clean
 .PHONY: soak-games soak-restarts soak-bytes soak-forks
 
 help:  ## what there is
@@ -64,6 +64,9 @@ docs: $(STAMP)  ## build the documentation in site/, strictly
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
 	$(BIN)/python docs/make_reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+dist:  ## build sdist and wheel, twice, and compare
+	./.ci/dist $(PYTHON)
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov dist site

@@ -30,6 +30,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     *sorted(DOCS.rglob("*.md")),
 ]
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "make_data.py")

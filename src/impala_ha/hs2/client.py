@@ -16,13 +16,15 @@ from typing import Any
 from impala._thrift_gen.ImpalaService.ImpalaHiveServer2Service import Client as ThriftClient
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
-from thrift.Thrift import TApplicationException
+from thrift.Thrift import TApplicationException, TMessageType
 
 from impala_ha import errors
 from impala_ha.core.exclusive import forked
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.interruption import interrupted
 from impala_ha.net.http_status import Refused
+
+from .row_set import read_results
 
 _LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
 _LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
@@ -166,6 +168,19 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             raise CallFailed(self.phase, error) from error
         if inner := getattr(error, "inner", None):
             raise inner  # thrift took the caller's time limit for its own
+
+    def recv_FetchResults(self) -> Any:  # noqa: N802 - thrift's name
+        """The reply to FetchResults, which is read by the column."""
+        _, kind, _ = self._iprot.readMessageBegin()
+        if kind == TMessageType.EXCEPTION:
+            error = TApplicationException()
+            error.read(self._iprot)
+            raise error
+        response = read_results(self._iprot)
+        if response is None:
+            kind = TApplicationException.MISSING_RESULT
+            raise TApplicationException(kind, "FetchResults failed: unknown result")
+        return response
 
     def adopt(self, protocol: Protocol, wire: Any) -> None:
         """Go on with another connection, unless another thread has closed this one meanwhile."""

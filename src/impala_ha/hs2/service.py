@@ -25,6 +25,7 @@ from thrift.transport.TTransport import TTransportException
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.net.http_status import Refused
 
+from .batch import ColumnBatch
 from .client import Client, Closed
 
 _ASKED_AGAIN = frozenset(
@@ -176,9 +177,11 @@ class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is no
         return super().fetch(schema, max_rows, orientation, **how)
 
     def _wrap_results(self, *results: Any, **how: Any) -> Any:
-        try:
+        if not self.is_columnar:
             return super()._wrap_results(*results, **how)
-        except (IndexError, AttributeError) as slip:
+        try:
+            return ColumnBatch(*results, **how)
+        except ValueError as slip:
             failed = self._wrong(f"the rows do not fit their description: {slip}", slip)
             raise failed from failed.__cause__
 

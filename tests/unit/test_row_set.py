@@ -32,7 +32,7 @@ COLUMNS = {
     "DECIMAL": (
         "stringVal",
         hs2.TStringColumn,
-        st.decimals(allow_nan=False, allow_infinity=False, places=4).map(lambda v: str(v).encode()),
+        st.decimals(-(10**30), 10**30, places=4).map(lambda v: str(v).encode()),
     ),
     "DATE": ("stringVal", hs2.TStringColumn, st.dates().map(lambda day: str(day).encode())),
     "TIMESTAMP": (

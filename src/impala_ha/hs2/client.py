@@ -29,7 +29,7 @@ from .row_set import read_results
 _LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
 _LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
 _LONGEST_LIST = 2**27  # what is longer would not fit into a message, however short its items
-
+_FEW = 1024  # rows; for fewer the heads of the columns cost more than reading by column saves
 
 Goodbye = Callable[[float], None]  # gets the seconds that it may take
 
@@ -169,8 +169,15 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         if inner := getattr(error, "inner", None):
             raise inner  # thrift took the caller's time limit for its own
 
+    def send_FetchResults(self, req: Any) -> None:  # noqa: N802 - thrift's name
+        """Ask for rows, and note how their reply is read."""
+        self._by_column = req.maxRows > _FEW
+        super().send_FetchResults(req)
+
     def recv_FetchResults(self) -> Any:  # noqa: N802 - thrift's name
-        """The reply to FetchResults, which is read by the column."""
+        """The reply to FetchResults, which is read by the column if many rows were asked for."""
+        if not self._by_column:
+            return super().recv_FetchResults()
         _, kind, _ = self._iprot.readMessageBegin()
         if kind == TMessageType.EXCEPTION:
             error = TApplicationException()

@@ -7,7 +7,7 @@ import impala_ha
 from impala_ha import AuthenticationFailed, Breaker, Cluster, Coordinator, NoCoordinatorLeft, State
 from impala_ha.core.faults import Fault
 from impala_ha.testing import FaultProxy, LocalCluster
-from impala_ha.testing.servers import Realm, missing
+from real_servers import Realm, missing
 
 pytestmark = [
     pytest.mark.servers,

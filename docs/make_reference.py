@@ -135,8 +135,11 @@ def login_table() -> str:
 
 def facts(fault: Fault) -> str:
     """What the library acts on, as a table, and by which rules a fault is known."""
-    words = ["yes" if word else "no" for word in (fault.retry, fault.ran, fault.blames)]
-    words.append("yes" if fault.leaves else "no")
+    words = [
+        "yes" if word else "no"
+        for word in (fault.retry, fault.may_have_run, fault.counts_against_host)
+    ]
+    words.append("yes" if fault.try_elsewhere else "no")
     if doubtful := [kind.value for kind in Kind if fault in doubtful_faults(kind)]:
         words[1] = f"not, but for: {', '.join(doubtful)}"
     named = [rule.name for rule in FAULT_RULES if fault in rule.faults]
@@ -208,7 +211,7 @@ def _between(text: str, name: str, made: str) -> str:
     return f"{head}{start}\n{made}\n{end}{rest.partition(end)[2]}"
 
 
-_VALUES = (impala_ha.Coordinator, impala_ha.Attempt, impala_ha.Breaker, impala_ha.Retry)
+_VALUES = (impala_ha.Coordinator, impala_ha.Attempt, impala_ha.CircuitBreaker, impala_ha.Retry)
 _ERRORS = (
     impala_ha.ConfigurationError,
     impala_ha.AuthenticationFailed,
@@ -220,7 +223,7 @@ _ERRORS = (
 _SERVERS = (Realm, Directory, Certificates, SparkServer)
 _STATES = {
     State.HEALTHY: "gets its share of new connections.",
-    State.ON_TRIAL: "its time of being left alone is over; one caller may try it.",
+    State.HALF_OPEN: "its time of being left alone is over; one caller may try it.",
     State.EJECTED: "it failed and is left alone.",
     State.DRAINING: "it said that it is shutting down, and is left alone.",
 }

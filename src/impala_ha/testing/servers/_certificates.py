@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impala_ha.core.extras import need
+from impala_ha.core.extras import import_extra
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,7 +40,7 @@ class Certificates:
     """
 
     def __init__(self) -> None:
-        trustme = need("trustme", "testing")
+        trustme = import_extra("trustme", "testing")
         self._authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
         self._key_type = trustme.KeyType.ECDSA
         self._directory = Path(tempfile.mkdtemp(prefix="impala-ha-certificates-"))

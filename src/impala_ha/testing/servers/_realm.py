@@ -19,7 +19,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impala_ha.core.extras import need
+from impala_ha.core.extras import import_extra
 from impala_ha.testing.servers._daemon import Daemon
 from impala_ha.testing.servers._ports import free_port
 
@@ -70,7 +70,7 @@ class Realm:
         ticket_life: float = 36_000.0,
         clock_skew: float = 300.0,
     ) -> None:
-        k5test = need("k5test", "testing")
+        k5test = import_extra("k5test", "testing")
         self.name = name
         self.port = free_port(_ADDRESS)
         self._realm = k5test.K5Realm(

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impala_ha.core.extras import need
+from impala_ha.core.extras import import_extra
 
 if TYPE_CHECKING:
     from impala_ha.testing.servers._spark_plan import Plan
@@ -131,9 +131,9 @@ def _hive(plan: Plan) -> dict[str, str]:
 
 def _key_store(pem: str, directory: Path) -> tuple[Path, str]:
     """Write the key and the certificates of a PEM file as Java wants them: PKCS #12."""
-    x509 = need("cryptography.x509", "testing")
-    serialization = need("cryptography.hazmat.primitives.serialization", "testing")
-    pkcs12 = need("cryptography.hazmat.primitives.serialization.pkcs12", "testing")
+    x509 = import_extra("cryptography.x509", "testing")
+    serialization = import_extra("cryptography.hazmat.primitives.serialization", "testing")
+    pkcs12 = import_extra("cryptography.hazmat.primitives.serialization.pkcs12", "testing")
     content = Path(pem).read_bytes()
     first, *chain = x509.load_pem_x509_certificates(content)
     password = secrets.token_hex(16)

@@ -157,7 +157,8 @@ class OverHttp:
 
     def _more(self) -> list[tuple[str, str]]:
         """More headers, as the user's function gives them."""
-        found = list(self._options.get_user_custom_headers_func() or ())
+        headers = self._options.get_user_custom_headers_func
+        found = list((headers and headers()) or ())
         for name, value in found:
             self._secrets.redaction.add_header(name, value)
         return found

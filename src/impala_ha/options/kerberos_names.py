@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from impala_ha.core.kerberos_errors import AnotherUser
 from impala_ha.core.model import KRB_HOST, Coordinator
@@ -24,7 +23,7 @@ HOST = "_HOST"  # as in Hadoop's and Impala's own configuration
 Names = str | tuple[tuple[str, str], ...]
 
 
-def read(value: Any) -> Names:
+def read(value: object) -> Names:
     """
     The names in *value*: a name, a pattern, a mapping, or a mapping as text (``a=x,b=y``).
 
@@ -50,7 +49,7 @@ def _pair(item: str) -> tuple[str, str]:
     return host, name
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     if not isinstance(value, str) or not KRB_HOST.fullmatch(value):
         raise ValueError(
             f"must be the name of a host, a pattern with {HOST}, or a mapping from hosts to such "

@@ -35,7 +35,6 @@ from impala_ha.failover.decision_table import logins
 from impala_ha.options.options import Options
 from impala_ha.sql.statement import Kind
 from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator
-from impala_ha.testing.servers import Certificates, Directory, Realm, SparkServer, missing
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.md"
@@ -107,9 +106,6 @@ def reference() -> str:
         *_class(LocalCoordinator),
         "\n## Fault proxy\n\n",
         *_class(FaultProxy),
-        "\n## Real servers\n\nIn `impala_ha.testing.servers`.\n",
-        *(line for kind in _SERVERS for line in (f"\n### {kind.__name__}\n\n", *_class(kind))),
-        f"\n### `missing(*wanted)`\n\n{_prose(missing)}",
         "\n## Programs\n\n",
         *_programs(),
     ]
@@ -139,8 +135,11 @@ def login_table() -> str:
 
 def facts(fault: Fault) -> str:
     """What the library acts on, as a table, and by which rules a fault is known."""
-    words = ["yes" if word else "no" for word in (fault.retry, fault.ran, fault.blames)]
-    words.append("yes" if fault.leaves else "no")
+    words = [
+        "yes" if word else "no"
+        for word in (fault.retry, fault.may_have_run, fault.counts_against_host)
+    ]
+    words.append("yes" if fault.try_elsewhere else "no")
     if doubtful := [kind.value for kind in Kind if fault in doubtful_faults(kind)]:
         words[1] = f"not, but for: {', '.join(doubtful)}"
     named = [rule.name for rule in FAULT_RULES if fault in rule.faults]
@@ -212,7 +211,7 @@ def _between(text: str, name: str, made: str) -> str:
     return f"{head}{start}\n{made}\n{end}{rest.partition(end)[2]}"
 
 
-_VALUES = (impala_ha.Coordinator, impala_ha.Attempt, impala_ha.Breaker, impala_ha.Retry)
+_VALUES = (impala_ha.Coordinator, impala_ha.Attempt, impala_ha.CircuitBreaker, impala_ha.Retry)
 _ERRORS = (
     impala_ha.ConfigurationError,
     impala_ha.AuthenticationFailed,
@@ -221,10 +220,9 @@ _ERRORS = (
     impala_ha.ResultLost,
     impala_ha.NoCoordinatorLeft,
 )
-_SERVERS = (Realm, Directory, Certificates, SparkServer)
 _STATES = {
     State.HEALTHY: "gets its share of new connections.",
-    State.ON_TRIAL: "its time of being left alone is over; one caller may try it.",
+    State.HALF_OPEN: "its time of being left alone is over; one caller may try it.",
     State.EJECTED: "it failed and is left alone.",
     State.DRAINING: "it said that it is shutting down, and is left alone.",
 }

@@ -180,7 +180,7 @@ class OutcomeUnknown(CoordinatorLost):
 
         The old coordinator is asked for the operation and for its page of queries, and any
         coordinator for `sys.impala_query_log` and `sys.impala_query_live`, whatever is to be
-        had. None is put on trial or ejected for its answer. A statement that is seen to run is
+        had. None is probed or ejected for its answer. A statement that is seen to run is
         waited for, not ended. Where the coordinator certainly has not seen it, its session is
         closed before a second look, so that it cannot be seen later.
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 from rich.console import Console
 
-from impala_ha import Breaker, Cluster, Coordinator
+from impala_ha import CircuitBreaker, Cluster, Coordinator
 from impala_ha.cli.demo.chaos import act_out, plan
 from impala_ha.cli.demo.data import READS, folder
 from impala_ha.cli.demo.ledger import Entry, Ledger, Process, Told
@@ -100,7 +100,7 @@ class TestPicture:
     def setup_method(self):
         self.clock = FakeClock()
         self.ledger = Ledger(self.clock.now)
-        breaker = Breaker(jitter=0.0)
+        breaker = CircuitBreaker(jitter=0.0)
         self.cluster = Cluster(
             [Coordinator("a"), Coordinator("b")], clock=self.clock, breaker=breaker
         )
@@ -109,7 +109,7 @@ class TestPicture:
     def test_it_tells_who_was_killed_and_for_how_long_it_is_left_alone(self):
         self.picture.look()
         self.ledger.process("a:21050", Process.KILLED)
-        self.cluster._known.roster.failed(Coordinator("a"), self.clock.now())
+        self.cluster._state.members.failed(Coordinator("a"), self.clock.now())
         self.picture.look()
         self.clock.sleep(2)
 
@@ -119,9 +119,9 @@ class TestPicture:
 
     def test_a_change_of_state_is_news(self):
         self.picture.look()
-        self.cluster._known.roster.failed(Coordinator("b"), self.clock.now())
+        self.cluster._state.members.failed(Coordinator("b"), self.clock.now())
         self.picture.look()
-        self.cluster._known.roster.succeeded(Coordinator("b"))
+        self.cluster._state.members.succeeded(Coordinator("b"))
         self.picture.look()
 
         assert [

@@ -245,7 +245,7 @@ def test_who_goes_away_without_an_answer_leaves_the_trial_to_the_next(world):
     with pytest.raises(KeyboardInterrupt):
         world.connect()
 
-    assert State.ON_TRIAL is world.state("a")
+    assert State.HALF_OPEN is world.state("a")
 
 
 @pytest.mark.timeout(10)

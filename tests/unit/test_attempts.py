@@ -21,7 +21,7 @@ from impala_ha.failover.attempts import (
 from impala_ha.sql.statement import Kind
 
 READ = Call("execute")
-WRITE = Call("execute", repeatable=False, writes=True)
+WRITE = Call("execute", idempotent=False, writes=True)
 IDEMPOTENT = Call("execute", writes=True)  # the caller said so
 
 
@@ -49,7 +49,7 @@ def test_a_write_is_tried_again_only_if_it_cannot_have_run(fault, phase, kind):
 
     of_the_statement = fault in (Fault.QUERY, Fault.STALE, Fault.BUSY, Fault.NOT_REGISTERED)
     accepted = phase in AFTER and not of_the_statement
-    may_have_run = phase.sent and (accepted or fault.ran or doubtful)
+    may_have_run = phase.sent and (accepted or fault.may_have_run or doubtful)
 
     assert may_have_run is failed.may_have_run
     assert (fault.retry and not may_have_run) is WRITE.may_follow(failed)

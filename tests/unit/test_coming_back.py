@@ -37,7 +37,7 @@ class Service:
             while len(self.links) > LIFE * A_SECOND:
                 self.links.popleft()
             self.links.append(self.connect())
-            self.cluster.attached(self.links[-1])
+            self.cluster.attach(self.links[-1])
             self.opened.append((self.clock.time, self.links[-1].coordinator.host))
         return self
 

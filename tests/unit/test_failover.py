@@ -97,7 +97,7 @@ def test_an_ejected_one_comes_back_on_trial(world):
     world["a"].down = False
     world.clock.time += 6.1
 
-    assert world.state("a") is State.ON_TRIAL
+    assert world.state("a") is State.HALF_OPEN
     assert world.cluster.pick() == Coordinator("a")
     assert world.cluster.pick() == Coordinator("b"), "one caller at a time"
 
@@ -171,13 +171,13 @@ def test_a_fetch_after_an_unknown_outcome_does_not_send_the_write_again(world, c
 
 
 OVERWRITE = "insert overwrite t select * from v"
-HARMLESS_PLAN = ["WRITE TO HDFS [default.t, OVERWRITE=true]", "|", "00:SCAN HDFS [default.u]"]
+IDEMPOTENT_PLAN = ["WRITE TO HDFS [default.t, OVERWRITE=true]", "|", "00:SCAN HDFS [default.u]"]
 
 
 @pytest.mark.parametrize("rpc", ["ExecuteStatement", "GetOperationStatus"])
 def test_a_lost_write_that_replaces_rows_by_those_of_other_tables_is_run_again(world, cursor, rpc):
     world["a"].script[rpc] = deque([lost()])
-    world["b"].rows = HARMLESS_PLAN
+    world["b"].rows = IDEMPOTENT_PLAN
 
     cursor.execute(OVERWRITE)
 
@@ -189,7 +189,7 @@ def test_a_lost_write_that_replaces_rows_by_those_of_other_tables_is_run_again(w
 @pytest.mark.parametrize(
     "plan",
     [
-        [*HARMLESS_PLAN, "01:SCAN HDFS [default.t]"],
+        [*IDEMPOTENT_PLAN, "01:SCAN HDFS [default.t]"],
         ["nothing that anybody knows"],
     ],
 )
@@ -225,7 +225,7 @@ def test_who_says_that_it_is_not_harmless_is_believed(world, cursor):
 
 
 def test_all_its_tries_count_together(world, cursor):
-    world["b"].rows = HARMLESS_PLAN
+    world["b"].rows = IDEMPOTENT_PLAN
     world["a"].script["ExecuteStatement"] = deque([lost()])
     world["b"].script["ExecuteStatement"] = deque([None, lost()])
     world["c"].script["ExecuteStatement"] = deque([lost()])

@@ -721,12 +721,12 @@ def test_an_error_about_parameters_is_the_users():
 def test_each_fault_answers_four_questions_and_has_words():
     for fault in Fault:
         assert fault.label
-        answers = (fault.retry, fault.ran, fault.blames, fault.leaves)
+        answers = (fault.retry, fault.may_have_run, fault.counts_against_host, fault.try_elsewhere)
         assert all(isinstance(answer, bool) for answer in answers)
 
 
 def test_what_blames_a_coordinator_is_also_a_reason_to_leave_it():
-    assert all(fault.leaves and fault.retry for fault in Fault if fault.blames)
+    assert all(fault.try_elsewhere and fault.retry for fault in Fault if fault.counts_against_host)
 
 
 @pytest.mark.parametrize("phase", Phase)

@@ -11,8 +11,8 @@ import weakref
 import pytest
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha import Breaker, Cluster, Coordinator, Retry, State, errors
-from impala_ha.balancing.hedge_budget import Budget
+from impala_ha import CircuitBreaker, Cluster, Coordinator, Retry, State, errors
+from impala_ha.balancing.hedge_budget import HedgeBudget
 from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt
@@ -311,26 +311,26 @@ def test_who_may_not_ask_a_second_one_yet_asks_again(gated):
 
 
 def test_a_few_may_be_hedged_at_once_and_then_one_open_in_ten():
-    budget = Budget()
-    assert [budget.take() for _ in range(5)] == [True, True, True, False, False]
+    budget = HedgeBudget()
+    assert [budget.try_withdraw() for _ in range(5)] == [True, True, True, False, False]
     hedged = 0
     for _ in range(200):
-        budget.opened(0.0)
-        hedged += budget.take()
+        budget.deposit(0.0)
+        hedged += budget.try_withdraw()
 
     assert 18 <= hedged <= 20
 
 
 def test_in_time_hedges_are_allowed_again():
-    budget = Budget()
-    budget.opened(1000.0)
-    while budget.take():
+    budget = HedgeBudget()
+    budget.deposit(1000.0)
+    while budget.try_withdraw():
         pass
 
-    budget.opened(1010.0)
-    assert not budget.take()
-    budget.opened(1025.0)
-    assert budget.take()
+    budget.deposit(1010.0)
+    assert not budget.try_withdraw()
+    budget.deposit(1025.0)
+    assert budget.try_withdraw()
 
 
 # At the end of the program.
@@ -453,7 +453,7 @@ EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes
 )
 def test_a_loser_that_is_refused_is_alive(world, error, state):
     failover, driver, gate = world
-    failover.cluster = Cluster([A, B], policy="ordered", breaker=Breaker(ejection=300))
+    failover.cluster = Cluster([A, B], policy="ordered", breaker=CircuitBreaker(ejection=300))
     driver.shown = Shown.SECRET
     plain, done = driver.open, threading.Event()
 
@@ -531,7 +531,7 @@ def test_one_that_could_not_be_asked_for_want_of_a_thread_may_be_tried_by_the_ne
     failover.run(Call("connect", proof=True), lambda _: None)
 
     assert failover.link.coordinator == A
-    assert not failover.cluster._known.roster.on_trial(B, failover.cluster.clock.now())
+    assert not failover.cluster._state.members.is_leased(B, failover.cluster.clock.now())
 
 
 def test_one_on_trial_is_hedged_whatever_was_hedged_before(world):

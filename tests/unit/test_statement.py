@@ -46,7 +46,7 @@ READS = [
     "use d",
     "with t as (select 1) -- insert\nselect * from t",
 ]
-HARMLESS = [
+IDEMPOTENT = [
     "refresh t",
     "REFRESH d.t partition (p=1)",
     "invalidate metadata",
@@ -179,11 +179,11 @@ def test_what_only_reads_may_be_repeated(sql):
     assert Kind.QUERY is statement.kind
 
 
-@pytest.mark.parametrize("sql", HARMLESS)
+@pytest.mark.parametrize("sql", IDEMPOTENT)
 def test_what_changes_nothing_more_when_it_runs_again_may_be_repeated(sql):
     statement = Statement.parse(sql)
 
-    assert Effect.HARMLESS is statement.effect
+    assert Effect.IDEMPOTENT is statement.effect
 
 
 @pytest.mark.parametrize("sql", [*WRITES, *OPEN])
@@ -238,7 +238,7 @@ COMMENT = st.one_of(
 FILLING = st.lists(st.one_of(SPACE, COMMENT), min_size=1, max_size=4).map("".join)
 
 
-@given(st.sampled_from([*READS, *HARMLESS, *WRITES]), FILLING, FILLING)
+@given(st.sampled_from([*READS, *IDEMPOTENT, *WRITES]), FILLING, FILLING)
 def test_comments_and_white_space_around_a_statement_change_nothing(sql, before, after):
     sql = sql.lstrip("\ufeff")
     plain = Statement.parse(sql)
@@ -341,7 +341,7 @@ def test_a_plan_may_show_that_a_write_that_replaces_rows_may_run_again(
         assert (statement.static, statement.deterministic) == (static, deterministic)
 
 
-@pytest.mark.parametrize("sql", [*READS, *HARMLESS])
+@pytest.mark.parametrize("sql", [*READS, *IDEMPOTENT])
 def test_what_may_be_repeated_anyway_needs_no_plan(sql):
     assert not Statement.parse(sql).replaces
 

@@ -23,11 +23,11 @@ def test_every_fault_is_in_the_table():
 )
 def test_a_write_that_may_have_run_is_never_tried_again(row):
     login = row.fault in LOGINS and row.phase in AFTER  # it says nothing of the statement
-    may_have_run = (row.fault.ran or login) and row.phase.sent
+    may_have_run = (row.fault.may_have_run or login) and row.phase.sent
     if row.effect is not Effect.READ and may_have_run:
         assert not row.again
         assert row.told == "OutcomeUnknown"
-        assert row.fenced is (row.effect is Effect.HARMLESS and row.fault.retry)
+        assert row.fenced is (row.effect is Effect.IDEMPOTENT and row.fault.retry)
     else:
         assert row.told != "OutcomeUnknown"
 
@@ -111,6 +111,6 @@ def test_a_fault_and_the_logins_can_be_asked_for_together_and_alone():
 
 def test_whoever_is_ejected_for_a_login_is_the_coordinator_and_the_next_one_is_asked():
     for row in logins():
-        assert row.fault.blames is row.whose.startswith("the coordinator's:")
+        assert row.fault.counts_against_host is row.whose.startswith("the coordinator's:")
         assert row.fault.retry is not row.whose.startswith("the caller's:")
         assert (row.told == "AuthenticationFailed") is (row.fault in LOGINS)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from impala_ha.core.extras import MissingExtra, need
+from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.forks import GATE
 from impala_ha.core.kerberos_errors import GSSError, told
 
@@ -84,7 +84,7 @@ class KerberosContext:
             MissingExtra: The package is not there.
             GSSError: There is no ticket for that principal.
         """
-        self._library: Any = need("kerberos", "kerberos")
+        self._library: Any = import_extra("kerberos", "kerberos")
         self._login = login
         self.complete = False
         lib = self._library
@@ -166,7 +166,7 @@ class GssapiContext:
             MissingExtra: The package is not there.
             GSSError: There is no ticket for that principal, and none can be had.
         """
-        self._library: Any = need("gssapi", "gssapi")
+        self._library: Any = import_extra("gssapi", "gssapi")
         self._login = login
         self._context: Any = self._told(self._begun)
 
@@ -289,15 +289,15 @@ def choose(backend: str, *, keytab: bool) -> Callable[[ContextParameters], Conte
         MissingExtra: It is not there.
     """
     if backend == "gssapi" or (backend == "auto" and keytab):
-        need("gssapi", "gssapi")
+        import_extra("gssapi", "gssapi")
         return GssapiContext
     try:
-        need("kerberos", "kerberos")
+        import_extra("kerberos", "kerberos")
     except MissingExtra:
         if backend == "kerberos":
             raise
         try:
-            need("gssapi", "gssapi")
+            import_extra("gssapi", "gssapi")
         except MissingExtra:
             pass
         else:

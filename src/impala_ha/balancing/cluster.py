@@ -18,9 +18,9 @@ from impala_ha.core.clock import Clock, SystemClock
 from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
-from .circuit_breaker import Breaker
-from .hedge_budget import Budget
-from .members import Attached, Roster
+from .circuit_breaker import CircuitBreaker
+from .hedge_budget import HedgeBudget
+from .members import Members, OpenLink
 from .outage import Pause, Wait
 from .policies import POLICIES, Candidate, Policy
 
@@ -45,7 +45,7 @@ class Cluster:
         coordinators: Iterable[Coordinator],
         *,
         policy: str | Policy = "round_robin",
-        breaker: Breaker = Breaker(),  # noqa: B008 - a frozen value
+        breaker: CircuitBreaker = CircuitBreaker(),  # noqa: B008 - a frozen value
         clock: Clock | None = None,
         rng: random.Random | None = None,
     ):
@@ -70,23 +70,23 @@ class Cluster:
                 raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
             policy = POLICIES[policy](self.rng)
         self._policy = policy
-        self._known = _Known(self.coordinators, breaker, self.rng)
+        self._state = _SharedState(self.coordinators, breaker, self.rng)
 
     def pick(
         self, tried: Sequence[Coordinator] = (), zone: str = "", form: str = ""
     ) -> Coordinator:
         """Whose turn it is, for a call of that *form* that has *tried* those already."""
-        with self._known.lock:
-            return self._known.roster.pick(self._policy, self.clock.now(), tried, zone, form)
+        with self._state.lock:
+            return self._state.members.pick(self._policy, self.clock.now(), tried, zone, form)
 
-    def turn(
+    def pick_or_wait(
         self,
         call: int,
         tried: Sequence[Coordinator],
         pause: Pause,
         *,
         zone: str = "",
-        lasting: Collection[Coordinator] = (),
+        excluded: Collection[Coordinator] = (),
         form: str = "",
     ) -> Coordinator | Wait:
         """
@@ -94,66 +94,66 @@ class Cluster:
         the process share the backoff of each coordinator, and one of them tries it at a time.
 
         Args:
-            call: Stands for it, until it has `ended`.
+            call: Stands for it, until `call_ended`.
             tried: Where it has been already.
             pause: Seconds before the next try of a coordinator, after so many of them.
             zone: Whose coordinators come first.
-            lasting: Who would say the same again.
+            excluded: Who would say the same again.
             form: Of the call's connection.
         """
-        known, now = self._known, self.clock.now()
-        with known.lock:
-            roster = known.roster
-            if not roster.is_healthy(now, form):
-                free = [each for each in roster.free(now, form) if each not in lasting]
-                turn = roster.book(form).outage.turn(call, now, tried, free, pause)
+        state, now = self._state, self.clock.now()
+        with state.lock:
+            members = state.members
+            if not members.is_healthy(now, form):
+                free = [each for each in members.free(now, form) if each not in excluded]
+                turn = members.table(form).outage.pick_or_wait(call, now, tried, free, pause)
                 if isinstance(turn, Coordinator):
-                    roster.lease(turn, now, form)
+                    members.lease(turn, now, form)
                 return turn
-            return roster.pick(self._policy, now, tried, zone, form)
+            return members.pick(self._policy, now, tried, zone, form)
 
-    def ended(self, call: int, form: str = "") -> None:
+    def call_ended(self, call: int, form: str = "") -> None:
         """Wait no more for what *call* finds out."""
-        with self._known.lock:
-            for book in self._known.roster.books(form):
-                book.outage.ended(call)
+        with self._state.lock:
+            for table in self._state.members.tables(form):
+                table.outage.call_ended(call)
 
     def is_healthy(self, form: str = "") -> bool:
         """Is any coordinator, for connections of that *form*?"""
-        with self._known.lock:
-            return self._known.roster.is_healthy(self.clock.now(), form)
+        with self._state.lock:
+            return self._state.members.is_healthy(self.clock.now(), form)
 
     def failures(self, form: str = "") -> list[Attempt]:
         """The last failure of each coordinator that failed last time, whoever tried it."""
         found: dict[Coordinator, Attempt] = {}
-        with self._known.lock:
-            for book in self._known.roster.books(form):
-                found |= book.failures
+        with self._state.lock:
+            for table in self._state.members.tables(form):
+                found |= table.failures
         return list(found.values())
 
-    def opening(self) -> None:
+    def count_open(self) -> None:
         """Note that an open begins that may be hedged."""
-        with self._known.lock:
-            self._known.hedges.opened(self.clock.now())
+        with self._state.lock:
+            self._state.hedges.deposit(self.clock.now())
 
     def may_hedge(self, first: Coordinator, form: str = "") -> bool:
         """
         May another coordinator be asked as well, because *first* takes its time to open?
 
-        Always where *first* is on trial, as one call does at a time, and where another call has
-        found out meanwhile that it is lost: one that is only slow answers somebody.
+        Always where *first* is being probed, and where another call has found out meanwhile that
+        it is lost: one that is only slow answers somebody.
         """
-        known, now = self._known, self.clock.now()
-        with known.lock:
-            roster = known.roster
-            ejected = roster.ejected_for(first, now, form) is not None
-            lost = ejected and roster.is_healthy(now, form)
-            return lost or roster.on_trial(first, now, form) or known.hedges.take()
+        state, now = self._state, self.clock.now()
+        with state.lock:
+            members = state.members
+            ejected = members.ejected_for(first, now, form) is not None
+            lost = ejected and members.is_healthy(now, form)
+            return lost or members.is_leased(first, now, form) or state.hedges.try_withdraw()
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often a call that has *tried* those has been to everyone."""
-        with self._known.lock:
-            return self._known.roster.rounds(tried)
+        with self._state.lock:
+            return self._state.members.rounds(tried)
 
     def report(self, attempt: Attempt, *, leased: bool = True) -> None:
         """
@@ -166,19 +166,19 @@ class Cluster:
         """
         coordinator, fault, form = attempt.coordinator, attempt.fault, attempt.form
         told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
-        own = form if attempt.own else ""
-        with self._known.lock:
-            roster, now = self._known.roster, self.clock.now()
+        own = form if attempt.may_be_options else ""
+        with self._state.lock:
+            members, now = self._state.members, self.clock.now()
             ejected, back = None, False
             if fault is None:
-                back = roster.ejected_for(coordinator, now, form) is not None
-                roster.succeeded(coordinator, form)
+                back = members.ejected_for(coordinator, now, form) is not None
+                members.succeeded(coordinator, form)
             elif leased:
-                roster.undecided(coordinator, form)
-            if fault and (fault.blames or own):
+                members.inconclusive(coordinator, form)
+            if fault and (fault.counts_against_host or own):
                 draining = fault is Fault.DRAINING
-                ejected = roster.failed(coordinator, now, own, draining=draining)
-                roster.book(own).failures[coordinator] = told
+                ejected = members.failed(coordinator, now, own, draining=draining)
+                members.table(own).failures[coordinator] = told
         logs.debug("%s: %s", told.operation, told, extra={"attempt": told})
         if ejected is not None:
             state = "draining" if fault is Fault.DRAINING else "ejected"
@@ -192,61 +192,61 @@ class Cluster:
 
     def release(self, coordinator: Coordinator, form: str = "") -> None:
         """Let another caller try *coordinator*: who picked it last went away without an answer."""
-        with self._known.lock:
-            self._known.roster.undecided(coordinator, form)
+        with self._state.lock:
+            self._state.members.inconclusive(coordinator, form)
 
-    def trusts(self, credentials: object) -> bool:
-        """Have *credentials* been accepted once in this process, or are there none?"""
-        return credentials is None or credentials in self._known.trusted
+    def has_database(self, name: str) -> bool:
+        """Has `add_database` been called with *name*?"""
+        return name in self._state.databases
 
-    def trust(self, credentials: object) -> None:
-        """Note that *credentials* were accepted."""
-        trusted = self._known.trusted
-        if len(trusted) >= _TRUSTED:
-            trusted.clear()  # passwords that change; each is only tried alone once more
-        trusted.add(credentials)
+    def add_database(self, name: str) -> None:
+        """Note that a session could use database *name*, so that it need not be checked again."""
+        databases = self._state.databases
+        if len(databases) >= _MOST_DATABASES:
+            databases.clear()  # each is only checked once more
+        databases.add(name)
 
-    def was_open(self, coordinator: Coordinator) -> bool:
+    def was_opened(self, coordinator: Coordinator) -> bool:
         """Has *coordinator* been connected to once in this process?"""
-        return self._known.roster.was_attached(coordinator)
+        return self._state.members.was_opened(coordinator)
 
-    def is_proven(self, coordinator: Coordinator, form: str) -> bool:
+    def was_opened_with(self, coordinator: Coordinator, form: str) -> bool:
         """Was *coordinator* opened by a connection of that *form* once?"""
-        return self._known.roster.is_proven(coordinator, form)
+        return self._state.members.was_opened_with(coordinator, form)
 
-    def attached(self, link: Attached, form: str = "") -> None:
+    def attach(self, link: OpenLink, form: str = "") -> None:
         """Count *link*, which has just been opened, as long as somebody has it."""
-        with self._known.lock:
-            self._known.roster.attach(link)
-            self._known.roster.prove(link.coordinator, form)
-        self.answered(link.coordinator, form)
+        with self._state.lock:
+            self._state.members.attach(link)
+            self._state.members.mark_opened(link.coordinator, form)
+        self.mark_reachable(link.coordinator, form)
 
-    def answered(self, coordinator: Coordinator, form: str = "") -> None:
+    def mark_reachable(self, coordinator: Coordinator, form: str = "") -> None:
         """Note that *coordinator* is there, whatever it may say of a statement."""
-        known = self._known
-        with known.lock:
+        state = self._state
+        with state.lock:
             # The backoff goes on until a call is done: all may open sessions and refuse statements.
-            before = known.roster.ejected_for(coordinator, self.clock.now(), form)
-            known.roster.answered(coordinator, form)
+            before = state.members.ejected_for(coordinator, self.clock.now(), form)
+            state.members.mark_reachable(coordinator, form)
         if before is not None:
             _tell_back(coordinator)
 
-    def detached(self, link: Attached) -> None:
+    def detach(self, link: OpenLink) -> None:
         """Count *link* no more."""
-        with self._known.lock:
-            self._known.roster.detach(link)
+        with self._state.lock:
+            self._state.members.detach(link)
 
     def snapshot(self) -> list[Candidate]:
         """How everyone stands now, in the order of the list."""
-        with self._known.lock:
-            return self._known.roster.snapshot(self.clock.now())
+        with self._state.lock:
+            return self._state.members.snapshot(self.clock.now())
 
     def __repr__(self) -> str:
         return f"<Cluster {', '.join(map(_shown, self.snapshot()))}>"
 
     @classmethod
     def shared(
-        cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: Breaker
+        cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: CircuitBreaker
     ) -> Cluster:
         """
         The cluster of this process with these coordinators and rules, made at first sight.
@@ -258,7 +258,7 @@ class Cluster:
         with _SHARED_LOCK:
             known = _SHARED.pop(key, None) or _IN_USE.get(key)
             if known is None:
-                known = cls(coordinators, breaker=breaker)._known  # noqa: SLF001
+                known = cls(coordinators, breaker=breaker)._state  # noqa: SLF001
             _SHARED[key] = _IN_USE[key] = known
             if len(_SHARED) > _RECENT:
                 del _SHARED[next(iter(_SHARED))]
@@ -275,27 +275,31 @@ def _tell_back(coordinator: Coordinator) -> None:
     logs.info("%s is back", coordinator, extra=about)
 
 
-class _Known:
+class _SharedState:
     """What clusters know that have the same coordinators and rules."""
 
-    def __init__(self, coordinators: Sequence[Coordinator], breaker: Breaker, rng: random.Random):
+    def __init__(
+        self, coordinators: Sequence[Coordinator], breaker: CircuitBreaker, rng: random.Random
+    ):
         self.coordinators = coordinators
-        self.roster = Roster(coordinators, breaker, rng)
-        self.hedges = Budget()
+        self.members = Members(coordinators, breaker, rng)
+        self.hedges = HedgeBudget()
         self.rng = rng
-        self.trusted: set[object] = set()
+        self.databases: set[str] = set()
         self.lock = threading.RLock()  # a policy may ask for a snapshot
         self._named: dict[str, Cluster] = {}
         # An object of the caller need not be hashable; its cluster keeps it, so its id is its own.
         self._others: weakref.WeakValueDictionary[int, Cluster] = weakref.WeakValueDictionary()
         _EVERY.add(self)
 
-    def cluster(self, kind: type[Cluster], policy: str | Policy, breaker: Breaker) -> Cluster:
+    def cluster(
+        self, kind: type[Cluster], policy: str | Policy, breaker: CircuitBreaker
+    ) -> Cluster:
         """The cluster with that *policy*; one with an object of the caller's is not kept."""
         found = self._named.get(policy) if isinstance(policy, str) else self._others.get(id(policy))
         if found is None:
             found = kind(self.coordinators, policy=policy, breaker=breaker, rng=self.rng)
-            found._known = self  # noqa: SLF001 - what it made for itself knows nothing yet
+            found._state = self  # noqa: SLF001 - what it made for itself knows nothing yet
             if isinstance(policy, str):
                 self._named[policy] = found
             else:
@@ -306,14 +310,14 @@ class _Known:
         """In a child: another thread may have held the lock, and is not there."""
         self.lock = threading.RLock()
         self.rng.seed()  # or all children would draw the same lots
-        self.roster.forked()
+        self.members.forked()
 
 
 _RECENT = 100  # lists of hosts whose health is kept while no connection is open
-_TRUSTED = 10_000  # credentials
-_EVERY: weakref.WeakSet[_Known] = weakref.WeakSet()
-_SHARED: dict[object, _Known] = {}
-_IN_USE: weakref.WeakValueDictionary[object, _Known] = weakref.WeakValueDictionary()
+_MOST_DATABASES = 10_000
+_EVERY: weakref.WeakSet[_SharedState] = weakref.WeakSet()
+_SHARED: dict[object, _SharedState] = {}
+_IN_USE: weakref.WeakValueDictionary[object, _SharedState] = weakref.WeakValueDictionary()
 _SHARED_LOCK = threading.Lock()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Budget:
+class HedgeBudget:
     """
     How many opens may be hedged: a second question does not help where all are slow.
 
@@ -17,12 +17,12 @@ class Budget:
         self._tokens = self._TOKENS
         self._filled = 0.0
 
-    def opened(self, now: float) -> None:
+    def deposit(self, now: float) -> None:
         """Note that an open begins, at *now* seconds of the clock."""
         self._tokens = min(self._TOKENS, self._tokens + 0.1 + 0.05 * (now - self._filled))
         self._filled = now
 
-    def take(self) -> bool:
+    def try_withdraw(self) -> bool:
         """Take a token for a hedge; False if there is none."""
         if self._tokens < 1.0:
             return False

@@ -18,18 +18,18 @@ from weakref import WeakSet
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
-from .circuit_breaker import Breaker, Health, State, worse
+from .circuit_breaker import CircuitBreaker, Health, State, worse
 from .outage import Outage
 from .policies import Candidate, Policy
 
-_WELL = frozenset({State.HEALTHY, State.ON_TRIAL})
+_WELL = frozenset({State.HEALTHY, State.HALF_OPEN})
 
 
 _MOST_FORMS = 100  # options that are known to fail somewhere; the oldest are forgotten
-_MOST_PROVEN = 1000  # options with which a coordinator was opened
+_MOST_OPENED = 1000  # options with which a coordinator was opened
 
 
-class Book:
+class HealthTable:
     """
     What is known of coordinators, by all connections or by those with the same options.
 
@@ -45,13 +45,13 @@ class Book:
         self.outage = Outage()
 
 
-class Attached(Protocol):
+class OpenLink(Protocol):
     """An open connection; counted until it is detached or nobody has it."""
 
     coordinator: Coordinator
 
 
-class Roster:
+class Members:
     """
     The coordinators of a cluster with their health and their load.
 
@@ -62,28 +62,28 @@ class Roster:
     def __init__(
         self,
         coordinators: Iterable[Coordinator],
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         rng: random.Random,
     ):
         self._breaker = breaker
         self._rng = rng
-        self._all = Book({c: Health() for c in coordinators})
-        self._own: dict[str, Book] = {}
-        self._proven: set[tuple[str, Coordinator]] = set()
+        self._all = HealthTable({c: Health() for c in coordinators})
+        self._own: dict[str, HealthTable] = {}
+        self._opened_with: set[tuple[str, Coordinator]] = set()
         self._coordinators = tuple(self._all.health)
         # A connection that is dropped without close() is counted no more once it is collected.
-        self._links: dict[Coordinator, WeakSet[Attached]] = {
+        self._links: dict[Coordinator, WeakSet[OpenLink]] = {
             c: WeakSet() for c in self._coordinators
         }
         self._attached: set[Coordinator] = set()
         if not self._coordinators:
             raise ValueError("a cluster needs at least one coordinator")
 
-    def book(self, form: str = "") -> Book:
+    def table(self, form: str = "") -> HealthTable:
         """What goes for connections of that *form*: where nothing does, what goes for all."""
         return self._own.get(form, self._all)
 
-    def books(self, form: str) -> list[Book]:
+    def tables(self, form: str) -> list[HealthTable]:
         """What is known by all, and by connections of that *form*."""
         own = self._own.get(form)
         return [self._all] if own is None else [self._all, own]
@@ -119,8 +119,8 @@ class Roster:
                 each,
                 ejected_with=tuple(
                     form
-                    for form, book in self._own.items()
-                    if book.health.get(each.coordinator, Health()).ejected_until is not None
+                    for form, table in self._own.items()
+                    if table.health.get(each.coordinator, Health()).ejected_until is not None
                 ),
             )
             for each in self.candidates(now)
@@ -156,7 +156,7 @@ class Roster:
         offered = (
             near
             or well
-            or [min(fresh, key=lambda c: (self.on_trial(c.coordinator, now, form), c.ejected_for))]
+            or [min(fresh, key=lambda c: (self.is_leased(c.coordinator, now, form), c.ejected_for))]
         )
         chosen = policy.choose(offered)
         if chosen not in offered:
@@ -170,19 +170,19 @@ class Roster:
 
     def lease(self, coordinator: Coordinator, now: float, form: str = "") -> None:
         """Note that somebody tries *coordinator*, which is not healthy."""
-        for book in self.books(form):
-            health = book.health.get(coordinator)
+        for table in self.tables(form):
+            health = table.health.get(coordinator)
             if health is not None and health.ejected_until is not None:
-                book.health[coordinator] = self._breaker.tried(health, now)
+                table.health[coordinator] = self._breaker.lease(health, now)
 
     def free(self, now: float, form: str = "") -> list[Coordinator]:
         """Whom nobody tries at the moment, from the one whose ejection ends first."""
         found = sorted(self.candidates(now, form), key=lambda c: c.ejected_for)
-        return [c.coordinator for c in found if not self.on_trial(c.coordinator, now, form)]
+        return [c.coordinator for c in found if not self.is_leased(c.coordinator, now, form)]
 
-    def on_trial(self, coordinator: Coordinator, now: float, form: str = "") -> bool:
-        """Does a call try *coordinator* at the moment, although it is not healthy?"""
-        return (self._health(coordinator, form).trial_until or now) > now
+    def is_leased(self, coordinator: Coordinator, now: float, form: str = "") -> bool:
+        """Does a call probe *coordinator* at the moment, because it is not healthy?"""
+        return (self._health(coordinator, form).leased_until or now) > now
 
     def is_healthy(self, now: float, form: str = "") -> bool:
         """Is anybody?"""
@@ -207,14 +207,14 @@ class Roster:
         """
         if coordinator not in self._all.health:
             return None
-        book = self._all
+        table = self._all
         if form:
-            self._own[form] = book = self._own.pop(form, Book({}))
+            self._own[form] = table = self._own.pop(form, HealthTable({}))
             if len(self._own) > _MOST_FORMS:
                 del self._own[next(iter(self._own))]
-        before = book.health.get(coordinator, Health())
+        before = table.health.get(coordinator, Health())
         after = self._breaker.failed(before, now, self._rng, draining=draining)
-        book.health[coordinator] = after
+        table.health[coordinator] = after
         if before.ejected_until is not None or after.ejected_until is None:
             return None
         return after.ejected_until - now
@@ -228,9 +228,9 @@ class Roster:
 
     def succeeded(self, coordinator: Coordinator, form: str = "") -> None:
         """Note an answer."""
-        for book in self.books(form):
-            book.failures.pop(coordinator, None)
-            book.outage.over()
+        for table in self.tables(form):
+            table.failures.pop(coordinator, None)
+            table.outage.over()
         if coordinator in self._all.health:
             self._all.health[coordinator] = self._breaker.succeeded()
         if (own := self._own.get(form)) is not None:
@@ -238,39 +238,39 @@ class Roster:
             if not own.health:
                 del self._own[form]
 
-    def undecided(self, coordinator: Coordinator, form: str = "") -> None:
+    def inconclusive(self, coordinator: Coordinator, form: str = "") -> None:
         """Note a failure that says nothing about *coordinator*: the next caller may try it."""
-        for book in self.books(form):
-            if health := book.health.get(coordinator):
-                book.health[coordinator] = self._breaker.untried(health)
+        for table in self.tables(form):
+            if health := table.health.get(coordinator):
+                table.health[coordinator] = self._breaker.inconclusive(health)
 
-    def answered(self, coordinator: Coordinator, form: str = "") -> None:
+    def mark_reachable(self, coordinator: Coordinator, form: str = "") -> None:
         """Note that *coordinator* is there; what it said of statements before is not forgotten."""
-        for book in self.books(form):
-            if health := book.health.get(coordinator):
-                book.health[coordinator] = self._breaker.answered(health)
+        for table in self.tables(form):
+            if health := table.health.get(coordinator):
+                table.health[coordinator] = self._breaker.reached(health)
 
-    def prove(self, coordinator: Coordinator, form: str) -> None:
+    def mark_opened(self, coordinator: Coordinator, form: str) -> None:
         """Note that *coordinator* can be opened with such options."""
-        if len(self._proven) >= _MOST_PROVEN:
-            self._proven.clear()
-        self._proven.add((form, coordinator))
+        if len(self._opened_with) >= _MOST_OPENED:
+            self._opened_with.clear()
+        self._opened_with.add((form, coordinator))
 
-    def is_proven(self, coordinator: Coordinator, form: str) -> bool:
+    def was_opened_with(self, coordinator: Coordinator, form: str) -> bool:
         """Was *coordinator* opened with such options once?"""
-        return (form, coordinator) in self._proven
+        return (form, coordinator) in self._opened_with
 
-    def attach(self, link: Attached) -> None:
+    def attach(self, link: OpenLink) -> None:
         """Count *link* until it is detached or nobody has it."""
         if link.coordinator in self._links:
             self._links[link.coordinator].add(link)
             self._attached.add(link.coordinator)
 
-    def was_attached(self, coordinator: Coordinator) -> bool:
+    def was_opened(self, coordinator: Coordinator) -> bool:
         """Was there ever a link to *coordinator*?"""
         return coordinator in self._attached
 
-    def detach(self, link: Attached) -> None:
+    def detach(self, link: OpenLink) -> None:
         """Count *link* no more; one that is not counted changes nothing."""
         if link.coordinator in self._links:
             self._links[link.coordinator].discard(link)
@@ -278,6 +278,6 @@ class Roster:
     def forked(self) -> None:
         """In a child: the links, the trials and the waiting calls are its parent's."""
         self._links = {c: WeakSet() for c in self._coordinators}
-        for book in (self._all, *self._own.values()):
-            book.outage = Outage()
-            book.health = {c: self._breaker.untried(h) for c, h in book.health.items()}
+        for table in (self._all, *self._own.values()):
+            table.outage = Outage()
+            table.health = {c: self._breaker.inconclusive(h) for c, h in table.health.items()}

@@ -38,7 +38,7 @@ class Outage:
         self._tries: Counter[Coordinator] = Counter()
         self._next: dict[Coordinator, float] = {}
 
-    def turn(
+    def pick_or_wait(
         self,
         call: int,
         now: float,
@@ -73,7 +73,7 @@ class Outage:
         self._next[where] = now + pause(self._tries[where])
         return where
 
-    def ended(self, call: int) -> None:
+    def call_ended(self, call: int) -> None:
         """Count on *call* no more."""
         self._calls.discard(call)
 

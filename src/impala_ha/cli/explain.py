@@ -17,7 +17,7 @@ from impala_ha.sql.statement import Effect, Kind
 _LOGIN = "login"
 _KINDS = {
     Effect.READ: "a read",
-    Effect.HARMLESS: "an idempotent write",
+    Effect.IDEMPOTENT: "an idempotent write",
     Effect.WRITE: "any other write",
 }
 
@@ -99,7 +99,7 @@ def _login_data(row: LoginVerdict) -> dict[str, object]:
         "fault": row.fault.name,
         "whose": row.whose,
         "again": row.fault.retry,
-        "ejects": row.fault.blames,
+        "ejects": row.fault.counts_against_host,
         "told": row.told,
     }
 

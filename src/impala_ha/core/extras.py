@@ -5,7 +5,7 @@ The core needs four packages; the command line, Kerberos, pandas and the local c
 and are extras of the distribution.  A room that wants one asks for it here, at the moment of use,
 and who lacks it reads one line that says what to type, not a traceback that names a module::
 
-    pandas = need("pandas", "pandas")
+    pandas = import_extra("pandas", "pandas")
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class MissingExtra(ImportError):
     """
 
 
-def need(module: str, extra: str) -> ModuleType:
+def import_extra(module: str, extra: str) -> ModuleType:
     """
     Import an optional module.
 

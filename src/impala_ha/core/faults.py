@@ -46,9 +46,9 @@ class Fault(enum.Enum):
     Attributes:
         label: In words, after the name of the coordinator.
         retry: Can another try help?
-        ran: May the statement have run, once it was sent?
-        blames: Does it speak against the coordinator?
-        leaves: Is the next try better made on another coordinator?
+        may_have_run: May the statement have run, once it was sent?
+        counts_against_host: Does it speak against the coordinator?
+        try_elsewhere: Is the next try better made on another coordinator?
     """
 
     UNREACHABLE = ("could not be reached", True, False, True, True)
@@ -76,25 +76,32 @@ class Fault(enum.Enum):
     QUERY = ("refused the statement", False, False, False, False)
     UNKNOWN = ("failed in an unknown way", False, True, False, False)
 
-    def __init__(self, label: str, retry: bool, ran: bool, blames: bool, leaves: bool):
+    def __init__(
+        self,
+        label: str,
+        retry: bool,
+        may_have_run: bool,
+        counts_against_host: bool,
+        try_elsewhere: bool,
+    ):
         self.label = label
         self.retry = retry
-        self.ran = ran
-        self.blames = blames
-        self.leaves = leaves
+        self.may_have_run = may_have_run
+        self.counts_against_host = counts_against_host
+        self.try_elsewhere = try_elsewhere
 
     @property
-    def lasting(self) -> bool:
+    def permanent(self) -> bool:
         """Would the same coordinator say the same a moment later, so that once is enough?"""
-        return self in _LASTING
+        return self in _PERMANENT
 
     @property
     def counted(self) -> bool:
         """Is it tried a few times only (`Retry.runs`), and not until the deadline?"""
-        return self.ran or self is Fault.METADATA
+        return self.may_have_run or self is Fault.METADATA
 
 
-_LASTING = frozenset(
+_PERMANENT = frozenset(
     {
         Fault.UNRESOLVED,
         Fault.MISNAMED,

@@ -96,7 +96,8 @@ class Attempt:
             process is gone.
         since: Seconds from the beginning of the call to that of this try.
         form: The options that opening the connection depends on, see `Options.form`.
-        own: Whether its failure may be due to these: it counts for connections with the same ones.
+        may_be_options: Whether its failure may be due to these: it counts for connections with
+            the same ones.
     """
 
     operation: str
@@ -113,7 +114,7 @@ class Attempt:
     ended: bool = False
     since: float = field(default=0.0, compare=False)
     form: str = field(default="", compare=False, repr=False)
-    own: bool = field(default=False, compare=False)
+    may_be_options: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"#{self.number} {self.summary}"
@@ -138,7 +139,7 @@ class Attempt:
             return False
         if self.phase in AFTER and self.fault not in _SAID_OF_THE_STATEMENT:
             return True  # a refused login, say: it is about this call, and the statement goes on
-        return self.fault.ran or self.doubtful
+        return self.fault.may_have_run or self.doubtful
 
     def portable(self) -> Attempt:
         """The same without the exception object, which pickle may not be able to carry."""

@@ -29,7 +29,7 @@ from impala.dbapi import (
 )
 
 from impala_ha import errors
-from impala_ha.balancing.circuit_breaker import Breaker
+from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.balancing.policies import Policy
 from impala_ha.core.model import Coordinator
@@ -251,7 +251,7 @@ def _prepared(words: Mapping[str, Any], cluster: Cluster | None) -> tuple[Cluste
 
         kerberos.check(options)
     if cluster is None:
-        breaker = Breaker(ejection=options.eject_for, max_ejection=options.eject_most)
+        breaker = CircuitBreaker(ejection=options.eject_for, max_ejection=options.eject_most)
         cluster = Cluster.shared(settings.coordinators, options.policy, breaker)
     if options.use_ssl:
         from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted

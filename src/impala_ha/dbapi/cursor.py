@@ -239,6 +239,6 @@ class Cursor(Results):
 
 
 def _mark(*, comment: bool) -> Any:
-    from impala_ha.sql.tag import Mark  # noqa: PLC0415 - programs that only read do not pay for it
+    from impala_ha.sql.tag import StatementTag  # noqa: PLC0415 - programs that only read do not pay for it
 
-    return Mark(comment)
+    return StatementTag(comment)

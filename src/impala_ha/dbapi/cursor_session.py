@@ -24,7 +24,7 @@ from impala_ha.core.faults import CallFailed, Fault
 from impala_ha.core.interruption import from_handler, interrupted, suppress
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, Call, Trail
 from impala_ha.failover.failover import Failover
-from impala_ha.failover.statement_ref import Question
+from impala_ha.failover.statement_ref import StatementRef
 from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.hs2.polling import poll
@@ -78,8 +78,8 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _begin(self, link: Link) -> None:
         """Open the session, and see whether its database is there: OpenSession takes any name."""
         self._settle(link)
-        name, known = self._wanted.database, self._failover.cluster
-        if not link.impala or name.lower() == "default" or known.trusts(("database", name)):
+        name, cluster = self._wanted.database, self._failover.cluster
+        if not link.impala or name.lower() == "default" or cluster.has_database(name):
             return
         quoted = name.replace("`", "``")
         try:
@@ -91,7 +91,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             link.close_later(self.session)
             self._home = None
             raise
-        known.trust(("database", name))
+        cluster.add_database(name)
 
     def _warn_of_what_was_dropped(self) -> None:
         """Impala drops options that it does not know in silence, and tells all that it has."""
@@ -175,13 +175,13 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
                 raise
             return False  # of the caller's functions, perhaps: what was lost is to be told
 
-    def _question(self, link: Link) -> Question:
+    def _statement_ref(self, link: Link) -> StatementRef:
         """What to ask about the statement that was sent last, in the session on *link*."""
         session, operation = self.session, self._last_operation
         handle = operation.handle if operation else None
         taken = tuple(self._taken)
         earlier = taken if handle is None else taken[:-1]
-        return Question(
+        return StatementRef(
             text=self._sent.text,
             tag=self._sent.tag,
             coordinator=link.coordinator,

@@ -24,7 +24,7 @@ from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import Fault
 from impala_ha.core.interruption import from_handler
 from impala_ha.failover.attempts import Call, doubtful_faults
-from impala_ha.failover.statement_ref import Question
+from impala_ha.failover.statement_ref import StatementRef
 from impala_ha.hs2.link import Link
 from impala_ha.hs2.polling import rows
 from impala_ha.sql import plan
@@ -45,7 +45,7 @@ class Errand:
             caller said that it is idempotent.
         accepted: Whether a server took it.
         begun: Whether rows of its result were handed out.
-        questions: What to ask about each try in which it may have run.
+        refs: What is known of each try in which it may have run.
     """
 
     submit: Callable[[Execution], None]
@@ -53,7 +53,7 @@ class Errand:
     freely: bool = False
     accepted: bool = False
     begun: bool = False
-    questions: list[Question] = field(default_factory=list)
+    refs: list[StatementRef] = field(default_factory=list)
 
 
 class Execution(Home):
@@ -104,7 +104,7 @@ class Execution(Home):
         finished = errand.begun or (errand.accepted and self._last_operation_finished)
         return Call(
             operation,
-            repeatable=errand.freely,
+            idempotent=errand.freely,
             again=not (errand.begun or (finished and writes)),
             writes=writes,
             doubtful=doubtful_faults(statement.kind),
@@ -142,7 +142,7 @@ class Execution(Home):
             again: Whether another try could follow.
         """
         session = self.session
-        errand.questions.append(self._question(link))
+        errand.refs.append(self._statement_ref(link))
         if errand.freely:
             return False  # it is repeated in any case, and what it left behind ended then
         if self._home is link:
@@ -155,7 +155,7 @@ class Execution(Home):
 
     def _is_harmless(self, errand: Errand) -> bool:
         """Would running *errand* once more change nothing?  Another coordinator's plan tells."""
-        if errand.statement.effect is Effect.HARMLESS:
+        if errand.statement.effect is Effect.IDEMPOTENT:
             return True
         if not errand.statement.replaces:
             return False
@@ -177,7 +177,7 @@ class Execution(Home):
             self._trail = trail
         if not plan.may_run_again(told, text or "", errand.statement, self._wanted.database):
             return False
-        errand.statement = replace(errand.statement, effect=Effect.HARMLESS, replaces=False)
+        errand.statement = replace(errand.statement, effect=Effect.IDEMPOTENT, replaces=False)
         return True
 
     def _leave_alone(self, errand: Errand, unknown: errors.OutcomeUnknown) -> None:
@@ -185,8 +185,8 @@ class Execution(Home):
         left, self._home = self._home, None
         if left is not None:
             left.release(self.session)
-        questions = tuple(errand.questions)
-        if not questions:
+        refs = tuple(errand.refs)
+        if not refs:
             return
         cluster, driver = self._failover.cluster, self._failover.driver
 
@@ -195,10 +195,10 @@ class Execution(Home):
                 from impala_ha.failover.outcome import resolve  # noqa: PLC0415 - hardly ever needed
             except (ImportError, OSError):  # the package was replaced, or no file can be opened
                 return errors.Outcome.UNKNOWN
-            return resolve(questions, cluster, driver, timeout)
+            return resolve(refs, cluster, driver, timeout)
 
         unknown.resolver = resolver
-        last = questions[-1]
+        last = refs[-1]
         unknown.identify(last.session_id, last.query_id, last.tag)
 
     def _lost(self, call: Call, errand: Errand | None) -> errors.Told:
@@ -225,7 +225,7 @@ class Execution(Home):
         """Send a statement, and note what is needed to ask for it later."""
         self._last_operation_string = text
         if mark is not None:
-            text, overlay, tag = mark.put(text, overlay, self._wanted, self.session.config or {})
+            text, overlay, tag = mark.add_to(text, overlay, self._wanted, self.session.config or {})
             self._sent = Sent(text, tag)
         else:
             self._sent = Sent(text)

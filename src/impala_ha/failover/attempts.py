@@ -28,7 +28,7 @@ class Call:
 
     Attributes:
         operation: Its name.
-        repeatable: Whether it may be done once more when it may have been done already, and may
+        idempotent: Whether it may be done once more when it may have been done already, and may
             even still be under way: it reads, or the caller said so.
         again: Whether it may be done once more at all (rows that were handed out forbid it).
         writes: Whether it is more than a read, so that it matters whether it has run.
@@ -44,7 +44,7 @@ class Call:
     """
 
     operation: str
-    repeatable: bool = True
+    idempotent: bool = True
     again: bool = True
     writes: bool = False
     doubtful: frozenset[Fault] = frozenset()
@@ -63,7 +63,7 @@ class Call:
         """May another try follow *attempt*?"""
         if attempt.fault is None or not attempt.fault.retry or not self.again:
             return False
-        return self.repeatable or attempt.ended or not attempt.may_have_run
+        return self.idempotent or attempt.ended or not attempt.may_have_run
 
 
 _NOT_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
@@ -177,7 +177,7 @@ class Trail:
         return {
             each.coordinator
             for each in self.last
-            if each.fault and (each.fault.lasting or each.fault in final)
+            if each.fault and (each.fault.permanent or each.fault in final)
         }
 
     @property
@@ -273,7 +273,7 @@ def told_as(  # noqa: PLR0911 - one line a decision
         return errors.AuthenticationFailed, _ADVICE_REFUSED
     if fault is Fault.NO_KDC:
         return errors.NoCoordinatorLeft, _ADVICE_KDC
-    if fault is not None and fault.lasting:
+    if fault is not None and fault.permanent:
         return errors.NoCoordinatorLeft, _ADVICE_NOBODY
     if fault in SAID and own:
         return None, ""

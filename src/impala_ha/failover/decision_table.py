@@ -49,9 +49,9 @@ class Verdict:
 def verdict(fault: Fault, phase: Phase, effect: Effect) -> Verdict:
     """What is done when a statement of that *effect* meets *fault* in *phase*."""
     attempt = Attempt("execute", 1, _SOMEWHERE, 0.0, fault, phase)
-    call = Call("execute", repeatable=effect is Effect.READ, writes=effect is not Effect.READ)
+    call = Call("execute", idempotent=effect is Effect.READ, writes=effect is not Effect.READ)
     again = call.may_follow(attempt)
-    ended = effect is Effect.HARMLESS and call.may_follow(replace(attempt, ended=True))
+    ended = effect is Effect.IDEMPOTENT and call.may_follow(replace(attempt, ended=True))
     kind, _ = told_as(call, attempt)
     told = "its own error" if kind is None else kind.__name__
     return Verdict(fault, phase, effect, again, ended and not again, told)
@@ -91,7 +91,7 @@ def logins() -> Iterator[LoginVerdict]:
 
 def _login(end: str, shown: Shown, fault: Fault) -> LoginVerdict:
     told = verdict(fault, Phase.LOGIN, Effect.READ).told
-    if fault.retry and not fault.lasting and fault not in SAID:
+    if fault.retry and not fault.permanent and fault not in SAID:
         told = errors.NoCoordinatorLeft.__name__  # at the deadline
     return LoginVerdict(end, shown, fault, whose(fault), told)
 
@@ -100,14 +100,14 @@ def whose(fault: Fault) -> str:
     """Whose failure *fault* is, where it ends a login, and what follows."""
     if not fault.retry:
         return "the caller's: nobody else is asked"
-    if fault.blames:
+    if fault.counts_against_host:
         return "the coordinator's: it is ejected, and the next is asked, until the deadline"
     if fault in DEPENDING:
         return (
             "one coordinator's, or the caller's if all say so: each is asked once, and ejected for "
             "connections with the same options"
         )
-    if fault.lasting:
+    if fault.permanent:
         return "one coordinator's, or the caller's if all say so: each is asked once, none ejected"
     return "of the moment: it is waited for until the deadline, none is ejected"
 

@@ -121,7 +121,7 @@ class Failover(Place):
         finally:
             if id(trail) in self._turns:
                 self._turns.discard(id(trail))
-                self.cluster.ended(id(trail), self.form)
+                self.cluster.call_ended(id(trail), self.form)
 
     def _repeated(
         self,
@@ -177,7 +177,9 @@ class Failover(Place):
         about = {"zone": self._zone, "form": self.form}
         self._turns.add(id(trail))
         while True:
-            turn = cluster.turn(id(trail), trail.asked, pause, lasting=trail.lasting, **about)
+            turn = cluster.pick_or_wait(
+                id(trail), trail.asked, pause, excluded=trail.lasting, **about
+            )
             if isinstance(turn, Coordinator):
                 return turn
             trail.deadline = min(trail.deadline, clock.now() + self.retry.deadline)
@@ -252,18 +254,18 @@ class Failover(Place):
         attempt = _judged(
             tried, error, self.driver, lagging=self.changes.explain(where, str(error))
         )
-        if attempt.fault is Fault.UNRESOLVED and self.cluster.was_open(where):
+        if attempt.fault is Fault.UNRESOLVED and self.cluster.was_opened(where):
             # No misspelling: names of pods, say, go and come with them.
             attempt = replace(attempt, fault=Fault.UNREACHABLE)
         doubtful = call.doubts(attempt.fault, attempt.phase or phase)
-        proven = self.cluster.is_proven(where, self.form)
+        proven = self.cluster.was_opened_with(where, self.form)
         own = may_be_options(attempt, proven=proven, opened=link is not None)
-        attempt = replace(attempt, doubtful=doubtful, own=own)
+        attempt = replace(attempt, doubtful=doubtful, may_be_options=own)
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
         stopped = self.closed or trail.stopped  # by another thread
         if attempt.fault is not Fault.QUERY and not stopped:
             self.cluster.report(attempt, leased=leased)
-        leaves = attempt.fault is not None and attempt.fault.leaves and not stopped
+        leaves = attempt.fault is not None and attempt.fault.try_elsewhere and not stopped
         if link is not None and (link.broken or leaves):
             self.leave(link, full=attempt.fault is Fault.FULL)
         if link and call.fence and attempt.fault and attempt.may_have_run:
@@ -286,10 +288,10 @@ class Failover(Place):
                 if hint := self.driver.other_protocol(*about, left):
                     sure = replace(attempt, fault=Fault.MISMATCH, hint=hint)
                     trail.attempts[number] = sure
-                    if attempt.own:
+                    if attempt.may_be_options:
                         self.cluster.report(sure)
                     else:
-                        self.cluster.answered(attempt.coordinator, self.form)
+                        self.cluster.mark_reachable(attempt.coordinator, self.form)
         left = trail.deadline - now()
         if left > 0 and not trail.lasting.issuperset(self.cluster.coordinators):
             _tell_wait(trail, left, doctor(self.cluster.coordinators))
@@ -351,7 +353,7 @@ def _busy(trail: Trail) -> Coordinator | None:
 def _check_wait(turn: Wait, left: float, failures: list[Attempt], of: tuple[Call, Trail]) -> None:
     """Raise where it is no use to wait: all would say the same again, or no time is left."""
     call, trail = of
-    if failures and all(each.fault and each.fault.lasting for each in failures):
+    if failures and all(each.fault and each.fault.permanent for each in failures):
         _learn(failures, call, trail)
         trail.error = final_error(call, trail)
         raise trail.error

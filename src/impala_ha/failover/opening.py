@@ -128,7 +128,7 @@ class Place:
         link.full = full
         if self.link is link:
             self.link = None
-        self.cluster.detached(link)
+        self.cluster.detach(link)
 
     def sweep(self) -> None:
         """Let cursors end what they left behind where the connection is no more."""
@@ -193,7 +193,7 @@ class Place:
         if isinstance(got, Link):
             self.link, self.impala = got, got.impala
             self._opened.add(got)
-            self.cluster.attached(got, self.form)
+            self.cluster.attach(got, self.form)
             self._live(self._lifetime)
             if self.closed:  # by another thread, meanwhile
                 self._close_links()
@@ -230,7 +230,7 @@ class Place:
             if self._report("renew", outcome) is Fault.DENIED:
                 self._live(float("inf"))  # or what was refused would be shown again
         if self.link is not link:
-            cluster.detached(link)
+            cluster.detach(link)
 
     def _live(self, seconds: float) -> None:
         """Let the link live for *seconds*, or up to a tenth less, so that not all end at once."""
@@ -257,7 +257,7 @@ class Place:
     ) -> list[Outcome]:
         alone = len(self.cluster.coordinators) == 1
         if self._hedge_after and trusted and not alone:
-            self.cluster.opening()
+            self.cluster.count_open()
             asked = [*tried, where]
 
             def second() -> Coordinator | None:
@@ -294,8 +294,8 @@ class Place:
         attempt = Attempt(operation, 1, where, 0.0, fault, phase, text=text, form=self.form)
         if isinstance(got, Exception):
             attempt = replace(attempt, error=got.__cause__ or got)
-        proven = self.cluster.is_proven(where, self.form)
-        self.cluster.report(replace(attempt, own=may_be_options(attempt, proven=proven)))
+        proven = self.cluster.was_opened_with(where, self.form)
+        self.cluster.report(replace(attempt, may_be_options=may_be_options(attempt, proven=proven)))
         if fault in (Fault.DENIED, Fault.REFUSED) and phase in _BY_SERVER:
-            self.cluster.answered(where, self.form)  # who refuses is there
+            self.cluster.mark_reachable(where, self.form)  # who refuses is there
         return fault

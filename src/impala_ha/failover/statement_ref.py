@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class StatementRef:
     """
     What is known of one try of a statement, for who asks what became of it.
 

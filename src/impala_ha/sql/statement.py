@@ -74,7 +74,7 @@ class Effect(enum.Enum):
     """What running a statement once more would do."""
 
     READ = "reads only"
-    HARMLESS = "changes nothing more when it runs again"
+    IDEMPOTENT = "changes nothing more when it runs again"
     WRITE = "must not run twice"
 
 
@@ -147,7 +147,7 @@ class Statement:
         effect, kind = _effect(words, head), _kind(words, head)
         if effect is Effect.READ:
             return cls(effect, Kind.QUERY)
-        if effect is Effect.HARMLESS or not _is_over(words):
+        if effect is Effect.IDEMPOTENT or not _is_over(words):
             return cls(effect, kind)
         static, same = _target(head)
         replaces = not _ROWS.isdisjoint(words) and (static is not None or same)
@@ -207,11 +207,11 @@ def _effect(words: list[str], text: str) -> Effect:
     if first in _READS or (first == "with" and not re.search(_WRITE, text)):
         return Effect.READ
     if " ".join(words[:3]).startswith(_REFRESHES):
-        return Effect.HARMLESS
+        return Effect.IDEMPOTENT
     if _is_over(words) and not _ROWS.isdisjoint(words) and _SOURCES.isdisjoint(words):
-        return Effect.HARMLESS if _target(text)[1] else Effect.WRITE  # the rows stand in the text
+        return Effect.IDEMPOTENT if _target(text)[1] else Effect.WRITE  # the rows stand in the text
     if first in {"create", "drop"} and _guarded(words) and not _creates_rows(words, text):
-        return Effect.HARMLESS
+        return Effect.IDEMPOTENT
     return Effect.WRITE
 
 

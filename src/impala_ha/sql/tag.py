@@ -19,7 +19,7 @@ _OPTION = "CLIENT_IDENTIFIER"  # a query option since Impala 3.2
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class StatementTag:
     """
     The mark of one statement.
 
@@ -31,7 +31,7 @@ class Mark:
     comment: bool
     tag: str = field(default_factory=lambda: f"impala-ha-{os.urandom(8).hex()}")
 
-    def put(
+    def add_to(
         self, text: str, overlay: dict[str, Any] | None, wanted: Session, offered: Mapping[str, str]
     ) -> tuple[str, dict[str, Any] | None, str | None]:
         """

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.core.extras import need
+from impala_ha.core.extras import import_extra
 from pocket_impala.coordinator.sasl import NotLetInError
 from pocket_impala.coordinator.security import short_name
 
@@ -55,7 +55,7 @@ def credentials(security: Security, principal: str) -> Credentials:
         gssapi.exceptions.GSSError: The keytab does not have it.
         MissingExtra: The package `gssapi` is not there.
     """
-    gssapi = need("gssapi", "testing")
+    gssapi = import_extra("gssapi", "testing")
     name = gssapi.Name(principal, gssapi.NameType.kerberos_principal)
     keys: Credentials = gssapi.Credentials(
         name=name, usage="accept", store={"keytab": security.keytab}
@@ -147,7 +147,9 @@ class FrameLayer:
 
 def acceptor(keys: Credentials) -> SecurityContext:
     """Return the server's side of a new conversation with one client."""
-    context: SecurityContext = need("gssapi", "testing").SecurityContext(creds=keys, usage="accept")
+    context: SecurityContext = import_extra("gssapi", "testing").SecurityContext(
+        creds=keys, usage="accept"
+    )
     # Else what is wrong with a ticket would be told to the client; Impala hangs up.
     context.__DEFER_STEP_ERRORS__ = False
     return context
@@ -155,5 +157,5 @@ def acceptor(keys: Credentials) -> SecurityContext:
 
 def refusal() -> type[Exception]:
     """Return what is raised over a ticket, a token or a key that will not do."""
-    error: type[Exception] = need("gssapi.exceptions", "testing").GSSError
+    error: type[Exception] = import_extra("gssapi.exceptions", "testing").GSSError
     return error

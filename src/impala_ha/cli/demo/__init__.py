@@ -13,7 +13,7 @@ import random
 
 import click
 
-from impala_ha.core.extras import need
+from impala_ha.core.extras import import_extra
 
 _COORDINATORS = 3
 
@@ -40,7 +40,7 @@ def demo(seconds: float, seed: int | None) -> None:
     Exits with 1 if a statement failed or ran twice, with 2 if it broke off.
     """
     for module in ("rich", "duckdb", "numpy", "sqlglot"):
-        need(module, "local")
+        import_extra(module, "local")
     from rich.console import Console  # noqa: PLC0415 - these need what was just asked for
 
     from impala_ha.cli.demo.data import folder  # noqa: PLC0415

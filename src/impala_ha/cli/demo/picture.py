@@ -29,7 +29,7 @@ _ABOVE = 22  # lines of the screen that are not news
 _WIDTH = 100
 _COLOURS = {
     State.HEALTHY: "green",
-    State.ON_TRIAL: "yellow",
+    State.HALF_OPEN: "yellow",
     State.EJECTED: "red",
     State.DRAINING: "magenta",
 }

@@ -27,7 +27,7 @@ from impala_ha.cli.doctor.checks import Examination
 from impala_ha.cli.doctor.report import Chart
 from impala_ha.cli.doctor.session import Practice
 from impala_ha.core.clock import SystemClock
-from impala_ha.core.extras import MissingExtra, need
+from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import InterfaceError
 from impala_ha.options.settings import Settings
@@ -77,7 +77,7 @@ def _all_well(given: dict[str, Any]) -> bool:
 
 def _settings(given: dict[str, Any]) -> Settings:
     try:
-        need("rich", "cli")
+        import_extra("rich", "cli")
         said = words_of(given)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")

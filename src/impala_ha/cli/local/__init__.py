@@ -14,7 +14,7 @@ import click
 
 from impala_ha.cli.local.orders import ORDERS, obey
 from impala_ha.cli.local.security import hosts, login_flags, security_options
-from impala_ha.core.extras import MissingExtra, need
+from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.testing import LocalCluster
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def local(
         raise click.UsageError(f"{order[0]!r} needs --attach DIR")
     try:
         for module in ("duckdb", "numpy", "sqlglot"):
-            need(module, "local")
+            import_extra(module, "local")
         cluster = LocalCluster(
             size, data=data, warehouse=warehouse, port=port, flags=flags, **secured
         ).start()

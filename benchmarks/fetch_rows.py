@@ -26,7 +26,7 @@ from impala_ha.dbapi.cursor import Cursor
 from impala_ha.dbapi.dict_cursor import DictCursor
 from impala_ha.failover.attempts import Call
 from impala_ha.sql.session_state import Session
-from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeDriver, FakeWire, failover
+from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeDriver, FakeTransport, failover
 
 GOAL = 1.2
 
@@ -102,7 +102,7 @@ def answer(rows: int) -> Callable[[Any], Any]:
 
 
 def theirs(server: FakeCoordinator, dicts: bool) -> Any:
-    service = HS2Service(FakeClient(server, FakeWire(server)), retries=1)
+    service = HS2Service(FakeClient(server, FakeTransport(server)), retries=1)
     return HiveServer2Connection(service).cursor(user="etl", dictify=dicts)
 
 

@@ -26,7 +26,7 @@ from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.core.remote import RemoteOperation, Schema
 from impala_ha.failover.attempts import History
 from impala_ha.failover.failover import Failover
-from impala_ha.hs2.link import FAREWELL, Link
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.hs2.polling import poll
 from impala_ha.sql.parameters import bind
 from impala_ha.sql.session_state import Session
@@ -379,14 +379,14 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         waits for the statement is told by the server.
         """
         clock = self._failover.cluster.clock
-        end = clock.now() + FAREWELL
+        end = clock.now() + CLOSE_TIMEOUT
         while not self._last_operation_active and self._inside not in {None, get_ident()}:
             if clock.now() >= end:
                 break
             clock.sleep(0.01)
         link, operation = self._session.link, self._last_operation
         if link is not None and operation is not None and self._last_operation_active:
-            self._failover.driver.cancel(link, operation, FAREWELL)
+            self._failover.driver.cancel(link, operation, CLOSE_TIMEOUT)
         elif self._inside:
             raise errors.InterfaceError(
                 "the coordinator has not taken the statement yet, and it cannot be cancelled "

@@ -21,8 +21,8 @@ from impala_ha.core.interruption import from_handler, suppress
 from impala_ha.core.remote import RemoteOperation
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, SessionArguments
 from impala_ha.failover.failover import Failover
-from impala_ha.hs2.client import Closed
-from impala_ha.hs2.link import FAREWELL, Link
+from impala_ha.hs2.client import ConnectionClosed
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.hs2.polling import poll
 from impala_ha.options.settings import near
 from impala_ha.sql.session_state import Session, is_no_query_option
@@ -111,9 +111,9 @@ class CursorSession:
         an open session delays the shutdown of a coordinator that drains.
         """
         if not old.broken:
-            old.end(handle)
+            old.close_session(handle)
         elif old.impala and not old.client.forked:
-            self._driver.end_session(old, self.wanted.user, handle, FAREWELL / 2)
+            self._driver.end_session(old, self.wanted.user, handle, CLOSE_TIMEOUT / 2)
 
     def check_database(self) -> None:
         """See whether its database is there: OpenSession takes any name."""
@@ -128,7 +128,7 @@ class CursorSession:
             answered = not isinstance(error, CallFailed) and _NO_DATABASE not in str(error)
             if answered and classify(error, link.phase) in _TOLD_LATER:
                 return
-            link.drop(self.handle)
+            link.close_later(self.handle)
             self.detach()
             raise
         cluster.add_database(name)
@@ -154,7 +154,7 @@ class CursorSession:
     def failed(self, error: Exception, link: Link) -> Exception:
         """Take note of *error*, which a call on *link* met; what the loop is to go by."""
         if self.closed and not isinstance(error, CallFailed):
-            closed = Closed(CLOSED_MEANWHILE)
+            closed = ConnectionClosed(CLOSED_MEANWHILE)
             lost = CallFailed(link.phase, closed)
             lost.__cause__ = closed
             return lost
@@ -167,11 +167,11 @@ class CursorSession:
         link, self.link = self.link, None
         return link
 
-    def is_over(self, link: Link, handle: Any) -> bool:
+    def close_confirmed(self, link: Link, handle: Any) -> bool:
         """End the session *handle* on *link*; is what ran in it certainly over?"""
         if link.client.forked:
             return False
-        if not link.broken and link.is_over(handle):
+        if not link.broken and link.close_confirmed(handle):
             return True
         limit = min(_FENCE, self._failover.options.connect_timeout)
         try:
@@ -188,9 +188,9 @@ class CursorSession:
             return
         if link.broken:  # in mid-answer: only another connection can say it
             self.detach()
-            self._driver.end_session(link, self.wanted.user, handle, FAREWELL / 2)
+            self._driver.end_session(link, self.wanted.user, handle, CLOSE_TIMEOUT / 2)
         elif running is not None:
-            with link.within(FAREWELL / 2):
+            with link.deadline(CLOSE_TIMEOUT / 2):
                 running.cancel()
                 running.close()
 
@@ -204,31 +204,31 @@ class CursorSession:
         if link is None or link is self._links.current or link.full:
             return
         with suppress(Exception):  # a coordinator that has gone has ended it
-            link.end(self.handle)
+            link.close_session(self.handle)
 
     def close(self, running: RemoteOperation | None) -> None:
         """End *running* and the session on the server, as far as that can be done at once."""
         link = self.detach()
         if link is None or link.client.forked or link.client.busy or not link.usable():
             return
-        with suppress(Exception), link.within(FAREWELL):
+        with suppress(Exception), link.deadline(CLOSE_TIMEOUT):
             if running is not None:
                 running.close()
         with suppress(Exception):
-            link.end(self.handle)
+            link.close_session(self.handle)
 
     def close_elsewhere(self) -> None:
         """End it on another connection: a thread waits in a call on this one."""
         link, self.stopped = self.link, True
         if link is not None:
-            link.forget(self.handle)
-            if not self._driver.end_session(link, link.user, self.handle, FAREWELL / 2):
-                link.client.hang_up(Closed(CLOSED_MEANWHILE))
+            link.release(self.handle)
+            if not self._driver.end_session(link, link.user, self.handle, CLOSE_TIMEOUT / 2):
+                link.client.hang_up(ConnectionClosed(CLOSED_MEANWHILE))
 
     def close_later(self) -> None:
         """End it at the next opportunity; does no I/O."""
         if self.link is not None:
-            self.link.drop(self.handle)
+            self.link.close_later(self.handle)
 
 
 def failed(answer: Any) -> errors.OperationalError:

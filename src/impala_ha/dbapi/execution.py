@@ -225,10 +225,10 @@ class CursorCall(Call):
             return False  # it is repeated in any case, and what it left behind ended then
         if session.link is link:
             session.detach()  # the next session is not to end this one
-        if again and self._is_harmless(execution) and session.is_over(link, handle):
+        if again and self._is_harmless(execution) and session.close_confirmed(link, handle):
             execution.accepted = False
             return True
-        link.forget(handle)
+        link.release(handle)
         return False
 
     def _is_harmless(self, execution: Execution) -> bool:
@@ -261,7 +261,7 @@ class CursorCall(Call):
         """Let *unknown* be resolved, and keep out of the session: ending it would end that."""
         left = self.session.detach()
         if left is not None:
-            left.forget(self.session.handle)
+            left.release(self.session.handle)
         refs = tuple(self.execution.refs) if self.execution else ()
         if not refs:
             return

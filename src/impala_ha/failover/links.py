@@ -15,9 +15,9 @@ from impala_ha.balancing.cluster import Cluster
 from impala_ha.core.exclusive import Exclusive, forked
 from impala_ha.core.faults import Fault
 from impala_ha.core.interruption import from_handler, suppress
-from impala_ha.hs2.client import Closed
+from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import Driver
-from impala_ha.hs2.link import FAREWELL, Link
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.options.options import Options
 
 from .attempts import SessionArguments
@@ -127,7 +127,7 @@ class Links:
 
     def close(self) -> None:
         """
-        Close the connection for good, within `FAREWELL` seconds; a second time does nothing.
+        Close the connection for good, within `CLOSE_TIMEOUT` seconds; a second time does nothing.
 
         A call in which another thread waits ends at once, and so does what it waits for.
         """
@@ -143,9 +143,9 @@ class Links:
 
     def _hang_up(self) -> None:
         """End what another thread waits for, and the sessions on the server."""
-        why = Closed(CLOSED)
+        why = ConnectionClosed(CLOSED)
         left = [(link, link.hang_up(why).values()) for link in list(self._opened)]
-        end = self._cluster.clock.now() + FAREWELL
+        end = self._cluster.clock.now() + CLOSE_TIMEOUT
         for link, sessions in left:
             for session in sessions:
                 limit = end - self._cluster.clock.now()
@@ -158,7 +158,7 @@ class Links:
             self.detach(self.current)
         # Also those where a cursor still had its session, though the connection may have broken.
         clock, left = self._cluster.clock, list(self._opened)
-        end = clock.now() + FAREWELL
+        end = clock.now() + CLOSE_TIMEOUT
         while left:
             share = max(0.001, end - clock.now()) / len(left)
             left.pop().close(share)

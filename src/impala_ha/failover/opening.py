@@ -15,8 +15,8 @@ from impala_ha.balancing.cluster import Cluster
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.core.interruption import from_handler
+from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt, Coordinator
-from impala_ha.core.shown_secrets import Withheld
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import Link
 from impala_ha.options.options import Options
@@ -112,7 +112,7 @@ class Opener:
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
             fault = classify(got.__cause__ or got, phase, shown=self._driver.shown)
             self._driver.redact(got)
-            if fault is Fault.DENIED and isinstance(got.__cause__, Withheld):
+            if fault is Fault.DENIED and isinstance(got.__cause__, LoginBlocked):
                 phase = None  # it was not asked
         text = str(got) if fault else ""
         where = result.coordinator

@@ -75,10 +75,10 @@ def test_rounds_and_links_are_the_rosters():
     link = FakeDriver().open(B, "etl", {}, 10)
     cluster.attach(link)
 
-    assert [0, 1] == [candidate.links for candidate in cluster.snapshot()]
+    assert [0, 1] == [candidate.connections for candidate in cluster.snapshot()]
     assert [0, 1] == [cluster.rounds([A]), cluster.rounds([A, B])]
     cluster.detach(link)
-    assert [0, 0] == [candidate.links for candidate in cluster.snapshot()]
+    assert [0, 0] == [candidate.connections for candidate in cluster.snapshot()]
 
 
 def test_attempts_are_for_debugging_and_changes_of_a_coordinator_are_told(caplog):
@@ -218,7 +218,7 @@ def test_what_is_known_of_coordinators_is_shared_whatever_the_policy(shared):
 
     for cluster in [one, *others, shared([A, B], Unhashable(), CircuitBreaker())]:
         assert [State.EJECTED, State.HEALTHY] == states(cluster)
-        assert [0, 1] == [candidate.links for candidate in cluster.snapshot()]
+        assert [0, 1] == [candidate.connections for candidate in cluster.snapshot()]
         assert B == cluster.pick()
         assert cluster.has_database("d")
 

@@ -8,7 +8,7 @@ from gss_packages import NO_TICKET, Realm, gssapi, kerberos
 from impala_ha.auth import gss_backends
 from impala_ha.auth.gss_backends import ByGssapi, ByKerberos, Login, begin, choose
 from impala_ha.core.extras import MissingExtra
-from impala_ha.core.kerberos_errors import GSSError, told
+from impala_ha.core.kerberos_errors import GSSError, to_gss_error
 
 A = Login("impala", "a")
 KEYTAB = Login("impala", "a", "etl", "/etl.keytab")
@@ -200,4 +200,4 @@ class Shapeless(Exception):
     ],
 )
 def test_what_has_another_form_is_told_all_the_same(error, text):
-    assert text == str(told(error, "x"))
+    assert text == str(to_gss_error(error, "x"))

@@ -127,7 +127,7 @@ def test_candidates_tell_how_long_they_are_left_alone():
 
 
 def links(found):
-    return [candidate.links for candidate in found.candidates(0.0)]
+    return [candidate.connections for candidate in found.candidates(0.0)]
 
 
 def opened(coordinator):

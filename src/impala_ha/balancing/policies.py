@@ -35,20 +35,20 @@ def __dir__() -> list[str]:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """
-    A coordinator as it stands at this moment.
+    The state of a coordinator at one moment.
 
     Attributes:
-        coordinator: Which.
-        state: How it is.
-        links: Connections that this process has open to it.
-        ejected_for: Seconds that it will still be left alone, 0 if it is not.
-        ejected_with: The options of the connections that leave it alone although it is healthy for
-            others: it may be the options that are wrong.  `Cluster.snapshot` tells them.
+        coordinator: The coordinator.
+        state: Its state.
+        connections: How many connections to it this process has open.
+        ejected_for: Seconds until its ejection ends, 0 if it is not ejected.
+        ejected_with: Options for whose connections alone it is ejected, because the options may be
+            wrong.  Only `Cluster.snapshot` fills it.
     """
 
     coordinator: Coordinator
     state: State = State.HEALTHY
-    links: int = 0
+    connections: int = 0
     ejected_for: float = 0.0
     ejected_with: tuple[str, ...] = ()
 
@@ -163,7 +163,9 @@ class LeastConnections:
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Pick the least loaded."""
         offered = self._start.offered(candidates)
-        chosen = min(offered, key=lambda c: (c.links / c.coordinator.weight, self._rng.random()))
+        chosen = min(
+            offered, key=lambda c: (c.connections / c.coordinator.weight, self._rng.random())
+        )
         return self._start.chose(chosen, offered)
 
 
@@ -182,7 +184,7 @@ class TwoChoices:
         """Pick the better of two."""
         offered = self._start.offered(candidates)
         two = self._rng.sample(offered, min(2, len(offered)))
-        return self._start.chose(min(two, key=lambda c: c.links / c.coordinator.weight), two)
+        return self._start.chose(min(two, key=lambda c: c.connections / c.coordinator.weight), two)
 
 
 POLICIES: dict[str, Callable[[random.Random], Policy]] = {

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from impala_ha import errors
 
 
-def forked(owner: int) -> errors.InterfaceError:
+def fork_error(owner: int) -> errors.InterfaceError:
     """The error for a forked process that uses what process *owner* opened."""
     return errors.InterfaceError(
         f"this connection belongs to process {owner}; "
@@ -37,7 +37,7 @@ class Exclusive:
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
             if self._process != os.getpid():
-                raise forked(self._process)
+                raise fork_error(self._process)
             raise errors.InterfaceError(
                 "another thread is using this connection; open one per thread (threadsafety is 1)"
             )
@@ -45,9 +45,9 @@ class Exclusive:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
         if self.afterwards is not None:
-            self.if_free(lambda: None)
+            self.run_if_free(lambda: None)
 
-    def if_free(self, work: Callable[[], None]) -> bool:
+    def run_if_free(self, work: Callable[[], None]) -> bool:
         """Do *work* unless another thread is in the block; was it done?"""
         if not self._lock.acquire(blocking=False):
             return False

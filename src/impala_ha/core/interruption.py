@@ -43,16 +43,16 @@ _FAILURES = (
 )
 
 
-def interrupted(error: BaseException) -> bool:
+def is_interrupt(error: BaseException) -> bool:
     """Was *error* raised by somebody else than the connection?"""
     origin = getattr(error, "inner", None) or error
     kinds = {kind.__name__ for kind in type(origin).__mro__}
     if not isinstance(origin, _FAILURES) and "GSSError" not in kinds:
         return True
-    return from_handler(origin)
+    return from_signal_handler(origin)
 
 
-def from_handler(error: BaseException) -> bool:
+def from_signal_handler(error: BaseException) -> bool:
     """Did *error* come out of a signal handler written in Python?"""
     if getattr(error, _STRUCK, False):
         return True
@@ -85,10 +85,10 @@ def from_socket(error: BaseException, handle: object) -> bool:
                 _strike(error)
                 break
             step = step.tb_next
-    return not interrupted(error)
+    return not is_interrupt(error)
 
 
-def take(answers: queue.SimpleQueue[Got], seconds: float | None = None) -> Got:
+def queue_get(answers: queue.SimpleQueue[Got], seconds: float | None = None) -> Got:
     """
     What another thread puts into *answers*.
 
@@ -101,7 +101,7 @@ def take(answers: queue.SimpleQueue[Got], seconds: float | None = None) -> Got:
     raise AssertionError  # pragma: no cover - for the type checker
 
 
-def start(thread: threading.Thread) -> None:
+def start_thread(thread: threading.Thread) -> None:
     """
     Start *thread*.
 
@@ -136,7 +136,7 @@ class suppress(contextlib.suppress):  # noqa: N801 - it is that one
     ) -> bool:
         """Raise it, or not."""
         suppressed = super().__exit__(kind, error, traceback)
-        return bool(suppressed) and not (error is not None and from_handler(error))
+        return bool(suppressed) and not (error is not None and from_signal_handler(error))
 
 
 _STRUCK = "_impala_ha_interrupt"

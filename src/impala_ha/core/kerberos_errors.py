@@ -52,7 +52,7 @@ _MAJOR = {
     12 << 16: "GSS_S_CONTEXT_EXPIRED",
 }
 #: What is said of a ticket that has ended, in the middle of a login perhaps.
-ENDED = ("KRB5KRB_AP_ERR_TKT_EXPIRED", "GSS_S_CREDENTIALS_EXPIRED", "GSS_S_CONTEXT_EXPIRED")
+EXPIRED = ("KRB5KRB_AP_ERR_TKT_EXPIRED", "GSS_S_CREDENTIALS_EXPIRED", "GSS_S_CONTEXT_EXPIRED")
 
 
 class GSSError(Exception):
@@ -72,14 +72,14 @@ class AnotherUser(GSSError):
     """The ticket is not that of the user whom a connection was opened as."""
 
 
-def unproven(why: object, name: str = "") -> GSSError:
+def server_unproven(why: object, name: str = "") -> GSSError:
     """The refusal of a server that does not prove who it is, in our words or the library's."""
-    if name in ENDED:
+    if name in EXPIRED:
         return GSSError(str(why), name)
     return GSSError(f"the server did not prove who it is: {why}", name)
 
 
-def told(error: Exception, while_: str) -> GSSError:
+def to_gss_error(error: Exception, while_: str) -> GSSError:
     """
     What *error*, of either package, says.
 
@@ -95,7 +95,7 @@ def told(error: Exception, while_: str) -> GSSError:
     return GSSError(f"{text} ({name}), {while_}", name)
 
 
-def late(seconds: float, while_: str) -> GSSError:
+def timeout_error(seconds: float, while_: str) -> GSSError:
     """The refusal that we make ourselves when the library takes longer than *seconds*."""
     name = "KRB5_KDC_UNREACH"
     text = f"no answer from the Kerberos library or the KDC within {seconds:.3g} s"

@@ -14,7 +14,7 @@ import sys
 import traceback
 from typing import Any
 
-from .interruption import from_handler
+from .interruption import from_signal_handler
 
 _WRAPPING = re.compile(r"Could not connect to any of \[.*?\](?:: )?|\[Errno -?\d+\] ")
 _logger = logging.getLogger("impala_ha")
@@ -48,7 +48,7 @@ def log(level: int, text: str, *args: object, **more: Any) -> None:
     try:
         _logger.log(level, text, *args, **more)
     except Exception as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise  # a signal came in while the record was written: the caller has had enough
         _show()
 

@@ -18,7 +18,7 @@ from impala_ha.balancing.outage import Wait
 from impala_ha.core import logs
 from impala_ha.core.fault_rules import classify, error_text
 from impala_ha.core.faults import AFTER, CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.client import Closed
 from impala_ha.hs2.connector import Driver
@@ -115,7 +115,7 @@ class Failover(Place):
                 if self.closed or trail.stopped:
                     _check_closed(call, trail)
                 raise
-            if from_handler(error) or not (call.writes and trail.may_have_run):
+            if from_signal_handler(error) or not (call.writes and trail.may_have_run):
                 raise
             raise interrupted_error(call, trail, error) from error
         finally:
@@ -377,12 +377,12 @@ def _heard(attempt: Attempt, call: Call) -> Attempt:
     return replace(attempt, operation=call.operation, phase=phase, since=0.0)
 
 
-_NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)
+_NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.FailoverError)
 
 
 def _is_not_ours(error: Exception) -> bool:
     """Is *error* none of a coordinator's?"""
-    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_handler(error)
+    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_signal_handler(error)
 
 
 def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) -> Attempt:
@@ -391,7 +391,7 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
     phase = begun = tried.phase or Phase.OPEN
     if isinstance(error, CallFailed):
         phase, cause = error.phase, error.__cause__ or error
-    fault = classify(cause, phase, shown=driver.shown, lagging=lagging)
+    fault = classify(cause, phase, credential=driver.credential, lagging=lagging)
     hint = driver.hint(tried.coordinator, phase, error_text(cause))
     driver.redact(error)  # now that its words were read
     text = error_text(cause)

@@ -15,10 +15,10 @@ from typing import Any
 
 from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
-from impala_ha.core.exclusive import Exclusive, forked
+from impala_ha.core.exclusive import Exclusive, fork_error
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.core.shown_secrets import Withheld
 from impala_ha.hs2.client import Closed
@@ -110,7 +110,7 @@ class Place:
         if self.closed:
             raise errors.InterfaceError("the connection is closed")
         if self.forked:
-            raise forked(self._process)
+            raise fork_error(self._process)
 
     @property
     def forked(self) -> bool:
@@ -146,11 +146,11 @@ class Place:
         if self.forked:
             self._close_links()
             return
-        if self.exclusive.if_free(self._close_links):
+        if self.exclusive.run_if_free(self._close_links):
             return
         self._hang_up()
         self.exclusive.afterwards = self._close_links  # by the other thread, as soon as it can
-        self.exclusive.if_free(lambda: None)
+        self.exclusive.run_if_free(lambda: None)
 
     def _hang_up(self) -> None:
         """End what another thread waits for, and the sessions on the server."""
@@ -221,7 +221,7 @@ class Place:
                 [] if where == link.coordinator else self.open(where, first, (), float("inf"))
             )
         except Exception as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             outcomes = []  # a function of the caller's, perhaps: the link is as good as before
         finally:
@@ -272,7 +272,7 @@ class Place:
         try:
             return [Outcome(where, open_link(where))]
         except (CallFailed, errors.Error) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return [Outcome(where, error)]
 
@@ -285,7 +285,7 @@ class Place:
         got, fault, phase = outcome.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
-            fault = classify(got.__cause__ or got, phase, shown=self.driver.shown)
+            fault = classify(got.__cause__ or got, phase, credential=self.driver.credential)
             self.driver.redact(got)
             if fault is Fault.DENIED and isinstance(got.__cause__, Withheld):
                 phase = None  # it was not asked

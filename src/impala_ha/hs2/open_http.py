@@ -16,7 +16,7 @@ from impala_ha.auth.credentials import Secrets
 from impala_ha.auth.http_auth import Basic, Bearer, Negotiate, Nobody
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.model import Coordinator
 from impala_ha.core.shown_secrets import Showing
 from impala_ha.net.cookies import Jar
@@ -98,7 +98,7 @@ class OverHttp:
         except BaseException as error:
             if wire is not None:
                 wire.close()
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             raise CallFailed(Phase.CONNECT, error) from error
         return TBufferedTransport(wire, rbuf_size=_PIECE), wire
@@ -124,7 +124,7 @@ class OverHttp:
             wire.write(ABOUT_NOTHING)
             wire.flush()
         except BaseException as error:
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             if not isinstance(error, Refused) or error.code >= _CONFUSED or error.code == _PROXY:
                 raise CallFailed(Phase.OPEN, error) from error

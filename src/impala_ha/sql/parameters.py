@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from impala_ha import errors
 
 from .literals import inside, literal
-from .scanner import Token, scan
+from .scanner import TokenType, scan
 
 _STYLES = ("qmark", "format", "numeric")  # those of a list
 _CODE = {"qmark": r"(?P<next>\?)", "format": r"(?P<next>%s)", "numeric": r":(?P<index>[0-9]{1,9})"}
@@ -30,7 +30,7 @@ _NAMED_IN_CODE = (
     rf"(?P<percent>%%)|{_PYFORMAT}|(?<!:):(?P<name>[^\d\W]\w*)|(?P<list>\?|%s\b|:[0-9]+)"
 )
 _NAMED_IN_QUOTES = rf"(?P<escape>(?:\\[^%]){{1,500}})|(?P<slash>\\?)(?:(?P<percent>%%)|{_PYFORMAT})"
-_QUOTED = {Token.STRING, Token.NAME}
+_QUOTED = {TokenType.STRING, TokenType.NAME}
 _ONE_VALUE = (str, bytes, bytearray, memoryview)
 _SHOWN = 10  # names or numbers in a message
 
@@ -104,11 +104,11 @@ class _Listed:
         """*sql* with the values; every value has its marker and every marker its value."""
         code = _pattern(_CODE[self._style] if self._style else _ANY)
         parts = []
-        for token, start, end in scan(sql):
-            part = sql[start:end]
-            if token is Token.CODE:
+        for token in scan(sql):
+            kind, part = token.type, token.text
+            if kind is TokenType.CODE:
                 part = code.sub(self._in_code, part)
-            elif token in _QUOTED and part[1:-1] == "%s" and self._style in (None, "format"):
+            elif kind in _QUOTED and part[1:-1] == "%s" and self._style in (None, "format"):
                 self._alone = True
                 part = part[0] + self._next(partial(inside, quote=part[0])) + part[0]
             parts.append(part)
@@ -161,15 +161,15 @@ class _Named:
         """*sql* with the values; each marker has its value, and a value may go unused."""
         code, quoted = _pattern(_NAMED_IN_CODE), _pattern(_NAMED_IN_QUOTES)
         parts = []
-        for token, start, end in scan(sql):
-            part = sql[start:end]
-            if token is Token.CODE:
+        for token in scan(sql):
+            kind, part = token.type, token.text
+            if kind is TokenType.CODE:
                 part = code.sub(self._in_code, part)
             elif "%" not in part:
                 pass
             elif part[1:-1] == "%s":
                 _refuse_list(part)
-            elif token in _QUOTED:
+            elif kind in _QUOTED:
                 self._quote = part[0]
                 part = quoted.sub(self._in_quotes, part)
             else:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from .scanner import Token, scan
+from .scanner import TokenType, scan
 from .statement import Statement
 
 LEVEL = {"EXPLAIN_LEVEL": "0"}  # the nodes alone: hardly an expression, which could look like one
@@ -111,16 +111,15 @@ def named_tables(sql: str, database: str) -> frozenset[str] | None:
 def _words(sql: str) -> list[str]:
     """Numbers, names with their dots (quoted or not), and single characters; a text is a ``?``."""
     bare = []
-    for piece in scan(sql):
-        part = sql[piece.start : piece.end]
-        if piece.token is Token.NAME:
-            name = part[1:-1].lower()
+    for kind, text, _ in scan(sql):
+        if kind is TokenType.NAME:
+            name = text[1:-1].lower()
             plain = re.fullmatch(r"[a-z_]\w*", name) and name not in _RESERVED
             bare.append(f" {name} " if plain else " ? ")
-        elif piece.token is Token.CODE:
-            bare.append(part.lower())
+        elif kind is TokenType.CODE:
+            bare.append(text.lower())
         else:
-            bare.append(" ? " if piece.token is Token.STRING else " ")
+            bare.append(" ? " if kind is TokenType.STRING else " ")
     return [re.sub(r"\s", "", word) for word in re.findall(_WORDS_OF_SQL, "".join(bare))]
 
 

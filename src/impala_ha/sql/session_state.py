@@ -55,14 +55,14 @@ class Session:
         changes = {**self.changes, option.lower(): (option, value)}
         return replace(self, changes=MappingProxyType(changes))
 
-    def whole(self) -> dict[str, str]:
-        """The configuration of an OpenSession that rebuilds it in one call; Impala takes that."""
+    def open_configuration(self) -> dict[str, str]:
+        """The configuration of one OpenSession that rebuilds it; Impala takes that."""
         changed = self.changes.keys()
         kept = {o: v for o, v in self.configuration.items() if o.lower() not in changed}
         return {**kept, **dict(self.changes.values())}
 
     def replay(self) -> Iterator[str]:
-        """Statements that bring a session opened with `configuration` up to date; for others."""
+        """The statements that rebuild it after an OpenSession with `configuration`; for others."""
         for option, value in self.changes.values():
             if option == _DATABASE:
                 yield f"USE `{value}`"

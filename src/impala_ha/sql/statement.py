@@ -12,7 +12,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from .scanner import Token, split, token_of
+from .scanner import TokenType, split, type_of
 
 _WORD = r"[a-z_]+"
 _SET = r"(?i)set\s+([\w.:]+)\s*=\s*"
@@ -172,7 +172,7 @@ def _bare(sql: str, parts: list[str]) -> str:
     bare = "".join(
         ["?" if part[0] in _QUOTES else " " if part[:2] in _COMMENTS else part for part in parts]
     )
-    if (parts and token_of(parts[-1]) is Token.UNCLOSED) or _is_odd(sql, parts):
+    if (parts and type_of(parts[-1]) is TokenType.UNCLOSED) or _is_odd(sql, parts):
         bare += "\0"
     return bare.strip().lower()
 

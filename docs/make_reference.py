@@ -35,7 +35,6 @@ from impala_ha.failover.decision_table import logins
 from impala_ha.options.options import Options
 from impala_ha.sql.statement import Kind
 from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator
-from impala_ha.testing.servers import Certificates, Directory, Realm, SparkServer, missing
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.md"
@@ -107,9 +106,6 @@ def reference() -> str:
         *_class(LocalCoordinator),
         "\n## Fault proxy\n\n",
         *_class(FaultProxy),
-        "\n## Real servers\n\nIn `impala_ha.testing.servers`.\n",
-        *(line for kind in _SERVERS for line in (f"\n### {kind.__name__}\n\n", *_class(kind))),
-        f"\n### `missing(*wanted)`\n\n{_prose(missing)}",
         "\n## Programs\n\n",
         *_programs(),
     ]
@@ -226,7 +222,6 @@ _ERRORS = (
     impala_ha.ResultLost,
     impala_ha.NoCoordinatorLeft,
 )
-_SERVERS = (Realm, Directory, Certificates, SparkServer)
 _STATES = {
     State.HEALTHY: "gets its share of new connections.",
     State.HALF_OPEN: "its time of being left alone is over; one caller may try it.",

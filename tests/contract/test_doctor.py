@@ -16,13 +16,10 @@ import pytest
 
 import impala_ha
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, Realm, missing
+from real_servers import Certificates, Realm, missing
 
 needs_realm = pytest.mark.skipif(
     bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-)
-needs_certificates = pytest.mark.skipif(
-    bool(missing("certificates")), reason=missing("certificates")
 )
 pytestmark = pytest.mark.servers
 
@@ -217,7 +214,6 @@ def test_wrong_usage_is_two_and_says_why(words):
     assert done.stderr.strip()
 
 
-@needs_certificates
 def test_a_certificate_is_told_with_its_names_and_its_days(certificates):
     pem = certificates.of("127.0.0.1", "coord1.test")
     with LocalCluster(1, tls=pem, auth="LDAP", users={"etl": SECRET}) as cluster:
@@ -392,7 +388,6 @@ def test_http_to_the_binary_port(plain):
 # TLS.
 
 
-@needs_certificates
 def test_tls_to_a_server_that_speaks_none(plain):
     found = chart("-i", plain[0].address, "--ssl")
 
@@ -400,7 +395,6 @@ def test_tls_to_a_server_that_speaks_none(plain):
     assert "--ssl" in found["advice"]
 
 
-@needs_certificates
 def test_no_tls_to_a_server_that_wants_it(tls):
     found = chart("-i", tls.hosts, "--connect_timeout", BRIEF)
 
@@ -409,7 +403,6 @@ def test_no_tls_to_a_server_that_wants_it(tls):
     assert "--ssl" in found["advice"]
 
 
-@needs_certificates
 def test_a_certificate_of_another_authority(tls, certificates):
     with Certificates() as others:
         found = chart("-i", tls.hosts, "--ssl", "--ca_cert", others.ca)
@@ -419,7 +412,6 @@ def test_a_certificate_of_another_authority(tls, certificates):
     assert step(found, "tls")["facts"]["issuer"], "whose it is can be seen"
 
 
-@needs_certificates
 def test_a_certificate_of_another_name(certificates):
     with LocalCluster(1, tls=certificates.of("coord9.test")) as cluster:
         found = chart("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
@@ -429,7 +421,6 @@ def test_a_certificate_of_another_name(certificates):
     assert ["coord9.test"] == step(found, "tls")["facts"]["names"]
 
 
-@needs_certificates
 def test_an_expired_certificate(certificates):
     with LocalCluster(1, tls=certificates.of("127.0.0.1", expired=True)) as cluster:
         found = chart("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
@@ -440,7 +431,6 @@ def test_an_expired_certificate(certificates):
     assert step(found, "tls")["facts"]["days_left"] < 0
 
 
-@needs_certificates
 @pytest.mark.parametrize("minimum", ["TLSv1.2", "TLSv1.3"])
 def test_a_certificate_of_the_client_is_wanted(certificates, minimum):
     pem = certificates.of("127.0.0.1")
@@ -624,7 +614,6 @@ def test_kerberos_over_http_to_a_server_with_passwords(ldap, etl):
 
 
 @needs_realm
-@needs_certificates
 def test_kerberos_in_the_clear_to_a_server_that_wants_tls(tls, etl):
     found = chart(*kerberos(tls, "hs2"), environment=etl)
 

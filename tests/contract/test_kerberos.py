@@ -23,7 +23,7 @@ from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.options.hosts import parse_hosts
 from impala_ha.options.options import Options
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Realm
+from real_servers import Realm
 
 pytestmark = MARKS
 

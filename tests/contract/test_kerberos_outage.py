@@ -13,7 +13,7 @@ from impala_ha import AuthenticationFailed, Cluster, Coordinator, NoCoordinatorL
 from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.core.faults import Fault
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Realm, missing
+from real_servers import Realm, missing
 
 pytestmark = [
     pytest.mark.servers,

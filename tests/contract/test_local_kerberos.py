@@ -10,7 +10,7 @@ import impala.dbapi
 import pytest
 from kerberized import MARKS, kerberized
 
-from impala_ha.testing.servers import missing
+from real_servers import missing
 
 pytestmark = MARKS
 

@@ -14,7 +14,7 @@ from impala_ha import (
 )
 from impala_ha.core.faults import Fault
 from impala_ha.testing import FaultProxy, LocalCluster
-from impala_ha.testing.servers import Realm, missing
+from real_servers import Realm, missing
 
 pytestmark = [
     pytest.mark.servers,

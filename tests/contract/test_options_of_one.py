@@ -11,9 +11,9 @@ from impala_ha import Cluster, OperationalError, State
 from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.options.hosts import parse_hosts
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, Realm, missing
+from real_servers import Certificates, Realm, missing
 
-NEEDED = ("realm", "gssapi", "kerberos", "certificates")
+NEEDED = ("realm", "gssapi", "kerberos")
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.skipif(bool(missing(*NEEDED)), reason=missing(*NEEDED)),

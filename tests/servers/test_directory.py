@@ -16,7 +16,7 @@ import impala_ha
 from impala_ha import AuthenticationFailed, CircuitBreaker, Cluster
 from impala_ha.options.hosts import parse_hosts
 from impala_ha.testing import FaultProxy
-from impala_ha.testing.servers import Directory, missing
+from real_servers import Directory, missing
 
 LACKS = missing("spark", "directory")
 pytestmark = [

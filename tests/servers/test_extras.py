@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Realm, missing
+from real_servers import Realm, missing
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -51,10 +51,9 @@ with LocalCluster(2) as cluster, impala_ha.connect(cluster.hosts) as connection:
     cursor.execute("select 'hello'")
     print(cursor.fetchall())
 """
-CERTIFICATES = """
-from impala_ha.testing.servers import Certificates
-with Certificates() as certificates:
-    print("hello", certificates.ca)
+SECURED = """
+import cryptography, gssapi, jwt, k5test, trustme
+print("hello", trustme.CA().issue_cert("127.0.0.1"))
 """
 GSSAPI = SELECT.replace("connect()", "connect(auth_mechanism='GSSAPI')")
 #: What a user types who has installed this extra alone: Python, or one of the programs.
@@ -70,7 +69,7 @@ PROMISED = {
     "pandas": [PANDAS],
     "kerberos": [GSSAPI],
     "gssapi": [GSSAPI],
-    "testing": [CERTIFICATES],
+    "testing": [SECURED],
     "docs": ["mkdocs build --strict --quiet --site-dir {site}"],
 }
 LACKS = {

@@ -15,9 +15,9 @@ import pytest
 import impala_ha
 from impala_ha import AuthenticationFailed, CircuitBreaker, Cluster, NoCoordinatorLeft, State
 from impala_ha.testing import FaultProxy
-from impala_ha.testing.servers import Certificates, Realm, SparkServer, missing
+from real_servers import Certificates, Realm, SparkServer, missing
 
-LACKS = missing("spark", "realm", "certificates", "kerberos", "gssapi")
+LACKS = missing("spark", "realm", "kerberos", "gssapi")
 pytestmark = [
     pytest.mark.servers,
     # The first test fetches 318 MB on a machine that has none of it.

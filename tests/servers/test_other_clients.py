@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, Realm, cache_directory, missing
+from real_servers import Certificates, Realm, cache_directory, missing
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
@@ -202,7 +202,7 @@ def test_impala_shell_shows_a_token(impala_shell):
     assert (result.returncode, result.stdout) == (0, "etl\n"), result.stderr
 
 
-LACKS = missing("realm", "gssapi", "certificates")
+LACKS = missing("realm", "gssapi")
 
 
 @pytest.mark.skipif(bool(LACKS), reason=LACKS)

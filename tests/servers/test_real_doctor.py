@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from impala_ha.testing.servers import missing
+from real_servers import missing
 
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "impala-ha"))
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 import impala_ha
-from impala_ha.testing.servers import missing
+from real_servers import missing
 
 pytestmark = [
     pytest.mark.servers,

@@ -9,7 +9,7 @@ from wire_tap import WireTap
 
 import impala_ha
 from impala_ha.core.faults import Fault
-from impala_ha.testing.servers import missing
+from real_servers import missing
 
 pytestmark = [
     pytest.mark.servers,

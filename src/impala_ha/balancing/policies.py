@@ -1,5 +1,5 @@
 """
-Who is next?
+Load-balancing policies: which coordinator is next.
 
 A policy is anything with ``choose(candidates)``.  To add one, write the class and give it a name
 in `POLICIES`.
@@ -54,69 +54,69 @@ class Candidate:
 
 
 class Policy(Protocol):
-    """Chooses among those that may be chosen; who may be is not its affair."""
+    """Chooses among the candidates; it does not decide who is a candidate."""
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick one of *candidates*; there is at least one."""
+        """Choose one of *candidates*; there is at least one."""
 
 
 class Ordered:
-    """The first of the list that is well; the others are spares."""
+    """The first one of the list; the others are spares."""
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick the first."""
+        """Choose the first."""
         return candidates[0]
 
 
 class RandomChoice:
-    """Any, in proportion to weight."""
+    """A random one, in proportion to weight."""
 
     def __init__(self, rng: random.Random):
         self._rng = rng
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick by lot."""
+        """Choose at random."""
         return self._rng.choices(candidates, [c.coordinator.weight for c in candidates])[0]
 
 
 class RoundRobin:
     """
-    The one that waited longest, in proportion to weight, from a random start.
+    Each in turn, in proportion to weight, from a random start.
 
     Not an index into the list: an index drifts towards the neighbour of a coordinator that is
-    left out.  Each has a point on a line at which its next turn is due; a turn moves it on by
-    1/weight.  One that was away is treated as if it had been served when the others were: its next
-    turn is drawn anew, from where the line is now.
+    missing.  As in the earliest-deadline-first scheduler of Envoy, each has a deadline; a turn
+    moves it on by 1/weight.  One that comes back gets a random deadline from the present on, and
+    not the turns that it has missed.
     """
 
     def __init__(self, rng: random.Random):
         self._rng = rng
-        self._line = 0.0
-        self._due: dict[Coordinator, float] = {}
+        self._now = 0.0
+        self._deadlines: dict[Coordinator, float] = {}
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick the one whose turn is most overdue."""
-        chosen = min(candidates, key=self._turn)
-        self._line = self._turn(chosen)
-        self._due[chosen.coordinator] = self._line + 1 / chosen.coordinator.weight
+        """Choose the one with the earliest deadline."""
+        chosen = min(candidates, key=self._deadline_of)
+        self._now = self._deadline_of(chosen)
+        self._deadlines[chosen.coordinator] = self._now + 1 / chosen.coordinator.weight
         return chosen
 
-    def _turn(self, candidate: Candidate) -> float:
+    def _deadline_of(self, candidate: Candidate) -> float:
         coordinator = candidate.coordinator
-        due = self._due.get(coordinator, -1.0)
-        if due < self._line:
-            due = self._line + self._rng.random() / coordinator.weight
-            self._due[coordinator] = due
-        return due
+        deadline = self._deadlines.get(coordinator, -1.0)
+        if deadline < self._now:
+            deadline = self._now + self._rng.random() / coordinator.weight
+            self._deadlines[coordinator] = deadline
+        return deadline
 
 
 class _SlowStart:
     """
-    Holds back those that have come back, where the one with the fewest connections is taken.
+    Slow start of coordinators that come back, for policies that choose by connections.
 
-    A coordinator that restarted has none, and would be given all new ones at once.  So it is
-    offered its share of the turns by weight, and a tenth more, until somebody else is preferred
-    to it.
+    A coordinator that restarted has no connections, and would get all new ones at once.  So it is
+    a candidate for its share of the turns by weight, and a tenth more, until another one is
+    preferred to it.
     """
 
     _PACE = 1.1
@@ -126,7 +126,7 @@ class _SlowStart:
         self._credit: dict[Coordinator, float] = {}
 
     def offered(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        """Those of *candidates* that may be taken in this turn."""
+        """Those of *candidates* that may be chosen in this turn."""
         present = {candidate.coordinator for candidate in candidates}
         self._credit.update(dict.fromkeys(self._known - present, 0.0))
         self._known |= present
@@ -140,7 +140,7 @@ class _SlowStart:
         return ready or candidates
 
     def chose(self, chosen: Candidate, among: Sequence[Candidate]) -> Candidate:
-        """Note that *chosen* was preferred to the others, and return it."""
+        """Note that *chosen* was preferred to the others; return it."""
         for candidate in among if self._credit else ():
             if candidate is not chosen:
                 self._credit.pop(candidate.coordinator, None)
@@ -151,9 +151,9 @@ class _SlowStart:
 
 class LeastConnections:
     """
-    The one with the fewest connections of this process for its weight; ties fall at random.
+    The one with the fewest connections of this process for its weight; ties are random.
 
-    One that comes back is given its share of the new ones until it has caught up, and not all.
+    One that comes back gets its share of the new ones until it has caught up, and not all.
     """
 
     def __init__(self, rng: random.Random):
@@ -161,7 +161,7 @@ class LeastConnections:
         self._start = _SlowStart()
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick the least loaded."""
+        """Choose the one with the fewest connections."""
         offered = self._start.offered(candidates)
         chosen = min(
             offered, key=lambda c: (c.connections / c.coordinator.weight, self._rng.random())
@@ -171,9 +171,9 @@ class LeastConnections:
 
 class TwoChoices:
     """
-    The less loaded of two picked at random.
+    The one with fewer connections of two random ones.
 
-    One that comes back is given its share of the new ones until it has caught up, and not more.
+    One that comes back gets its share of the new ones until it has caught up, and not more.
     """
 
     def __init__(self, rng: random.Random):
@@ -181,7 +181,7 @@ class TwoChoices:
         self._start = _SlowStart()
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick the better of two."""
+        """Choose the better of two."""
         offered = self._start.offered(candidates)
         two = self._rng.sample(offered, min(2, len(offered)))
         return self._start.chose(min(two, key=lambda c: c.connections / c.coordinator.weight), two)

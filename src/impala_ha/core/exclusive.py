@@ -1,7 +1,7 @@
 """
-One thread at a time: PEP 249's threadsafety 1, told at once instead of met as mixed-up answers.
+PEP 249's threadsafety 1: a second thread gets an error at once, and not mixed-up answers.
 
-`close` and `cancel_operation` may come from another thread all the same.
+Only `close` and `cancel_operation` may be called by another thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from impala_ha import errors
 
 
 def fork_error(owner: int) -> errors.InterfaceError:
-    """The error for a forked process that uses what process *owner* opened."""
+    """The error for a forked process that uses a connection of process *owner*."""
     return errors.InterfaceError(
         f"this connection belongs to process {owner}; "
         f"a forked process ({os.getpid()}) must connect for itself"
@@ -23,10 +23,10 @@ def fork_error(owner: int) -> errors.InterfaceError:
 
 class Exclusive:
     """
-    A block that one thread at a time may be in; another one is told, and not made to wait.
+    A block for one thread at a time; a second one gets an error and does not wait.
 
     Attributes:
-        afterwards: Is called once by whoever leaves the block next; None for nothing.
+        afterwards: Called once, by the next thread that leaves the block; None for nothing.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Exclusive:
             self.run_if_free(lambda: None)
 
     def run_if_free(self, work: Callable[[], None]) -> bool:
-        """Do *work* unless another thread is in the block; was it done?"""
+        """Call *work* unless another thread is in the block; return whether it was called."""
         if not self._lock.acquire(blocking=False):
             return False
         try:

@@ -67,14 +67,14 @@ _HTTP = (
         LoginFailure.RETRY_LATER,
     ),
     FaultRule(
-        "HTTP 503 later",
+        "HTTP 503 retry later",
         (HttpError,),
         _UNSENT,
         r"HTTP code 503\b.*, retry after" + _MORE,
         LoginFailure.RETRY_LATER,
     ),
     FaultRule(
-        "HTTP 503 later after sending",
+        "HTTP 503 retry later after sending",
         (HttpError,),
         FIRST,
         r"HTTP code 503\b.*, retry after" + _MORE,
@@ -118,17 +118,17 @@ _OPEN = (
     ),
     FaultRule("no KDC", _ANY, _TICKET, rf"{_MORE}\((?:{'|'.join(NO_KDC)})\){_MORE}", Fault.NO_KDC),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
+    FaultRule("wrong principal", (AnotherUser,), _UNSENT, _MORE, LoginFailure.WRONG_PRINCIPAL),
     FaultRule(
-        "another user's ticket", (AnotherUser,), _UNSENT, _MORE, LoginFailure.WRONG_PRINCIPAL
-    ),
-    FaultRule(
-        "ticket has ended",
+        "ticket expired",
         (GSSError,),
         _UNSENT,
         rf"{_MORE}\((?:{'|'.join(EXPIRED)})\){_MORE}",
         LoginFailure.TICKET_EXPIRED,
     ),
-    FaultRule("no proof by Kerberos", (GSSError,), _UNSENT, _MORE, LoginFailure.SERVER_UNPROVEN),
+    FaultRule(
+        "server not proven by Kerberos", (GSSError,), _UNSENT, _MORE, LoginFailure.SERVER_UNPROVEN
+    ),
     FaultRule(
         "certificate",
         _ANY,
@@ -171,23 +171,23 @@ _OPEN = (
         LoginFailure.PROTOCOL_MISMATCH,
     ),
     FaultRule(
-        "ticket turned away",
+        "ticket rejected",
         _TRANSPORT,
         _LOGIN,
         rf"{TICKET_REJECTED}.*",
         LoginFailure.TICKET_REJECTED,
     ),
     FaultRule(
-        "login without end",
+        "login time-out",
         _TRANSPORT,
         _LOGIN,
         r"(?:(?:read|write) timeout|timed out)" + _MORE,
         LoginFailure.TIMEOUT,
     ),
     FaultRule(
-        "login hung up", _TRANSPORT, _LOGIN, r"TSocket read 0 bytes", LoginFailure.END_OF_FILE
+        "login end of file", _TRANSPORT, _LOGIN, r"TSocket read 0 bytes", LoginFailure.END_OF_FILE
     ),
-    FaultRule("login broke", _TRANSPORT, _LOGIN, _MORE, LoginFailure.RESET),
+    FaultRule("login reset", _TRANSPORT, _LOGIN, _MORE, LoginFailure.RESET),
 )
 
 FAULT_RULES: tuple[FaultRule, ...] = (

@@ -144,7 +144,7 @@ class Trail:
         waiting: Whether nobody is left who has not been asked.
         error: What is raised if the last attempt is the last; None before the first failure.
         stopped: Whether another thread closed what this is about.
-        form: The options of the connection, see `Options.form`.
+        options_key: The options of the connection, see `Options.key`.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
@@ -154,7 +154,7 @@ class Trail:
     waiting: bool = False
     error: Exception | None = None
     stopped: bool = False
-    form: str = ""
+    options_key: str = ""
 
     def attempt(
         self, call: Call, where: Coordinator, start: float, now: float, phase: Phase | None = None
@@ -163,7 +163,7 @@ class Trail:
         number, since = len(self.attempts) + 1, start - self.start
         took = now - start
         attempt = Attempt(call.operation, number, where, took, phase=phase, since=since)
-        return replace(attempt, form=self.form)
+        return replace(attempt, options_key=self.options_key)
 
     @property
     def tried(self) -> list[Coordinator]:

@@ -113,7 +113,7 @@ class Options(Security):
     )
 
     @cached_property
-    def form(self) -> str:
+    def key(self) -> str:
         """
         What opening a connection depends on besides the coordinator, in words, without secrets.
 

@@ -1,4 +1,4 @@
-"""The state of an HS2 session, small enough to be carried to another coordinator."""
+"""The state of an HS2 session, from which it is rebuilt on another coordinator."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ class Session:
     """
     What ``OpenSession`` needs to rebuild the session elsewhere.
 
-    Not a log of statements: only the last value of each option counts, so replay is one call and
-    does not grow.
+    Not a log of statements: it keeps only the last value of each option, so it does not grow.
 
     Attributes:
-        user: The name in OpenSession (a server that authenticates puts its own in its place).
-        configuration: What the caller handed to ``cursor()`` and ``connect(database=)``.
+        user: The name in OpenSession (a server that authenticates replaces it).
+        configuration: The arguments of ``cursor()`` and ``connect(database=)``.
         changes: What ``USE`` and ``SET`` did since, by option in lower case: (option, value).
     """
 
@@ -31,14 +30,14 @@ class Session:
 
     @property
     def database(self) -> str:
-        """In which names without a database are looked for."""
+        """The current database."""
         given = {option.lower(): value for option, value in self.configuration.items()}
         _, now = self.changes.get(_DATABASE, ("", given.get(_DATABASE, "default")))
         return now
 
     @property
     def names_database(self) -> bool:
-        """Did the caller hand over a database?"""
+        """Did the caller give a database?"""
         return any(option.lower() == _DATABASE for option in self.configuration)
 
     def after(self, statement: Statement) -> Session:
@@ -71,5 +70,5 @@ class Session:
 
 
 def is_no_query_option(name: str) -> bool:
-    """As ``use:database`` and ``impala.doas.user``, which UNSET ALL leaves alone."""
+    """Is *name* one like ``use:database`` or ``impala.doas.user``, which UNSET ALL keeps?"""
     return ":" in name or "." in name

@@ -32,7 +32,8 @@ from impala_ha.core.faults import CredentialKind, FaultRule, Phase
 from impala_ha.core.impala_rules import IMPALA_RULES
 from impala_ha.failover.attempts import doubtful_faults
 from impala_ha.failover.decision_table import logins
-from impala_ha.options.options import Options
+from impala_ha.options.options import HostOptions, Options
+from impala_ha.options.settings import DEPRECATED, HOST_VARIABLES, OTHERS_PORT
 from impala_ha.sql.statement import Kind
 from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator
 
@@ -58,11 +59,6 @@ a service called `impala` or `impala-ha` are ignored, with a line in the log.
 
 | option | variable | default | meaning |
 |---|---|---|---|
-| `host` | `IMPALA_HA_HOSTS`, then `IMPALA_HOSTS`, then `IMPALA_HOST` | `'localhost'` | \
-Who is there: `"a,b:21051,[::1]:21050"`, a list of such, `Coordinator` values, or a `Cluster`. \
-Comma or white space separates. An item may carry `?weight=2&zone=east&krb_host=NAME`. |
-| `port` | `IMPALA_HA_PORT`; beside `IMPALA_HOSTS` or `IMPALA_HOST` also `IMPALA_PORT` | `21050` | \
-For hosts that name none. |
 """
 _ABOUT_ERRORS = """\
 PEP 249's classes are impyla's own. All of the following but `ConfigurationError` have `attempts`
@@ -70,9 +66,9 @@ PEP 249's classes are impyla's own. All of the following but `ConfigurationError
 they stand for: a `TTransportException`, say.
 
 """
-_DEPRECATED = """
-impyla's deprecated `use_ldap`, `ldap_user`, `ldap_password`, `use_kerberos`, `protocol` and
-`auth_cookie_names` are taken, with a `DeprecationWarning` that names the new one.
+_DEPRECATED = f"""
+What impyla deprecates ({", ".join(f"`{name}`" for name in DEPRECATED)}) is taken, with a
+`DeprecationWarning` that names what to use.
 """
 
 
@@ -81,7 +77,7 @@ def reference() -> str:
     parts = [
         _HEAD,
         _OPTIONS,
-        *(_option(option) for option in fields(Options)),
+        *(_option(option) for option in (*fields(HostOptions), *fields(Options))),
         _DEPRECATED,
         "\n## Policies\n\n",
         *(f"- `{name}`: {_policy(make)}\n" for name, make in sorted(POLICIES.items())),
@@ -196,7 +192,7 @@ def test_of(rule: FaultRule) -> str:
 
 _TESTS = {
     "session gone for a child query": "test_a_prefix_before_a_text_that_has_no_query",
-    "admissiond started anew": "test_an_unknown_handle_is_admissions",
+    "admissiond restarted": "test_an_unknown_handle_is_admissions",
     "table not known yet": "test_a_missing_table_may_be_news",
 }
 
@@ -233,7 +229,16 @@ _STATES = {
 def _option(option: Field[Any]) -> str:
     text = re.sub(r"\s+", " ", option.metadata["help"])
     default = "none" if option.default is None else f"`{option.default!r}`"
-    return f"| `{option.name}` | `IMPALA_HA_{option.name.upper()}` | {default} | {text} |\n"
+    variables = _VARIABLES.get(option.name, f"`IMPALA_HA_{option.name.upper()}`")
+    return f"| `{option.name}` | {variables} | {default} | {text} |\n"
+
+
+_VARIABLES = {
+    "host": ", then ".join(f"`{name}`" for name in HOST_VARIABLES),
+    "port": "`IMPALA_HA_PORT`; beside "
+    + " or ".join(f"`{name}`" for name in HOST_VARIABLES[1:])
+    + f" also `{OTHERS_PORT}`",
+}
 
 
 def _policy(make: Callable[..., Any]) -> str:

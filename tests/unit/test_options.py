@@ -14,7 +14,7 @@ SPECS = {option.name: option for option in fields(Options)}
 
 
 def read(name, value):
-    return SPECS[name].metadata["read"](value)
+    return SPECS[name].metadata["convert"](value)
 
 
 def policy():

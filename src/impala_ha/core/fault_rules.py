@@ -20,8 +20,8 @@ from thrift.transport.TTransport import TTransportException
 
 from .faults import FIRST, SENT, CredentialKind, Fault, FaultRule, LoginFailure, Phase
 from .impala_rules import ID, IMPALA_RULES
-from .kerberos_errors import EXPIRED, NO_KDC, AnotherUser, GSSError
-from .shown_secrets import Withheld
+from .kerberos_errors import EXPIRED, NO_KDC, GSSError, PrincipalMismatch
+from .login_throttle import LoginBlocked
 
 _EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator takes part
 _UNSENT = _EVERYWHERE - SENT
@@ -118,7 +118,9 @@ _OPEN = (
     ),
     FaultRule("no KDC", _ANY, _TICKET, rf"{_MORE}\((?:{'|'.join(NO_KDC)})\){_MORE}", Fault.NO_KDC),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
-    FaultRule("wrong principal", (AnotherUser,), _UNSENT, _MORE, LoginFailure.WRONG_PRINCIPAL),
+    FaultRule(
+        "wrong principal", (PrincipalMismatch,), _UNSENT, _MORE, LoginFailure.WRONG_PRINCIPAL
+    ),
     FaultRule(
         "ticket expired",
         (GSSError,),
@@ -191,7 +193,7 @@ _OPEN = (
 )
 
 FAULT_RULES: tuple[FaultRule, ...] = (
-    FaultRule("secret withheld", (Withheld,), _EVERYWHERE, _MORE, Fault.DENIED),
+    FaultRule("secret withheld", (LoginBlocked,), _EVERYWHERE, _MORE, Fault.DENIED),
     *IMPALA_RULES,
     *_HTTP,
     FaultRule("any other answer", (Error,), _EVERYWHERE, _MORE, Fault.QUERY),

@@ -1,10 +1,10 @@
 """
 A gate that keeps calls into a C library with locks and forks of the process apart.
 
-libkrb5 guards its caches and its random numbers with locks.  A child that is forked while another
-thread holds one of them waits for it for ever.  So a fork waits until such calls have ended, and new
-calls wait for the fork.  A call of more than a second waits for the network and holds no lock, so the
-fork does not wait for it.
+libkrb5 guards its caches and its random numbers with locks.  A child that is forked while
+another thread holds one of them waits for it for ever.  So a fork waits until such calls have
+ended, and new calls wait for the fork.  A call of more than a second waits for the network and
+holds no lock, so the fork does not wait for it.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class GSSError(Exception):
         self.name = name
 
 
-class AnotherUser(GSSError):
+class PrincipalMismatch(GSSError):
     """The ticket is of another principal than the one that opened the connection."""
 
 

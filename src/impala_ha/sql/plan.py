@@ -2,11 +2,11 @@
 Is an INSERT OVERWRITE or UPSERT idempotent?  What its plan shows.
 
 The plan names the table that is written and each that is read, however many views lie between.
-It does not show everything that a view computes: constant expressions, ``now()`` among them, are
-folded into literals, and the operands of a UNION are left out.  So where it matters what is computed,
-every table that the text names must be read as itself, with no view between.  Nor does it show a
-table whose metadata are enough (``count(*)`` of an Iceberg table is a constant): where there are
-constants and perhaps a view between, nothing is known.
+It does not show everything that a view computes: constant expressions, ``now()`` among them,
+are folded into literals, and the operands of a UNION are left out.  So where it matters what is
+computed, every table that the text names must be read as itself, with no view between.  Nor does
+it show a table whose metadata are enough (``count(*)`` of an Iceberg table is a constant):
+where there are constants and perhaps a view between, nothing is known.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impala_ha.auth import kerberos
+from impala_ha.cli._options import SAME
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.credentials import Printed, secret, user_name
 from impala_ha.cli.connect.destination import Destination
@@ -136,7 +137,7 @@ def request(**given: Any) -> Request:
     """
     _check_texts(given)
     form, loudness = _form(given), _loudness(given)
-    words = _words(given)
+    arguments = _arguments(given)
     variables = assignments("--var", given["var"])
     query_options = given["config_file"] or {}
     query_options = {**query_options, **assignments("--query_option", given["query_option"])}
@@ -144,13 +145,13 @@ def request(**given: Any) -> Request:
     script = statements(text, variables, origin)
     output = given["output_file"]
     destination = Destination(Path(output) if output not in {None, "-"} else None, file)
-    options = _checked(given, words)
+    options = _checked(given, arguments)
     if options.auth_mechanism == _KERBEROS:
         kerberos.check(options)
     return Request(
         script=script,
         origin=origin,
-        connect=words | _secrets(given, options),
+        connect=arguments | _secrets(given, options),
         query_options=query_options,
         form=form,
         destination=destination,
@@ -174,8 +175,8 @@ def connecting(given: Mapping[str, Any]) -> dict[str, Any]:
         BadInput: The first mistake found.
         impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
     """
-    words = _words({"database": None, "policy": None, "deadline": None, **given})
-    return words | _secrets(given, _checked(given, words))
+    arguments = _arguments(given)
+    return arguments | _secrets(given, _checked(given, arguments))
 
 
 def _check_texts(given: Mapping[str, Any]) -> None:
@@ -254,32 +255,19 @@ def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
     return decoded(raw, str(file)), str(file), file
 
 
-def _words(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of connect(): only what was said, the rest is up to the environment."""
+def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of connect(): only what was given, the rest is up to the environment."""
     http = {"hs2": False, "beeswax": False, "hs2-http": True, None: None}[given["protocol"]]
-    words = {
+    flags = {option: given.get(name) for option, name in SAME.items()}
+    arguments = {
+        **{option: value for option, value in flags.items() if value is not False},
         "host": _hosts(given["impalad"]),
-        "database": given["database"],
         "auth_mechanism": _mechanism(given),
-        "user": given["user"],
-        "kerberos_service_name": given["kerberos_service_name"],
-        "krb_host": given["kerberos_host_fqdn"],
-        "principal": given["principal"],
-        "keytab": given["keytab"],
-        "use_ssl": given["ssl"] or None,
-        "ca_cert": given["ca_cert"],
-        "verify_cert": given["verify_cert"] or None,
-        "client_cert": given["client_cert"],
-        "client_key": given["client_key"],
-        "doas_user": given["doas_user"],
         "use_http_transport": http,
         "http_path": given["http_path"] or (_HTTP_PATH if http else None),
-        "http_cookie_names": given["http_cookie_names"],
-        "policy": given["policy"],
         "connect_timeout": _connect_timeout(given),
-        "deadline": given["deadline"],
     }
-    return {name: value for name, value in words.items() if value is not None}
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _hosts(given: str | None) -> str | None:
@@ -327,17 +315,17 @@ def _connect_timeout(given: Mapping[str, Any]) -> float | None:
     return milliseconds / 1000 or _NO_LIMIT
 
 
-def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
+def _checked(given: Mapping[str, Any], arguments: Mapping[str, Any]) -> Options:
     """What the library makes of it, and its complaints, before a password is asked for."""
-    if words.get("use_http_transport"):
+    if arguments.get("use_http_transport"):
         # Weaker than any port that was said; as an argument it would contradict hosts with ports.
         os.environ.setdefault("IMPALA_HA_PORT", _HTTP_PORT)
     if _tls_flags(given) and not (given["ssl"] or os.environ.get("IMPALA_HA_USE_SSL")):
         raise BadInput(_NO_TLS)
-    pending = _pending(given, words)
+    pending = _pending(given, arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # connect() says them again
-        options = Settings.read({**words, **pending}, os.environ).options
+        options = Settings.read({**arguments, **pending}, os.environ).options
     if options.use_ssl:
         tls.context(options)
     elif _tls_flags(given):
@@ -348,14 +336,14 @@ def _checked(given: Mapping[str, Any], words: Mapping[str, Any]) -> Options:
     return options
 
 
-def _pending(given: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, str]:
+def _pending(given: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, str]:
     """Stands for what is asked for, of the user or of the system, once the rest is right."""
     said = os.environ.get
     pending = {}
     token = said("IMPALA_HA_JWT") or said("IMPALA_HA_JWT_CMD")
     if (given["jwt"] or given["oauth"]) and not token:
         pending["jwt"] = _PENDING
-    mechanism = words.get("auth_mechanism") or said("IMPALA_HA_AUTH_MECHANISM", "")
+    mechanism = arguments.get("auth_mechanism") or said("IMPALA_HA_AUTH_MECHANISM", "")
     if mechanism.upper() == _LDAP and not (given["user"] or said("IMPALA_HA_USER")):
         pending["user"] = _PENDING
     if given["ldap"] and not (said("IMPALA_HA_PASSWORD") or said("IMPALA_HA_PASSWORD_CMD")):

@@ -140,7 +140,7 @@ def facts(fault: Fault) -> str:
     named = [rule.name for rule in FAULT_RULES if fault in rule.faults]
     known = ", ".join(f"[{name}](faults-table.md#{_anchor(name)})" for name in named)
     return (
-        "| another try can help | may have run, once it was sent | the coordinator is left alone | "
+        "| another try can help | may have run, once it was sent | the coordinator is ejected | "
         "next try elsewhere |\n|---|---|---|---|\n"
         f"| {' | '.join(words)} |\n"
         f"\nKnown by the rules: {known or 'none; it is what no rule knows'}.\n"

@@ -491,8 +491,8 @@ def test_a_failover_over_two_is_one_line_too(notes, capsys):
     heard("connect", notes, (A, Fault.UNREACHABLE, "refused"), (B, Fault.FULL, ""), (C, None, ""))
 
     assert capsys.readouterr().err == (
-        "impala-connect: a:21050 could not be reached (refused), b:21050 has no room for another"
-        " session (no reason given); went on at c:21050\n"
+        "impala-connect: a:21050 could not be reached (refused), b:21050 has reached its limit of"
+        " sessions (no reason given); went on at c:21050\n"
     )
 
 
@@ -519,7 +519,7 @@ def test_a_second_try_at_the_same_place_is_told_as_that(notes, capsys):
     heard("execute", notes, (A, Fault.BUSY, "queue full"), (A, None, ""))
 
     assert capsys.readouterr().err == (
-        "impala-connect: a:21050 has no room for the statement (queue full); answered again\n"
+        "impala-connect: a:21050 is too busy for the statement (queue full); answered again\n"
     )
 
 

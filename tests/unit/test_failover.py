@@ -468,7 +468,7 @@ def test_who_you_are_is_not_tried_on_everyone(world):
     world.driver.credential = CredentialKind.SECRET
     world["a"].script["connect"] = deque([CallFailed(Phase.LOGIN, lost())])
 
-    with pytest.raises(errors.AuthenticationFailed, match="did not accept who you are"):
+    with pytest.raises(errors.AuthenticationFailed, match="denied access"):
         world.connect()
 
     assert world.driver.opened == ["a"]

@@ -27,6 +27,7 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 test: announcement $(STAMP)  ## lint, type-check and test
 	./.ci/debian-packages

@@ -176,7 +176,7 @@ def test_status_tells_the_dead_and_the_hung(running):
         (["local", "--tls", "/no/such.pem"], "'/no/such.pem' does not exist"),
         (["local", "kill", "0"], "'kill' needs --attach DIR"),
         (["local", "--attach", "/no/such/folder", "status"], "no local cluster lives in"),
-        (["local", "--attach", "/no/such/folder"], "--attach needs an order: status, heal"),
+        (["local", "--attach", "/no/such/folder"], "--attach needs a command: status, heal"),
         (["local", "--attach", "/no/such/folder", "kil", "0"], "did you mean kill?"),
         (["locl"], "Did you mean local?"),
     ],

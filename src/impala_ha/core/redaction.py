@@ -12,7 +12,6 @@ import base64
 import re
 from collections import OrderedDict
 from http.client import HTTPMessage
-from typing import Any
 from urllib.parse import quote, quote_plus
 
 _MASK = "***"
@@ -77,7 +76,7 @@ class Redaction:
             Whether there was any.
         """
         found, seen = False, set()
-        ahead: list[Any] = [error]
+        ahead: list[object] = [error]
         while ahead:
             one = ahead.pop()
             if not isinstance(one, BaseException) or id(one) in seen:
@@ -94,9 +93,9 @@ class Redaction:
             ahead += [one.__cause__, getattr(one, "inner", None)]
         return found
 
-    def _value(self, value: Any) -> Any:
+    def _value(self, value: object) -> object:
         """*value* without them, or itself."""
-        told: Any = value
+        told: object = value
         if isinstance(value, str):
             told = self.text(value)
         elif isinstance(value, bytes):

@@ -78,7 +78,7 @@ class RemoteSession(Protocol):
     def execute(
         self,
         statement: str,
-        configuration: Mapping[str, str] | None = None,
+        configuration: Mapping[str, object] | None = None,
         run_async: bool = False,
     ) -> RemoteOperation: ...
     def ping(self) -> bool: ...

@@ -97,7 +97,7 @@ def scrub(error: BaseException) -> None:
     gone.  For failures in code that handles secrets and is not ours.
     """
     seen: set[int] = set()
-    ahead: list[Any] = [error]
+    ahead: list[object] = [error]
     while ahead:
         one = ahead.pop()
         if not isinstance(one, BaseException) or id(one) in seen:

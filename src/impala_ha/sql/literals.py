@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsInt
+
+if TYPE_CHECKING:
+    from datetime import date, datetime, time, timedelta
+    from decimal import Decimal
+    from pathlib import PurePath
 
 DIGITS = 38  # of Impala's widest DECIMAL; it silently reads a longer number as DOUBLE
 _FIRST_YEAR = 1400  # of a TIMESTAMP; what is earlier is NULL for Impala
@@ -35,7 +40,7 @@ class _Text(str):
     __slots__ = ()
 
 
-def literal(value: Any) -> str:
+def literal(value: object) -> str:
     """
     The SQL for *value*.
 
@@ -46,7 +51,7 @@ def literal(value: Any) -> str:
     return _sql(value, _DEPTH)
 
 
-def in_quotes(value: Any, quote: str) -> str:
+def in_quotes(value: object, quote: str) -> str:
     """
     *value* as a part of a literal or name that is already within *quote*.
 
@@ -62,7 +67,7 @@ def in_quotes(value: Any, quote: str) -> str:
     raise ValueError(f"{_kind(value)} cannot stand within {quote}{quote}")
 
 
-def _sql(value: Any, depth: int) -> str:
+def _sql(value: object, depth: int) -> str:
     sql = _convert(value, depth)
     return f"'{_escape(sql)}'" if isinstance(sql, _Text) else sql
 
@@ -79,7 +84,7 @@ def _convert(value: Any, depth: int) -> str:
     raise TypeError(f"{_kind(value)} has no SQL literal: convert it first")
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     kind = type(value)
     return f"a value of type {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
 
@@ -90,11 +95,11 @@ def _escape(text: str) -> str:
     return text
 
 
-def _null(_: Any) -> str:
+def _null(_: object) -> str:
     return "NULL"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     text = str.__str__(value) if isinstance(value, str) else str(value)
     try:
         text.encode()
@@ -103,28 +108,28 @@ def _text(value: Any) -> str:
     return _Text(text)
 
 
-def _path(value: Any) -> str:
+def _path(value: PurePath) -> str:
     return _text(value.__fspath__())
 
 
-def _bytes(value: Any) -> str:
+def _bytes(value: bytes | bytearray | memoryview) -> str:
     digits = bytes(value).hex()
     text = f"unhex('{digits}')" if digits else "''"
     return f"cast({text} as binary)"
 
 
-def _boolean(value: Any) -> str:
+def _boolean(value: object) -> str:
     return str(bool(value))
 
 
-def _integer(value: Any) -> str:
+def _integer(value: SupportsInt) -> str:
     number = int(value)
     if abs(number) >= 10**DIGITS:
         raise ValueError(f"an integer of more than {DIGITS} digits is not exact in Impala")
     return str(number)
 
 
-def _float(value: Any) -> str:
+def _float(value: object) -> str:
     # The shortest text that gives this very number, also where numpy's float is shorter than ours.
     text = float.__repr__(value) if isinstance(value, float) else str(value)
     if text == "nan":
@@ -132,7 +137,7 @@ def _float(value: Any) -> str:
     return f"cast('{text}' as double)" if text in {"inf", "-inf"} else text
 
 
-def _decimal(value: Any) -> str:
+def _decimal(value: Decimal) -> str:
     _, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         if value.is_nan():
@@ -143,7 +148,7 @@ def _decimal(value: Any) -> str:
     return f"{value:f}"
 
 
-def _datetime(value: Any) -> str:
+def _datetime(value: datetime) -> str:
     if value.tzinfo is not None:
         raise ValueError(
             "Impala's TIMESTAMP has no time zone: convert it to the zone that the table uses, "
@@ -154,17 +159,17 @@ def _datetime(value: Any) -> str:
     return _Text(value.isoformat(" "))
 
 
-def _date(value: Any) -> str:
+def _date(value: date) -> str:
     return _Text(value.isoformat())
 
 
-def _time(value: Any) -> str:
+def _time(value: time) -> str:
     if value.tzinfo is not None:
         raise ValueError("Impala knows no time of day with a time zone")
     return _Text(value.isoformat())
 
 
-def _timedelta(value: Any) -> str:
+def _timedelta(value: timedelta) -> str:
     seconds = value.days * 86_400 + value.seconds
     microseconds = seconds * 10**6 + value.microseconds
     return _interval(microseconds * 1_000 + getattr(value, "nanoseconds", 0))

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from impala_ha import errors
 
@@ -47,8 +47,8 @@ class BindingError(
 
 
 def bind(
-    operation: str, parameters: Any, configuration: Mapping[str, Any] | None
-) -> tuple[str, dict[str, Any] | None]:
+    operation: str, parameters: object, configuration: Mapping[str, object] | None
+) -> tuple[str, dict[str, object] | None]:
     """
     The statement to send and the configuration to send with it.
 
@@ -75,7 +75,7 @@ def bind(
     return text, overlay
 
 
-def _bound(operation: str, parameters: Any, style: str | None) -> str:
+def _bound(operation: str, parameters: object, style: object) -> str:
     if parameters is None or (isinstance(parameters, Sized) and not len(parameters)):
         return operation
     if isinstance(parameters, Mapping):
@@ -88,13 +88,13 @@ def _bound(operation: str, parameters: Any, style: str | None) -> str:
 class _Listed:
     """Values by position."""
 
-    def __init__(self, values: Sequence[Any], style: str | None) -> None:
+    def __init__(self, values: Sequence[object], style: object) -> None:
         if style in ("named", "pyformat"):
             raise BindingError(f"paramstyle {style!r} needs a dict of parameters, not a list")
         if style is not None and style not in _STYLES:
             raise BindingError(f"paramstyle {style!r} is none of {', '.join(_STYLES)}")
         self._values = values
-        self._style = style
+        self._style = None if style is None else str(style)
         self._count = 0
         self._numbers: set[int] = set()
         self._alone = False  # whether there is a '%s' that is alone in its quotes
@@ -120,11 +120,11 @@ class _Listed:
         self._numbers.add(int(found["index"]))
         return _spaced(found, self._at(int(found["index"]), literal))
 
-    def _next(self, convert: Callable[[Any], str]) -> str:
+    def _next(self, convert: Callable[[object], str]) -> str:
         self._count += 1
         return self._at(self._count, convert)
 
-    def _at(self, number: int, convert: Callable[[Any], str]) -> str:
+    def _at(self, number: int, convert: Callable[[object], str]) -> str:
         if not 1 <= number <= len(self._values):
             return ""  # `_check` raises
         return _converted(self._values[number - 1], str(number), convert)
@@ -151,7 +151,7 @@ class _Listed:
 class _Named:
     """Values by name."""
 
-    def __init__(self, values: Mapping[Any, Any]) -> None:
+    def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
         self._missing: dict[str, None] = {}
         self._quote = ""
@@ -203,7 +203,7 @@ class _Named:
             raise BindingError(f"{found[0]} follows a backslash, which would change its value")
         return found["slash"] + self._pyformat(found, partial(in_quotes, quote=self._quote))
 
-    def _pyformat(self, found: re.Match[str], convert: Callable[[Any], str]) -> str:
+    def _pyformat(self, found: re.Match[str], convert: Callable[[object], str]) -> str:
         key = found["key"]
         if found["s"]:
             return self._value(key, convert)
@@ -211,7 +211,7 @@ class _Named:
             raise BindingError(f"write %({key})s, with an s, for the value of {key}")
         return f"%({key})"  # an operator and parentheses: i %(n + 1)
 
-    def _value(self, name: str, convert: Callable[[Any], str]) -> str:
+    def _value(self, name: str, convert: Callable[[object], str]) -> str:
         if name in self._values:
             return _converted(self._values[name], name, convert)
         self._missing[name] = None
@@ -225,7 +225,7 @@ def _refuse_list(marker: str) -> NoReturn:
     )
 
 
-def _converted(value: Any, name: str, convert: Callable[[Any], str]) -> str:
+def _converted(value: object, name: str, convert: Callable[[object], str]) -> str:
     try:
         return convert(value)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from .session_state import Session
 
@@ -32,8 +31,12 @@ class StatementTag:
     tag: str = field(default_factory=lambda: f"impala-ha-{os.urandom(8).hex()}")
 
     def add_to(
-        self, text: str, overlay: dict[str, Any] | None, wanted: Session, offered: Mapping[str, str]
-    ) -> tuple[str, dict[str, Any] | None, str | None]:
+        self,
+        text: str,
+        overlay: dict[str, object] | None,
+        wanted: Session,
+        offered: Mapping[str, str],
+    ) -> tuple[str, dict[str, object] | None, str | None]:
         """
         Add the tag to a statement.
 

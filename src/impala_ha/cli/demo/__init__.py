@@ -29,13 +29,13 @@ _COORDINATORS = 3
 @click.option(
     "--seed",
     type=click.IntRange(0),
-    help="Make the choices of another run again: who is hurt, who runs what.  [default: any]",
+    help="Repeat the choices of another run: who fails, who runs what.  [default: any]",
 )
 def demo(seconds: float, seed: int | None) -> None:
     """Kill one of three local coordinators, hang another, and watch the statements go on.
 
     Four threads read and write on connections of their own meanwhile.  The summary compares what
-    they were told with what the coordinators wrote down.
+    they got to know with what the coordinators wrote down.
 
     Exits with 1 if a statement failed or ran twice, with 2 if it broke off.
     """

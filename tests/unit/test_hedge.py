@@ -13,7 +13,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import CircuitBreaker, Cluster, Coordinator, Retry, State, errors
 from impala_ha.balancing.hedge_budget import HedgeBudget
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt
 from impala_ha.core.timeouts import waiting_for_kdc
@@ -455,7 +455,7 @@ def test_a_loser_that_is_refused_is_alive(world, error, state):
     _, driver, gate = world
     cluster = Cluster([A, B], policy="ordered", breaker=CircuitBreaker(ejection=300))
     failover = in_memory(cluster, driver, Retry(deadline=30), hedge_after=AT_ONCE)
-    driver.shown = Shown.SECRET
+    driver.credential = CredentialKind.SECRET
     plain, done = driver.open, threading.Event()
 
     def opened(coordinator, *rest):

@@ -21,7 +21,7 @@ from impala_ha import errors
 from impala_ha.core import logs
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import Fault
-from impala_ha.core.interruption import from_handler, interrupted, suppress
+from impala_ha.core.interruption import from_signal_handler, is_interrupt, suppress
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.core.remote import RemoteOperation, Schema
 from impala_ha.failover.attempts import History
@@ -144,7 +144,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         try:
             got = self._failover.run(call, partial(self._attempt, call, work), history)
         except BaseException as error:
-            if interrupted(error):
+            if is_interrupt(error):
                 with suppress(Exception):
                     self._cancel_interrupted()
             elif isinstance(error, errors.Error):
@@ -323,7 +323,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         except errors.Error as error:
             self._last_operation_active = False
             link = self._session.link
-            if link is None or from_handler(error):
+            if link is None or from_signal_handler(error):
                 raise
             if not link.broken and classify(error, link.phase) is Fault.QUERY:
                 raise
@@ -360,7 +360,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if self._closed or self._links.closed:
             return
         self._check_open()
-        if self._inside or not self._links.exclusive.if_free(lambda: self._cancel(reset_state)):
+        if self._inside or not self._links.exclusive.run_if_free(lambda: self._cancel(reset_state)):
             self._cancel_elsewhere()
 
     def _cancel(self, reset_state: bool) -> None:
@@ -402,7 +402,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if self._closed:
             return
         self._closed = self._session.closed = True
-        if self._links.forked or self._links.exclusive.if_free(self._close):
+        if self._links.forked or self._links.exclusive.run_if_free(self._close):
             return
         if self._inside is None:  # the thread waits on another cursor
             self._session.close_later()
@@ -581,7 +581,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             try:
                 self._in_session("ping", get_info)
             except errors.Error as error:
-                if from_handler(error):
+                if from_signal_handler(error):
                     raise
                 return False
         return True

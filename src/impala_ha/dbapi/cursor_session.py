@@ -17,7 +17,7 @@ from impala._thrift_gen.TCLIService.ttypes import TOperationState
 from impala_ha import errors
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.remote import RemoteOperation
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, SessionArguments
 from impala_ha.failover.failover import Failover
@@ -65,8 +65,8 @@ class CursorSession:
     @property
     def arguments(self) -> SessionArguments:
         """User and configuration of the session that opening a link makes."""
-        wanted = self.wanted
-        return wanted.user, wanted.whole() if self._links.impala else wanted.configuration
+        wanted, impala = self.wanted, self._links.impala
+        return wanted.user, wanted.open_configuration() if impala else wanted.configuration
 
     @property
     def usable(self) -> bool:
@@ -88,7 +88,7 @@ class CursorSession:
         self.submitted = 0
         wanted = self.wanted
         if link.impala:
-            self.handle = link.session(wanted.user, wanted.whole())
+            self.handle = link.session(wanted.user, wanted.open_configuration())
         else:
             self.handle = link.session(wanted.user, wanted.configuration)
             for text in wanted.replay():
@@ -177,7 +177,7 @@ class CursorSession:
         try:
             return self._driver.end_session(link, self.wanted.user, handle, limit)
         except Exception as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False  # of the caller's functions, perhaps: what was lost is to be told
 

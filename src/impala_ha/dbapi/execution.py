@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from thrift.Thrift import TException
 
 from impala_ha import errors
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.failover.attempts import Call, SessionArguments, doubtful_faults
 from impala_ha.failover.failover import Failover
 from impala_ha.failover.statement_ref import StatementRef
@@ -201,7 +201,7 @@ class CursorCall(Call):
         try:
             profile = self.execution.operation.get_profile()
         except (errors.Error, TException) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         return re.search(r"(?m)^\s*Admission result: Admitted", str(profile)) is not None
@@ -248,7 +248,7 @@ class CursorCall(Call):
             call = CursorCall("explain", failover=self.failover, session=session)
             shown = self.failover.run(call, explain)
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         database = session.wanted.database
@@ -277,13 +277,15 @@ class CursorCall(Call):
         unknown.resolver = resolver
         unknown.identify(refs[-1].session_id, refs[-1].query_id, refs[-1].tag)
 
-    def lost_before(self) -> errors.Told:
+    def lost_before(self) -> errors.FailoverError:
         """The error where an earlier call lost the session: what that means for this one."""
         link = self.session.link
         why = link.client.broken if link else None
         where = f"coordinator {link.coordinator}" if link else "the session"
         kind = errors.ResultLost if self.finished else errors.OutcomeUnknown
-        error = errors.tell(kind, f"{self.operation} failed: {where} was lost before: {why}", why)
+        error = errors.make_error(
+            kind, f"{self.operation} failed: {where} was lost before: {why}", why
+        )
         if isinstance(error, errors.OutcomeUnknown):
             self.leave_alone(error)
         return error

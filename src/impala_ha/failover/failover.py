@@ -18,7 +18,7 @@ from impala_ha.balancing.outage import Wait
 from impala_ha.core import logs
 from impala_ha.core.fault_rules import classify, error_text
 from impala_ha.core.faults import AFTER, CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import Driver
@@ -82,7 +82,7 @@ class Failover:
         self.options = options
         self.links = Links(cluster, driver, options)
         self.opener = Opener(cluster, driver, options)
-        self._form = options.form
+        self._options_key = options.key
         self._turns: set[int] = set()  # calls that wait for a turn, or have had one
         self._first = first
 
@@ -103,7 +103,7 @@ class Failover:
         self.links.check_usable()
         history = History() if history is None else history
         history.start, history.limit = self.cluster.clock.now(), self.retry.deadline
-        history.form = self._form
+        history.options_key = self._options_key
         try:
             try:
                 return self._try(call, work, history)
@@ -112,7 +112,7 @@ class Failover:
                     raise
             return self._try_again(call, work, history)
         except Spent:
-            _learn(self.cluster.failures(self._form), call, history)
+            _learn(self.cluster.failures(self._options_key), call, history)
             ended = deadline_error(call, history)
             raise ended from history.attempts[-1].error
         except Exception as error:
@@ -121,13 +121,13 @@ class Failover:
                 if self.links.closed or call.stopped:
                     _check_closed(call, history)
                 raise
-            if from_handler(error) or not (call.writes and history.may_have_run):
+            if from_signal_handler(error) or not (call.writes and history.may_have_run):
                 raise
             raise interrupted_error(call, history, error) from error
         finally:
             if id(history) in self._turns:
                 self._turns.discard(id(history))
-                self.cluster.call_ended(id(history), self._form)
+                self.cluster.call_ended(id(history), self._options_key)
 
     def _try_again(self, call: Call, work: Callable[[Link], Got], history: History) -> Got:
         """Try until it is done; tenacity is needed, and loaded, only where the first try failed."""
@@ -166,7 +166,7 @@ class Failover:
             rounds, stay_away = len(history.attempts), history.attempts[-1].retry_after
         elif link is not None:
             rounds = history.tried.count(link.coordinator)
-        elif not self.cluster.is_healthy(self._form):
+        elif not self.cluster.is_healthy(self._options_key):
             return 0.0  # `_turn` waits, with those who want the same
         return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
 
@@ -186,7 +186,7 @@ class Failover:
         """Whose turn it is; waits while no coordinator is healthy and another call tries them."""
         cluster, clock = self.cluster, self.cluster.clock
         pause = partial(self.retry.wait, rng=cluster.rng)
-        about = {"zone": self.options.zone, "form": self._form}
+        about = {"zone": self.options.zone, "options_key": self._options_key}
         self._turns.add(id(history))
         while True:
             turn = cluster.pick_or_wait(
@@ -196,7 +196,7 @@ class Failover:
                 return turn
             history.deadline = min(history.deadline, clock.now() + self.retry.deadline)
             left = history.deadline - clock.now()
-            _check_wait(turn, left, cluster.failures(self._form), (call, history))
+            _check_wait(turn, left, cluster.failures(self._options_key), (call, history))
             self._sleep(min(turn.seconds, left, _LOOK), call)
 
     def _try(self, call: Call, work: Callable[[Link], Got], history: History) -> Got:
@@ -222,7 +222,7 @@ class Failover:
             raise history.error from history.error.__cause__
         except BaseException:
             if leased:
-                self.cluster.release(where, self._form)
+                self.cluster.release(where, self._options_key)
             if link is not None and link.broken:
                 self.links.detach(link)
             raise
@@ -270,7 +270,7 @@ class Failover:
             # No misspelling: names of pods, say, go and come with them.
             attempt = replace(attempt, fault=Fault.UNREACHABLE)
         doubtful = call.doubts(attempt.fault, attempt.phase or phase)
-        proven = self.cluster.was_opened_with(where, self._form)
+        proven = self.cluster.was_opened_with(where, self._options_key)
         own = may_be_options(attempt, proven=proven, opened=link is not None)
         attempt = replace(attempt, doubtful=doubtful, may_be_options=own)
         history.deadline = min(history.deadline, now + self.retry.deadline)
@@ -303,7 +303,7 @@ class Failover:
                     if attempt.may_be_options:
                         self.cluster.report(sure)
                     else:
-                        self.cluster.mark_reachable(attempt.coordinator, self._form)
+                        self.cluster.mark_reachable(attempt.coordinator, self._options_key)
         left = history.deadline - now()
         if left > 0 and not history.lasting.issuperset(self.cluster.coordinators):
             _tell_wait(history, left, doctor(self.cluster.coordinators))
@@ -376,12 +376,12 @@ def _heard(attempt: Attempt, call: Call) -> Attempt:
     return replace(attempt, operation=call.operation, phase=phase, since=0.0)
 
 
-_NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)
+_NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.FailoverError)
 
 
 def _is_not_ours(error: Exception) -> bool:
     """Is *error* none of a coordinator's?"""
-    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_handler(error)
+    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_signal_handler(error)
 
 
 def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) -> Attempt:
@@ -390,7 +390,7 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
     phase = begun = tried.phase or Phase.OPEN
     if isinstance(error, CallFailed):
         phase, cause = error.phase, error.__cause__ or error
-    fault = classify(cause, phase, shown=driver.shown, lagging=lagging)
+    fault = classify(cause, phase, credential=driver.credential, lagging=lagging)
     hint = driver.hint(tried.coordinator, phase, error_text(cause))
     driver.redact(error)  # now that its words were read
     text = error_text(cause)

@@ -12,9 +12,9 @@ from typing import Protocol
 
 from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
-from impala_ha.core.exclusive import Exclusive, forked
+from impala_ha.core.exclusive import Exclusive, fork_error
 from impala_ha.core.faults import Fault
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
@@ -67,7 +67,7 @@ class Links:
         self.changes = RecentChanges(cluster.clock, options.metadata_lag)
         self._cluster = cluster
         self._driver = driver
-        self._form = options.form
+        self._options_key = options.key
         self._opened: weakref.WeakSet[Link] = weakref.WeakSet()
         self._process = os.getpid()
         self._sync_ddl = options.sync_ddl
@@ -84,7 +84,7 @@ class Links:
         if self.closed:
             raise errors.InterfaceError("the connection is closed")
         if self.forked:
-            raise forked(self._process)
+            raise fork_error(self._process)
 
     @property
     def forked(self) -> bool:
@@ -100,7 +100,7 @@ class Links:
         """
         self.current, self.impala = link, link.impala
         self._opened.add(link)
-        self._cluster.attach(link, self._form)
+        self._cluster.attach(link, self._options_key)
         self._renew_in(self._lifetime)
         if self.closed:
             self._close_all()
@@ -135,11 +135,11 @@ class Links:
         if self.forked:
             self._close_all()
             return
-        if self.exclusive.if_free(self._close_all):
+        if self.exclusive.run_if_free(self._close_all):
             return
         self._hang_up()
         self.exclusive.afterwards = self._close_all  # by the other thread, as soon as it can
-        self.exclusive.if_free(lambda: None)
+        self.exclusive.run_if_free(lambda: None)
 
     def _hang_up(self) -> None:
         """End what another thread waits for, and the sessions on the server."""
@@ -187,11 +187,11 @@ class Links:
                 if isinstance(new := results[-1].got, Link):
                     self.attach(new)
         except Exception as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             results = []  # a function of the caller's, perhaps: the link is as good as before
         finally:
-            cluster.release(where, self._form)
+            cluster.release(where, self._options_key)
         for result in results:
             if opener.report("renew", result) is Fault.DENIED:
                 self._renew_in(float("inf"))  # or what was refused would be shown again

@@ -14,7 +14,7 @@ from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.connector import Driver
@@ -40,11 +40,11 @@ class Opener:
         self._cluster = cluster
         self._driver = driver
         self._options = options
-        self._form = options.form
+        self._options_key = options.key
 
     def pick(self, tried: Sequence[Coordinator]) -> Coordinator:
         """Whose turn it is, of those who were *tried* less often."""
-        return self._cluster.pick(tried, self._options.zone, self._form)
+        return self._cluster.pick(tried, self._options.zone, self._options_key)
 
     def open(
         self,
@@ -86,7 +86,7 @@ class Opener:
             asked = [*tried, where]
 
             def second() -> Coordinator | None:
-                if not self._cluster.may_hedge(where, self._form):
+                if not self._cluster.may_hedge(where, self._options_key):
                     return None
                 asked.append(self.pick(asked))
                 return asked[-1]
@@ -97,7 +97,7 @@ class Opener:
         try:
             return [OpenResult(where, open_link(where))]
         except (CallFailed, errors.Error) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return [OpenResult(where, error)]
 
@@ -110,19 +110,21 @@ class Opener:
         got, fault, phase = result.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
-            fault = classify(got.__cause__ or got, phase, shown=self._driver.shown)
+            fault = classify(got.__cause__ or got, phase, credential=self._driver.shown)
             self._driver.redact(got)
             if fault is Fault.DENIED and isinstance(got.__cause__, LoginBlocked):
                 phase = None  # it was not asked
         text = str(got) if fault else ""
         where = result.coordinator
-        attempt = Attempt(operation, 1, where, 0.0, fault, phase, text=text, form=self._form)
+        attempt = Attempt(
+            operation, 1, where, 0.0, fault, phase, text=text, options_key=self._options_key
+        )
         if isinstance(got, Exception):
             attempt = replace(attempt, error=got.__cause__ or got)
-        proven = self._cluster.was_opened_with(where, self._form)
+        proven = self._cluster.was_opened_with(where, self._options_key)
         self._cluster.report(
             replace(attempt, may_be_options=may_be_options(attempt, proven=proven))
         )
         if fault in (Fault.DENIED, Fault.REFUSED) and phase in _BY_SERVER:
-            self._cluster.mark_reachable(where, self._form)  # who refuses is there
+            self._cluster.mark_reachable(where, self._options_key)  # who refuses is there
         return fault

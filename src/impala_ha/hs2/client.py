@@ -19,9 +19,9 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
 
 from impala_ha import errors
-from impala_ha.core.exclusive import forked
+from impala_ha.core.exclusive import fork_error
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.net.http_status import HTTPStatusError
 
 _LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
@@ -118,7 +118,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def calling(self, name: str) -> Iterator[None]:
         """Around one call of the method *name*."""
         if self.forked:
-            raise forked(self._process)
+            raise fork_error(self._process)
         if self.broken is not None:
             raise CallFailed(_before(name), self.broken)
         if self.busy:
@@ -148,7 +148,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def _failed(self, name: str, error: BaseException) -> None:
         """Say how far it had come; only a clean reply leaves the client usable."""
-        if self.broken is not None and not interrupted(error):
+        if self.broken is not None and not is_interrupt(error):
             error = self.broken  # another thread hung up
         if self.transport.written:
             self.phase = _during(name)
@@ -163,7 +163,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.invalidate(error)
         if isinstance(error, CallFailed):
             raise error
-        if not interrupted(error):
+        if not is_interrupt(error):
             raise CallFailed(self.phase, error) from error
         if inner := getattr(error, "inner", None):
             raise inner  # thrift took the caller's time limit for its own

@@ -14,7 +14,7 @@ from typing import Any
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.balancing.cluster import Cluster
-from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.failover.failover import Failover
 from impala_ha.failover.retry import Retry
@@ -81,7 +81,7 @@ class FakeDriver:
         self.opened: list[str] = []
         self.limits: list[float] = []
         self.ended: list[str] = []
-        self.shown = Shown.NOTHING
+        self.credential = CredentialKind.NONE
         self.accepted = True
         self.revives = False
         self.others: dict[str, str] = {}
@@ -167,7 +167,7 @@ def failover(
     known = Options(
         **{"hedge_after": None, "max_lifetime": None, "statement_tag": "none", **options}
     )
-    vars(known)["form"] = ""  # nothing depends on how it was opened
+    vars(known)["key"] = ""  # nothing depends on how it was opened
     return Failover(cluster, driver, retry or Retry(), known, ("etl", {}))
 
 

@@ -197,6 +197,7 @@ def _insert_for_ever(warehouse, started):
         started.set()
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_no_half_statement(lab, tmp_path):
     """Each INSERT writes two rows: their number is even whenever the writer dies."""
     lab.run("CREATE TABLE t (a INT)")

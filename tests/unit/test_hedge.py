@@ -348,6 +348,7 @@ def test_no_more_is_waited_for_than_until_the_end_it_is_given(gated):
     assert gated.told.wait(30)
 
 
+@pytest.mark.slow
 def test_the_program_waits_for_losers_and_not_for_long():
     """Sixteen short programs left six sessions on a slow coordinator."""
     code = """

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import impala.dbapi
@@ -80,6 +81,7 @@ LONG_SIGNATURES = {("dbapi", "connect")}
 LONG_CLASSES = {("dbapi.cursor", "Cursor")}
 
 
+@cache
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 

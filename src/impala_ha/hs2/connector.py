@@ -259,10 +259,10 @@ class ImpylaDriver:
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
         try:
-            from .hints import Failure, hint  # noqa: PLC0415 - where all goes well nobody needs it
+            from .hints import OpenFailure, hint  # noqa: PLC0415 - where all goes well nobody needs it
         except (ImportError, OSError):  # no file can be opened, or the package was replaced
             return ""
-        return hint(Failure(coordinator, self._options, phase, text))
+        return hint(OpenFailure(coordinator, self._options, phase, text))
 
     def other_protocol(
         self, coordinator: Coordinator, phase: Phase, text: str, limit: float

@@ -27,7 +27,7 @@ from impala_ha.dbapi.dict_cursor import DictCursor
 from impala_ha.failover.attempts import Call
 from impala_ha.failover.failover import Failover
 from impala_ha.sql.session_state import Session
-from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeDriver, FakeWire
+from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeDriver, FakeTransport
 
 GOAL = 1.2
 
@@ -103,7 +103,7 @@ def answer(rows: int) -> Callable[[Any], Any]:
 
 
 def theirs(server: FakeCoordinator, dicts: bool) -> Any:
-    service = HS2Service(FakeClient(server, FakeWire(server)), retries=1)
+    service = HS2Service(FakeClient(server, FakeTransport(server)), retries=1)
     return HiveServer2Connection(service).cursor(user="etl", dictify=dicts)
 
 

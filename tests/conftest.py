@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from impala_ha.core.shown_secrets import BOOK
+from impala_ha.core.login_throttle import LOGIN_THROTTLE
 
 _LONGEST_WAIT = 10.0
 _LOOK = 0.01
@@ -29,7 +29,7 @@ def pytest_configure():
 def _forgotten():
     """What one test's servers refused says nothing of those of the next, on the same ports."""
     yield
-    BOOK.forget()
+    LOGIN_THROTTLE.forget()
 
 
 @pytest.fixture(scope="session")

@@ -429,7 +429,7 @@ def test_probes_and_second_connections_log_in_as_well(two, package):
 
     assert "" == driver.probe(where, "etl")
     assert 1 == len(two[0].sessions)
-    link.client.sever(ConnectionResetError("cut"))
+    link.client.invalidate(ConnectionResetError("cut"))
     link.check()
     assert driver.end_session(link, "etl", session, 5.0)
 

@@ -335,7 +335,7 @@ def test_a_password_and_mistakes_in_other_options(nosy, monkeypatch):
 
 def cookies(connection):
     """What the coordinators gave to a connection in place of the password."""
-    jars = connection._failover.driver._over_http._jars.values()
+    jars = connection._failover.driver._http._cookies.values()
     return {c.text.partition("=")[2] for jar in jars for c in jar._cookies.values()}
 
 

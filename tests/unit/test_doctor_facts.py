@@ -125,7 +125,7 @@ def test_no_web_page_is_told_as_the_system_tells_it():
 # Steps become rows.
 
 
-def watched(*steps, **options):
+def tracing(*steps, **options):
     clock = FakeClock()
     chart = blank(ONE, tls=False, http=False, kerberos=False)
     watch = Watch(chart, Options(**options), clock)
@@ -140,7 +140,7 @@ ADDRESSES = [(None,) * 4 + (("10.0.0.1", 21050),), (None,) * 4 + (("fd00::2", 21
 
 def test_addresses_that_failed_before_are_told_and_doubtful_where_they_cost_time():
     for cost, condition in ((0.01, Condition.WELL), (3.0, Condition.DOUBTFUL)):
-        chart, watch = watched(
+        chart, watch = tracing(
             (0.1, Step.RESOLVED, ADDRESSES),
             (0.0, Step.TRYING, ADDRESSES[0][4]),
             (cost, Step.TRYING, ADDRESSES[1][4]),
@@ -161,7 +161,7 @@ def test_a_proxy_of_the_environment_is_told(monkeypatch):
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     address = ("127.0.0.1", 3128)
-    chart, _ = watched((0, Step.CONNECTED, address), use_http_transport=True)
+    chart, _ = tracing((0, Step.CONNECTED, address), use_http_transport=True)
 
     assert "127.0.0.1:3128 (proxy 127.0.0.1:3128)" == chart.rows[Layer.TCP].text
 

@@ -11,7 +11,7 @@ from impala_ha.core.faults import Phase, Shown
 from impala_ha.core.kerberos_errors import GSSError
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import AuthenticationFailed, OperationalError
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
 EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
@@ -34,7 +34,7 @@ def failure(error, phase, at=Layer.TCP, *, port=21050, **options):
 
 
 def refused(code):
-    return Refused(code, "as it says", b"", {})
+    return HTTPStatusError(code, "as it says", b"", {})
 
 
 CASES = [

@@ -310,9 +310,9 @@ def test_a_refusal_of_who_you_are_is_a_sign_of_life(answers):
 def test_a_link_watches_over_its_coordinator_unless_told_not_to(peer, after, watches):
     link = opened(peer, probe_after=after)
 
-    assert watches is (link.client.wire.watch is not None)
+    assert watches is (link.client.transport.probe is not None)
     if watches:
-        assert (after, "") == (link.client.wire.silence, link.client.wire.watch())
+        assert (after, "") == (link.client.transport.probe_after, link.client.transport.probe())
     link.close()
 
 
@@ -391,7 +391,7 @@ def test_the_same_address_is_asked_though_the_name_leads_elsewhere(peer, answers
 
 def test_a_connection_that_broke_is_made_anew_to_the_same_coordinator(peer, answers, caplog, until):
     link = opened(peer)
-    link.client.sever(ConnectionResetError("gone"))
+    link.client.invalidate(ConnectionResetError("gone"))
 
     link.check()
 

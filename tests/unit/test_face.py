@@ -203,7 +203,7 @@ def test_ctrl_c_while_the_first_session_is_opened_abandons_nothing():
 
 def test_ctrl_c_with_nothing_running_cancels_nothing(cursor):
     of(cursor).script["GetInfo"] = deque([lambda _: (_ for _ in ()).throw(KeyboardInterrupt)])
-    cursor._home.client.sever = lambda _: None
+    cursor._home.client.invalidate = lambda _: None
 
     with pytest.raises(KeyboardInterrupt):
         cursor.ping()

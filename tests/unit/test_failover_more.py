@@ -219,7 +219,7 @@ def test_an_interruption_leaves_the_link_if_it_is_out_of_step(world, breaks):
 
     def work(_):
         if breaks:
-            link.client.sever(KeyboardInterrupt())
+            link.client.invalidate(KeyboardInterrupt())
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

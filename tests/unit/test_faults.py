@@ -12,9 +12,9 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.fault_rules import FAULT_RULES, TURNED_AWAY, classify, find_rule
 from impala_ha.core.faults import Fault, LoginEnd, Phase, Shown
-from impala_ha.core.kerberos_errors import AnotherUser, GSSError
-from impala_ha.core.shown_secrets import Withheld
-from impala_ha.net.http_status import Refused
+from impala_ha.core.kerberos_errors import GSSError, PrincipalMismatch
+from impala_ha.core.login_throttle import LoginBlocked
+from impala_ha.net.http_status import HTTPStatusError
 
 ID = "8a4b1c0000000000:9d2e3f0000000000"
 DOWN = (
@@ -310,7 +310,9 @@ def test_an_unknown_handle_is_admissions_in_the_state_and_the_statements_in_an_a
 
 
 def http(code, retry_after=0.0):
-    return Refused(code, "Gateway", b"secret page", {}, "https://a:28000/cliservice", retry_after)
+    return HTTPStatusError(
+        code, "Gateway", b"secret page", {}, "https://a:28000/cliservice", retry_after
+    )
 
 
 def transport(kind, text):
@@ -339,7 +341,11 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] se
 
 #: What happens on the way: exception, how far the call had come, what it means.
 HAPPENED = [
-    (Withheld("this password was shown to a:21050 at 09:00:00 ..."), Phase.CONNECT, Fault.DENIED),
+    (
+        LoginBlocked("this password was shown to a:21050 at 09:00:00 ..."),
+        Phase.CONNECT,
+        Fault.DENIED,
+    ),
     (http(401), Phase.OPEN, Fault.REFUSED),
     (http(403), Phase.OPEN, Fault.REFUSED),
     (http(403), Phase.SENT, Fault.DENIED),
@@ -553,7 +559,7 @@ HAPPENED = [
         Phase.LOGIN,
         Fault.REFUSED,
     ),
-    (AnotherUser("the ticket is one of bob@X, ..."), Phase.LOGIN, Fault.DENIED),
+    (PrincipalMismatch("the ticket is one of bob@X, ..."), Phase.LOGIN, Fault.DENIED),
     (GSSError("Ticket expired (KRB5KRB_AP_ERR_TKT_EXPIRED), asking"), Phase.LOGIN, Fault.DENIED),
     *[
         (GSSError("the server did not prove who it is: Message modified"), phase, fault)
@@ -635,7 +641,7 @@ LOGINS = [
     (LoginEnd.ENDED, Phase.LOGIN, ENDED, None, "DENIED", None),
     (LoginEnd.UNPROVEN, Phase.LOGIN, UNPROVEN, None, "UNTRUSTED", None),
     (LoginEnd.UNPROVEN, Phase.OPEN, UNPROVEN, None, "UNTRUSTED", None),
-    (LoginEnd.ANOTHER_USER, Phase.OPEN, AnotherUser("bob"), None, "DENIED", None),
+    (LoginEnd.ANOTHER_USER, Phase.OPEN, PrincipalMismatch("bob"), None, "DENIED", None),
 ]
 
 

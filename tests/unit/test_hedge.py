@@ -14,14 +14,14 @@ from thrift.transport.TTransport import TTransportException
 from impala_ha import CircuitBreaker, Cluster, Coordinator, Retry, State, errors
 from impala_ha.balancing.hedge_budget import HedgeBudget
 from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt
-from impala_ha.core.shown_secrets import Withheld
-from impala_ha.core.timeouts import at_home
+from impala_ha.core.timeouts import waiting_for_kdc
 from impala_ha.failover.attempts import Call
 from impala_ha.failover.failover import Failover
 from impala_ha.failover.hedging import Hedge
-from impala_ha.hs2.link import afterwards
-from impala_ha.net.http_status import Refused
+from impala_ha.hs2.link import at_exit
+from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.testing.fakes import FakeDriver
 
 A, B, C = (Coordinator(host) for host in "abc")
@@ -73,7 +73,7 @@ def test_while_a_ticket_is_waited_for_no_second_one_is_asked(gated):
 
     class Waiting(threading.Event):
         def wait(self, timeout=None):
-            with at_home():
+            with waiting_for_kdc():
                 return super().wait(timeout)
 
     def second():
@@ -340,7 +340,7 @@ def test_no_more_is_waited_for_than_until_the_end_it_is_given(gated):
     gated.gates["b"].set()
     gated.run(AT_ONCE)
 
-    for wait in afterwards:
+    for wait in at_exit:
         wait(time.monotonic())
 
     assert not gated.told.is_set(), "the loser goes on"
@@ -447,8 +447,8 @@ EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes
     ("error", "state"),
     [
         (CallFailed(Phase.LOGIN, EOF), State.HEALTHY),
-        (CallFailed(Phase.OPEN, Refused(401, "Unauthorized", b"", {})), State.HEALTHY),
-        (CallFailed(Phase.LOGIN, Withheld("it was shown to b")), State.EJECTED),
+        (CallFailed(Phase.OPEN, HTTPStatusError(401, "Unauthorized", b"", {})), State.HEALTHY),
+        (CallFailed(Phase.LOGIN, LoginBlocked("it was shown to b")), State.EJECTED),
     ],
 )
 def test_a_loser_that_is_refused_is_alive(world, error, state):

@@ -11,7 +11,7 @@ from test_failover import World
 
 from impala_ha.dbapi.cursor import Cursor
 from impala_ha.dbapi.dict_cursor import DictCursor
-from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeWire, state
+from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeTransport, state
 
 CALLS = {
     "_wait_to_finish": lambda cursor: cursor._wait_to_finish(),
@@ -116,7 +116,7 @@ def answer(call, cursor):
 
 
 def impylas(server, database=None, **options):
-    service = HS2Service(FakeClient(server, FakeWire(server)), retries=1)
+    service = HS2Service(FakeClient(server, FakeTransport(server)), retries=1)
     return HiveServer2Connection(service, default_db=database).cursor(user="etl", **options)
 
 

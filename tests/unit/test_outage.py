@@ -249,7 +249,7 @@ def test_an_answer_to_open_session_is_known_to_all_before_the_statement_ends():
 
     def work(link):
         if link.coordinator == A:
-            link.client.sever(lost())
+            link.client.invalidate(lost())
             raise CallFailed(Phase.FETCH, lost())
         seen.append(world.state(link.coordinator.host))
 

@@ -8,7 +8,7 @@ from test_failover import World, lost
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Coordinator, State, errors
-from impala_ha.hs2.client import Closed
+from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.service import _heights
 
 
@@ -89,7 +89,7 @@ def test_hive_ends_its_sessions_with_the_connection(world):
 def test_a_result_goes_on_where_it_stopped(world, cursor):
     cursor.execute("select 1")
     assert cursor.fetchone() == ("one",)
-    cursor._home.client.sever(lost())
+    cursor._home.client.invalidate(lost())
 
     assert cursor.fetchall() == [("two",)]
     assert world.statements() == {"a": ["select 1"]}
@@ -137,7 +137,7 @@ def test_a_dead_coordinator_is_asked_once(world, cursor):
 
 def test_a_connection_that_died_while_idle_is_made_anew_with_its_session(world, cursor):
     world["a"].script["CloseSession"] = deque(["never"])
-    cursor._home.client.wire.stale = lambda: "TSocket read 0 bytes"
+    cursor._home.client.transport.dropped = lambda: "TSocket read 0 bytes"
 
     cursor.execute("insert into t values (1)")
 
@@ -150,14 +150,14 @@ def test_a_closed_connection_is_not_made_anew(world, cursor):
     link = cursor._home
     world.failover.close()
 
-    assert isinstance(link.client.broken, Closed)
+    assert isinstance(link.client.broken, ConnectionClosed)
     assert link.usable() is False
     assert revived(world) == 0
 
 
 def test_closing_makes_a_broken_connection_anew_to_end_its_sessions(world, cursor):
     cursor.execute("select 1")
-    cursor._home.client.sever(lost())
+    cursor._home.client.invalidate(lost())
 
     cursor.close()
 
@@ -165,7 +165,7 @@ def test_closing_makes_a_broken_connection_anew_to_end_its_sessions(world, curso
 
 
 def test_closing_notices_a_connection_that_broke_while_idle(world, cursor):
-    cursor._home.client.wire.stale = lambda: "TSocket read 0 bytes"
+    cursor._home.client.transport.dropped = lambda: "TSocket read 0 bytes"
 
     world.failover.close()
 
@@ -176,7 +176,7 @@ def test_closing_notices_a_connection_that_broke_while_idle(world, cursor):
 def test_closing_ends_sessions_on_a_broken_connection_that_was_left(world, cursor):
     left = cursor._home
     world.failover.leave(left)
-    left.client.sever(lost())
+    left.client.invalidate(lost())
 
     world.failover.close()
 
@@ -186,7 +186,7 @@ def test_closing_ends_sessions_on_a_broken_connection_that_was_left(world, curso
 
 def test_a_new_cursor_makes_a_connection_anew_that_broke_while_idle(world, cursor):
     stale = ["TSocket read 0 bytes"]
-    cursor._home.client.wire.stale = lambda: stale.pop() if stale else ""
+    cursor._home.client.transport.dropped = lambda: stale.pop() if stale else ""
 
     world.cursor()
 

@@ -15,7 +15,7 @@ import impala_ha
 from impala_ha import errors
 from impala_ha.core.redaction import Redaction
 from impala_ha.net.http_proxy import Proxy
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -111,7 +111,7 @@ def test_an_error_is_masked_with_all_that_it_holds_and_stands_for():
     headers = Message()
     headers["X-Echo"] = PASSWORD
     inner = errors.OperationalError(f"no {PASSWORD}")
-    error = Refused(502, PASSWORD, PASSWORD.encode(), headers, where="http://a/x")
+    error = HTTPStatusError(502, PASSWORD, PASSWORD.encode(), headers, where="http://a/x")
     error.__cause__ = inner
 
     assert masked(PASSWORD).error(error)

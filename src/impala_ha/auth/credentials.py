@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 from impala_ha import errors
 from impala_ha.core import logs
 from impala_ha.core.interruption import from_handler
+from impala_ha.core.login_throttle import (
+    LOGIN_THROTTLE,
+    LoginAttempt,
+    LoginBlocked,
+    StaleCredential,
+    digest,
+)
 from impala_ha.core.redaction import Redaction
 from impala_ha.core.secret import Secret, masked, printed, scrub
-from impala_ha.core.shown_secrets import BOOK, Doubted, Showing, Withheld, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -92,13 +98,13 @@ class Secrets:
 
         Raises:
             AuthenticationFailed: It cannot be had.
-            Withheld: It was refused, and reading it anew gave no other one.
+            LoginBlocked: It was refused, and reading it anew gave no other one.
         """
         if name := self._needed:
             scope = self._scope | {where}
 
             def check(key: bytes, read_anew: bool) -> None:
-                BOOK.check(key, scope, _NAMES[name], read_anew=read_anew and not certain)
+                LOGIN_THROTTLE.check(key, scope, _NAMES[name], read_anew=read_anew and not certain)
 
             self._unless_withheld(check, user)
 
@@ -106,9 +112,11 @@ class Secrets:
         """Was what a login of *user* at *where* shows accepted before, or is nothing shown?"""
         name = self._needed
         secret = self._get(name) if name else None
-        return secret is None or BOOK.trusts(_key(name, user, secret), self._scope | {where})
+        return secret is None or LOGIN_THROTTLE.trusts(
+            _key(name, user, secret), self._scope | {where}
+        )
 
-    def show(self, user: str, where: str, limit: float) -> tuple[str | None, Showing | None]:
+    def show(self, user: str, where: str, limit: float) -> tuple[str | None, LoginAttempt | None]:
         """
         The secret for a login of *user* at *where*, which gets it within *limit* seconds.
 
@@ -117,28 +125,28 @@ class Secrets:
 
         Raises:
             AuthenticationFailed: It cannot be had.
-            Withheld: It was refused, and reading it anew gave no other one.
+            LoginBlocked: It was refused, and reading it anew gave no other one.
         """
         name = self._needed
         if not name or self._get(name) is None:
             return None, None
         scope = self._scope | {where}
 
-        def begin(key: bytes, read_anew: bool) -> Showing:
-            return BOOK.begin(key, scope, _NAMES[name], where, limit, read_anew=read_anew)
+        def begin(key: bytes, read_anew: bool) -> LoginAttempt:
+            return LOGIN_THROTTLE.begin(key, scope, _NAMES[name], where, limit, read_anew=read_anew)
 
         return self._unless_withheld(begin, user)
 
     def _unless_withheld(
-        self, ask: Callable[[bytes, bool], Showing | None], user: str
-    ) -> tuple[str | None, Showing | None]:
+        self, ask: Callable[[bytes, bool], LoginAttempt | None], user: str
+    ) -> tuple[str | None, LoginAttempt | None]:
         """*ask* whether the secret may be shown, and once more when it was read anew if not."""
         name = self._needed
         secret = self._get(name)
         try:
             return secret, ask(_key(name, user, secret), False)
-        except Withheld as error:
-            if not self.renew(secret) and not isinstance(error, Doubted):
+        except LoginBlocked as error:
+            if not self.renew(secret) and not isinstance(error, StaleCredential):
                 raise
         secret = self._get(name)
         return secret, ask(_key(name, user, secret), True)

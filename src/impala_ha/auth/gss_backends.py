@@ -24,7 +24,7 @@ _CACHE_IS_EMPTY = frozenset({"KRB5_CC_NOTFOUND", "KRB5_FCC_NOFILE"})
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class ContextParameters:
     """
     Who logs in, and where.
 
@@ -72,10 +72,10 @@ class Context(Protocol):
         """What `wrap` of the other side was given, and whether it was encrypted."""
 
 
-class ByKerberos:
+class KerberosContext:
     """The package `kerberos`."""
 
-    def __init__(self, login: Login):
+    def __init__(self, login: ContextParameters):
         """
         Args:
             login: Who, and where; a keytab is none of its business.
@@ -154,10 +154,10 @@ class ByKerberos:
             raise told(error, f"asking for {self._login}") from error
 
 
-class ByGssapi:
+class GssapiContext:
     """The package `gssapi`."""
 
-    def __init__(self, login: Login):
+    def __init__(self, login: ContextParameters):
         """
         Args:
             login: Who, and where.
@@ -262,7 +262,7 @@ class ByGssapi:
             raise told(error, f"asking for {self._login}") from error
 
 
-def begin(login: Login, backend: str) -> tuple[Context, bytes]:
+def begin(login: ContextParameters, backend: str) -> tuple[Context, bytes]:
     """
     A context, and the first token of it.
 
@@ -281,7 +281,7 @@ def begin(login: Login, backend: str) -> tuple[Context, bytes]:
     return context, context.step(b"")
 
 
-def choose(backend: str, *, keytab: bool) -> Callable[[Login], Context]:
+def choose(backend: str, *, keytab: bool) -> Callable[[ContextParameters], Context]:
     """
     The backend of that name; for ``"auto"`` the one that is there and can do it.
 
@@ -290,7 +290,7 @@ def choose(backend: str, *, keytab: bool) -> Callable[[Login], Context]:
     """
     if backend == "gssapi" or (backend == "auto" and keytab):
         import_extra("gssapi", "gssapi")
-        return ByGssapi
+        return GssapiContext
     try:
         import_extra("kerberos", "kerberos")
     except MissingExtra:
@@ -301,6 +301,6 @@ def choose(backend: str, *, keytab: bool) -> Callable[[Login], Context]:
         except MissingExtra:
             pass
         else:
-            return ByGssapi
+            return GssapiContext
         raise
-    return ByKerberos
+    return KerberosContext

@@ -21,8 +21,8 @@ from thrift.transport.TTransport import TTransportException
 
 from .faults import FIRST, SENT, Fault, FaultRule, LoginEnd, Phase, Shown
 from .impala_rules import ID, IMPALA_RULES
-from .kerberos_errors import ENDED, NO_KDC, AnotherUser, GSSError
-from .shown_secrets import Withheld
+from .kerberos_errors import ENDED, NO_KDC, GSSError, PrincipalMismatch
+from .login_throttle import LoginBlocked
 
 _EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
 _UNSENT = _EVERYWHERE - SENT
@@ -109,7 +109,7 @@ _OPEN = (
     ),
     FaultRule("no KDC", _ANY, _TICKET, rf"{_MORE}\((?:{'|'.join(NO_KDC)})\){_MORE}", Fault.NO_KDC),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
-    FaultRule("another user's ticket", (AnotherUser,), _UNSENT, _MORE, LoginEnd.ANOTHER_USER),
+    FaultRule("another user's ticket", (PrincipalMismatch,), _UNSENT, _MORE, LoginEnd.ANOTHER_USER),
     FaultRule(
         "ticket has ended",
         (GSSError,),
@@ -178,7 +178,7 @@ _OPEN = (
 )
 
 FAULT_RULES: tuple[FaultRule, ...] = (
-    FaultRule("secret withheld", (Withheld,), _EVERYWHERE, _MORE, Fault.DENIED),
+    FaultRule("secret withheld", (LoginBlocked,), _EVERYWHERE, _MORE, Fault.DENIED),
     *IMPALA_RULES,
     *_HTTP,
     FaultRule("any other answer", (Error,), _EVERYWHERE, _MORE, Fault.QUERY),

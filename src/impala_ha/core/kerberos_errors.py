@@ -68,7 +68,7 @@ class GSSError(Exception):
         self.name = name
 
 
-class AnotherUser(GSSError):
+class PrincipalMismatch(GSSError):
     """The ticket is not that of the user whom a connection was opened as."""
 
 

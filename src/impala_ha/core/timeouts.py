@@ -7,7 +7,7 @@ behind where it takes too long: it holds nothing that anybody waits for.  Where 
 started they work in the caller's.
 
 Who waits for a ticket has not come as far as a coordinator, and it is no use to ask a second one
-meanwhile: such a thread is `at_home`.
+meanwhile: such a thread is `waiting_for_kdc`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .interruption import start, take
 Got = TypeVar("Got")
 
 
-def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str) -> Got:
+def run_with_timeout(work: Callable[[], Got], seconds: float | None, name: str, late: str) -> Got:
     """
     What *work* returns, or raises, if it does so in time.
 
@@ -57,20 +57,20 @@ def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str
     return got  # type: ignore[no-any-return]  # it comes out of a queue
 
 
-_AT_HOME: set[int] = set()
+_WAITING: set[int] = set()
 
 
 @contextmanager
-def at_home() -> Iterator[None]:
+def waiting_for_kdc() -> Iterator[None]:
     """In here, this thread waits for somebody whom every coordinator would have it wait for."""
     me = threading.get_ident()
-    _AT_HOME.add(me)
+    _WAITING.add(me)
     try:
         yield
     finally:
-        _AT_HOME.discard(me)
+        _WAITING.discard(me)
 
 
-def is_at_home(thread: threading.Thread) -> bool:
-    """Does *thread* wait `at_home`?"""
-    return thread.ident in _AT_HOME
+def is_waiting_for_kdc(thread: threading.Thread) -> bool:
+    """Does *thread* wait `waiting_for_kdc`?"""
+    return thread.ident in _WAITING

@@ -16,8 +16,8 @@ from impala_ha import errors
 from impala_ha.core.interruption import from_handler, suppress
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, Call
-from impala_ha.hs2.client import Closed
-from impala_ha.hs2.link import FAREWELL
+from impala_ha.hs2.client import ConnectionClosed
+from impala_ha.hs2.link import CLOSE_TIMEOUT
 from impala_ha.sql.parameters import bind
 from impala_ha.sql.statement import Effect, Statement
 
@@ -217,22 +217,24 @@ class Cursor(Results):
             return
         if self._inside is None:  # the thread waits on another cursor
             if self._home is not None:
-                self._home.drop(self.session)
+                self._home.close_later(self.session)
             return
         home, self._trail.stopped = self._home, True
         if home is not None:
-            home.forget(self.session)
-            if not self._failover.driver.end_session(home, home.user, self.session, FAREWELL / 2):
-                home.client.hang_up(Closed(CLOSED_MEANWHILE))
+            home.release(self.session)
+            if not self._failover.driver.end_session(
+                home, home.user, self.session, CLOSE_TIMEOUT / 2
+            ):
+                home.client.hang_up(ConnectionClosed(CLOSED_MEANWHILE))
 
     def _close(self) -> None:
         home, self._home = self._home, None
         if home is not None and not home.client.forked and not home.client.busy and home.usable():
-            with suppress(Exception), home.within(FAREWELL):
+            with suppress(Exception), home.deadline(CLOSE_TIMEOUT):
                 if self._last_operation_active:
                     self._last_operation.close()
             with suppress(Exception):
-                home.end(self.session)
+                home.close_session(self.session)
         self.close_operation()  # without a home that is memory alone
 
 

@@ -25,8 +25,8 @@ from impala_ha.core.interruption import from_handler, interrupted, suppress
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, Call, Trail
 from impala_ha.failover.failover import Failover
 from impala_ha.failover.statement_ref import StatementRef
-from impala_ha.hs2.client import Closed
-from impala_ha.hs2.link import FAREWELL, Link
+from impala_ha.hs2.client import ConnectionClosed
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.hs2.polling import poll
 from impala_ha.options.settings import near
 from impala_ha.sql.session_state import Session, is_no_query_option
@@ -88,7 +88,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             answered = not isinstance(error, CallFailed) and _NO_DATABASE not in str(error)
             if answered and classify(error, link.phase) in _TOLD_LATER:
                 return
-            link.drop(self.session)
+            link.close_later(self.session)
             self._home = None
             raise
         cluster.add_database(name)
@@ -128,7 +128,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
                 return work(link)
             except errors.Error as error:
                 if self._closed and not isinstance(error, CallFailed):
-                    closed = Closed(CLOSED_MEANWHILE)
+                    closed = ConnectionClosed(CLOSED_MEANWHILE)
                     raise CallFailed(link.phase, closed) from closed
                 if self._home is link and classify(error, link.phase) in GONE:
                     self._home = None  # only this session; the link may carry others
@@ -165,7 +165,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         """End *session*, which was opened on *link*; is what ran in it certainly over?"""
         if link.client.forked:
             return False
-        if not link.broken and link.is_over(session):
+        if not link.broken and link.close_confirmed(session):
             return True
         limit = min(_FENCE, self._failover.connect_timeout)
         try:
@@ -219,10 +219,10 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         an open session delays the shutdown of a coordinator that drains.
         """
         if not old.broken:
-            old.end(session)
+            old.close_session(session)
         elif old.impala and not old.client.forked:
             user = self._wanted.user
-            self._failover.driver.end_session(old, user, session, FAREWELL / 2)
+            self._failover.driver.end_session(old, user, session, CLOSE_TIMEOUT / 2)
 
     def _replay(self, text: str) -> None:
         operation = self.session.execute(text, run_async=True)
@@ -261,10 +261,10 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if home.broken:  # in mid-answer: only another connection can say it
             self._home = None
             user = self._wanted.user
-            self._failover.driver.end_session(home, user, session, FAREWELL / 2)
+            self._failover.driver.end_session(home, user, session, CLOSE_TIMEOUT / 2)
         elif self._last_operation_active:
             self._last_operation_active = False
-            with home.within(FAREWELL / 2):
+            with home.deadline(CLOSE_TIMEOUT / 2):
                 self._last_operation.cancel()
                 self._last_operation.close()
 
@@ -272,7 +272,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         """Leave the session to the link: garbage collection must not talk on a socket."""
         home = getattr(self, "_home", None)
         if not self._closed and home is not None and home.client.broken is None:
-            home.drop(self.session)
+            home.close_later(self.session)
             self._closed = True
 
 

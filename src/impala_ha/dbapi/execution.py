@@ -150,7 +150,7 @@ class Execution(Home):
         if again and self._is_harmless(errand) and self._is_over(link, session):
             errand.accepted = False
             return True
-        link.forget(session)
+        link.release(session)
         return False
 
     def _is_harmless(self, errand: Errand) -> bool:
@@ -184,7 +184,7 @@ class Execution(Home):
         """Let *unknown* be resolved, and keep out of the session: ending it would end that."""
         left, self._home = self._home, None
         if left is not None:
-            left.forget(self.session)
+            left.release(self.session)
         refs = tuple(errand.refs)
         if not refs:
             return

@@ -16,7 +16,7 @@ from impala.hiveserver2 import HiveServer2Cursor
 from impala_ha import errors
 from impala_ha.core.interruption import suppress
 from impala_ha.failover.attempts import Call
-from impala_ha.hs2.link import FAREWELL
+from impala_ha.hs2.link import CLOSE_TIMEOUT
 
 from .execution import Execution
 
@@ -51,7 +51,7 @@ class Results(Execution):
         if home in (None, self._failover.link) or home.full or self._last_operation_active:
             return
         with suppress(Exception):  # a coordinator that has gone has ended it
-            home.end(self.session)
+            home.close_session(self.session)
 
     # What may be had again elsewhere while no row was handed out.
 
@@ -220,14 +220,14 @@ class Results(Execution):
         waits for the statement is told by the server.
         """
         clock = self._failover.cluster.clock
-        end = clock.now() + FAREWELL
+        end = clock.now() + CLOSE_TIMEOUT
         while not self._last_operation_active and self._inside not in {None, get_ident()}:
             if clock.now() >= end:
                 break
             clock.sleep(0.01)
         home, operation = self._home, self._last_operation
         if home is not None and operation is not None and self._last_operation_active:
-            self._failover.driver.cancel(home, operation, FAREWELL)
+            self._failover.driver.cancel(home, operation, CLOSE_TIMEOUT)
         elif self._inside:
             raise errors.InterfaceError(
                 "the coordinator has not taken the statement yet, and it cannot be cancelled "

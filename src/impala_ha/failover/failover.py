@@ -20,7 +20,7 @@ from impala_ha.core.fault_rules import classify, error_text
 from impala_ha.core.faults import AFTER, CallFailed, Fault, Phase
 from impala_ha.core.interruption import from_handler
 from impala_ha.core.model import Attempt, Coordinator
-from impala_ha.hs2.client import Closed
+from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import Link
 
@@ -327,7 +327,7 @@ def _tell_end(trail: Trail, now: float) -> None:
 def _check_closed(call: Call, trail: Trail) -> None:
     """Raise if another try would have followed, had another thread not closed what it is about."""
     last = trail.attempts[-1]
-    if call.may_follow(last) and not isinstance(last.error, Closed):
+    if call.may_follow(last) and not isinstance(last.error, ConnectionClosed):
         raise errors.InterfaceError(CLOSED_MEANWHILE if trail.stopped else _CLOSED) from last.error
 
 

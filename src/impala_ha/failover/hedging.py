@@ -21,8 +21,8 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.model import Coordinator
-from impala_ha.core.timeouts import is_at_home
-from impala_ha.hs2.link import Link, afterwards
+from impala_ha.core.timeouts import is_waiting_for_kdc
+from impala_ha.hs2.link import Link, at_exit
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Hedge:
         while True:
             with suppress(queue.Empty):
                 return [self._take(after)]
-            other = None if is_at_home(thread) else second()
+            other = None if is_waiting_for_kdc(thread) else second()
             if other is not None:
                 break
         if other != first:
@@ -183,4 +183,4 @@ def _see_off(end: float) -> None:
         thread.join(max(0.0, end - time.monotonic()))
 
 
-afterwards.append(_see_off)
+at_exit.append(_see_off)

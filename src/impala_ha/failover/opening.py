@@ -19,11 +19,11 @@ from impala_ha.core.exclusive import Exclusive, forked
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt, Coordinator
-from impala_ha.core.shown_secrets import Withheld
-from impala_ha.hs2.client import Closed
+from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import Driver
-from impala_ha.hs2.link import FAREWELL, Link
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 
 from .attempts import may_be_options
 from .hedging import Hedge, Outcome
@@ -138,7 +138,7 @@ class Place:
 
     def close(self) -> None:
         """
-        Close the connection for good, within `FAREWELL` seconds; a second time does nothing.
+        Close the connection for good, within `CLOSE_TIMEOUT` seconds; a second time does nothing.
 
         A call in which another thread waits ends at once, and so does what it waits for.
         """
@@ -154,9 +154,9 @@ class Place:
 
     def _hang_up(self) -> None:
         """End what another thread waits for, and the sessions on the server."""
-        why = Closed("the connection was closed by another thread")
+        why = ConnectionClosed("the connection was closed by another thread")
         left = [(link, link.hang_up(why).values()) for link in list(self._opened)]
-        end = self.cluster.clock.now() + FAREWELL
+        end = self.cluster.clock.now() + CLOSE_TIMEOUT
         for link, sessions in left:
             for session in sessions:
                 limit = end - self.cluster.clock.now()
@@ -169,7 +169,7 @@ class Place:
             self.leave(self.link)
         # Also those where a cursor was still at home, though the connection may have broken.
         clock, left = self.cluster.clock, list(self._opened)
-        end = clock.now() + FAREWELL
+        end = clock.now() + CLOSE_TIMEOUT
         while left:
             share = max(0.001, end - clock.now()) / len(left)
             left.pop().close(share)
@@ -287,7 +287,7 @@ class Place:
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
             fault = classify(got.__cause__ or got, phase, shown=self.driver.shown)
             self.driver.redact(got)
-            if fault is Fault.DENIED and isinstance(got.__cause__, Withheld):
+            if fault is Fault.DENIED and isinstance(got.__cause__, LoginBlocked):
                 phase = None  # it was not asked
         text = str(got) if fault else ""
         where = outcome.coordinator

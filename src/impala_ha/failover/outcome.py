@@ -14,7 +14,7 @@ from impala_ha.balancing.circuit_breaker import State
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.core.interruption import from_handler, suppress
 from impala_ha.core.model import Coordinator
-from impala_ha.core.timeouts import in_time
+from impala_ha.core.timeouts import run_with_timeout
 from impala_ha.errors import Outcome
 from impala_ha.hs2.connector import Driver
 
@@ -54,7 +54,7 @@ def resolve(
             _ask_all(refs, outcomes, cluster, driver, limit)
 
     try:
-        in_time(work, limit, "what became of a statement", "")
+        run_with_timeout(work, limit, "what became of a statement", "")
     except TimeoutError as error:
         if from_handler(error):
             raise

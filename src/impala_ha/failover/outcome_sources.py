@@ -83,7 +83,7 @@ def call(ref: StatementRef, driver: Driver, until: Until, name: str, request: An
             answer = getattr(service.client, name)(request)
             err_if_rpc_not_ok(answer)
         finally:
-            service.client.wire.close()
+            service.client.transport.close()
     except Exception as error:
         if from_handler(error):
             raise
@@ -136,7 +136,7 @@ def _rows(
             found = rows(session, text, until)
             session.close()
         finally:
-            service.client.wire.close()
+            service.client.transport.close()
     except Exception as error:
         if from_handler(error):
             raise

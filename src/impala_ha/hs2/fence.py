@@ -69,7 +69,7 @@ def _close(connect: Callable[[float], Service], session: Any, limit: float) -> E
             request = TCloseSessionReq(sessionHandle=session.handle)
             err_if_rpc_not_ok(service.client.CloseSession(request))
         finally:
-            service.client.wire.close()
+            service.client.transport.close()
     except errors.Error as error:
         if from_handler(error):
             raise

@@ -21,10 +21,10 @@ from impala_ha.core.fault_rules import (
 )
 from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
 from impala_ha.core.interruption import interrupted
-from impala_ha.core.kerberos_errors import AnotherUser
+from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
-from impala_ha.core.trace import Step, passed
+from impala_ha.core.trace import Step, trace
 from impala_ha.net.sockets import Socket
 from impala_ha.options.options import Options
 
@@ -32,7 +32,7 @@ from .service import silent
 
 if TYPE_CHECKING:
     from impala_ha.auth.gss_sasl import Sasl
-    from impala_ha.core.shown_secrets import Showing
+    from impala_ha.core.login_throttle import LoginAttempt
     from impala_ha.options.kerberos_names import Identity
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
@@ -69,7 +69,7 @@ def binary(
     end = clock.now() + limit
     who = (user, identity)
     if not (options.use_ssl or secrets.accepted(options.user or user, str(coordinator))):
-        pinned = knock(options, coordinator, clock, limit, pinned)
+        pinned = probe_anonymously(options, coordinator, clock, limit, pinned)
         limit = max(0.001, end - clock.now())
     opened = partial(_opened, options, secrets, coordinator, who, clock=clock, pinned=pinned)
     try:
@@ -89,7 +89,7 @@ def binary(
         raise
 
 
-def knock(
+def probe_anonymously(
     options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any = None
 ) -> Any:
     """
@@ -127,7 +127,7 @@ def _asked(
     phase, said = Phase.CONNECT, b""
     wire = _socket(options, coordinator, clock, pinned)
     try:
-        wire.limit(limit)
+        wire.set_deadline(limit)
         wire.open()
         phase = Phase.LOGIN
         wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
@@ -173,7 +173,7 @@ def _opened(
 ) -> tuple[Any, Any]:
     """One try of `binary`."""
     phase = Phase.CONNECT
-    wire = sasl = showing = None
+    wire = sasl = attempt = None
     try:
         if options.auth_mechanism == "GSSAPI":
             phase, start = Phase.TICKET, clock.now()
@@ -182,19 +182,19 @@ def _opened(
             sasl = kerberos.login(options, coordinator, clock, limit, who[1])
             phase, limit = Phase.CONNECT, limit - (clock.now() - start)
         wire = _socket(options, coordinator, clock, pinned)
-        wire.limit(limit)
+        wire.set_deadline(limit)
         wire.open()
         phase = Phase.LOGIN
         if sasl is not None:
             transport = kerberos.transport(sasl, wire)
         else:
-            login, showing = _login(options, secrets, coordinator, who[0], wire)
+            login, attempt = _login(options, secrets, coordinator, who[0], wire)
             transport = get_transport(wire, "", "", options.auth_mechanism, *login)
         if not isinstance(transport, TBufferedTransport):
-            _open_sasl(transport, sasl, showing)
+            _open_sasl(transport, sasl, attempt)
     except BaseException as error:
-        if showing:
-            phase = _judge(showing, error, wire)
+        if attempt:
+            phase = _judge(attempt, error, wire)
         if wire is not None:
             wire.close()
         scrub(error)  # SASL's messages are variables of its frames
@@ -206,35 +206,35 @@ def _opened(
 
 def _login(
     options: Options, secrets: Secrets, coordinator: Coordinator, user: str, wire: Socket
-) -> tuple[tuple[str, str | None], Showing | None]:
+) -> tuple[tuple[str, str | None], LoginAttempt | None]:
     """User and password, and what is to be told how they were received."""
     name = options.user or user
     left = wire.left
-    password, showing = secrets.show(name, str(coordinator), left)
-    wire.limit(left)  # the wait for another login's verdict does not count
+    password, attempt = secrets.show(name, str(coordinator), left)
+    wire.set_deadline(left)  # the wait for another login's verdict does not count
     secrets.hide(name, password)
-    return (name, password), showing
+    return (name, password), attempt
 
 
-def _judge(showing: Showing, error: BaseException, wire: Any) -> Phase:
+def _judge(attempt: LoginAttempt, error: BaseException, wire: Any) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
-    showing.ended = True
+    attempt.ended = True
     if interrupted(error) or turned_away_unread(error):
-        showing.over()
+        attempt.over()
     elif not hung_up and classify(error, Phase.LOGIN, shown=Shown.SECRET) is Fault.DENIED:
-        showing.refused(error_text(error))
+        attempt.refused(error_text(error))
     elif isinstance(error, TTransportException) and wire.is_gone():
-        showing.over()
+        attempt.over()
         return Phase.CONNECT
     else:
-        showing.broke(error_text(error), hung_up=hung_up)
+        attempt.failed(error_text(error), hung_up=hung_up)
     return Phase.LOGIN
 
 
 def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:
     failed = CallFailed(phase, error)
-    if sasl is None or phase is not Phase.LOGIN or isinstance(error, AnotherUser):
+    if sasl is None or phase is not Phase.LOGIN or isinstance(error, PrincipalMismatch):
         return failed
     hung_up = _hung_up(failed)
     told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
@@ -257,7 +257,7 @@ def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: An
     return wire
 
 
-def _open_sasl(transport: Any, sasl: Sasl | None, showing: Showing | None) -> None:
+def _open_sasl(transport: Any, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:
     """
     Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 
@@ -276,7 +276,7 @@ def _open_sasl(transport: Any, sasl: Sasl | None, showing: Showing | None) -> No
     transport.open()
     if sasl is not None:
         sasl.verify()
-    if showing is not None:
-        showing.accepted()
+    if attempt is not None:
+        attempt.accepted()
     limit = _LONGEST_FRAME
-    passed(Step.LOGGED_IN)
+    trace(Step.LOGGED_IN)

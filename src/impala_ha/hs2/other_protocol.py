@@ -24,8 +24,7 @@ from impala_ha.core.model import Coordinator
 from impala_ha.net.sockets import Socket
 from impala_ha.options.options import Options
 
-from .client import Client
-from .client import Protocol as Wired
+from .client import BinaryProtocol, Client
 from .service import Service
 
 _NAME = b"WhoAreYou"  # no server has a method or a mechanism of that name
@@ -154,7 +153,7 @@ class _Asking:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE  # nothing is sent that is anybody's
         wire = Socket(self._coordinator.host, self._coordinator.port, self._clock, context)
-        wire.limit(max(0.001, (self._end - self._clock.now()) / shares))
+        wire.set_deadline(max(0.001, (self._end - self._clock.now()) / shares))
         wire.open()
         return wire
 
@@ -162,7 +161,9 @@ class _Asking:
 def _opens_session(wire: Socket) -> bool:
     """Is OpenSession answered, if only by a refusal?"""
     try:
-        Service(Client(Wired(TBufferedTransport(wire)), wire)).open_session("nobody").close()
+        Service(Client(BinaryProtocol(TBufferedTransport(wire)), wire)).open_session(
+            "nobody"
+        ).close()
     except errors.Error as error:
         if from_handler(error):
             raise

@@ -23,9 +23,9 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 
-from .client import Client, Closed
+from .client import Client, ConnectionClosed
 
 _ASKED_AGAIN = frozenset(
     {
@@ -39,7 +39,7 @@ _ASKED_AGAIN = frozenset(
 )
 
 
-class _Discreet(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
+class _RedactedRPC(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
     """impyla's calls, whose answers are logged without what a server was told in confidence."""
 
     def _log_response(self, kind: str, response: Any) -> None:
@@ -47,31 +47,33 @@ class _Discreet(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
             _impylas_log.debug("%s: resp=%s", kind, self.client.redact(str(response)))
 
 
-class Service(_Discreet, HS2Service):  # type: ignore[misc]  # impyla is not typed
+class Service(_RedactedRPC, HS2Service):  # type: ignore[misc]  # impyla is not typed
     """
     impyla's service on one connection.
 
     Attributes:
         impala: Whether the server is Impala, which tells its web address since 2.7.
-        revive: Connects the client anew to the same coordinator, within the seconds it is given,
+        reconnect: Connects the client anew to the same coordinator, within the seconds it is given,
             and says whether it could.
         pause: Waits before a question is asked once more that a gateway turned away, given how
             long that was waited for already; says how long that is then, 0 for long enough.
     """
 
-    def __init__(self, client: Client, revive: Callable[[float], bool] | None = None):
+    def __init__(self, client: Client, reconnect: Callable[[float], bool] | None = None):
         super().__init__(client, retries=1)
         self.impala = False
-        self.revive = revive
-        self.pause: Callable[[Refused, float], float] | None = None
+        self.reconnect = reconnect
+        self.pause: Callable[[HTTPStatusError, float], float] | None = None
 
     def open_session(self, user: str, configuration: Mapping[str, str] | None = None) -> Any:
         """Open a session."""
         plain = super().open_session(user, configuration)
         self.impala = "http_addr" in (plain.config or {})
-        return LiveSession(self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1)
+        return ResumableSession(
+            self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1
+        )
 
-    def revived(self, limit: float = float("inf")) -> bool:
+    def try_reconnect(self, limit: float = float("inf")) -> bool:
         """
         Connect anew, within *limit* seconds, if that can help.
 
@@ -79,10 +81,15 @@ class Service(_Discreet, HS2Service):  # type: ignore[misc]  # impyla is not typ
         is silent, nor once the connection was closed.
         """
         why = self.client.broken
-        if self.revive is None or not self.impala or silent(why) or isinstance(why, Closed):
+        if (
+            self.reconnect is None
+            or not self.impala
+            or silent(why)
+            or isinstance(why, ConnectionClosed)
+        ):
             return False
-        if not self.revive(limit):
-            self.revive = None  # it was asked once; the next call need not wait for it
+        if not self.reconnect(limit):
+            self.reconnect = None  # it was asked once; the next call need not wait for it
             return False
         return True
 
@@ -99,19 +106,19 @@ def _ask(ask: Callable[..., Any], service: Service, name: str, request: Any) -> 
     if name not in _ASKED_AGAIN:
         return ask(name, request)
     if service.client.broken is not None:
-        service.revived()
+        service.try_reconnect()
     try:
         return ask(name, request)
     except CallFailed as error:
-        if isinstance(error.__cause__, Refused):
+        if isinstance(error.__cause__, HTTPStatusError):
             return _ask_later(ask, service, name, request, error)
-        if not service.revived():
+        if not service.try_reconnect():
             raise
     return ask(name, request)
 
 
 def _is_later(error: CallFailed) -> bool:
-    return isinstance(error.__cause__, Refused) and error.__cause__.passing
+    return isinstance(error.__cause__, HTTPStatusError) and error.__cause__.passing
 
 
 def _ask_later(
@@ -121,7 +128,7 @@ def _ask_later(
     waited = 0.0
     while _is_later(error) and service.pause is not None:
         waited = service.pause(error.__cause__, waited)  # type: ignore[arg-type]
-        if not waited or not service.revived():
+        if not waited or not service.try_reconnect():
             break
         try:
             return ask(name, request)
@@ -130,14 +137,14 @@ def _ask_later(
     raise error
 
 
-class LiveSession(_Discreet, HS2Session):  # type: ignore[misc]  # impyla is not typed
+class ResumableSession(_RedactedRPC, HS2Session):  # type: ignore[misc]  # impyla is not typed
     """impyla's session, whose operations are ours."""
 
     def _get_operation(self, handle: Any) -> Any:
-        return LiveOperation(self, handle, retries=1)
+        return ResumableOperation(self, handle, retries=1)
 
 
-class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is not typed
+class ResumableOperation(_RedactedRPC, Operation):  # type: ignore[misc]  # impyla is not typed
     """
     impyla's operation, which counts its rows.
 
@@ -146,7 +153,7 @@ class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is no
             always say so.)
     """
 
-    def __init__(self, session: LiveSession, handle: Any, retries: int):
+    def __init__(self, session: ResumableSession, handle: Any, retries: int):
         super().__init__(session, handle, retries=retries)
         self._rows = 0
         self.complete = False
@@ -197,7 +204,7 @@ class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is no
         """What the server sent is no answer: nothing that follows on this connection can be one."""
         error = TProtocolException(TProtocolException.INVALID_DATA, text)
         error.__cause__ = slip
-        self.client.sever(error)
+        self.client.invalidate(error)
         return CallFailed(Phase.FETCH, error)
 
 

@@ -34,7 +34,7 @@ class _Cookie(NamedTuple):
         return "***"
 
 
-class Jar:
+class CookieJar:
     """
     The cookies of one coordinator.
 

@@ -19,15 +19,17 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.clock import Clock
 from impala_ha.core.interruption import from_handler, from_socket, suppress
-from impala_ha.core.timeouts import in_time
-from impala_ha.core.trace import Step, passed, watched
+from impala_ha.core.timeouts import run_with_timeout
+from impala_ha.core.trace import Step, trace, tracing
 
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 _STALL = 60.0  # seconds, where nobody probes
 _BRIEFLY, _MOMENT = 1.0, 0.25  # seconds for finding out whether a port is open, and stays so
-_SLOWEST = 2**10  # bytes in `Socket.stall` seconds: one segment of TCP, however bad the link is
+_SLOWEST = (
+    2**10
+)  # bytes in `Socket.stall_timeout` seconds: one segment of TCP, however bad the link is
 
 
 class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
@@ -63,7 +65,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
                 raise
             text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
-        passed(Step.RESOLVED, addresses)
+        trace(Step.RESOLVED, addresses)
         last: OSError | None = None
         self._reached = False  # did one of them take the connection?
         for position, entry in enumerate(addresses):
@@ -92,27 +94,27 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         if self.deadline is None or _numeric(self.host):
             return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
         late = "the name service did not answer in time"
-        return in_time(self._resolveAddr, self._patience(), f"look up {self.host}", late)
+        return run_with_timeout(self._resolveAddr, self._remaining(), f"look up {self.host}", late)
 
     def _connect(self, handle: Any, address: Any, shares: int) -> None:
-        patience = self._patience()
-        handle.settimeout(None if patience is None else patience / shares)
-        passed(Step.TRYING, address)
+        remaining = self._remaining()
+        handle.settimeout(None if remaining is None else remaining / shares)
+        trace(Step.TRYING, address)
         handle.connect(address)
         self._reached = True
-        passed(Step.CONNECTED, address)
+        trace(Step.CONNECTED, address)
         _keep_alive(handle)
         self._pass(handle)
         if self._context is not None:
-            handle.settimeout(self._patience())
+            handle.settimeout(self._remaining())
             handle.do_handshake()
-            passed(Step.SECURED, handle)
+            trace(Step.SECURED, handle)
         self.handle = handle
 
     def _pass(self, handle: Any) -> None:
         """Say what must be said before TLS begins: nothing."""
 
-    def _patience(self) -> float | None:
+    def _remaining(self) -> float | None:
         """Seconds that the next step may take."""
         if self.deadline is None:
             return self._timeout  # type: ignore[no-any-return]  # thrift is not typed
@@ -127,16 +129,14 @@ class Socket(_Connecting):
     A TCP or TLS socket for one connection.
 
     Attributes:
-        deadline: Until when, in seconds of the clock, all that happens now must be done; None:
-            only the time-out of a single read counts.
+        deadline: When all must be done, in seconds of the clock; None: a read's time-out counts.
         peer: The address that it was connected to last, as ``getaddrinfo`` has it; None before.
         pinned: The one address that it may be connected to, in the same form; None: any.
         written: Whether anything was handed to the system for the call that is under way.
-        watch: Looks after the coordinator, after each `silence` seconds in which an answer was
-            waited for, and says what is wrong with it; empty if nothing is.
-        silence: Those seconds.
-        stall: Seconds in which some of an answer must come, once its first byte has: who has begun
-            to answer does not compute any more, whatever a probe says.
+        probe: Called after each `probe_after` seconds without an answer; returns what is wrong
+            with the coordinator, empty if nothing is.
+        stall_timeout: Seconds in which some of an answer must come, once its first byte has: who
+            has begun to answer does not compute any more, whatever a probe says.
         small: Whether all of it must come in that time: a head of HTTP.
         hung_up: Whether another thread ended what waited here.
 
@@ -149,9 +149,9 @@ class Socket(_Connecting):
     """
 
     written = False
-    watch: Callable[[], str] | None = None
-    silence = 0.0
-    stall = _STALL
+    probe: Callable[[], str] | None = None
+    probe_after = 0.0
+    stall_timeout = _STALL
     small = False
     _since: float | None = None  # when the answer began, or enough of it had come; None: not yet
     _came = 0  # bytes since then
@@ -161,8 +161,8 @@ class Socket(_Connecting):
         """Up to *size* bytes; the coordinator is looked after while it says nothing."""
         if self.deadline is None and self._since is not None:
             got = self._more(size, self._since)
-        elif self.deadline is None and self.watch is not None:
-            got = self._first(size, self.watch)
+        elif self.deadline is None and self.probe is not None:
+            got = self._first(size, self.probe)
         else:
             self._arm(self._timeout)
             got = self._receive(size)
@@ -175,7 +175,7 @@ class Socket(_Connecting):
         """From here on another answer is waited for, which may take its time."""
         self._since, self._came = None, 0
 
-    def _first(self, size: int, watch: Callable[[], str]) -> bytes:
+    def _first(self, size: int, probe: Callable[[], str]) -> bytes:
         """What an answer begins with."""
         start = self._clock.now()
         wrong: list[str] = []
@@ -183,13 +183,13 @@ class Socket(_Connecting):
             left = float("inf")
             if self._timeout is not None:
                 left = self._timeout - (self._clock.now() - start)
-            self._arm(max(0.001, min(left, self.silence)))
+            self._arm(max(0.001, min(left, self.probe_after)))
             try:
                 return self._receive(size)
             except TTransportException as error:
-                if error.type != TTransportException.TIMED_OUT or left <= self.silence:
+                if error.type != TTransportException.TIMED_OUT or left <= self.probe_after:
                     raise
-            why = watch()
+            why = probe()
             wrong = [*wrong, why] if why else []
         silent = self._clock.now() - start
         text = f"read timeout: no answer for {silent:.0f} s, nor to {_PROBES} probes: {wrong[-1]}"
@@ -197,7 +197,7 @@ class Socket(_Connecting):
 
     def _more(self, size: int, since: float) -> bytes:
         """What follows in an answer that has begun."""
-        left = since + self.stall - self._clock.now()
+        left = since + self.stall_timeout - self._clock.now()
         if self._timeout is not None and self._timeout < left:
             self._arm(self._timeout)
             return self._receive(size)
@@ -207,7 +207,7 @@ class Socket(_Connecting):
         except TTransportException as error:
             if error.type != TTransportException.TIMED_OUT:
                 raise
-            text = f"the answer broke off: {self._came} more bytes came in {self.stall:g} s"
+            text = f"the answer broke off: {self._came} more bytes came in {self.stall_timeout:g} s"
             raise TTransportException(message=text, inner=error.inner) from error
 
     def _receive(self, size: int) -> bytes:
@@ -233,7 +233,9 @@ class Socket(_Connecting):
 
     def write(self, buffer: bytes) -> None:
         """All of *buffer*."""
-        usual = self.stall if self._timeout is None else min(self._timeout, self.stall)
+        usual = (
+            self.stall_timeout if self._timeout is None else min(self._timeout, self.stall_timeout)
+        )
         self._arm(usual)
         self.written = True
         self.await_answer()
@@ -275,7 +277,7 @@ class Socket(_Connecting):
         if self.handle is None or self.hung_up:
             raise TTransportException(TTransportException.NOT_OPEN, "the connection is closed")
         try:
-            self.handle.settimeout(usual if self.deadline is None else self._patience())
+            self.handle.settimeout(usual if self.deadline is None else self._remaining())
         except TimeoutError as error:
             if not from_socket(error, self.handle):
                 raise
@@ -283,8 +285,8 @@ class Socket(_Connecting):
                 TTransportException.TIMED_OUT, "read timeout", error
             ) from error
 
-    def limit(self, seconds: float) -> None:
-        """Let all that happens from now on take *seconds* together, until `disarm`."""
+    def set_deadline(self, seconds: float) -> None:
+        """Let all that happens from now on take *seconds* together, until `clear_deadline`."""
         self.deadline = self._clock.now() + seconds
 
     @property
@@ -293,13 +295,13 @@ class Socket(_Connecting):
         end = self._clock.now() if self.deadline is None else self.deadline
         return max(0.001, end - self._clock.now())
 
-    def disarm(self) -> None:
+    def clear_deadline(self) -> None:
         """End the deadline: from here on the time-out of a single read counts again."""
         self.deadline = None
         if self.handle is not None:
             self.handle.settimeout(self._timeout)
 
-    def stale(self) -> str:
+    def dropped(self) -> str:
         """What is wrong with a connection on which no call is under way; empty if it is well."""
         if self.handle is None:
             return "the connection is closed"
@@ -328,7 +330,7 @@ class Socket(_Connecting):
         again.pinned = self.peer
         again.deadline = self._clock.now() + _BRIEFLY
         try:
-            with watched(lambda *_: None):
+            with tracing(lambda *_: None):
                 again.open()
             again.handle.settimeout(_MOMENT)
             return not again.handle.recv(1)
@@ -344,7 +346,7 @@ class Socket(_Connecting):
         self.hung_up = True
         with suppress(OSError, TypeError):  # not the method of TLS, which ends TLS first
             socket.socket.shutdown(self.handle, socket.SHUT_RDWR)
-        getattr(self.watch, "cut", lambda: None)()
+        getattr(self.probe, "cut", lambda: None)()
 
     def abort(self) -> None:
         """Close with a reset: what the other side has not been given yet is never delivered."""

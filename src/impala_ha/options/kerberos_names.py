@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from impala_ha.core.kerberos_errors import AnotherUser
+from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import KRB_HOST, Coordinator
 
 HOST = "_HOST"  # as in Hadoop's and Impala's own configuration
@@ -84,11 +84,11 @@ class Identity:
         Remember the *principal* of the first login, and take no other one.
 
         Raises:
-            AnotherUser: It is another one.
+            PrincipalMismatch: It is another one.
         """
         self.principal = self.principal or principal
         if principal != self.principal:
-            raise AnotherUser(
+            raise PrincipalMismatch(
                 f"the ticket is one of {principal}, and the connection was opened as "
                 f"{self.principal}"
             )

@@ -26,7 +26,7 @@ __all__ = [
     "FakeClock",
     "FakeCoordinator",
     "FakeDriver",
-    "FakeWire",
+    "FakeTransport",
     "Unsent",
     "state",
 ]
@@ -101,11 +101,11 @@ class FakeDriver:
         if server.down:
             refused = TTransportException(TTransportException.NOT_OPEN, "Could not connect to any")
             raise CallFailed(Phase.CONNECT, refused)
-        wire = FakeWire(server)
+        wire = FakeTransport(server)
         client = FakeClient(server, wire)
         service = Service(client)
         if self.revives:
-            service.revive = lambda _: _revive(client, server)
+            service.reconnect = lambda _: _reconnect(client, server)
         try:
             session = service.open_session(user, dict(configuration))
         except CallFailed:
@@ -120,7 +120,7 @@ class FakeDriver:
         if server.down:
             refused = TTransportException(TTransportException.NOT_OPEN, "Could not connect to any")
             raise CallFailed(Phase.CONNECT, refused)
-        return Service(FakeClient(server, FakeWire(server)))
+        return Service(FakeClient(server, FakeTransport(server)))
 
     def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:  # noqa: ARG002
         """Close the session through a connection of its own, unless it hangs; note where."""
@@ -154,14 +154,14 @@ class FakeDriver:
         return self.others.get(coordinator.host, "")
 
 
-def _revive(client: FakeClient, server: FakeCoordinator) -> bool:
+def _reconnect(client: FakeClient, server: FakeCoordinator) -> bool:
     server.log.append(("revive", None))
     if not server.down:
-        client.adopt(client._iprot, client.wire)  # noqa: SLF001 - thrift names it so
+        client.attach(client._iprot, client.transport)  # noqa: SLF001 - thrift names it so
     return not server.down
 
 
-class FakeWire:
+class FakeTransport:
     """A wire that notes what it is told."""
 
     def __init__(self, server: FakeCoordinator):
@@ -171,14 +171,14 @@ class FakeWire:
         self.peer = None
         self.limits: list[float] = []
 
-    def limit(self, seconds: float) -> None:
+    def set_deadline(self, seconds: float) -> None:
         """Note it."""
         self.limits.append(seconds)
 
-    def disarm(self) -> None:
+    def clear_deadline(self) -> None:
         """Do nothing: time stands still."""
 
-    def stale(self) -> str:
+    def dropped(self) -> str:
         """Whether the coordinator went away while nobody called."""
         return "TSocket read 0 bytes" if self._server.down else ""
 
@@ -195,7 +195,7 @@ class FakeWire:
 class FakeClient(Client):
     """The library's client with the coordinator's answers in place of a socket."""
 
-    def __init__(self, server: FakeCoordinator, wire: FakeWire):
+    def __init__(self, server: FakeCoordinator, wire: FakeTransport):
         transport = SimpleNamespace(isOpen=lambda: True, close=wire.close)
         super().__init__(SimpleNamespace(trans=transport), wire)  # type: ignore[arg-type]
         self._server = server

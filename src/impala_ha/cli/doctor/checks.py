@@ -19,7 +19,7 @@ from impala_ha.cli.doctor.verdict import diagnosis
 from impala_ha.cli.doctor.watch import Watch
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.model import Coordinator
-from impala_ha.core.trace import watched
+from impala_ha.core.trace import tracing
 from impala_ha.hs2.link import Link
 
 _SHORT = 15 * 60  # seconds of a ticket's life that are worth a word
@@ -67,7 +67,7 @@ class Examination:
         link: Link | Refuser | None = None
         failed: tuple[errors.Error, Phase | None] | None = None
         try:
-            with watched(self._watch):
+            with tracing(self._watch):
                 link = self._practice.open(self._coordinator)
         except CallFailed as error:
             failed = error, error.phase

@@ -18,9 +18,9 @@ from impala_ha.cli.doctor.verdict import Failure, diagnosis
 from impala_ha.cli.doctor.watch import Watch
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.core.model import Coordinator
-from impala_ha.core.trace import watched
+from impala_ha.core.trace import tracing
 from impala_ha.hs2.connector import ImpylaDriver
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 
 _LOOK = 2.0  # seconds for a second look, if there is that much time
 _LOOKS = 5  # that may follow each other
@@ -55,7 +55,7 @@ class Explanation:
             self._look_at_certificate()
         before = self._chart.rows.get(found.layer)
         text, facts = (before.text, dict(before.facts)) if before else ("", {})
-        if isinstance(failure.error, Refused):
+        if isinstance(failure.error, HTTPStatusError):
             facts["status"] = failure.error.code
         if found.layer is Layer.PRINCIPAL:
             if failure.phase is Phase.TICKET:  # it is one for other services
@@ -77,9 +77,9 @@ class Explanation:
         driver = ImpylaDriver(without_login(self._options), self._clock)
         watch = Watch(self._chart, self._options, self._clock)
         try:
-            with watched(watch):
+            with tracing(watch):
                 service = driver.connect(self._coordinator, self._practice.user, self._look())
-            service.client.wire.close()
+            service.client.transport.close()
         except CallFailed as error:
             where = self._coordinator
             failure = self._practice.failure(where, error, error.phase, watch.at)
@@ -89,9 +89,9 @@ class Explanation:
         """That of a server which is not to be trusted, to see why."""
         driver = ImpylaDriver(unverified(self._options), self._clock)
         try:
-            with watched(Watch(self._chart, self._options, self._clock)):
+            with tracing(Watch(self._chart, self._options, self._clock)):
                 service = driver.connect(self._coordinator, self._practice.user, self._look())
-            service.client.wire.close()
+            service.client.transport.close()
         except errors.Error:
             return  # there is none to be seen
 
@@ -130,5 +130,5 @@ class Explanation:
 
 def _leaves_open(failure: Failure) -> bool:
     """Is it an end or a silence, or an answer in another language, which say little?"""
-    strange = failure.fault is Fault.MISMATCH and not isinstance(failure.error, Refused)
+    strange = failure.fault is Fault.MISMATCH and not isinstance(failure.error, HTTPStatusError)
     return failure.ended or failure.silent or strange

@@ -17,7 +17,7 @@ from impala_ha.cli.doctor.sniff import Spoken, speaks_http
 from impala_ha.cli.doctor.verdict import Failure
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import Phase
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
 _NO_LOGIN: dict[str, Any] = {
@@ -139,7 +139,7 @@ class Looks:
         if not speaks_http(why):
             return None
         what = "the server speaks HTTP on this port, and no binary HiveServer2"
-        if isinstance(why, Refused) and why.code not in {200, 401}:
+        if isinstance(why, HTTPStatusError) and why.code not in {200, 401}:
             advice = (
                 f"is this Impala's web page (port {_WEB_PORT}) or a gateway? Binary HiveServer2 is "
                 "on 21050; over HTTP it is on 28000, with --protocol hs2-http"

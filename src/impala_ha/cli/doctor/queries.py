@@ -18,7 +18,7 @@ from impala_ha.cli.doctor.facts import web_page
 from impala_ha.cli.doctor.report import Chart, Condition, Diagnosis, Layer
 from impala_ha.cli.doctor.session import Practice
 from impala_ha.core.faults import Phase
-from impala_ha.core.timeouts import in_time
+from impala_ha.core.timeouts import run_with_timeout
 from impala_ha.hs2.link import Link
 
 _PAGE = 2.0  # seconds for a web page, if there is that much time
@@ -73,7 +73,7 @@ class Questions:
         for layer, question in questions:
             began = self._clock.now()
             try:
-                with link.within(max(0.001, self._end - began)):
+                with link.deadline(max(0.001, self._end - began)):
                     text = question(session)
             except errors.Error as error:
                 raise Refusal(layer, error, self._clock.now() - began) from error
@@ -130,7 +130,9 @@ class Questions:
         seconds = max(0.05, min(_PAGE, self._end - self._clock.now()))
         late = "no answer in time"
         try:
-            return in_time(lambda: web_page(address, seconds), seconds, f"page {address}", late)
+            return run_with_timeout(
+                lambda: web_page(address, seconds), seconds, f"page {address}", late
+            )
         except TimeoutError:
             return late
 

@@ -14,7 +14,7 @@ from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import classify, error_text
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.core.model import Coordinator
-from impala_ha.core.timeouts import in_time
+from impala_ha.core.timeouts import run_with_timeout
 from impala_ha.hs2.connector import ImpylaDriver, system_user
 from impala_ha.hs2.link import Link
 from impala_ha.options.options import Options
@@ -65,7 +65,7 @@ class Practice:
     def ticket(self) -> dict[str, Any]:
         """Whose ticket it is, which is the same for all."""
         try:
-            return in_time(lambda: ticket(self.options), _TICKET, "whose ticket", "")
+            return run_with_timeout(lambda: ticket(self.options), _TICKET, "whose ticket", "")
         except TimeoutError:  # a client's keytab of the environment, and a KDC that hangs
             return {}
 

@@ -17,7 +17,7 @@ from impala_ha.core.faults import CallFailed
 from impala_ha.core.model import Coordinator
 from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.hs2.service import Service
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
 _NOBODY = "doctor"
@@ -52,7 +52,7 @@ class Spoken:
     def connects(self, options: Options) -> bool:
         """Does it take a connection, TLS included, that way?"""
         try:
-            self._service(options).client.wire.close()
+            self._service(options).client.transport.close()
         except errors.Error:
             return False
         return True
@@ -67,7 +67,7 @@ class Spoken:
             service = self._service(options)
         except errors.Error as error:
             return _cause(error)
-        wire = service.client.wire
+        wire = service.client.transport
         try:
             service.open_session(_NOBODY, {}).close()
         except errors.Error as error:
@@ -81,7 +81,7 @@ class Spoken:
     def knows_sasl(self, options: Options) -> bool:
         """Does it refuse an unknown mechanism as SASL has it?"""
         try:
-            wire = self._service(options).client.wire
+            wire = self._service(options).client.transport
         except errors.Error:
             return False
         try:
@@ -100,7 +100,7 @@ class Spoken:
 
 def speaks_http(refusal: BaseException | None) -> bool:
     """Does what `Spoken.refusal` found over HTTP come from somebody who speaks it?"""
-    return refusal is None or isinstance(refusal, Refused)
+    return refusal is None or isinstance(refusal, HTTPStatusError)
 
 
 def _cause(error: BaseException) -> BaseException:

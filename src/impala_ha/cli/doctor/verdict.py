@@ -16,7 +16,7 @@ from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.hs2.hints import Failure as Opening
 from impala_ha.hs2.hints import hint
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
 _ALERT = re.compile(r"ALERT|alert|CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER")
@@ -91,7 +91,7 @@ def layer_of(failure: Failure) -> Layer:
     if failure.phase is Phase.TICKET:
         return Layer.PRINCIPAL if failure.fault is Fault.MISNAMED else Layer.TICKET
     if failure.phase is Phase.CONNECT:
-        return Layer.HTTP if isinstance(failure.error, Refused) else failure.at
+        return Layer.HTTP if isinstance(failure.error, HTTPStatusError) else failure.at
     return _of_talk(failure)
 
 
@@ -114,7 +114,7 @@ def _of_login(failure: Failure) -> Layer:
 
 
 def _of_session(failure: Failure) -> Layer:
-    if isinstance(failure.error, Refused):
+    if isinstance(failure.error, HTTPStatusError):
         return _of_refusal(failure, failure.error.code)
     if failure.fault is Fault.UNTRUSTED:
         return Layer.LOGIN

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from thrift.transport.TTransport import TBufferedTransport
+from thrift.transport.TTransport import TBufferedTransport, TTransportBase
 
 from impala_ha.auth.credentials import Secrets
 from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth, NoAuth
@@ -24,7 +24,7 @@ from impala_ha.net.http_proxy import Proxy, ProxyAuth, TunnelSocket, proxy_for
 from impala_ha.net.http_request import Target
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.net.http_transport import ABOUT_NOTHING, HttpTransport
-from impala_ha.net.sockets import Socket
+from impala_ha.net.sockets import Address, Socket
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
@@ -56,10 +56,10 @@ class HttpConnector:
         coordinator: Coordinator,
         user: str,
         limit: float,
-        pinned: Any = None,
+        pinned: Address | None = None,
         *,
         anonymous: bool = False,
-    ) -> tuple[Any, HttpTransport]:
+    ) -> tuple[TTransportBase, HttpTransport]:
         """
         A connected transport, and its wire, whose deadline is *limit* seconds from now.
 
@@ -112,8 +112,8 @@ class HttpConnector:
         return not known
 
     def probe_anonymously(
-        self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
-    ) -> Any:
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
+    ) -> Address | None:
         """
         Have somebody answer within *limit* seconds, without saying who comes.
 
@@ -138,7 +138,8 @@ class HttpConnector:
                 raise CallFailed(Phase.OPEN, error) from error
         finally:
             wire.close()
-        return wire.peer
+        peer: Address | None = wire.peer
+        return peer
 
     def pause(self, why: HTTPStatusError, waited: float) -> float:
         """

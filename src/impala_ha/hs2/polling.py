@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from impala._thrift_gen.TCLIService.ttypes import TGetOperationStatusReq, TOperationState
+from impala._thrift_gen.TCLIService.ttypes import TOperationState
 
 from impala_ha.core.clock import Clock
+from impala_ha.core.remote import RemoteOperation, RemoteSession, Row, Status
 
 _WORKING = frozenset(
     {
@@ -17,14 +16,12 @@ _WORKING = frozenset(
 )
 
 
-def poll(operation: Any, clock: Clock) -> Any:
+def poll(operation: RemoteOperation, clock: Clock) -> Status:
     """Wait until *operation* has ended, well or not; the last answer to GetOperationStatus."""
     start = clock.now()
     while True:
         asked = clock.now()
-        request = TGetOperationStatusReq(operationHandle=operation.handle)
-        answer = operation._rpc("GetOperationStatus", request, True)  # noqa: SLF001 - impyla's own
-        operation.update_has_result_set(answer)
+        answer = operation.get_state()
         if answer.operationState not in _WORKING:
             return answer
         now = clock.now()
@@ -33,12 +30,12 @@ def poll(operation: Any, clock: Clock) -> Any:
 
 
 def rows(
-    session: Any, text: str, clock: Clock, options: dict[str, str] | None = None
-) -> list[tuple[Any, ...]]:
+    session: RemoteSession, text: str, clock: Clock, options: dict[str, str] | None = None
+) -> list[Row]:
     """All rows of a small query of ours, with the query *options*."""
     operation = session.execute(text, options, run_async=True)
     poll(operation, clock)
-    found: list[tuple[Any, ...]] = []
+    found: list[Row] = []
     while len(batch := operation.fetch()):
         found += batch.pop_many(len(batch))
     operation.close()

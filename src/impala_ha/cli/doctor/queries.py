@@ -79,7 +79,7 @@ class Questions:
                 raise Refusal(layer, error, self._clock.now() - began) from error
             self._chart.put(layer, text, self._clock.now() - began, facts={layer.value: text})
         if link.impala:
-            self.look_at_page(str(session.config["http_addr"]))
+            self.look_at_page(str((session.config or {})["http_addr"]))
         else:
             self._chart.put(Layer.STATE, "takes work (it is no Impala, and shows no state)")
 

@@ -27,12 +27,9 @@ _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 _STALL = 60.0  # seconds, where nobody probes
 _BRIEFLY, _MOMENT = 1.0, 0.25  # seconds for finding out whether a port is open, and stays so
-_SLOWEST = (
-    2**10
-)  # bytes in `Socket.stall_timeout` seconds: one segment of TCP, however bad the link is
+_SLOWEST = 2**10  # bytes in `Socket.stall_timeout` seconds: one segment of TCP on a bad link
 
-#: An address as ``getaddrinfo`` has it.
-Address: TypeAlias = tuple[int, int, int, str, tuple[object, ...]]
+Address: TypeAlias = tuple[int, int, int, str, tuple[object, ...]]  # as getaddrinfo has it
 
 
 class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
@@ -382,15 +379,13 @@ def _numeric(host: str) -> bool:
     return False
 
 
-def _unconnected(
-    family: int, kind: int, context: ssl.SSLContext | None, host: str
-) -> socket.socket:
+def _unconnected(family: int, kind: int, tls: ssl.SSLContext | None, host: str) -> socket.socket:
     """Wrapped before it is connected: wrapping one that was reset meanwhile would leak it."""
     handle = socket.socket(family, kind)
-    if context is None:
+    if tls is None:
         return handle
     name = host.rstrip(".")  # which keeps the resolver from adding a domain, and no certificate has
-    return context.wrap_socket(handle, server_hostname=name, do_handshake_on_connect=False)
+    return tls.wrap_socket(handle, server_hostname=name, do_handshake_on_connect=False)
 
 
 def _keep_alive(handle: socket.socket) -> None:

@@ -62,7 +62,7 @@ class BinaryProtocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrif
         )
         self.expected: tuple[str, int] = ("", 0)
 
-    def readMessageBegin(self) -> tuple[str, int, int]:  # noqa: N802 - thrift's name
+    def readMessageBegin(self) -> tuple[str, int, int]:
         """Name, type and number of a reply."""
         self.string_length_limit: int = _LONGEST_NAME
         try:

@@ -35,7 +35,9 @@ from impala_ha.options.options import Options
 
 from . import fence, open_binary
 from .client import BinaryProtocol, Client, Transport
+from .hints import Failure, hint
 from .link import Link
+from .other_protocol import other_protocol
 from .service import Service, silent
 
 if TYPE_CHECKING:
@@ -261,10 +263,6 @@ class ImpylaDriver:
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
-        try:
-            from .hints import Failure, hint  # noqa: PLC0415 - where all goes well nobody needs it
-        except (ImportError, OSError):  # no file can be opened, or the package was replaced
-            return ""
         return hint(Failure(coordinator, self._options, phase, text))
 
     def other_protocol(
@@ -277,10 +275,6 @@ class ImpylaDriver:
             return ""
         if options.use_http_transport and not self._http.is_direct(coordinator):
             return ""  # the proxy would answer
-        try:
-            from .other_protocol import other_protocol  # noqa: PLC0415 - as above
-        except (ImportError, OSError):
-            return ""
         most = _ASKING / 2 if _SILENT.search(text) else _ASKING
         limit = min(limit, most, options.connect_timeout)
         return other_protocol(coordinator, options, self._clock, limit)

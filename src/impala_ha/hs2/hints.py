@@ -45,10 +45,11 @@ _UNKNOWN_CA = (
     "verify_cert=True takes those of the system (the package ca-certificates)"
 )
 _EOF = r"read 0 bytes|[Cc]onnection reset|Broken pipe"
+_HTTP_PORT = 28000
 _OTHER_PORTS = {
     21000: "port 21000 is Impala's old Beeswax port; HiveServer2 is on 21050",
     25000: "port 25000 is Impala's web page; HiveServer2 is on 21050",
-    28000: "port 28000 speaks HiveServer2 over HTTP: use_http_transport=True, or port 21050",
+    _HTTP_PORT: "port 28000 speaks HiveServer2 over HTTP: use_http_transport=True, or port 21050",
 }
 
 
@@ -331,7 +332,8 @@ def hint(failure: Failure) -> str:
     if failure.phase.sent or failure.phase is Phase.UNSENT:
         return ""
     other = None if _ticket(failure) else _OTHER_PORTS.get(failure.coordinator.port)
-    if other and not (failure.options.use_http_transport and failure.coordinator.port == 28000):  # noqa: PLR2004
+    http = failure.options.use_http_transport and failure.coordinator.port == _HTTP_PORT
+    if other and not http:
         return other
     for row in HINTS:
         if row.fits(failure) and re.search(row.pattern, failure.text):

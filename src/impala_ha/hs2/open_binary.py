@@ -25,6 +25,7 @@ from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
 from impala_ha.core.trace import Step, trace
+from impala_ha.net import tls
 from impala_ha.net.sockets import Address, Socket
 from impala_ha.options.options import Options
 
@@ -254,8 +255,6 @@ def _socket(
 ) -> Socket:
     context = None
     if options.use_ssl:
-        from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
-
         context = tls.context(options)
     wire = Socket(coordinator.host, coordinator.port, clock, context)
     wire.pinned = pinned

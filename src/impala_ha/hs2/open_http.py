@@ -19,6 +19,7 @@ from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.interruption import interrupted
 from impala_ha.core.login_throttle import LoginAttempt
 from impala_ha.core.model import Coordinator
+from impala_ha.net import tls
 from impala_ha.net.cookies import CookieJar
 from impala_ha.net.http_proxy import Proxy, ProxyAuth, TunnelSocket, proxy_for
 from impala_ha.net.http_request import Target
@@ -222,8 +223,6 @@ class HttpConnector:
     def _socket(self, coordinator: Coordinator, proxy: Proxy | None) -> Socket:
         options, context = self._options, None
         if options.use_ssl:
-            from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
-
             context = tls.context(options)
         host, port = coordinator.host, coordinator.port
         if proxy is None:

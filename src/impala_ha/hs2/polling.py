@@ -14,6 +14,7 @@ _WORKING = frozenset(
         TOperationState.RUNNING_STATE,
     }
 )
+_AT_FIRST = 0.02  # seconds
 
 
 def poll(operation: RemoteOperation, clock: Clock) -> Status:
@@ -48,7 +49,7 @@ def _interval(elapsed: float) -> float:
 
     A statement that takes 2 ms need not be waited for 10, which is more than all of its calls.
     """
-    if elapsed < 0.02:  # noqa: PLR2004 - seconds
+    if elapsed < _AT_FIRST:
         return max(0.0005, elapsed / 2)
     for within, seconds in ((0.05, 0.01), (1.0, 0.05), (10.0, 0.1), (60.0, 0.5)):
         if elapsed < within:

@@ -52,7 +52,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         self.pinned: Address | None = None
         self.deadline: float | None = None
 
-    def isOpen(self) -> bool:  # noqa: N802 - thrift's name
+    def isOpen(self) -> bool:
         """Say yes, always: impyla re-opens a transport that says no."""
         return True
 
@@ -223,7 +223,7 @@ class Socket(_Connecting):
             raise TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
         return got
 
-    def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
+    def readAll(self, size: int) -> bytes:
         """Exactly *size* bytes; thrift's own copies what it has with each piece that comes."""
         pieces: list[bytes] = []
         while size > 0:

@@ -74,7 +74,7 @@ def _coordinator(item: object, default_port: int) -> Coordinator:
         item = str(item)
     if not isinstance(item, str):
         shown = "***" if "@" in repr(item) else repr(item)
-        raise ValueError(f"host must be {_KINDS}, not {shown}")  # noqa: TRY004 - told with others
+        raise ValueError(f"host must be {_KINDS}, not {shown}")
     if item.count(":") > 1 and is_address(item):
         return Coordinator(item, default_port)
     match = _ITEM.fullmatch(item)

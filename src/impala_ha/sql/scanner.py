@@ -73,7 +73,8 @@ def token_of(piece: str) -> Token:
     if piece.startswith("--"):
         return Token.COMMENT
     if piece.startswith("/*"):
-        return Token.COMMENT if len(piece) > 3 and piece.endswith("*/") else Token.UNCLOSED  # noqa: PLR2004
+        closed = len(piece) >= len("/**/") and piece.endswith("*/")
+        return Token.COMMENT if closed else Token.UNCLOSED
     return Token.CODE
 
 

@@ -30,7 +30,7 @@ _CHANCE = frozenset(
     """
     limit offset tablesample rows table current_date current_time current_timestamp current_user
     session_user user current_catalog current_database current_schema localtime localtimestamp
-    """.split()  # noqa: SIM905
+    """.split()
 )
 # Whatever stands before a bracket, also a name that Impala's scanner takes and we do not know; a
 # quoted one is a question mark by then.
@@ -65,7 +65,7 @@ _SAME = frozenset(
     regexp_extract regexp_like regexp_replace repeat replace reverse right rpad rtrim space
     split_part strleft strright substr substring translate trim ucase upper
     count dense_rank max min rank
-    """.split()  # noqa: SIM905 - nobody could read it with quotes around each word
+    """.split()
 )
 _REFRESHES = ("refresh", "invalidate metadata", "compute stats", "compute incremental stats")
 
@@ -98,7 +98,7 @@ _KINDS = {
     **dict.fromkeys(
         """
         create drop alter truncate refresh invalidate grant revoke comment copy kill unset
-        """.split(),  # noqa: SIM905
+        """.split(),
         Kind.DDL,
     ),
     "load": Kind.LOAD,

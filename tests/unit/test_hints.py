@@ -295,7 +295,7 @@ def test_every_row_has_a_real_message():
         advice(options, Coordinator(host), phase, text) for options, host, phase, text, _ in CASES
     }
 
-    assert {row.advice for row in HINTS} == told
+    assert {row.advice for row in HINTS if not row.at} == told
 
 
 @pytest.mark.parametrize(

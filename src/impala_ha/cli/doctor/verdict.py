@@ -1,9 +1,8 @@
 """
-From a failure to the layer that is wrong, and to what to do about it.
+From a failure to the layer that is wrong; what to do about it stands in `hs2.hints`.
 
 The library's own judgement comes first: its table of faults, its hints, and how far opening had
-come.  Here it is only said in terms of layers; where the library has no hint, since it would
-rather ask another coordinator than explain, there is one here.
+come.  Here it is only said in terms of layers.
 """
 
 from __future__ import annotations
@@ -133,121 +132,14 @@ def _of_refusal(failure: Failure, status: int) -> Layer:
     return Layer.LOGIN if status in _LOGIN_WANTED else Layer.HTTP
 
 
-class Advice(NamedTuple):
-    """*advice* for *layer*, where *pattern* is in the words."""
-
-    layer: Layer
-    pattern: str
-    advice: str
-
-
-ADVICE: tuple[Advice, ...] = (
-    Advice(
-        Layer.ADDRESSES,
-        r"did not answer in time",
-        "the name service is slow or cannot be reached: check /etc/resolv.conf; `getent hosts "
-        "NAME` asks it as this program does",
-    ),
-    Advice(
-        Layer.ADDRESSES,
-        "",
-        "check the spelling; `getent hosts NAME` asks the name service as this program does",
-    ),
-    Advice(
-        Layer.TCP,
-        r"refused",
-        "nothing listens on this port: impalad is down or still starting (it opens its port when "
-        "it has the catalog), takes no clients (an executor), or has another --hs2_port",
-    ),
-    Advice(
-        Layer.TCP,
-        r"timed out",
-        "a firewall swallows it, the host is down, or so overloaded that nobody takes connections: "
-        "try `ping`, and the port from another machine",
-    ),
-    Advice(Layer.TCP, r"[Nn]o route|unreachable", "check the network between here and there"),
-    Advice(
-        Layer.TLS,
-        r"timed out",
-        "the connection was taken, and nobody answers in TLS: the server speaks none on this port "
-        "(leave out --ssl), or hangs",
-    ),
-    Advice(
-        Layer.SECRET,
-        "",
-        "run the command, or look at the function, by hand: without the secret nothing is opened",
-    ),
-    Advice(
-        Layer.LOGIN,
-        r"HTTP code 40[13]",
-        "user, password or token was not accepted: check them, the date of a token and its "
-        "audience, and --auth_creds_ok_in_clear's place: some servers take them under TLS only",
-    ),
-    Advice(
-        Layer.LOGIN,
-        r"timed out|timeout",
-        "the connection was taken, and nobody answers: the coordinator hangs, or all of its "
-        "service threads are taken (--fe_service_threads, 64); end idle connections, or restart it",
-    ),
-    Advice(
-        Layer.SESSION,
-        r"timed out|timeout",
-        "the connection was taken, and nobody answers: the coordinator hangs, or all of its "
-        "service threads are taken (--fe_service_threads, 64); end idle connections, or restart it",
-    ),
-    Advice(
-        Layer.SESSION,
-        r"exceeds coordinator limit",
-        "close sessions of this user at this coordinator (its page /sessions shows them), or raise "
-        "--max_hs2_sessions_per_user; other coordinators count for themselves",
-    ),
-    Advice(
-        Layer.STATE,
-        r"being shut down",
-        "somebody shuts it down gracefully: nothing need be done; new connections go to the others",
-    ),
-    Advice(
-        Layer.STATE,
-        "",
-        "it waits for the catalog or was lost by the statestore: wait, then look at both",
-    ),
-    Advice(
-        Layer.HTTP,
-        r"HTTP code (?:429|5\d\d)",
-        "a gateway (Knox, an ingress, a balancer) answers in the coordinator's place and cannot "
-        "reach it, or protects it: look at its log, and try the coordinator without it",
-    ),
-    Advice(
-        Layer.HTTP, "", "check http_path and the gateway between here and there, if there is one"
-    ),
-    Advice(
-        Layer.PROTOCOL,
-        "",
-        "check port and --protocol: 21050 is binary HiveServer2, 28000 HiveServer2 over HTTP",
-    ),
-    Advice(
-        Layer.PRINCIPAL,
-        "",
-        "check krb_host and kerberos_service_name, and `klist -k` on the coordinator",
-    ),
-    Advice(
-        Layer.TICKET, r"not installed|does not load", "install it where this program is installed"
-    ),
-)
-
 _DEFAULT_ADVICE = "look at the coordinator's log around this time"
 
 
 def advice_for(failure: Failure, layer: Layer) -> str:
     """What to do."""
-    if failure.phase is not None:
-        opening = Opening(failure.coordinator, failure.options, failure.phase, failure.text)
-        if told := hint(opening):
-            return told
-    for row in ADVICE:
-        if row.layer is layer and re.search(row.pattern, failure.text):
-            return row.advice
-    return _DEFAULT_ADVICE
+    where, options = failure.coordinator, failure.options
+    opening = Opening(where, options, failure.phase, failure.text, layer.value)
+    return hint(opening) or _DEFAULT_ADVICE
 
 
 def diagnosis(failure: Failure) -> Diagnosis:

@@ -53,7 +53,7 @@ def secret(value: object) -> Secret | Callable[[], str]:
 
 
 def command(value: object) -> Secret:
-    """A command with its words, kept out of sight."""
+    """A command with its arguments, kept out of sight."""
     if not text(value).strip():
         raise ValueError("must be a command")
     return Secret(value)
@@ -129,7 +129,7 @@ def mechanism(value: object) -> str:
     word = text(value).strip().upper() or "NOSASL"
     if word not in MECHANISMS:
         known = ", ".join(MECHANISMS)
-        # In parentheses: impyla's words, which programs look for.
+        # In parentheses: impyla's message, which programs look for.
         raise ValueError(f"must be one of {known} (Unsupported authentication mechanism: {word})")
     return word
 

@@ -287,7 +287,7 @@ def _contradictions(
 def _token_rules(
     options: Options, explicit: Mapping[str, object], environment: Mapping[str, str]
 ) -> Iterable[str]:
-    """What goes with JWT; the rules and their words are impyla's."""
+    """What goes with JWT; rules and messages are impyla's."""
     given = [name for name in ("jwt", "jwt_cmd") if getattr(options, name) is not None]
     if options.auth_mechanism != "JWT":
         for name in given:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import impala.dbapi
@@ -77,6 +78,7 @@ GENERATED = "impala._thrift_gen."  # what Thrift made of the interface; the prot
 LONG_SIGNATURES = {("dbapi", "connect")}
 
 
+@cache
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 

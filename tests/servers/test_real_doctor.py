@@ -15,6 +15,7 @@ from real_servers import missing
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "impala-ha"))
 
 pytestmark = [
+    pytest.mark.slow(20),
     pytest.mark.servers,
     # The first test fetches 318 MB on a machine that has none of it.
     pytest.mark.timeout(1200),

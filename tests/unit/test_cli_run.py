@@ -15,7 +15,7 @@ from impala_ha.cli.connect.notes import Notes
 from impala_ha.cli.connect.output import Table
 from impala_ha.cli.connect.request import Profile, Request, Verbosity
 from impala_ha.cli.connect.run import run
-from impala_ha.cli.connect.script import Statement
+from impala_ha.cli.connect.script import ScriptStatement
 from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Attempt, Coordinator
 
@@ -214,7 +214,7 @@ def test_ctrl_c_cancels_the_statement_and_passes_on(outcome):
 
 
 def test_an_error_of_a_link_that_is_a_broken_pipe_is_the_statements_failure(capsys):
-    error = errors.tell(errors.CoordinatorLost, "broken", BrokenPipeError("broken"))
+    error = errors.make_error(errors.CoordinatorLost, "broken", BrokenPipeError("broken"))
     assert isinstance(error, BrokenPipeError)
 
     status, connection = carried_out({"a": Outcome(raised=error)})
@@ -491,8 +491,8 @@ def test_a_failover_over_two_is_one_line_too(notes, capsys):
     heard("connect", notes, (A, Fault.UNREACHABLE, "refused"), (B, Fault.FULL, ""), (C, None, ""))
 
     assert capsys.readouterr().err == (
-        "impala-connect: a:21050 could not be reached (refused), b:21050 has no room for another"
-        " session (no reason given); went on at c:21050\n"
+        "impala-connect: a:21050 could not be reached (refused), b:21050 has reached its limit of"
+        " sessions (no reason given); went on at c:21050\n"
     )
 
 
@@ -519,7 +519,7 @@ def test_a_second_try_at_the_same_place_is_told_as_that(notes, capsys):
     heard("execute", notes, (A, Fault.BUSY, "queue full"), (A, None, ""))
 
     assert capsys.readouterr().err == (
-        "impala-connect: a:21050 has no room for the statement (queue full); answered again\n"
+        "impala-connect: a:21050 is too busy for the statement (queue full); answered again\n"
     )
 
 
@@ -599,7 +599,8 @@ def wanted(script, **more):
     return Request(
         **{
             "script": tuple(
-                Statement(sql, line, sql.split()[0].upper()) for line, sql in enumerate(script, 1)
+                ScriptStatement(sql, line, sql.split()[0].upper())
+                for line, sql in enumerate(script, 1)
             ),
             "origin": "etl.sql",
             "connect": {},

@@ -19,7 +19,7 @@ from impala_ha.cli.doctor.render import show, summary
 from impala_ha.cli.doctor.report import Diagnosis, Layer, Status, empty_report
 from impala_ha.cli.doctor.watch import Watch
 from impala_ha.core.clock import SystemClock
-from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.core.trace import Step
 from impala_ha.options.options import Options
@@ -173,7 +173,7 @@ class Failing:
     """A driver that opens nothing; it remembers who was asked."""
 
     sends_password = True
-    shown = Shown.SECRET
+    credential = CredentialKind.SECRET
 
     def __init__(self, phase, error):
         self.asked = []

@@ -13,7 +13,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import CircuitBreaker, Cluster, Coordinator, Retry, State, errors
 from impala_ha.balancing.hedge_budget import HedgeBudget
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt
 from impala_ha.core.timeouts import waiting_for_kdc
@@ -348,6 +348,7 @@ def test_no_more_is_waited_for_than_until_the_end_it_is_given(gated):
     assert gated.told.wait(30)
 
 
+@pytest.mark.slow
 def test_the_program_waits_for_losers_and_not_for_long():
     """Sixteen short programs left six sessions on a slow coordinator."""
     code = """
@@ -454,7 +455,7 @@ EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes
 def test_a_loser_that_is_refused_is_alive(world, error, state):
     failover, driver, gate = world
     failover.cluster = Cluster([A, B], policy="ordered", breaker=CircuitBreaker(ejection=300))
-    driver.shown = Shown.SECRET
+    driver.credential = CredentialKind.SECRET
     plain, done = driver.open, threading.Event()
 
     def opened(coordinator, *rest):

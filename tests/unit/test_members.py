@@ -127,7 +127,7 @@ def test_candidates_tell_how_long_they_are_left_alone():
 
 
 def links(found):
-    return [candidate.links for candidate in found.candidates(0.0)]
+    return [candidate.connections for candidate in found.candidates(0.0)]
 
 
 def opened(coordinator):
@@ -200,10 +200,12 @@ def test_a_failure_of_ones_options_ejects_for_the_same_options_alone():
     found = members()
     assert 5.0 == found.failed(A, 0.0, TLS)
 
-    assert B == found.pick(1.0, form=TLS)
-    assert A == found.pick(1.0, form=PLAIN)
+    assert B == found.pick(1.0, options_key=TLS)
+    assert A == found.pick(1.0, options_key=PLAIN)
     assert A == found.pick(1.0)
-    assert [5.0, None, None] == [found.ejected_for(A, 0.0, form) for form in (TLS, PLAIN, "")]
+    assert [5.0, None, None] == [
+        found.ejected_for(A, 0.0, options_key) for options_key in (TLS, PLAIN, "")
+    ]
     assert [(TLS,), (), ()] == [each.ejected_with for each in found.snapshot(1.0)]
     assert [State.HEALTHY] * 3 == [each.state for each in found.snapshot(1.0)]
 
@@ -234,12 +236,12 @@ def test_one_caller_at_a_time_tries_it_with_these_options():
     found = members()
     found.failed(A, 0.0, TLS)
 
-    assert A == found.pick(6.0, form=TLS)
-    assert B == found.pick(6.0, form=TLS)
+    assert A == found.pick(6.0, options_key=TLS)
+    assert B == found.pick(6.0, options_key=TLS)
     assert A == found.pick(6.0), "for others it was well all the time"
     assert not found.is_leased(A, 6.0)
     found.inconclusive(A, TLS)
-    assert A == found.pick(6.0, form=TLS)
+    assert A == found.pick(6.0, options_key=TLS)
 
 
 def test_an_answer_to_the_same_options_ends_it_and_leaves_nothing():
@@ -267,7 +269,7 @@ def test_the_options_of_thousands_are_not_kept():
 def test_a_child_keeps_what_is_known_and_no_trials_of_its_parent():
     found = members()
     found.failed(A, 0.0, TLS)
-    found.pick(6.0, form=TLS)
+    found.pick(6.0, options_key=TLS)
     found.forked()
 
-    assert A == found.pick(6.0, form=TLS)
+    assert A == found.pick(6.0, options_key=TLS)

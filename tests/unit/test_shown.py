@@ -20,7 +20,7 @@ from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeClock
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.slow(70), pytest.mark.timeout(60)]
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha.sql.scanner import Token, scan
+from impala_ha.sql.scanner import TokenType, scan
 from impala_ha.sql.statement import Effect, Kind, Statement
 
 READS = [
@@ -403,4 +403,4 @@ def test_what_is_left_open_or_goes_on_is_never_taken_for_a_read(tail):
     sql = f"select 1 {tail}; drop table t"
     last = list(scan(sql))[-1]
 
-    assert Token.CODE is not last.token or Statement.parse(sql).effect is Effect.WRITE
+    assert TokenType.CODE is not last.type or Statement.parse(sql).effect is Effect.WRITE

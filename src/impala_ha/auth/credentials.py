@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from impala_ha import errors
 from impala_ha.core import logs
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.login_throttle import (
     LOGIN_THROTTLE,
     LoginAttempt,
@@ -208,7 +208,7 @@ def _returned(function: Callable[[], object], name: str) -> Secret:
         found, kind = _looked_at(function())
     except Exception as error:
         scrub(error)
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         told = f"{type(error).__name__}: {error}"
         raise errors.AuthenticationFailed(

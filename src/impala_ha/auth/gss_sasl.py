@@ -17,7 +17,7 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from impala_ha.core.kerberos_errors import GSSError, unproven
+from impala_ha.core.kerberos_errors import GSSError, server_unproven
 
 from .gss_backends import Context
 
@@ -78,13 +78,13 @@ class Sasl:
         """
         token = challenge if isinstance(challenge, bytes) else challenge.encode()
         if self.protection:
-            raise unproven("it goes on with the login after its end")
+            raise server_unproven("it goes on with the login after its end")
         try:
             if not self._context.complete:
                 return True, self._context.step(token)
             plain, _ = self._context.unwrap(token)
         except GSSError as error:
-            raise unproven(error, error.name) from error
+            raise server_unproven(error, error.name) from error
         offer = _offer(plain)
         self.protection, self._piece = offer.best, max(offer.most - _OVERHEAD, _OVERHEAD)
         answer = struct.pack(">I", self.protection << 24 | _MOST)
@@ -98,9 +98,9 @@ class Sasl:
             GSSError: It did, or before the protection was agreed on.
         """
         if not self._context.complete:
-            raise unproven("it ended the login without a token of its own")
+            raise server_unproven("it ended the login without a token of its own")
         if not self.protection:
-            raise unproven("it ended the login before the protection was agreed on")
+            raise server_unproven("it ended the login before the protection was agreed on")
         self._accepted()
 
     def encode(self, data: bytes) -> tuple[bool, bytes | None]:

@@ -33,8 +33,8 @@ from thrift_sasl import TSaslClientTransport
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import from_handler
-from impala_ha.core.kerberos_errors import NO_KDC, GSSError, late, unproven
+from impala_ha.core.interruption import from_signal_handler
+from impala_ha.core.kerberos_errors import NO_KDC, GSSError, server_unproven, timeout_error
 from impala_ha.core.model import Coordinator
 from impala_ha.core.timeouts import run_with_timeout, waiting_for_kdc
 from impala_ha.core.trace import Step, trace
@@ -253,9 +253,9 @@ def negotiate(
         try:
             context.step(base64.b64decode(text, validate=True))
         except (GSSError, binascii.Error) as error:
-            raise unproven(error, getattr(error, "name", "")) from error
+            raise server_unproven(error, getattr(error, "name", "")) from error
         if not context.complete:
-            raise unproven("its token does not complete the login")
+            raise server_unproven("its token does not complete the login")
         accepted()
 
     return Negotiation(base64.b64encode(token).decode(), verify, accepted, renew)
@@ -322,9 +322,9 @@ def _acquire(
                 return run_with_timeout(lambda: work(False), limit, name, "")
             return _by_keytab(work, whose, clock, limit, name)
     except TimeoutError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
-        why = late(limit, f"asking for {asked}")
+        why = timeout_error(limit, f"asking for {asked}")
         request.failed(key, why, clock.now())
         if limit >= _BRIEFLY:
             _HANGS[whose] = clock.now() + _WHILE
@@ -349,7 +349,7 @@ def _by_keytab(
         try:
             return run_with_timeout(lambda: work(renew), limit / 2, name, "")
         except TimeoutError as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             if renew:
                 _HANGS[whose] = clock.now() + _WHILE
@@ -390,7 +390,7 @@ def _own_name(options: Options, coordinator: Coordinator) -> str:
     try:
         name, _ = socket.getnameinfo((coordinator.host, 0), socket.NI_NAMEREQD)
     except OSError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         reason = f"{coordinator.host} has no name ({error}), which krb_canonicalize looked for"
         raise GSSError(reason, "reverse look-up") from error

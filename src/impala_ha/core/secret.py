@@ -13,7 +13,7 @@ import subprocess
 import traceback
 from typing import Any
 
-from .interruption import from_handler
+from .interruption import from_signal_handler
 
 
 class Secret(str):
@@ -79,7 +79,7 @@ def printed(
     except UnicodeDecodeError:
         wrong = "what the command prints is not UTF-8"
     except OSError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         wrong = error.strerror or "it cannot be run"
     except ValueError as error:
@@ -101,6 +101,6 @@ def scrub(error: BaseException) -> None:
         if not isinstance(one, BaseException) or id(one) in seen:
             continue
         seen.add(id(one))
-        from_handler(one)  # which is known of it from here on
+        from_signal_handler(one)  # which is known of it from here on
         traceback.clear_frames(one.__traceback__)
         ahead += [one.__cause__, one.__context__, getattr(one, "inner", None)]

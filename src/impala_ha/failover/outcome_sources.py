@@ -13,13 +13,13 @@ from impala._thrift_gen.TCLIService.ttypes import TGetOperationStatusReq, TOpera
 from impala.hiveserver2 import err_if_rpc_not_ok
 
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Coordinator
 from impala_ha.core.remote import Row
 from impala_ha.errors import Outcome
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.polling import rows
-from impala_ha.sql.scanner import Token, scan
+from impala_ha.sql.scanner import TokenType, scan
 
 from .statement_ref import StatementRef
 
@@ -86,7 +86,7 @@ def call(ref: StatementRef, driver: Driver, until: Until, name: str, request: ob
         finally:
             service.client.transport.close()
     except Exception as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         return None  # of the caller's functions, perhaps: then it is no source
     return answer
@@ -139,7 +139,7 @@ def _rows(
         finally:
             service.client.transport.close()
     except Exception as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         return None  # it has no such tables, perhaps: then it is no source
     return found
@@ -176,7 +176,7 @@ def _has_no_parts(text: str) -> bool:
     options, so with the same tag (Impala's child-query.cc).  These may be in the log where the
     whole is not: its coordinator died.
     """
-    codes = (text[piece.start : piece.end] for piece in scan(text) if piece.token is Token.CODE)
+    codes = (token.text for token in scan(text) if token.type is TokenType.CODE)
     words = next((code.split() for code in codes if code.strip()), [""])
     return words[0].lower() in _WHOLE
 

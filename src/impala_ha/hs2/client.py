@@ -20,9 +20,9 @@ from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportBase
 
 from impala_ha import errors
-from impala_ha.core.exclusive import forked
+from impala_ha.core.exclusive import fork_error
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.net.http_status import HTTPStatusError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def calling(self, name: str) -> Iterator[None]:
         """Around one call of the method *name*."""
         if self.forked:
-            raise forked(self._process)
+            raise fork_error(self._process)
         if self.broken is not None:
             raise CallFailed(_before(name), self.broken)
         if self.busy:
@@ -155,7 +155,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def _failed(self, name: str, error: BaseException) -> None:
         """Say how far it had come; only a clean reply leaves the client usable."""
-        if self.broken is not None and not interrupted(error):
+        if self.broken is not None and not is_interrupt(error):
             error = self.broken  # another thread hung up
         if self.transport.written:
             self.phase = _during(name)
@@ -170,7 +170,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.invalidate(error)
         if isinstance(error, CallFailed):
             raise error
-        if not interrupted(error):
+        if not is_interrupt(error):
             raise CallFailed(self.phase, error) from error
         if inner := getattr(error, "inner", None):
             raise inner  # thrift took the caller's time limit for its own

@@ -23,8 +23,8 @@ from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import classify
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
-from impala_ha.core.interruption import from_handler, interrupted, start, take
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
+from impala_ha.core.interruption import from_signal_handler, is_interrupt, queue_get, start_thread
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Coordinator
 from impala_ha.core.remote import RemoteOperation, RemoteSession
@@ -56,7 +56,7 @@ class Driver(Protocol):
     """What we ask of impyla."""
 
     @property
-    def shown(self) -> Shown:
+    def credential(self) -> CredentialKind:
         """What opening shows to the coordinator to log in with."""
 
     def trusted(self, user: str) -> bool:
@@ -129,7 +129,7 @@ class ImpylaDriver:
         self._secrets = Secrets(options, [str(each) for each in peers])
         self._identity = Identity()
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
-        self.shown = Shown.by(options.auth_mechanism)
+        self.credential = CredentialKind.by(options.auth_mechanism)
 
     def trusted(self, user: str) -> bool:
         """Was the password of *user* accepted before, if there is one?"""
@@ -145,7 +145,7 @@ class ImpylaDriver:
             session = service.open_session(user, dict(configuration))
         except BaseException as error:
             client.transport.close()
-            if isinstance(error, CallFailed) or interrupted(error):
+            if isinstance(error, CallFailed) or is_interrupt(error):
                 raise
             raise CallFailed(Phase.OPEN, error) from error
         trace(Step.SESSION, session)
@@ -171,7 +171,7 @@ class ImpylaDriver:
         try:
             protocol, wire = self._transport(coordinator, user, limit)
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         self._settle(wire, coordinator, user)
@@ -200,14 +200,14 @@ class ImpylaDriver:
                 service.client.transport.close()
         except CallFailed as error:
             cause = error.__cause__ or error
-            gone = classify(cause, error.phase, shown=self.shown) in _NOBODY_THERE
+            gone = classify(cause, error.phase, credential=self.credential) in _NOBODY_THERE
             if error.phase is Phase.LOGIN:  # it took the connection, and ended it
                 gone = gone and silent(cause)
             return str(error) if gone or error.phase.sent else ""
         except LoginBlocked:
             return ""
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
         return ""
 
@@ -306,7 +306,7 @@ class ImpylaDriver:
             cause = error.__cause__ or error
             if used is None or error.phase is not Phase.LOGIN or isinstance(cause, LoginBlocked):
                 raise
-            fault = classify(cause, error.phase, shown=self.shown)
+            fault = classify(cause, error.phase, credential=self.credential)
             if fault is not Fault.DENIED or not self._secrets.renew(used):
                 raise
         logs.warning("the password was refused by %s, and there is another: once more", coordinator)
@@ -358,10 +358,10 @@ class _Probe:
         if self._over:
             return ""
         try:
-            start(threading.Thread(target=ask, name="probe", daemon=True))
+            start_thread(threading.Thread(target=ask, name="probe", daemon=True))
         except RuntimeError:  # no thread can be had
             return self._probe()
-        answer = take(answers)
+        answer = queue_get(answers)
         if isinstance(answer, BaseException):
             raise answer
         return answer

@@ -17,7 +17,7 @@ from impala_ha import errors
 from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.remote import RemoteSession
 
 from .service import Service
@@ -73,7 +73,7 @@ def _close(
         finally:
             service.client.transport.close()
     except errors.Error as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         return error  # type: ignore[no-any-return]  # impyla is not typed
     return None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from impala_ha import errors
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.model import Coordinator
 from impala_ha.core.remote import RemoteSession
 
@@ -137,7 +137,7 @@ class Link:
             with self.deadline(CLOSE_TIMEOUT):
                 session.close()
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         return True

@@ -13,14 +13,14 @@ from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import (
-    TURNED_AWAY,
+    TICKET_REJECTED,
     classify,
     error_text,
     is_end_of_file,
-    turned_away_unread,
+    refused_before_login,
 )
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
@@ -84,7 +84,7 @@ def binary(
         if error.phase is Phase.TICKET:
             raise refused from refused.__cause__
         if _hung_up(error) and _knows_sasl(options, coordinator, clock, end - clock.now(), pinned):
-            why = f"{TURNED_AWAY} ({error})"
+            why = f"{TICKET_REJECTED} ({error})"
             told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
             raise CallFailed(Phase.LOGIN, told) from told
         raise
@@ -138,7 +138,7 @@ def _asked(
         wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
         said = wire.read(1)
     except BaseException as error:
-        if interrupted(error):
+        if is_interrupt(error):
             raise
         if phase is Phase.CONNECT or silent(error):
             raise CallFailed(phase, error) from error
@@ -159,7 +159,10 @@ def _hung_up(error: CallFailed) -> bool:
     """Did the server end the login without a word?  Impala refuses a bad ticket so."""
     if error.phase is not Phase.LOGIN or _is_late(error.__cause__):
         return False
-    return classify(error.__cause__ or error, error.phase, shown=Shown.TICKET) is Fault.UNREACHABLE
+    return (
+        classify(error.__cause__ or error, error.phase, credential=CredentialKind.TICKET)
+        is Fault.UNREACHABLE
+    )
 
 
 def _is_late(error: BaseException | None) -> bool:
@@ -203,7 +206,7 @@ def _opened(
         if wire is not None:
             wire.close()
         scrub(error)  # SASL's messages are variables of its frames
-        if interrupted(error):
+        if is_interrupt(error):
             raise
         raise _failure(phase, error, sasl) from error
     return transport, wire
@@ -225,9 +228,12 @@ def _judge(attempt: LoginAttempt, error: BaseException, wire: Socket) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
     attempt.ended = True
-    if interrupted(error) or turned_away_unread(error):
+    if is_interrupt(error) or refused_before_login(error):
         attempt.over()
-    elif not hung_up and classify(error, Phase.LOGIN, shown=Shown.SECRET) is Fault.DENIED:
+    elif (
+        not hung_up
+        and classify(error, Phase.LOGIN, credential=CredentialKind.SECRET) is Fault.DENIED
+    ):
         attempt.refused(error_text(error))
     elif isinstance(error, TTransportException) and wire.is_gone():
         attempt.over()
@@ -243,7 +249,11 @@ def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFaile
         return failed
     hung_up = _hung_up(failed)
     told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
-    if hung_up or told_why or classify(error, phase, shown=Shown.TICKET) is Fault.REFUSED:
+    if (
+        hung_up
+        or told_why
+        or classify(error, phase, credential=CredentialKind.TICKET) is Fault.REFUSED
+    ):
         renewed = sasl.renew()
         if renewed or hung_up:  # it may have been a mishap
             return _TicketRefused(phase, error)

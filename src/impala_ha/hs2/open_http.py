@@ -16,7 +16,7 @@ from impala_ha.auth.credentials import Secrets
 from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth, NoAuth
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.login_throttle import LoginAttempt
 from impala_ha.core.model import Coordinator
 from impala_ha.net import tls
@@ -101,7 +101,7 @@ class HttpConnector:
         except BaseException as error:
             if wire is not None:
                 wire.close()
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             raise CallFailed(Phase.CONNECT, error) from error
         return TBufferedTransport(wire, rbuf_size=_PIECE), wire
@@ -129,7 +129,7 @@ class HttpConnector:
             wire.write(ABOUT_NOTHING)
             wire.flush()
         except BaseException as error:
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             if (
                 not isinstance(error, HTTPStatusError)

@@ -18,7 +18,7 @@ from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import from_handler, from_socket, suppress
+from impala_ha.core.interruption import from_signal_handler, from_socket, suppress
 from impala_ha.core.timeouts import run_with_timeout
 from impala_ha.core.trace import Step, trace, tracing
 
@@ -61,7 +61,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         try:
             addresses = self._addresses()
         except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
@@ -335,7 +335,7 @@ class Socket(_Connecting):
             again.handle.settimeout(_MOMENT)
             return not again.handle.recv(1)
         except (OSError, TTransportException) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return not isinstance(error, TimeoutError)
         finally:

@@ -23,7 +23,7 @@ from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.credentials import Printed, secret, user_name
 from impala_ha.cli.connect.destination import Destination
 from impala_ha.cli.connect.output import Delimited, Form, Table, Vertical, delimiter
-from impala_ha.cli.connect.script import Statement, assignments, decoded, statements
+from impala_ha.cli.connect.script import ScriptStatement, assignments, decoded, statements
 from impala_ha.net import tls
 from impala_ha.options.settings import Settings
 
@@ -109,7 +109,7 @@ class Request:
         verbosity: What goes to standard error.
     """
 
-    script: tuple[Statement, ...]
+    script: tuple[ScriptStatement, ...]
     origin: str
     connect: Mapping[str, Any] = field(repr=False)
     query_options: Mapping[str, str]

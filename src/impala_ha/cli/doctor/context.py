@@ -89,7 +89,7 @@ class Context:
                 link = self._opened(coordinator)
             except CallFailed as error:
                 cause = error.__cause__ or error
-                if classify(cause, error.phase, shown=self.driver.shown) is Fault.DENIED:
+                if classify(cause, error.phase, credential=self.driver.credential) is Fault.DENIED:
                     self._refusal = PasswordRefusal(coordinator, error)
                 raise
             self._accepted = True
@@ -111,7 +111,7 @@ class Context:
             error = error.__cause__ or error
         fault = None
         if phase is not None:
-            fault = classify(error, phase, shown=self.driver.shown)
+            fault = classify(error, phase, credential=self.driver.credential)
         return Failure(coordinator, self.options, phase, error, error_text(error), fault, at)
 
     def _opened(self, coordinator: Coordinator) -> Link:

@@ -13,7 +13,7 @@ from impala_ha import errors
 from impala_ha.cli.connect.destination import Destination
 from impala_ha.cli.connect.notes import Notes
 from impala_ha.cli.connect.output import Table
-from impala_ha.cli.connect.request import Loudness, Profile, Request
+from impala_ha.cli.connect.request import Profile, Request, Verbosity
 from impala_ha.cli.connect.run import run
 from impala_ha.cli.connect.script import ScriptStatement
 from impala_ha.core.faults import Fault, Phase
@@ -150,13 +150,13 @@ def test_a_log_that_cannot_be_had_any_more_fails_nothing(capsys):
 
 
 def test_nobody_hears_anything_of_a_quiet_run_that_goes_well(capsys):
-    carried_out({"insert": Outcome(modified=1, log="hm")}, loudness=Loudness.QUIET)
+    carried_out({"insert": Outcome(modified=1, log="hm")}, verbosity=Verbosity.QUIET)
 
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_verbose_run_tells_where_and_what(capsys):
-    carried_out({"insert": DML}, loudness=Loudness.VERBOSE)
+    carried_out({"insert": DML}, verbosity=Verbosity.VERBOSE)
 
     err = capsys.readouterr().err
     assert "Connected to a:21050\nQuery: insert\nServed by a:21050\n" in err
@@ -254,7 +254,7 @@ def test_a_script_with_nothing_in_it_opens_nothing_and_went_well(tmp_path, capsy
     status = run(
         wanted([], destination=Destination(file)),
         lambda **_: pytest.fail("opened"),
-        Notes(Loudness.NORMAL),
+        Notes(Verbosity.NORMAL),
     )
 
     assert (status, file.read_text()) == (0, "")
@@ -444,7 +444,7 @@ def test_no_connection_is_misuse_or_failure_by_its_reason(error, expected, tmp_p
     def connect(**_):
         raise error
 
-    status = run(wanted(["a"], destination=Destination(kept)), connect, Notes(Loudness.NORMAL))
+    status = run(wanted(["a"], destination=Destination(kept)), connect, Notes(Verbosity.NORMAL))
 
     assert (status, kept.read_text()) == (expected, "of yesterday")
     assert capsys.readouterr().err == f"impala-connect: {error}\n"
@@ -531,14 +531,14 @@ def test_a_call_that_failed_everywhere_is_left_to_its_error(notes, capsys):
 
 
 def test_a_quiet_run_keeps_its_failovers_to_itself(notes, capsys):
-    notes.loudness = Loudness.QUIET
+    notes.verbosity = Verbosity.QUIET
     heard("execute", notes, (B, Fault.LOST, "read 0 bytes"), (C, None, ""))
 
     assert not capsys.readouterr().err
 
 
 def test_a_verbose_run_tells_each_attempt(notes, capsys):
-    notes.loudness = Loudness.VERBOSE
+    notes.verbosity = Verbosity.VERBOSE
     heard("execute", notes, (B, Fault.LOST, "read 0 bytes"), (C, None, ""))
 
     assert capsys.readouterr().err.count("Attempt: execute #") == 2
@@ -581,7 +581,7 @@ def notes(monkeypatch):
     monkeypatch.setattr(root, "handlers", [])
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     level = library.level
-    made = Notes(Loudness.NORMAL)
+    made = Notes(Verbosity.NORMAL)
     made.listen()
     yield made
     made.answered()
@@ -609,7 +609,7 @@ def wanted(script, **more):
             "destination": Destination(None),
             "fetch_size": 2,
             "keep_going": False,
-            "loudness": Loudness.NORMAL,
+            "verbosity": Verbosity.NORMAL,
             **more,
         }
     )
@@ -618,4 +618,4 @@ def wanted(script, **more):
 def carried_out(outcomes, connection=None, **more):
     connection = connection or Connection(Cursor(outcomes))
     request = wanted(outcomes, **more)
-    return run(request, lambda **_: connection, Notes(request.loudness)), connection
+    return run(request, lambda **_: connection, Notes(request.verbosity)), connection

@@ -94,7 +94,7 @@ class KerberosContext:
             | lib.GSS_C_INTEG_FLAG
             | lib.GSS_C_CONF_FLAG
         )
-        words: dict[str, Any] = {"gssflags": flags}
+        words: dict[str, object] = {"gssflags": flags}
         if login.principal:
             words["principal"] = login.principal
         name = f"{login.service}@{login.host}"

@@ -23,6 +23,7 @@ from .gss_backends import Context
 
 _AUTH, _INT, _CONF = 1, 2, 4  # RFC 4752, 3.3
 _NAMES = {_AUTH: "auth", _INT: "auth-int", _CONF: "auth-conf"}
+_WORD = struct.Struct(">I")  # as the RFC has it
 _MOST = 0xFFFFFF  # bytes that we take at once, as three bytes can say it
 _OVERHEAD = 1024  # bytes that wrapping may add; AES adds 60
 
@@ -130,7 +131,7 @@ class Sasl:
             return False, None
         return True, plain
 
-    def getError(self) -> str:  # noqa: N802 - thrift_sasl's name
+    def getError(self) -> str:
         """Why the last `encode` or `decode` failed."""
         return self._error
 
@@ -142,9 +143,9 @@ class _Offer(NamedTuple):
 
 def _offer(plain: bytes) -> _Offer:
     """What the server offers and how many bytes it takes at once."""
-    if len(plain) != 4:  # noqa: PLR2004 - as long as the RFC has it
+    if len(plain) != _WORD.size:
         raise GSSError(f"the server offered its protection in {len(plain)} bytes instead of 4")
-    (word,) = struct.unpack(">I", plain)
+    (word,) = _WORD.unpack(plain)
     offered = word >> 24
     for protection in (_CONF, _INT, _AUTH):
         if offered & protection:

@@ -27,7 +27,7 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from thrift_sasl import TSaslClientTransport
 
@@ -44,6 +44,11 @@ from impala_ha.options.options import Options
 
 from .gss_backends import Context, ContextParameters, begin, choose
 from .gss_sasl import Sasl
+
+if TYPE_CHECKING:
+    from thrift.transport.TTransport import TTransportBase
+
+    from impala_ha.net.sockets import Socket
 
 Got = TypeVar("Got")
 Who = tuple[str | None, str]  # a principal and its keytab
@@ -225,7 +230,7 @@ def login(
     return Sasl(first.context, first.token, accepted=first.accepted, renew=first.renew)
 
 
-def transport(sasl: Sasl, wire: Any) -> Any:
+def transport(sasl: Sasl, wire: Socket) -> TTransportBase:
     """Thrift's transport on *wire* that logs in with *sasl* when it is opened."""
     return TSaslClientTransport(lambda: sasl, "GSSAPI", wire)
 

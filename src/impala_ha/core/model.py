@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 
 from .faults import AFTER, Fault, Phase
 
 DEFAULT_PORT = 21050  # Impala's --hs2_port
+LAST_PORT = 65535  # of TCP
 KRB_HOST = re.compile(r"[\w.\-]+")
 
 
 def is_address(host: str) -> bool:
     """Is *host* an IPv4 or IPv6 address?"""
-    from ipaddress import ip_address  # noqa: PLC0415 - for a fast import
-
     try:
         ip_address(host)
     except ValueError:
@@ -52,8 +52,8 @@ class Coordinator:
             number = getattr(self, name)
             if not isinstance(number, int):
                 text = f"{name} of {self.host} must be a whole number, not {number!r}"
-                raise ValueError(text)  # noqa: TRY004 - as for all other mistakes
-        if not 0 < self.port < 65536:  # noqa: PLR2004 - the ports of TCP
+                raise ValueError(text)
+        if not 0 < self.port <= LAST_PORT:
             raise ValueError(f"port of {self.host} must be within 1..65535, not {self.port}")
         if self.weight < 1:
             raise ValueError(f"weight of {self.host} must be at least 1, not {self.weight}")

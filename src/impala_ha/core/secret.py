@@ -8,6 +8,8 @@ has its frames emptied when it fails (`scrub`).
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import traceback
 from typing import Any
 
@@ -58,10 +60,6 @@ def printed(
         What it printed, and what is wrong with that; empty if nothing is.  Neither the command nor
         anything of its output is in the latter, for both may hold secrets.
     """
-    # Most connections have no use for these.
-    import shlex  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
-
     found = Secret()
     try:
         words = shlex.split(command) or [""]

@@ -15,6 +15,7 @@ from impala.hiveserver2 import err_if_rpc_not_ok
 from impala_ha.core.clock import Clock
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Coordinator
+from impala_ha.core.remote import Row
 from impala_ha.errors import Outcome
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.polling import rows
@@ -73,7 +74,7 @@ def meaning(states: Iterable[object]) -> Outcome:
     return found.pop() if len(found) == 1 else Outcome.UNKNOWN
 
 
-def call(ref: StatementRef, driver: Driver, until: Until, name: str, request: Any) -> Any:
+def call(ref: StatementRef, driver: Driver, until: Until, name: str, request: object) -> Any:
     """The answer of the coordinator, None if it gives none or does not know what is meant."""
     if until.left <= 0:
         return None
@@ -127,7 +128,7 @@ def tables(
 
 def _rows(
     text: str, user: str, driver: Driver, coordinator: Coordinator, until: Until
-) -> list[tuple[Any, ...]] | None:
+) -> list[Row] | None:
     """What *coordinator* answers to a query, None if it does not."""
     try:
         service = driver.connect(coordinator, user, until.left)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impala._thrift_api import get_transport
-from thrift.transport.TTransport import TBufferedTransport, TTransportException
+from thrift.transport.TTransport import TBufferedTransport, TTransportBase, TTransportException
 
 from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
@@ -25,7 +25,8 @@ from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
 from impala_ha.core.trace import Step, trace
-from impala_ha.net.sockets import Socket
+from impala_ha.net import tls
+from impala_ha.net.sockets import Address, Socket
 from impala_ha.options.options import Options
 
 from .service import silent
@@ -47,9 +48,9 @@ def binary(
     *,
     clock: Clock,
     limit: float,
-    pinned: Any = None,
+    pinned: Address | None = None,
     identity: Identity | None = None,
-) -> tuple[Any, Any]:
+) -> tuple[TTransportBase, Socket]:
     """
     A connected and authenticated transport, and its socket.
 
@@ -90,8 +91,12 @@ def binary(
 
 
 def probe_anonymously(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any = None
-) -> Any:
+    options: Options,
+    coordinator: Coordinator,
+    clock: Clock,
+    limit: float,
+    pinned: Address | None = None,
+) -> Address | None:
     """
     Have somebody answer within *limit* seconds, without saying who comes.
 
@@ -106,7 +111,7 @@ def probe_anonymously(
 
 
 def _knows_sasl(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Address | None
 ) -> bool:
     """Does it refuse somebody who shows nothing in the words of SASL, within *limit* seconds?"""
     try:
@@ -117,7 +122,7 @@ def _knows_sasl(
 
 
 def _asked(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Address | None
 ) -> tuple[Socket, bytes]:
     """
     A closed socket, and the first byte that was said to who shows nothing; none: it hung up.
@@ -172,8 +177,8 @@ def _opened(
     *,
     clock: Clock,
     limit: float,
-    pinned: Any,
-) -> tuple[Any, Any]:
+    pinned: Address | None,
+) -> tuple[TTransportBase, Socket]:
     """One try of `binary`."""
     phase = Phase.CONNECT
     wire = sasl = attempt = None
@@ -196,7 +201,7 @@ def _opened(
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport, sasl, attempt)
     except BaseException as error:
-        if attempt:
+        if attempt is not None and wire is not None:
             phase = _judge(attempt, error, wire)
         if wire is not None:
             wire.close()
@@ -219,7 +224,7 @@ def _login(
     return (name, password), attempt
 
 
-def _judge(attempt: LoginAttempt, error: BaseException, wire: Any) -> Phase:
+def _judge(attempt: LoginAttempt, error: BaseException, wire: Socket) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
     attempt.ended = True
@@ -255,11 +260,11 @@ def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFaile
     return failed
 
 
-def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: Any = None) -> Socket:
+def _socket(
+    options: Options, coordinator: Coordinator, clock: Clock, pinned: Address | None = None
+) -> Socket:
     context = None
     if options.use_ssl:
-        from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
-
         context = tls.context(options)
     wire = Socket(coordinator.host, coordinator.port, clock, context)
     wire.pinned = pinned
@@ -267,7 +272,7 @@ def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: An
     return wire
 
 
-def _open_sasl(transport: Any, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:
+def _open_sasl(transport: TTransportBase, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:
     """
     Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 

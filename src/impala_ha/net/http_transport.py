@@ -129,7 +129,7 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
         self._heard = float("-inf")
         return ""
 
-    def isOpen(self) -> bool:  # noqa: N802 - thrift's name
+    def isOpen(self) -> bool:
         """Say yes, always: impyla re-opens a transport that says no."""
         return True
 
@@ -160,7 +160,7 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
         """Up to *size* bytes of the answer; none at its end."""
         return b"" if self._response is None else self._response.read(size)
 
-    def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
+    def readAll(self, size: int) -> bytes:
         """Exactly *size* bytes."""
         pieces: list[bytes] = []
         while size > 0:

@@ -73,7 +73,7 @@ def _count(keys: str) -> int:
 _ENDS = frozenset(
     """
     select where group having order limit union except intersect minus values insert set
-    """.split()  # noqa: SIM905 - easier to read
+    """.split()
 )
 
 

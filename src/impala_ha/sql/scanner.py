@@ -72,7 +72,7 @@ def type_of(text: str) -> TokenType:
     if text.startswith("--"):
         return TokenType.COMMENT
     if text.startswith("/*"):
-        closed = len(text) > 3 and text.endswith("*/")  # noqa: PLR2004 - of "/**/"
+        closed = len(text) >= len("/**/") and text.endswith("*/")
         return TokenType.COMMENT if closed else TokenType.UNCLOSED
     return TokenType.CODE
 

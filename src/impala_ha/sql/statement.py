@@ -30,7 +30,7 @@ _VOLATILE = frozenset(
     """
     limit offset tablesample rows table current_date current_time current_timestamp current_user
     session_user user current_catalog current_database current_schema localtime localtimestamp
-    """.split()  # noqa: SIM905
+    """.split()
 )
 # Whatever stands before a bracket, also names that Impala's scanner knows and we do not; a quoted
 # one is a question mark by then.
@@ -64,7 +64,7 @@ _DETERMINISTIC = frozenset(
     regexp_extract regexp_like regexp_replace repeat replace reverse right rpad rtrim space
     split_part strleft strright substr substring translate trim ucase upper
     count dense_rank max min rank
-    """.split()  # noqa: SIM905 - easier to read
+    """.split()
 )
 _REFRESHES = ("refresh", "invalidate metadata", "compute stats", "compute incremental stats")
 
@@ -97,7 +97,7 @@ _KINDS = {
     **dict.fromkeys(
         """
         create drop alter truncate refresh invalidate grant revoke comment copy kill unset
-        """.split(),  # noqa: SIM905
+        """.split(),
         Kind.DDL,
     ),
     "load": Kind.LOAD,

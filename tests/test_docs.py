@@ -268,7 +268,7 @@ def test_operations_explains_every_error_of_ours():
         ("no longer knows the session", "SESSION_GONE SENT", (True, True), None),
         ("its session limit", "FULL OPEN", (True, True), None),
         ("the admission queue is full", "BUSY RUNNING", (True, True), None),
-        ("has not heard yet", "STALE RUNNING", (True, True), None),
+        ("does not know yet the table", "STALE RUNNING", (True, True), None),
         ("an executor is lost", "EXECUTORS RUNNING", (True, False), "OutcomeUnknown"),
         ("certificate is not trusted", "UNTRUSTED CONNECT", (True, True), None),
         ("user or password", "DENIED LOGIN", (False, False), "AuthenticationFailed"),
@@ -292,7 +292,7 @@ def test_the_numbers_in_the_readme_are_the_defaults():
     default = Options()
     for name in ("connect_timeout", "hedge_after", "probe_after", "deadline"):
         assert f"`{name}` ({getattr(default, name):g} s)" in text
-    assert f"left alone for {default.eject_for:g} s, and then tried by one caller" in text
+    assert f"ejected for {default.eject_for:g} s, and then probed by one call" in text
     assert f"... up to {default.eject_most:g} s" in text
 
 

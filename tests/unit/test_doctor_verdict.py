@@ -7,7 +7,7 @@ from thrift.transport.TTransport import TTransportException
 from impala_ha.cli.doctor.report import Layer
 from impala_ha.cli.doctor.verdict import Failure, diagnosis
 from impala_ha.core.fault_rules import classify, error_text
-from impala_ha.core.faults import Phase, Shown
+from impala_ha.core.faults import CredentialKind, Phase
 from impala_ha.core.kerberos_errors import GSSError
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import AuthenticationFailed, OperationalError
@@ -30,8 +30,8 @@ NOT_READY = (
 
 def failure(error, phase, at=Layer.TCP, *, port=21050, **options):
     options = Options(**options)
-    shown = Shown.by(options.auth_mechanism)
-    fault = classify(error, phase, shown=shown) if phase else None
+    credential = CredentialKind.by(options.auth_mechanism)
+    fault = classify(error, phase, credential=credential) if phase else None
     return Failure(Coordinator("coord1", port), options, phase, error, error_text(error), fault, at)
 
 

@@ -12,7 +12,7 @@ from impala.error import HiveServer2Error, OperationalError
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State, errors
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.core.kerberos_errors import GSSError
 from impala_ha.dbapi.cursor import Cursor
 from impala_ha.dbapi.dict_cursor import DictCursor
@@ -91,7 +91,7 @@ def test_a_dead_coordinator_is_left_alone_by_the_next_connection(world):
     assert world.driver.opened == ["a", "b", "b"]
 
 
-def test_an_ejected_one_comes_back_on_trial(world):
+def test_an_ejected_one_comes_back_half_open(world):
     down(world, "a")
     world.connect()
     world["a"].down = False
@@ -215,7 +215,7 @@ def test_nor_is_one_whose_plan_nobody_tells(world, cursor):
     assert world["b"].statements() == [f"EXPLAIN {OVERWRITE}"]
 
 
-def test_who_says_that_it_is_not_harmless_is_believed(world, cursor):
+def test_who_says_that_it_is_not_idempotent_is_believed(world, cursor):
     world["a"].script["ExecuteStatement"] = deque([lost()])
 
     with pytest.raises(errors.OutcomeUnknown):
@@ -285,7 +285,7 @@ def test_a_write_that_had_ended_is_done_though_closing_it_failed(world, cursor):
     assert cursor.rowcount == -1
 
 
-def test_a_write_the_caller_knows_to_be_harmless_is_repeated(world, cursor):
+def test_a_write_the_caller_knows_to_be_idempotent_is_repeated(world, cursor):
     world["a"].script["ExecuteStatement"] = deque([lost()])
 
     cursor.execute("insert into t values (1)", idempotent=True)
@@ -465,10 +465,10 @@ def test_a_lost_executor_is_a_reason_to_run_a_read_again(world, cursor):
 
 
 def test_who_you_are_is_not_tried_on_everyone(world):
-    world.driver.shown = Shown.SECRET
+    world.driver.credential = CredentialKind.SECRET
     world["a"].script["connect"] = deque([CallFailed(Phase.LOGIN, lost())])
 
-    with pytest.raises(errors.AuthenticationFailed, match="did not accept who you are"):
+    with pytest.raises(errors.AuthenticationFailed, match="denied access"):
         world.connect()
 
     assert world.driver.opened == ["a"]
@@ -758,7 +758,7 @@ def test_ctrl_c_is_never_retried_and_stops_the_statement(world, cursor, before):
 
     assert world.statements() == {"a": ["select 1"] * (before + 1)}
     assert world.driver.ended == ["a"], "through another connection: this one is out of step"
-    assert world.cluster.snapshot()[0].links == 0
+    assert world.cluster.snapshot()[0].connections == 0
 
 
 def test_ctrl_c_between_two_polls_cancels_on_the_same_connection(world, cursor):

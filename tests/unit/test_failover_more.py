@@ -249,7 +249,7 @@ def test_a_link_that_was_left_before_changes_nothing(world):
     world.failover.leave(old)
 
     assert new is world.failover.link
-    assert 1 == sum(candidate.links for candidate in world.cluster.snapshot())
+    assert 1 == sum(candidate.connections for candidate in world.cluster.snapshot())
 
 
 def test_a_closed_connection_takes_no_call(world):
@@ -259,7 +259,7 @@ def test_a_closed_connection_takes_no_call(world):
 
     with pytest.raises(errors.InterfaceError, match="the connection is closed"):
         world.connect()
-    assert 0 == sum(candidate.links for candidate in world.cluster.snapshot())
+    assert 0 == sum(candidate.connections for candidate in world.cluster.snapshot())
 
 
 def test_what_was_tried_is_noted_where_the_caller_looks(world):

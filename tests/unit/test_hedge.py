@@ -13,7 +13,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import CircuitBreaker, Cluster, Coordinator, Retry, State, errors
 from impala_ha.balancing.hedge_budget import HedgeBudget
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt
 from impala_ha.core.timeouts import waiting_for_kdc
@@ -455,7 +455,7 @@ EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes
 def test_a_loser_that_is_refused_is_alive(world, error, state):
     failover, driver, gate = world
     failover.cluster = Cluster([A, B], policy="ordered", breaker=CircuitBreaker(ejection=300))
-    driver.shown = Shown.SECRET
+    driver.credential = CredentialKind.SECRET
     plain, done = driver.open, threading.Event()
 
     def opened(coordinator, *rest):
@@ -535,17 +535,17 @@ def test_one_that_could_not_be_asked_for_want_of_a_thread_may_be_tried_by_the_ne
     assert not failover.cluster._state.members.is_leased(B, failover.cluster.clock.now())
 
 
-def test_one_on_trial_is_hedged_whatever_was_hedged_before(world):
+def test_a_half_open_one_is_hedged_whatever_was_hedged_before(world):
     failover, _, _ = world
     cluster = failover.cluster
     assert [cluster.may_hedge(A) for _ in range(4)] == [True, True, True, False]
 
     for host in (A, B):
         cluster.report(Attempt("connect", 1, host, 0.1, Fault.UNREACHABLE, Phase.CONNECT))
-    on_trial = cluster.pick()
+    probed = cluster.pick()
 
-    assert cluster.may_hedge(on_trial)
-    assert not cluster.may_hedge(({A, B} - {on_trial}).pop())
+    assert cluster.may_hedge(probed)
+    assert not cluster.may_hedge(({A, B} - {probed}).pop())
 
 
 def test_who_waits_for_one_that_another_call_found_lost_asks_the_next_one(world):

@@ -65,7 +65,7 @@ def test_a_session_that_cannot_be_ended_there_disturbs_nobody(world):
 
 
 def links(world):
-    return [candidate.links for candidate in world.cluster.snapshot()]
+    return [candidate.connections for candidate in world.cluster.snapshot()]
 
 
 def test_connections_that_are_dropped_without_close_are_not_counted():

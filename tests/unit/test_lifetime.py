@@ -8,7 +8,7 @@ from test_failover import World, lost
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State
-from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Phase
 from impala_ha.failover.failover import Failover
 
 HOUR = 3600.0
@@ -48,7 +48,7 @@ def cursor(world):
 
 
 def links(world):
-    return [candidate.links for candidate in world.cluster.snapshot()]
+    return [candidate.connections for candidate in world.cluster.snapshot()]
 
 
 def where(world, cursor):
@@ -164,7 +164,7 @@ def test_a_function_of_the_callers_that_fails_costs_nothing(world, cursor):
 
 
 def test_a_password_that_was_refused_is_not_shown_again(world, cursor):
-    world.driver.shown = Shown.SECRET
+    world.driver.credential = CredentialKind.SECRET
     denied = TTransportException(TTransportException.NOT_OPEN, "Bad status: 3 (Error validating)")
     world["a"].script["connect"] = deque([CallFailed(Phase.LOGIN, denied)])
 

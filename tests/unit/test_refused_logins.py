@@ -7,11 +7,11 @@ from test_failover import World, down
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import State, errors
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 
 
 def refusals(world, *hosts):
-    world.driver.shown = Shown.TICKET
+    world.driver.credential = CredentialKind.TICKET
     for host in hosts:
         error = TTransportException(TTransportException.NOT_OPEN, "Bad status: 3 (b'no')")
         world[host].script["connect"] = deque([CallFailed(Phase.LOGIN, error)] * 99)
@@ -23,7 +23,7 @@ def world():
 
 
 def told(world):
-    with pytest.raises(errors.Told) as caught:
+    with pytest.raises(errors.FailoverError) as caught:
         world.connect()
     return caught.value
 

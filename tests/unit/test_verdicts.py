@@ -72,7 +72,7 @@ def test_the_program_prints_all_of_it_as_json():
     rows = [json.loads(line) for line in result.output.splitlines()]
     assert len(rows) == len(TABLE) + len(list(logins()))
     assert rows[0].keys() == {"fault", "phase", "statement", "again", "fenced", "told"}
-    assert rows[-1].keys() == {"login", "shown", "fault", "whose", "again", "ejects", "told"}
+    assert rows[-1].keys() == {"login", "credential", "fault", "whose", "again", "ejects", "told"}
 
 
 def test_an_unknown_fault_is_told_with_the_known_ones():

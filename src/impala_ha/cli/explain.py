@@ -9,7 +9,7 @@ from itertools import groupby
 import click
 
 from impala_ha.core.fault_rules import FAULT_RULES
-from impala_ha.core.faults import Fault, Phase, Shown
+from impala_ha.core.faults import CredentialKind, Fault, Phase
 from impala_ha.failover.attempts import doubtful_faults
 from impala_ha.failover.decision_table import LoginVerdict, Verdict, logins, table
 from impala_ha.sql.statement import Effect, Kind
@@ -95,7 +95,7 @@ def _data(row: Verdict) -> dict[str, object]:
 def _login_data(row: LoginVerdict) -> dict[str, object]:
     return {
         "login": row.end,
-        "shown": row.shown.name,
+        "credential": row.credential.name,
         "fault": row.fault.name,
         "whose": row.whose,
         "again": row.fault.retry,
@@ -107,16 +107,16 @@ def _login_data(row: LoginVerdict) -> dict[str, object]:
 def _grid(rows: list[LoginVerdict]) -> Iterator[str]:
     """How a login ended, by what was shown; and whose failure each fault is."""
     first = max(len(row.end) for row in rows)
-    columns = {shown: max(len(shown.value), 11) for shown in Shown}
+    columns = {credential: max(len(credential.value), 11) for credential in CredentialKind}
 
-    def line(begin: str, cells: dict[Shown, str]) -> str:
-        told = (f"{cells.get(shown, '-'):{width}}" for shown, width in columns.items())
+    def line(begin: str, cells: dict[CredentialKind, str]) -> str:
+        told = (f"{cells.get(credential, '-'):{width}}" for credential, width in columns.items())
         return f"  {begin:{first}}  {'  '.join(told)}".rstrip()
 
     yield "LOGINS: what each end of one means, after what was shown"
-    yield line("", {shown: shown.value for shown in Shown})
+    yield line("", {credential: credential.value for credential in CredentialKind})
     for end, about in groupby(rows, key=lambda row: row.end):
-        yield line(end, {row.shown: row.fault.name for row in about})
+        yield line(end, {row.credential: row.fault.name for row in about})
     yield ""
     for fault, row in {row.fault: row for row in rows}.items():
         yield f"  {fault.name:11}  {row.whose}; at the end {row.told}"

@@ -54,7 +54,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
             sync_ddl=options.sync_ddl,
             statement_tag=options.statement_tag,
             zone=options.zone,
-            form=options.form,
+            options_key=options.key,
         )
         self._failover.run(Call("connect", proof=True), lambda _: None)
 

@@ -13,7 +13,7 @@ from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType
 from impala.hiveserver2 import HiveServer2Cursor
 
 from impala_ha import errors
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, Call
 from impala_ha.hs2.client import ConnectionClosed
@@ -179,7 +179,7 @@ class Cursor(Results):
             try:
                 self._in_session("ping", info)
             except errors.Error as error:
-                if from_handler(error):
+                if from_signal_handler(error):
                     raise
                 return False
         return True
@@ -213,7 +213,7 @@ class Cursor(Results):
         if self._closed:
             return
         self._closed = True
-        if self._failover.forked or self._failover.exclusive.if_free(self._close):
+        if self._failover.forked or self._failover.exclusive.run_if_free(self._close):
             return
         if self._inside is None:  # the thread waits on another cursor
             if self._home is not None:

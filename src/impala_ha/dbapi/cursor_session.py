@@ -21,7 +21,7 @@ from impala.hiveserver2 import HiveServer2Cursor
 from impala_ha import errors
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault
-from impala_ha.core.interruption import from_handler, interrupted, suppress
+from impala_ha.core.interruption import from_signal_handler, is_interrupt, suppress
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, Call, Trail
 from impala_ha.failover.failover import Failover
 from impala_ha.failover.statement_ref import StatementRef
@@ -139,7 +139,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             first = self._first()
             return self._failover.run(call, at, home=home, first=first, trail=trail)
         except BaseException as error:
-            if interrupted(error):
+            if is_interrupt(error):
                 with suppress(Exception):
                     self._abandon()
             elif isinstance(error, errors.Error):
@@ -153,7 +153,10 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _first(self) -> tuple[str, Mapping[str, str]]:
         """User and configuration of the session that opening a link makes."""
         wanted = self._wanted
-        return wanted.user, wanted.whole() if self._failover.impala else wanted.configuration
+        return (
+            wanted.user,
+            wanted.open_configuration() if self._failover.impala else wanted.configuration,
+        )
 
     def reads(self, link: Link) -> bool:
         """Is something open on *link* that was not read to its end?"""
@@ -171,7 +174,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         try:
             return self._failover.driver.end_session(link, self._wanted.user, session, limit)
         except Exception as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False  # of the caller's functions, perhaps: what was lost is to be told
 
@@ -203,7 +206,7 @@ class Home(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._submitted = 0
         wanted = self._wanted
         if link.impala:
-            self.session = link.session(wanted.user, wanted.whole())
+            self.session = link.session(wanted.user, wanted.open_configuration())
         else:
             self.session = link.session(wanted.user, wanted.configuration)
             for text in wanted.replay():

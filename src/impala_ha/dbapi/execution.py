@@ -22,7 +22,7 @@ from impala_ha import errors
 from impala_ha.core import logs
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import Fault
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.failover.attempts import Call, doubtful_faults
 from impala_ha.failover.statement_ref import StatementRef
 from impala_ha.hs2.link import Link
@@ -125,7 +125,7 @@ class Execution(Home):
         try:
             profile = self._last_operation.get_profile()
         except (errors.Error, TException) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         return re.search(r"(?m)^\s*Admission result: Admitted", str(profile)) is not None
@@ -170,7 +170,7 @@ class Execution(Home):
         try:
             told = self._run(Call("explain"), explain)
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         finally:
@@ -201,12 +201,14 @@ class Execution(Home):
         last = refs[-1]
         unknown.identify(last.session_id, last.query_id, last.tag)
 
-    def _lost(self, call: Call, errand: Errand | None) -> errors.Told:
+    def _lost(self, call: Call, errand: Errand | None) -> errors.FailoverError:
         """The home was lost by an earlier call: say what that means for this one."""
         why = self._home.client.broken if self._home else None
         where = f"coordinator {self._home.coordinator}" if self._home else "the session"
         kind = errors.ResultLost if call.finished else errors.OutcomeUnknown
-        told = errors.tell(kind, f"{call.operation} failed: {where} was lost before: {why}", why)
+        told = errors.make_error(
+            kind, f"{call.operation} failed: {where} was lost before: {why}", why
+        )
         if errand is not None and isinstance(told, errors.OutcomeUnknown):
             self._leave_alone(errand, told)
         return told
@@ -252,7 +254,7 @@ class Execution(Home):
         except errors.Error as error:
             self._last_operation_active = False
             home = self._home
-            if home is None or from_handler(error):
+            if home is None or from_signal_handler(error):
                 raise
             if not home.broken and classify(error, home.phase) is Fault.QUERY:
                 raise

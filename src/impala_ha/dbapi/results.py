@@ -201,7 +201,9 @@ class Results(Execution):
         if self._closed or self._failover.closed:
             return
         self._check_open()
-        if self._inside or not self._failover.exclusive.if_free(lambda: self._cancel(reset_state)):
+        if self._inside or not self._failover.exclusive.run_if_free(
+            lambda: self._cancel(reset_state)
+        ):
             self._cancel_elsewhere()
 
     def _cancel(self, reset_state: bool) -> None:

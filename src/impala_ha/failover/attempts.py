@@ -2,7 +2,7 @@
 One call's attempts: whether another may follow, and what the caller is told at the end.
 
 The text of an error has one line a coordinator: how often it was tried, for how long, how far the
-last try came, what was said; and then what to do.  Each attempt is in `errors.Told.attempts`.
+last try came, what was said; and then what to do.  `FailoverError.attempts` has them all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from impala_ha import errors
 from impala_ha.core.fault_rules import is_late
-from impala_ha.core.faults import AFTER, SAID, Fault, Phase
+from impala_ha.core.faults import AFTER, SERVER_ANSWERS, Fault, Phase
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.sql.statement import Kind
 
@@ -144,7 +144,7 @@ class Trail:
         waiting: Whether nobody is left who has not been asked.
         error: What is raised if the last attempt is the last; None before the first failure.
         stopped: Whether another thread closed what this is about.
-        form: The options of the connection, see `Options.form`.
+        options_key: The options of the connection, see `Options.key`.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
@@ -154,7 +154,7 @@ class Trail:
     waiting: bool = False
     error: Exception | None = None
     stopped: bool = False
-    form: str = ""
+    options_key: str = ""
 
     def attempt(
         self, call: Call, where: Coordinator, start: float, now: float, phase: Phase | None = None
@@ -163,7 +163,7 @@ class Trail:
         number, since = len(self.attempts) + 1, start - self.start
         took = now - start
         attempt = Attempt(call.operation, number, where, took, phase=phase, since=since)
-        return replace(attempt, form=self.form)
+        return replace(attempt, options_key=self.options_key)
 
     @property
     def tried(self) -> list[Coordinator]:
@@ -248,7 +248,7 @@ _NOBODY_LEFT = frozenset({errors.CoordinatorLost, errors.NoCoordinatorLeft})
 
 def told_as(  # noqa: PLR0911 - one line a decision
     call: Call, attempt: Attempt, *, earlier: bool = False
-) -> tuple[type[errors.Told] | None, str]:
+) -> tuple[type[errors.FailoverError] | None, str]:
     """
     What the caller is told if *attempt* is the last: a class of ours with advice, or None.
 
@@ -275,7 +275,7 @@ def told_as(  # noqa: PLR0911 - one line a decision
         return errors.NoCoordinatorLeft, _ADVICE_KDC
     if fault is not None and fault.permanent:
         return errors.NoCoordinatorLeft, _ADVICE_NOBODY
-    if fault in SAID and own:
+    if fault in SERVER_ANSWERS and own:
         return None, ""
     return errors.CoordinatorLost, ""
 
@@ -291,7 +291,7 @@ def final_error(call: Call, trail: Trail) -> Exception:
             kind, advice = errors.AuthenticationFailed, _ADVICE_REFUSED
     if kind is None:
         return cast("Exception", last.error)
-    return errors.tell(kind, _told(call, trail, advice), last.error, trail.attempts)
+    return errors.make_error(kind, _told(call, trail, advice), last.error, trail.attempts)
 
 
 def deadline_error(call: Call, trail: Trail) -> Exception:
@@ -299,17 +299,17 @@ def deadline_error(call: Call, trail: Trail) -> Exception:
     last = trail.attempts[-1]
     if call.writes and trail.may_have_run:
         return final_error(call, trail)
-    if last.fault in SAID and isinstance(last.error, errors.Error):
+    if last.fault in SERVER_ANSWERS and isinstance(last.error, errors.Error):
         return cast("Exception", last.error)
     advice = _ADVICE_KDC if last.fault is Fault.NO_KDC else _ADVICE_NOBODY
     text = _told(call, trail, advice, ended=f", at its deadline of {trail.limit:g} s")
-    return errors.tell(errors.NoCoordinatorLeft, text, last.error, trail.attempts)
+    return errors.make_error(errors.NoCoordinatorLeft, text, last.error, trail.attempts)
 
 
 def interrupted_error(call: Call, trail: Trail, error: Exception) -> Exception:
     """The error to raise when *error*, of something else than a coordinator, ends the tries."""
     text = _told(call, trail, f"Then {type(error).__name__}: {error}\n{_ADVICE_AGAIN}")
-    return errors.tell(errors.OutcomeUnknown, text, error, trail.attempts)
+    return errors.make_error(errors.OutcomeUnknown, text, error, trail.attempts)
 
 
 def doctor(coordinators: Iterable[Coordinator]) -> str:

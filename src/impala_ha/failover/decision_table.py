@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from impala_ha import errors
 from impala_ha.core.fault_rules import FAULT_RULES
-from impala_ha.core.faults import SAID, Fault, LoginEnd, Phase, Shown
+from impala_ha.core.faults import SERVER_ANSWERS, CredentialKind, Fault, LoginFailure, Phase
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.sql.statement import Effect
 
@@ -71,7 +71,7 @@ class LoginVerdict:
     """
 
     end: str
-    shown: Shown
+    credential: CredentialKind
     fault: Fault
     whose: str
     told: str
@@ -82,18 +82,20 @@ def logins() -> Iterator[LoginVerdict]:
     ticket = {Phase.TICKET}
     for rule in FAULT_RULES:
         if rule.where == ticket:
-            yield _login(f"no ticket: {rule.name}", Shown.TICKET, rule.means(Shown.TICKET))
-    for end in LoginEnd:
-        for shown in Shown:
-            if fault := end.means(shown):
-                yield _login(end.label, shown, fault)
+            yield _login(
+                f"no ticket: {rule.name}", CredentialKind.TICKET, rule.means(CredentialKind.TICKET)
+            )
+    for end in LoginFailure:
+        for credential in CredentialKind:
+            if fault := end.means(credential):
+                yield _login(end.label, credential, fault)
 
 
-def _login(end: str, shown: Shown, fault: Fault) -> LoginVerdict:
+def _login(end: str, credential: CredentialKind, fault: Fault) -> LoginVerdict:
     told = verdict(fault, Phase.LOGIN, Effect.READ).told
-    if fault.retry and not fault.permanent and fault not in SAID:
+    if fault.retry and not fault.permanent and fault not in SERVER_ANSWERS:
         told = errors.NoCoordinatorLeft.__name__  # at the deadline
-    return LoginVerdict(end, shown, fault, whose(fault), told)
+    return LoginVerdict(end, credential, fault, whose(fault), told)
 
 
 def whose(fault: Fault) -> str:

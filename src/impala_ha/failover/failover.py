@@ -18,7 +18,7 @@ from impala_ha.balancing.outage import Wait
 from impala_ha.core import logs
 from impala_ha.core.fault_rules import classify, error_text
 from impala_ha.core.faults import AFTER, CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import Driver
@@ -98,7 +98,7 @@ class Failover(Place):
         self.check_usable()
         trail = Trail() if trail is None else trail
         trail.start, trail.limit = self.cluster.clock.now(), self.retry.deadline
-        trail.form = self.form
+        trail.options_key = self.options_key
 
         def attempt() -> Got:
             return self._try(call, work, (home() or self.link, first), trail)
@@ -106,7 +106,7 @@ class Failover(Place):
         try:
             return self._repeated(attempt, call, trail, home)
         except Spent:
-            _learn(self.cluster.failures(self.form), call, trail)
+            _learn(self.cluster.failures(self.options_key), call, trail)
             ended = deadline_error(call, trail)
             raise ended from trail.attempts[-1].error
         except Exception as error:
@@ -115,13 +115,13 @@ class Failover(Place):
                 if self.closed or trail.stopped:
                     _check_closed(call, trail)
                 raise
-            if from_handler(error) or not (call.writes and trail.may_have_run):
+            if from_signal_handler(error) or not (call.writes and trail.may_have_run):
                 raise
             raise interrupted_error(call, trail, error) from error
         finally:
             if id(trail) in self._turns:
                 self._turns.discard(id(trail))
-                self.cluster.call_ended(id(trail), self.form)
+                self.cluster.call_ended(id(trail), self.options_key)
 
     def _repeated(
         self,
@@ -166,7 +166,7 @@ class Failover(Place):
             rounds, stay_away = len(trail.attempts), trail.attempts[-1].retry_after
         elif link is not None:
             rounds = trail.tried.count(link.coordinator)
-        elif not self.cluster.is_healthy(self.form):
+        elif not self.cluster.is_healthy(self.options_key):
             return 0.0  # `_turn` waits, with those who want the same
         return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
 
@@ -174,7 +174,7 @@ class Failover(Place):
         """Whose turn it is; waits while no coordinator is healthy and another call tries them."""
         cluster, clock = self.cluster, self.cluster.clock
         pause = partial(self.retry.wait, rng=cluster.rng)
-        about = {"zone": self._zone, "form": self.form}
+        about = {"zone": self._zone, "options_key": self.options_key}
         self._turns.add(id(trail))
         while True:
             turn = cluster.pick_or_wait(
@@ -184,7 +184,7 @@ class Failover(Place):
                 return turn
             trail.deadline = min(trail.deadline, clock.now() + self.retry.deadline)
             left = trail.deadline - clock.now()
-            _check_wait(turn, left, cluster.failures(self.form), (call, trail))
+            _check_wait(turn, left, cluster.failures(self.options_key), (call, trail))
             _sleep(min(turn.seconds, left, _LOOK), self, trail)
 
     def _try(
@@ -215,7 +215,7 @@ class Failover(Place):
             raise trail.error from trail.error.__cause__
         except BaseException:
             if leased:
-                self.cluster.release(where, self.form)
+                self.cluster.release(where, self.options_key)
             if link is not None and link.broken:
                 self.leave(link)
             raise
@@ -258,7 +258,7 @@ class Failover(Place):
             # No misspelling: names of pods, say, go and come with them.
             attempt = replace(attempt, fault=Fault.UNREACHABLE)
         doubtful = call.doubts(attempt.fault, attempt.phase or phase)
-        proven = self.cluster.was_opened_with(where, self.form)
+        proven = self.cluster.was_opened_with(where, self.options_key)
         own = may_be_options(attempt, proven=proven, opened=link is not None)
         attempt = replace(attempt, doubtful=doubtful, may_be_options=own)
         trail.deadline = min(trail.deadline, now + self.retry.deadline)
@@ -291,7 +291,7 @@ class Failover(Place):
                     if attempt.may_be_options:
                         self.cluster.report(sure)
                     else:
-                        self.cluster.mark_reachable(attempt.coordinator, self.form)
+                        self.cluster.mark_reachable(attempt.coordinator, self.options_key)
         left = trail.deadline - now()
         if left > 0 and not trail.lasting.issuperset(self.cluster.coordinators):
             _tell_wait(trail, left, doctor(self.cluster.coordinators))
@@ -377,12 +377,12 @@ def _heard(attempt: Attempt, call: Call) -> Attempt:
     return replace(attempt, operation=call.operation, phase=phase, since=0.0)
 
 
-_NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)
+_NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.FailoverError)
 
 
 def _is_not_ours(error: Exception) -> bool:
     """Is *error* none of a coordinator's?"""
-    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_handler(error)
+    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_signal_handler(error)
 
 
 def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) -> Attempt:
@@ -391,7 +391,7 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
     phase = begun = tried.phase or Phase.OPEN
     if isinstance(error, CallFailed):
         phase, cause = error.phase, error.__cause__ or error
-    fault = classify(cause, phase, shown=driver.shown, lagging=lagging)
+    fault = classify(cause, phase, credential=driver.credential, lagging=lagging)
     hint = driver.hint(tried.coordinator, phase, error_text(cause))
     driver.redact(error)  # now that its words were read
     text = error_text(cause)

@@ -15,10 +15,10 @@ from typing import Any
 
 from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
-from impala_ha.core.exclusive import Exclusive, forked
+from impala_ha.core.exclusive import Exclusive, fork_error
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.client import ConnectionClosed
@@ -63,7 +63,7 @@ class Place:
         metadata_lag: float = 10.0,
         sync_ddl: bool = False,
         statement_tag: str = "none",
-        form: str = "",
+        options_key: str = "",
     ):
         """
         Args:
@@ -79,7 +79,7 @@ class Place:
                 have heard of it.
             sync_ddl: Whether changes wait until all coordinators have heard of them.
             statement_tag: How writes are marked, one of `impala_ha.options.converters.TAGS`.
-            form: The options that opening depends on, see `Options.form`.
+            options_key: The options that opening depends on, see `Options.key`.
         """
         self.cluster = cluster
         self.driver = driver
@@ -97,7 +97,7 @@ class Place:
         self._process = os.getpid()
         self.sync_ddl = sync_ddl
         self.statement_tag = statement_tag
-        self.form = form
+        self.options_key = options_key
         self.changes = RecentChanges(cluster.clock, metadata_lag)
 
     def check_usable(self) -> None:
@@ -110,7 +110,7 @@ class Place:
         if self.closed:
             raise errors.InterfaceError("the connection is closed")
         if self.forked:
-            raise forked(self._process)
+            raise fork_error(self._process)
 
     @property
     def forked(self) -> bool:
@@ -146,11 +146,11 @@ class Place:
         if self.forked:
             self._close_links()
             return
-        if self.exclusive.if_free(self._close_links):
+        if self.exclusive.run_if_free(self._close_links):
             return
         self._hang_up()
         self.exclusive.afterwards = self._close_links  # by the other thread, as soon as it can
-        self.exclusive.if_free(lambda: None)
+        self.exclusive.run_if_free(lambda: None)
 
     def _hang_up(self) -> None:
         """End what another thread waits for, and the sessions on the server."""
@@ -193,7 +193,7 @@ class Place:
         if isinstance(got, Link):
             self.link, self.impala = got, got.impala
             self._opened.add(got)
-            self.cluster.attach(got, self.form)
+            self.cluster.attach(got, self.options_key)
             self._live(self._lifetime)
             if self.closed:  # by another thread, meanwhile
                 self._close_links()
@@ -221,11 +221,11 @@ class Place:
                 [] if where == link.coordinator else self.open(where, first, (), float("inf"))
             )
         except Exception as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             outcomes = []  # a function of the caller's, perhaps: the link is as good as before
         finally:
-            cluster.release(where, self.form)
+            cluster.release(where, self.options_key)
         for outcome in outcomes:
             if self._report("renew", outcome) is Fault.DENIED:
                 self._live(float("inf"))  # or what was refused would be shown again
@@ -245,7 +245,7 @@ class Place:
         return not any(each.reads(link) for each in list(self.cursors) if each is not cursor)
 
     def _pick(self, tried: Sequence[Coordinator]) -> Coordinator:
-        return self.cluster.pick(tried, self._zone, self.form)
+        return self.cluster.pick(tried, self._zone, self.options_key)
 
     def _hedged(
         self,
@@ -261,7 +261,7 @@ class Place:
             asked = [*tried, where]
 
             def second() -> Coordinator | None:
-                if not self.cluster.may_hedge(where, self.form):
+                if not self.cluster.may_hedge(where, self.options_key):
                     return None
                 asked.append(self._pick(asked))
                 return asked[-1]
@@ -272,7 +272,7 @@ class Place:
         try:
             return [Outcome(where, open_link(where))]
         except (CallFailed, errors.Error) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return [Outcome(where, error)]
 
@@ -285,17 +285,17 @@ class Place:
         got, fault, phase = outcome.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
-            fault = classify(got.__cause__ or got, phase, shown=self.driver.shown)
+            fault = classify(got.__cause__ or got, phase, credential=self.driver.credential)
             self.driver.redact(got)
             if fault is Fault.DENIED and isinstance(got.__cause__, LoginBlocked):
                 phase = None  # it was not asked
         text = str(got) if fault else ""
-        where = outcome.coordinator
-        attempt = Attempt(operation, 1, where, 0.0, fault, phase, text=text, form=self.form)
+        where, key = outcome.coordinator, self.options_key
+        attempt = Attempt(operation, 1, where, 0.0, fault, phase, text=text, options_key=key)
         if isinstance(got, Exception):
             attempt = replace(attempt, error=got.__cause__ or got)
-        proven = self.cluster.was_opened_with(where, self.form)
+        proven = self.cluster.was_opened_with(where, key)
         self.cluster.report(replace(attempt, may_be_options=may_be_options(attempt, proven=proven)))
         if fault in (Fault.DENIED, Fault.REFUSED) and phase in _BY_SERVER:
-            self.cluster.mark_reachable(where, self.form)  # who refuses is there
+            self.cluster.mark_reachable(where, key)  # who refuses is there
         return fault

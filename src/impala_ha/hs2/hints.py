@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from impala_ha.core.faults import Phase
-from impala_ha.core.kerberos_errors import ENDED
+from impala_ha.core.kerberos_errors import EXPIRED
 from impala_ha.core.model import Coordinator
 from impala_ha.options.kerberos_names import HOST, given
 from impala_ha.options.options import Options
@@ -121,7 +121,7 @@ HINTS: tuple[Hint, ...] = (
         _ticket,
     ),
     Hint(
-        "|".join(ENDED),
+        "|".join(EXPIRED),
         "the Kerberos ticket has ended, as `klist` shows: `kinit`, or give principal and keytab, "
         "with which tickets are renewed",
     ),

@@ -12,7 +12,7 @@ import base64
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -21,6 +21,9 @@ from impala_ha.core.login_throttle import LOGIN_THROTTLE, LoginAttempt, digest
 from .http_response import ReceiveBuffer, Response
 from .http_status import HTTPStatusError, public_headers
 from .sockets import Socket
+
+if TYPE_CHECKING:
+    from .http_transport import Auth
 
 _PORTS = {"http": 80, "https": 443}  # where a proxy listens that names none, in impyla
 _OK, _WHO_ARE_YOU = 200, 407
@@ -90,7 +93,7 @@ def report_status(attempt: LoginAttempt, status: int) -> None:
 class ProxyAuth:
     """Authentication at a coordinator and at the proxy before it, see `http_transport.Auth`."""
 
-    def __init__(self, login: Any, proxy: Proxy, patience: float):
+    def __init__(self, login: Auth, proxy: Proxy, patience: float):
         """
         Args:
             login: At the coordinator.
@@ -139,7 +142,7 @@ class TunnelSocket(Socket):
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._end = where
 
-    def _pass(self, handle: Any) -> None:
+    def _pass(self, handle: socket.socket) -> None:
         """
         Ask for the tunnel, in the clear: TLS begins behind it.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.hs2.client import Client
 from impala_ha.hs2.link import Link
@@ -75,7 +75,7 @@ class FakeDriver:
         self.opened: list[str] = []
         self.limits: list[float] = []
         self.ended: list[str] = []
-        self.shown = Shown.NOTHING
+        self.credential = CredentialKind.NONE
         self.accepted = True
         self.revives = False
         self.others: dict[str, str] = {}

@@ -49,7 +49,9 @@ class Canned:
         port: Where it listens.
     """
 
-    def __init__(self, rows: int = 1, batch: int = 10_240, columns: str = "number", delay: float = 0):
+    def __init__(
+        self, rows: int = 1, batch: int = 10_240, columns: str = "number", delay: float = 0
+    ):
         """
         Args:
             rows: Of the result.
@@ -62,7 +64,9 @@ class Canned:
         self.host, self.port = HOST, 0
 
     def __enter__(self) -> Canned:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stdin=subprocess.PIPE
+        )
         self.port = int(self._process.stdout.readline())  # type: ignore[union-attr]
         return self
 
@@ -140,9 +144,11 @@ def answers(columns: list[str]) -> dict[bytes, bytes]:
     """The replies to all other methods."""
     identifier = hs2.THandleIdentifier(guid=b"g" * 16, secret=b"s" * 16)
     operation = hs2.TOperationHandle(
-        operationId=identifier, operationType=hs2.TOperationType.EXECUTE_STATEMENT, hasResultSet=True
+        operationId=identifier,
+        operationType=hs2.TOperationType.EXECUTE_STATEMENT,
+        hasResultSet=True,
     )
-    options = {name: "" for name in ("http_addr", "FETCH_ROWS_TIMEOUT_MS", "LONG_POLLING_TIME_MS")}
+    options = dict.fromkeys(("http_addr", "FETCH_ROWS_TIMEOUT_MS", "LONG_POLLING_TIME_MS"), "")
     replies = {
         "OpenSession": hs2.TOpenSessionResp(
             status=OK,

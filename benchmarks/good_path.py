@@ -112,7 +112,9 @@ def in_threads(client: str, server: Canned) -> float:
 def line(name: str, values: dict[str, float], goal: float | None, form: str) -> None:
     theirs, ours = (values[client] for client in CLIENTS)
     columns = "".join(f"{form.format(value):>12}" for value in (theirs, ours))
-    print(f"{name:22}{columns}{ours / theirs:>8.2f}{'' if goal is None else f'{goal:>6}'}", flush=True)
+    print(
+        f"{name:22}{columns}{ours / theirs:>8.2f}{'' if goal is None else f'{goal:>6}'}", flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import ssl
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -30,11 +31,11 @@ from pathlib import Path
 from typing import Any
 
 import impala.dbapi
+import trustme
 
 import impala_ha
 from impala_ha import Coordinator
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates
 
 GOAL = 0.35
 
@@ -51,12 +52,15 @@ def main() -> None:
     warnings.simplefilter("ignore", ResourceWarning)  # impyla's sockets
     logging.getLogger("impala_ha").setLevel(logging.ERROR)
     print(f"{arguments.rounds * arguments.statements} statements each, over TLS; ms for one")
-    with Certificates() as certificates:
-        pem = certificates.of("127.0.0.1")
+    with tempfile.TemporaryDirectory() as folder:
+        pem, ca = f"{folder}/server.pem", f"{folder}/ca.pem"
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(ca)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
         for name, server in (("from memory", from_memory), ("local cluster", local_cluster)):
             with server(pem) as coordinator, contextlib.ExitStack() as stack:
                 cursors = {
-                    who: stack.enter_context(opened(connect, coordinator, certificates.ca))
+                    who: stack.enter_context(opened(connect, coordinator, ca))
                     for who, connect in CLIENTS.items()
                 }
                 told(name, measured(cursors, arguments.rounds, arguments.statements))

@@ -28,14 +28,14 @@ from impala_ha.cli._commands import COMMANDS
 from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
 from impala_ha.core.fault_rules import FAULT_RULES
-from impala_ha.core.faults import FaultRule, Phase, Shown
+from impala_ha.core.faults import CredentialKind, FaultRule, Phase
 from impala_ha.core.impala_rules import IMPALA_RULES
 from impala_ha.failover.attempts import doubtful_faults
 from impala_ha.failover.decision_table import logins
-from impala_ha.options.options import Options
+from impala_ha.options.options import HostOptions, Options
+from impala_ha.options.settings import DEPRECATED, HOST_VARIABLES, OTHERS_PORT
 from impala_ha.sql.statement import Kind
 from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator
-from impala_ha.testing.servers import Certificates, Directory, Realm, SparkServer, missing
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.md"
@@ -59,11 +59,6 @@ a service called `impala` or `impala-ha` are ignored, with a line in the log.
 
 | option | variable | default | meaning |
 |---|---|---|---|
-| `host` | `IMPALA_HA_HOSTS`, then `IMPALA_HOSTS`, then `IMPALA_HOST` | `'localhost'` | \
-Who is there: `"a,b:21051,[::1]:21050"`, a list of such, `Coordinator` values, or a `Cluster`. \
-Comma or white space separates. An item may carry `?weight=2&zone=east&krb_host=NAME`. |
-| `port` | `IMPALA_HA_PORT`; beside `IMPALA_HOSTS` or `IMPALA_HOST` also `IMPALA_PORT` | `21050` | \
-For hosts that name none. |
 """
 _ABOUT_ERRORS = """\
 PEP 249's classes are impyla's own. All of the following but `ConfigurationError` have `attempts`
@@ -71,9 +66,9 @@ PEP 249's classes are impyla's own. All of the following but `ConfigurationError
 they stand for: a `TTransportException`, say.
 
 """
-_DEPRECATED = """
-impyla's deprecated `use_ldap`, `ldap_user`, `ldap_password`, `use_kerberos`, `protocol` and
-`auth_cookie_names` are taken, with a `DeprecationWarning` that names the new one.
+_DEPRECATED = f"""
+What impyla deprecates ({", ".join(f"`{name}`" for name in DEPRECATED)}) is taken, with a
+`DeprecationWarning` that names what to use.
 """
 
 
@@ -82,7 +77,7 @@ def reference() -> str:
     parts = [
         _HEAD,
         _OPTIONS,
-        *(_option(option) for option in fields(Options)),
+        *(_option(option) for option in (*fields(HostOptions), *fields(Options))),
         _DEPRECATED,
         "\n## Policies\n\n",
         *(f"- `{name}`: {_policy(make)}\n" for name, make in sorted(POLICIES.items())),
@@ -107,9 +102,6 @@ def reference() -> str:
         *_class(LocalCoordinator),
         "\n## Fault proxy\n\n",
         *_class(FaultProxy),
-        "\n## Real servers\n\nIn `impala_ha.testing.servers`.\n",
-        *(line for kind in _SERVERS for line in (f"\n### {kind.__name__}\n\n", *_class(kind))),
-        f"\n### `missing(*wanted)`\n\n{_prose(missing)}",
         "\n## Programs\n\n",
         *_programs(),
     ]
@@ -124,29 +116,31 @@ def operations(text: str) -> str:
 
 
 def login_table() -> str:
-    """What each end of a login means, by what was shown."""
-    rows = [
-        f"| it ended with | {' | '.join(shown.value for shown in Shown)} |\n|---|---|---|---|\n"
-    ]
+    """What each failure of a login means, by the credentials."""
+    kinds = " | ".join(kind.value for kind in CredentialKind)
+    rows = [f"| it failed with | {kinds} |\n|---|---|---|---|\n"]
     for end, about in groupby(logins(), key=lambda row: row.end):
-        means = {row.shown: f"[{row.fault.name}](#{row.fault.name.lower()})" for row in about}
-        rows.append(f"| {end} | {' | '.join(means.get(shown, '') for shown in Shown)} |\n")
+        means = {row.credential: f"[{row.fault.name}](#{row.fault.name.lower()})" for row in about}
+        rows.append(f"| {end} | {' | '.join(means.get(kind, '') for kind in CredentialKind)} |\n")
     rows.append("\n| fault | whose | at the end |\n|---|---|---|\n")
     for fault, row in {row.fault: row for row in logins()}.items():
-        rows.append(f"| {fault.name} | {row.whose} | {row.told} |\n")
+        rows.append(f"| {fault.name} | {row.whose} | {row.error} |\n")
     return "".join(rows)
 
 
 def facts(fault: Fault) -> str:
     """What the library acts on, as a table, and by which rules a fault is known."""
-    words = ["yes" if word else "no" for word in (fault.retry, fault.ran, fault.blames)]
-    words.append("yes" if fault.leaves else "no")
+    words = [
+        "yes" if word else "no"
+        for word in (fault.retry, fault.may_have_run, fault.counts_against_host)
+    ]
+    words.append("yes" if fault.try_elsewhere else "no")
     if doubtful := [kind.value for kind in Kind if fault in doubtful_faults(kind)]:
         words[1] = f"not, but for: {', '.join(doubtful)}"
     named = [rule.name for rule in FAULT_RULES if fault in rule.faults]
     known = ", ".join(f"[{name}](faults-table.md#{_anchor(name)})" for name in named)
     return (
-        "| another try can help | may have run, once it was sent | the coordinator is left alone | "
+        "| another try can help | may have run, once it was sent | the coordinator is ejected | "
         "next try elsewhere |\n|---|---|---|---|\n"
         f"| {' | '.join(words)} |\n"
         f"\nKnown by the rules: {known or 'none; it is what no rule knows'}.\n"
@@ -179,11 +173,14 @@ def _rule(rule: FaultRule) -> str:
 
 
 def _means(rule: FaultRule) -> str:
-    """Its fault, or which after what was shown."""
+    """Its fault, or its faults by the credentials."""
     links = {fault: f"[{fault.name}](operations.md#{fault.name.lower()})" for fault in rule.faults}
     if len(links) == 1:
         return "".join(links.values())
-    return ", ".join(f"after {shown.value}: {links[rule.means(shown)]}" for shown in Shown)
+    return ", ".join(
+        f"after {credential.value}: {links[rule.means(credential)]}"
+        for credential in CredentialKind
+    )
 
 
 def test_of(rule: FaultRule) -> str:
@@ -195,7 +192,7 @@ def test_of(rule: FaultRule) -> str:
 
 _TESTS = {
     "session gone for a child query": "test_a_prefix_before_a_text_that_has_no_query",
-    "admissiond started anew": "test_an_unknown_handle_is_admissions",
+    "admissiond restarted": "test_an_unknown_handle_is_admissions",
     "table not known yet": "test_a_missing_table_may_be_news",
 }
 
@@ -212,7 +209,7 @@ def _between(text: str, name: str, made: str) -> str:
     return f"{head}{start}\n{made}\n{end}{rest.partition(end)[2]}"
 
 
-_VALUES = (impala_ha.Coordinator, impala_ha.Attempt, impala_ha.Breaker, impala_ha.Retry)
+_VALUES = (impala_ha.Coordinator, impala_ha.Attempt, impala_ha.CircuitBreaker, impala_ha.Retry)
 _ERRORS = (
     impala_ha.ConfigurationError,
     impala_ha.AuthenticationFailed,
@@ -221,10 +218,9 @@ _ERRORS = (
     impala_ha.ResultLost,
     impala_ha.NoCoordinatorLeft,
 )
-_SERVERS = (Realm, Directory, Certificates, SparkServer)
 _STATES = {
     State.HEALTHY: "gets its share of new connections.",
-    State.ON_TRIAL: "its time of being left alone is over; one caller may try it.",
+    State.HALF_OPEN: "its time of being left alone is over; one caller may try it.",
     State.EJECTED: "it failed and is left alone.",
     State.DRAINING: "it said that it is shutting down, and is left alone.",
 }
@@ -233,7 +229,16 @@ _STATES = {
 def _option(option: Field[Any]) -> str:
     text = re.sub(r"\s+", " ", option.metadata["help"])
     default = "none" if option.default is None else f"`{option.default!r}`"
-    return f"| `{option.name}` | `IMPALA_HA_{option.name.upper()}` | {default} | {text} |\n"
+    variables = _VARIABLES.get(option.name, f"`IMPALA_HA_{option.name.upper()}`")
+    return f"| `{option.name}` | {variables} | {default} | {text} |\n"
+
+
+_VARIABLES = {
+    "host": ", then ".join(f"`{name}`" for name in HOST_VARIABLES),
+    "port": "`IMPALA_HA_PORT`; beside "
+    + " or ".join(f"`{name}`" for name in HOST_VARIABLES[1:])
+    + f" also `{OTHERS_PORT}`",
+}
 
 
 def _policy(make: Callable[..., Any]) -> str:
@@ -245,7 +250,7 @@ def _first_paragraph(thing: Any) -> str:
 
 
 def _error(kind: type) -> Iterator[str]:
-    return _class(kind, leave_out=(impala_ha.errors.Told,))
+    return _class(kind, leave_out=(impala_ha.errors.FailoverError,))
 
 
 def _class(kind: type, leave_out: tuple[type, ...] = ()) -> Iterator[str]:

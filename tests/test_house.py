@@ -2,15 +2,18 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import impala.dbapi
 
 import impala_ha
-from impala_ha.options.options import Options
+from impala_ha.options.options import HostOptions, Options
+from impala_ha.options.settings import DEPRECATED
 
 HOUSE = Path(impala_ha.__file__).parent
 FILES = sorted(HOUSE.rglob("*.py"))
@@ -74,7 +77,11 @@ GENERATED = "impala._thrift_gen."  # what Thrift made of the interface; the prot
 #: impyla's signature alone has 25 lines.
 LONG_SIGNATURES = {("dbapi", "connect")}
 
+#: A cursor has all of impyla's methods: cut in two it would be two classes with shared fields.
+LONG_CLASSES = {("dbapi.cursor", "Cursor")}
 
+
+@cache
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -214,12 +221,15 @@ def longer(path, kinds, limit):
         for node in walk(tree(path))
         if isinstance(node, kinds)
         and lines(node) > limit
-        and (module(path), node.name) not in LONG_SIGNATURES
+        and (module(path), node.name) not in LONG_SIGNATURES | LONG_CLASSES
     ]
 
 
 def test_a_file_has_at_most_400_lines():
-    assert {} == offenders(FILES, lambda path: len(path.read_text("utf-8").splitlines()) > 400)
+    whole = {name for name, _ in LONG_CLASSES}  # such a class may fill a file of its own
+    files = [path for path in FILES if module(path) not in whole]
+
+    assert {} == offenders(files, lambda path: len(path.read_text("utf-8").splitlines()) > 400)
 
 
 def test_a_class_has_at_most_250_lines():
@@ -261,11 +271,29 @@ def test_private_names_of_others_are_listed_and_none_in_vain():
     }
 
 
+def per_thousand(count):
+    return (
+        1000
+        * sum(map(count, CORE))
+        / sum(len(path.read_text("utf-8").splitlines()) for path in CORE)
+    )
+
+
+def test_any_and_noqa_stay_rare():
+    """Each hides something from the type checker or from ruff; `benchmarks/house.py` counts them."""
+    any_ = per_thousand(
+        lambda path: sum(getattr(node, "id", "") == "Any" for node in ast.walk(tree(path)))
+    )
+    noqa = per_thousand(lambda path: len(re.findall(r"#\s*noqa", path.read_text("utf-8"))))
+
+    assert any_ <= 9
+    assert noqa <= 3
+
+
 COSTLY = [
     "SQLAlchemy",
     "asyncio",
     "click",
-    "difflib",
     "duckdb",
     "kerberos",
     "numpy",
@@ -311,25 +339,25 @@ def test_connect_takes_impylas_parameters_in_impylas_order():
     assert IMPYLAS == positional
 
 
-def test_connect_takes_by_name_exactly_the_options_that_impyla_does_not_have():
-    by_name = {p.name for p in OURS.values() if p.kind is p.KEYWORD_ONLY}
+def test_connect_takes_the_options_and_what_impyla_deprecates():
+    """So each name stands in the signature and in the field that describes it, and nowhere else."""
+    options = {option.name for option in (*fields(HostOptions), *fields(Options))}
 
-    assert {option.name for option in fields(Options)} - set(IMPYLAS) == by_name
+    assert options | set(DEPRECATED) == set(OURS)
 
 
-def test_connect_takes_none_for_not_said_everywhere():
+def test_connect_takes_none_for_not_given_everywhere():
     """Then the environment counts, then the default."""
-    given = [p for p in OURS.values() if p.kind is not p.VAR_KEYWORD]
-
-    assert {None} == {p.default for p in given}
+    assert {None} == {p.default for p in OURS.values()}
 
 
-def test_every_option_has_a_help_text_and_a_parameter():
-    without = [o.name for o in fields(Options) if not o.metadata["help"].endswith(".")]
+def test_every_option_has_a_help_text():
+    options = (*fields(HostOptions), *fields(Options))
 
-    assert [] == without
-    assert {option.name for option in fields(Options)} <= set(OURS)
+    assert [] == [o.name for o in options if not o.metadata["help"].endswith(".")]
 
 
-def test_every_parameter_is_told_in_the_docstring():
-    assert [] == [name for name in OURS if name not in impala_ha.connect.__doc__ + "unknown"]
+def test_every_parameter_is_described_in_the_docstring_under_its_name():
+    described = re.findall(r"^    ( {4}\S[^:]*):", impala_ha.connect.__doc__, re.MULTILINE)
+
+    assert set(OURS) <= {name.strip() for names in described for name in names.split(",")}

@@ -5,8 +5,9 @@ Connect to several Apache Impala coordinators: balanced, with failover, without 
 >>> connection = impala_ha.connect("coord1,coord2,coord3")  # doctest: +SKIP
 """
 
-from . import errors, policies  # noqa: F401 - a public module
-from .balancing.circuit_breaker import Breaker, State
+from . import errors
+from . import policies as policies
+from .balancing.circuit_breaker import CircuitBreaker, State
 from .balancing.cluster import Cluster
 from .core.faults import Fault, Phase
 from .core.model import Attempt, Coordinator
@@ -65,7 +66,7 @@ __all__ = [
     "Attempt",
     "AuthenticationFailed",
     "Binary",
-    "Breaker",
+    "CircuitBreaker",
     "Cluster",
     "ConfigurationError",
     "Connection",
@@ -110,5 +111,5 @@ def __dir__() -> list[str]:
     return [*__all__, "dbapi", "policies"]
 
 
-for _public in (Attempt, Breaker, Coordinator, Fault, Phase, Retry, State):
+for _public in (Attempt, CircuitBreaker, Coordinator, Fault, Phase, Retry, State):
     _public.__module__ = __name__  # where to import them from, as messages show it

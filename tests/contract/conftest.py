@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kerberized import kerberized
 
-from impala_ha.testing.servers import Realm
+from real_servers import Realm
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ import trustme
 from ledger_engine import ROWS, Ledger
 
 import impala_ha
-from impala_ha.core.shown_secrets import BOOK
+from impala_ha.core.login_throttle import LOGIN_THROTTLE
 from impala_ha.testing import FaultProxy, LocalCluster
 
 DONE, UNKNOWN, FAILED = "done", "unknown", "failed"
@@ -319,7 +319,7 @@ class Lab:
 
     def run(self, client, cut):
         """Run the program once, as in a process of its own, and see what it leaves behind."""
-        BOOK.forget()
+        LOGIN_THROTTLE.forget()
         run = Run(cut)
         first = self._proxies[0]
         before = [proxy.connections for proxy in self._proxies]

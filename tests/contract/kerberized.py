@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import missing
+from real_servers import missing
 
 _LACKS = missing("realm", "gssapi", "kerberos")
 #: The marks of a file whose tests log in.

@@ -11,10 +11,10 @@ import threading
 import pytest
 from rich.console import Console
 
-from impala_ha import Breaker, Cluster, Coordinator
-from impala_ha.cli.demo.chaos import act_out, plan
+from impala_ha import CircuitBreaker, Cluster, Coordinator
+from impala_ha.cli.demo.chaos import plan, run_actions
 from impala_ha.cli.demo.data import READS, folder
-from impala_ha.cli.demo.ledger import Entry, Ledger, Process, Told
+from impala_ha.cli.demo.ledger import Entry, Ledger, Process, Result
 from impala_ha.cli.demo.picture import Picture
 from impala_ha.cli.demo.summary import summary
 from impala_ha.cli.demo.verdict import sum_up
@@ -22,12 +22,12 @@ from impala_ha.testing import Event
 from impala_ha.testing.fakes import FakeClock
 
 
-def read(wait=0.1, told=Told.DONE, error=""):
-    return Entry(1, "SELECT 1", None, told, "a:21050", 1.0, 1.0 + wait, error)
+def read(wait=0.1, result=Result.DONE, error=""):
+    return Entry(1, "SELECT 1", None, result, "a:21050", 1.0, 1.0 + wait, error)
 
 
-def insert(row, told=Told.DONE):
-    return Entry(2, f"INSERT {row}", row, told, "a:21050", 1.0, 1.1)
+def insert(row, result=Result.DONE):
+    return Entry(2, f"INSERT {row}", row, result, "a:21050", 1.0, 1.1)
 
 
 def ran(*rows):
@@ -48,7 +48,7 @@ class TestVerdict:
         assert (2, 1, 1) == (verdict.statements, verdict.inserts, verdict.counted)
 
     def test_a_plain_failure_is_a_failure(self):
-        verdict = sum_up([read(told=Told.FAILED, error="no luck")], {}, [], {})
+        verdict = sum_up([read(result=Result.FAILED, error="no luck")], {}, [], {})
 
         assert not verdict.good
         assert "failed: SELECT 1: no luck" in shown(summary(verdict))
@@ -70,16 +70,16 @@ class TestVerdict:
         assert not verdict.good
 
     def test_told_as_unknown_is_counted_and_no_failure(self):
-        entries = [insert(7, Told.UNKNOWN), insert(8, Told.UNKNOWN), insert(9, Told.UNKNOWN)]
+        entries = [insert(7, Result.UNKNOWN), insert(8, Result.UNKNOWN), insert(9, Result.UNKNOWN)]
         verdict = sum_up(entries, {7: True, 8: False, 9: False}, ran(7, 8), {7: 1, 8: 1})
 
         assert verdict.good
         assert (3, 1, 1) == (verdict.unknown, verdict.looked_up_done, verdict.done_later)
-        assert "told as unknown, looked up: 1 done, 2 not done" in shown(summary(verdict))
+        assert "outcome unknown, looked up: 1 done, 2 not done" in shown(summary(verdict))
 
     def test_the_closing_line_does_not_say_that_nothing_failed_where_something_was_unknown(self):
-        for unknown, words in (([8], "one INSERT was told"), ([8, 9], "2 INSERTs were told")):
-            entries = [insert(7), *(insert(row, Told.UNKNOWN) for row in unknown)]
+        for unknown, words in (([8], "one INSERT was of"), ([8, 9], "2 INSERTs were of")):
+            entries = [insert(7), *(insert(row, Result.UNKNOWN) for row in unknown)]
             closing = shown(summary(sum_up(entries, {8: False}, ran(7), {7: 1})))
 
             assert words in closing
@@ -100,7 +100,7 @@ class TestPicture:
     def setup_method(self):
         self.clock = FakeClock()
         self.ledger = Ledger(self.clock.now)
-        breaker = Breaker(jitter=0.0)
+        breaker = CircuitBreaker(jitter=0.0)
         self.cluster = Cluster(
             [Coordinator("a"), Coordinator("b")], clock=self.clock, breaker=breaker
         )
@@ -109,7 +109,7 @@ class TestPicture:
     def test_it_tells_who_was_killed_and_for_how_long_it_is_left_alone(self):
         self.picture.look()
         self.ledger.process("a:21050", Process.KILLED)
-        self.cluster._known.roster.failed(Coordinator("a"), self.clock.now())
+        self.cluster._state.members.failed(Coordinator("a"), self.clock.now())
         self.picture.look()
         self.clock.sleep(2)
 
@@ -119,15 +119,15 @@ class TestPicture:
 
     def test_a_change_of_state_is_news(self):
         self.picture.look()
-        self.cluster._known.roster.failed(Coordinator("b"), self.clock.now())
+        self.cluster._state.members.failed(Coordinator("b"), self.clock.now())
         self.picture.look()
-        self.cluster._known.roster.succeeded(Coordinator("b"))
+        self.cluster._state.members.succeeded(Coordinator("b"))
         self.picture.look()
 
         assert [
-            "b:21050 is left alone from now on",
-            "b:21050 was tried and is well: it gets its share again",
-        ] == [news.text for news in self.ledger.news]
+            "b:21050 is ejected",
+            "b:21050 was tried and is healthy again",
+        ] == [message.text for message in self.ledger.messages]
 
     def test_it_shows_what_a_thread_waits_for_and_how_long(self):
         self.ledger.begin(2, "SELECT 42", "b:21050")
@@ -149,13 +149,13 @@ def test_the_deeds_end_with_everybody_running():
         def __init__(self, address):
             self.address = address
 
-        def __getattr__(self, deed):
-            return lambda: done.append((self.address, deed))
+        def __getattr__(self, action):
+            return lambda: done.append((self.address, action))
 
     done = []
     ledger = Ledger(FakeClock().now)
-    deeds = plan([Victim("a"), Victim("b"), Victim("c")], random.Random(1))
-    act_out(deeds, 0.0, ledger, threading.Event())
+    actions = plan([Victim("a"), Victim("b"), Victim("c")], random.Random(1))
+    run_actions(actions, 0.0, ledger, threading.Event())
 
     (killed, _), (hung, _), *_ = done
     assert killed != hung

@@ -12,7 +12,7 @@ import pytest
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates
+from real_servers import Certificates
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(60)]
 

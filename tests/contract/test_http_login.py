@@ -10,7 +10,7 @@ import pytest
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, missing
+from real_servers import Certificates, missing
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(60)]
 

@@ -23,9 +23,9 @@ from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.options.hosts import parse_hosts
 from impala_ha.options.options import Options
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Realm
+from real_servers import Realm
 
-pytestmark = MARKS
+pytestmark = [pytest.mark.slow(50), *MARKS]
 
 PATIENCE = 3.0  # seconds for a KDC that hangs
 
@@ -429,7 +429,7 @@ def test_probes_and_second_connections_log_in_as_well(two, package):
 
     assert "" == driver.probe(where, "etl")
     assert 1 == len(two[0].sessions)
-    link.client.sever(ConnectionResetError("cut"))
+    link.client.invalidate(ConnectionResetError("cut"))
     link.check()
     assert driver.end_session(link, "etl", session, 5.0)
 

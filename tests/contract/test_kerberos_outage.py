@@ -10,10 +10,10 @@ import pytest
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator, NoCoordinatorLeft, State
-from impala_ha.balancing.circuit_breaker import Breaker
+from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.core.faults import Fault
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Realm, missing
+from real_servers import Realm, missing
 
 pytestmark = [
     pytest.mark.servers,
@@ -84,7 +84,7 @@ def cluster_of(cluster, how):
             for n, c in enumerate(cluster, 1)
         ],
         policy="ordered",
-        breaker=Breaker(ejection=300),
+        breaker=CircuitBreaker(ejection=300),
     )
 
 

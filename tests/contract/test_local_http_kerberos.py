@@ -10,7 +10,7 @@ import pytest
 from http_hs2 import Http, cookie_of, refusal, user_of
 from kerberized import MARKS, kerberized
 
-from impala_ha.testing.servers import Realm, missing
+from real_servers import Realm, missing
 
 pytestmark = [*MARKS, pytest.mark.usefixtures("etl")]
 

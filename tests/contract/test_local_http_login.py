@@ -13,7 +13,7 @@ import pytest
 from http_hs2 import Http, Refused, basic, cookie_of, refusal, user_of
 
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, missing
+from real_servers import Certificates
 
 pytestmark = pytest.mark.servers
 
@@ -237,7 +237,6 @@ def test_a_session_belongs_to_its_user_over_http_too(guarded):
 # -- TLS --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(bool(missing("certificates")), reason=missing("certificates"))
 def test_the_http_port_speaks_tls_with_the_same_certificates():
     with Certificates() as certificates:
         context = ssl.create_default_context(cafile=certificates.ca)
@@ -250,7 +249,6 @@ def test_the_http_port_speaks_tls_with_the_same_certificates():
                     assert coordinator.http_connections() == 1
 
 
-@pytest.mark.skipif(bool(missing("certificates")), reason=missing("certificates"))
 def test_a_refusal_over_tls_ends_with_a_goodbye():
     with Certificates() as certificates:
         context = ssl.create_default_context(cafile=certificates.ca)

@@ -1,4 +1,4 @@
-"""The local cluster's doorkeeper asks for tickets: SASL GSSAPI, its layers, and who is let in."""
+"""The local cluster's login asks for tickets: SASL GSSAPI, its layers, and who is let in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import impala.dbapi
 import pytest
 from kerberized import MARKS, kerberized
 
-from impala_ha.testing.servers import missing
+from real_servers import missing
 
 pytestmark = MARKS
 

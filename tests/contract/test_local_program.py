@@ -12,7 +12,7 @@ import sys
 import impala.dbapi
 import pytest
 
-from impala_ha.testing.servers import Certificates, Realm, missing
+from real_servers import Certificates, Realm, missing
 
 pytestmark = pytest.mark.servers
 
@@ -71,7 +71,6 @@ def test_it_prints_hosts_that_answer(running):
     assert len(hosts) == 2
 
 
-@pytest.mark.skipif(bool(missing("certificates")), reason=missing("certificates"))
 def test_it_asks_for_the_passwords_of_a_file_over_tls_and_tells_how_to_get_in(tmp_path):
     (tmp_path / "users").write_text("etl:s3:cret\nbob:pw\n", "utf-8")
     with Certificates() as certificates:
@@ -177,7 +176,7 @@ def test_status_tells_the_dead_and_the_hung(running):
         (["local", "--tls", "/no/such.pem"], "'/no/such.pem' does not exist"),
         (["local", "kill", "0"], "'kill' needs --attach DIR"),
         (["local", "--attach", "/no/such/folder", "status"], "no local cluster lives in"),
-        (["local", "--attach", "/no/such/folder"], "--attach needs an order: status, heal"),
+        (["local", "--attach", "/no/such/folder"], "--attach needs a command: status, heal"),
         (["local", "--attach", "/no/such/folder", "kil", "0"], "did you mean kill?"),
         (["locl"], "Did you mean local?"),
     ],

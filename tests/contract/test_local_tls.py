@@ -8,17 +8,12 @@ from functools import partial
 
 import impala.dbapi
 import pytest
+from hs2 import hs2
 
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, missing
+from real_servers import Certificates
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(bool(missing("certificates")), reason=missing("certificates")),
-]
-
-if not missing("certificates"):
-    from hs2 import hs2
+pytestmark = pytest.mark.servers
 
 _ALERT = 21
 

@@ -4,10 +4,17 @@ import pytest
 from imposter import Imposter, Relay, answered, end, negotiate, receive, request, reset, send
 
 import impala_ha
-from impala_ha import AuthenticationFailed, Breaker, Cluster, Coordinator, NoCoordinatorLeft, State
+from impala_ha import (
+    AuthenticationFailed,
+    CircuitBreaker,
+    Cluster,
+    Coordinator,
+    NoCoordinatorLeft,
+    State,
+)
 from impala_ha.core.faults import Fault
 from impala_ha.testing import FaultProxy, LocalCluster
-from impala_ha.testing.servers import Realm, missing
+from real_servers import Realm, missing
 
 pytestmark = [
     pytest.mark.servers,
@@ -140,7 +147,7 @@ def test_what_all_of_them_say_is_told_at_once_and_for_each(kind):
     talk, fault = KINDS[kind]
     with Imposter(talk, address=HERE) as here, Imposter(talk, address=THERE) as there:
         cluster, opened = connect(here.where, there.where, use_http_transport=kind in OVER_HTTP)
-        with pytest.raises(impala_ha.errors.Told) as caught:
+        with pytest.raises(impala_ha.errors.FailoverError) as caught:
             opened()
 
     assert [fault, fault] == [attempt.fault for attempt in caught.value.attempts]
@@ -159,7 +166,7 @@ def test_one_coordinator_with_another_key_costs_nobody_a_connection(realm, genui
             Coordinator(each.host, each.http_port if http else each.port, krb_host=name)
             for each, name in both
         )
-        cluster = Cluster([bad, good], breaker=Breaker(ejection=300))
+        cluster = Cluster([bad, good], breaker=CircuitBreaker(ejection=300))
         words = {"auth_mechanism": "GSSAPI", "use_http_transport": http, "deadline": LONG}
         for _ in range(4):
             with impala_ha.connect(cluster, **words) as connection:

@@ -8,12 +8,12 @@ import pytest
 
 import impala_ha
 from impala_ha import Cluster, OperationalError, State
-from impala_ha.balancing.circuit_breaker import Breaker
+from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.options.hosts import parse_hosts
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, Realm, missing
+from real_servers import Certificates, Realm, missing
 
-NEEDED = ("realm", "gssapi", "kerberos", "certificates")
+NEEDED = ("realm", "gssapi", "kerberos")
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.skipif(bool(missing(*NEEDED)), reason=missing(*NEEDED)),
@@ -60,7 +60,7 @@ def kerberized(realm):
 
 def known(hosts):
     """A cluster where an ejection would be seen."""
-    return Cluster(parse_hosts(hosts)[0], breaker=Breaker(ejection=300))
+    return Cluster(parse_hosts(hosts)[0], breaker=CircuitBreaker(ejection=300))
 
 
 def spread(cluster, **options):
@@ -207,11 +207,11 @@ def test_those_with_the_same_options_learn_from_each_other(certificates):
     words = {"use_ssl": True, "ca_cert": certificates.ca, "hedge_after": 0}
     with LocalCluster(3, tls=pems) as mixed:
         cluster = Cluster(
-            parse_hosts(mixed.hosts)[0], policy="ordered", breaker=Breaker(ejection=300)
+            parse_hosts(mixed.hosts)[0], policy="ordered", breaker=CircuitBreaker(ejection=300)
         )
         with impala_ha.connect(cluster, **words) as connection:
             assert cluster.coordinators[1] == connection.coordinator
-            assert 2 == len(connection._failover.cluster.failures(connection.options.form)) + 1
+            assert 2 == len(connection._failover.cluster.failures(connection.options.key)) + 1
         with impala_ha.connect(cluster, **words, user="another") as connection:
             assert cluster.coordinators[1] == connection.coordinator
 

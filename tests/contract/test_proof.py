@@ -15,7 +15,7 @@ from kerberized import MARKS
 import impala_ha
 from impala_ha import Cluster, Coordinator, NoCoordinatorLeft, State
 from impala_ha.core.faults import Fault
-from impala_ha.testing.servers import Certificates
+from real_servers import Certificates
 
 pytestmark = MARKS
 

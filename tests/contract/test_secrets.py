@@ -24,12 +24,11 @@ from impala_ha import errors
 from impala_ha.options.hosts import parse_hosts
 from impala_ha.options.settings import Settings
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, Realm, missing
+from real_servers import Certificates, Realm, missing
 
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.timeout(60),
-    pytest.mark.skipif(bool(missing("certificates")), reason=missing("certificates")),
 ]
 
 KEY = "Gy6pLr0wTx: a key that signs tokens, of at least 32 bytes"
@@ -336,7 +335,7 @@ def test_a_password_and_mistakes_in_other_options(nosy, monkeypatch):
 
 def cookies(connection):
     """What the coordinators gave to a connection in place of the password."""
-    jars = connection._failover.driver._over_http._jars.values()
+    jars = connection._failover.driver._http._cookies.values()
     return {c.text.partition("=")[2] for jar in jars for c in jar._cookies.values()}
 
 

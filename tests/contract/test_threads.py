@@ -9,7 +9,7 @@ import pytest
 import impala_ha
 from impala_ha import InterfaceError, errors
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates
+from real_servers import Certificates
 
 LONG = "SELECT sleep(30000)"
 ENDS_WITHIN = 8.0  # seconds; far above a second, and far below what is waited for

@@ -13,12 +13,9 @@ from impala_ha.balancing.policies import State
 from impala_ha.core.faults import Fault
 from impala_ha.net import tls
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, missing
+from real_servers import Certificates
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(bool(missing("certificates")), reason=missing("certificates")),
-]
+pytestmark = pytest.mark.servers
 
 BINARY = {}
 HTTP = {"use_http_transport": True, "http_path": "cliservice"}

@@ -20,9 +20,9 @@ from promises import DONE, UNKNOWN, give
 import impala_ha
 from impala_ha import Cluster, Coordinator, Outcome, State
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, missing
+from real_servers import Certificates
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.slow(60), pytest.mark.servers]
 
 PATIENCE = {"connect_timeout": 1, "probe_after": 0.3, "hedge_after": 0, "deadline": 20}
 HTTP = {"use_http_transport": True, "http_path": "cliservice"}
@@ -65,8 +65,6 @@ def _form(name):
     if name != "tls":
         with LocalCluster(2, **server) as local:
             yield Form(local, client)
-    elif missing("certificates"):
-        pytest.skip(missing("certificates"))
     else:
         with Certificates() as certificates:
             pems = [certificates.of(f"127.0.0.{n}") for n in (1, 2)]

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import impala_ha
-from impala_ha.testing.servers import Certificates, Realm, SparkServer, missing, spark_jars
+from real_servers import Certificates, Realm, SparkServer, missing, spark_jars
 
 COOKIE_SECONDS = 2
 
@@ -30,7 +30,6 @@ def realm():
 @pytest.fixture(scope="session")
 def certificates():
     """A private certificate authority."""
-    need("certificates")
     with Certificates() as certificates:
         yield certificates
 

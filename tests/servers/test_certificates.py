@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from impala_ha.testing.servers import Certificates, missing
-
-pytestmark = pytest.mark.skipif(bool(missing("certificates")), reason=missing("certificates"))
+from real_servers import Certificates
 
 
 @pytest.fixture(scope="module")

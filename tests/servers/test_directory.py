@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 import impala_ha
-from impala_ha import AuthenticationFailed, Breaker, Cluster
+from impala_ha import AuthenticationFailed, CircuitBreaker, Cluster
 from impala_ha.options.hosts import parse_hosts
 from impala_ha.testing import FaultProxy
-from impala_ha.testing.servers import Directory, missing
+from real_servers import Directory, missing
 
 LACKS = missing("spark", "directory")
 pytestmark = [
+    pytest.mark.slow(40),
     pytest.mark.servers,
     # The first test fetches 318 MB on a machine that has none of it.
     pytest.mark.timeout(1200),
@@ -67,7 +68,7 @@ class Front:
         self.options = {**server.options, **limits, "user": "etl", "http_cookie_names": []}
         self.hosts = ",".join(proxy.address for proxy in proxies)
         # How many connections are lost in a test is no matter of health.
-        self.cluster = Cluster(parse_hosts(self.hosts)[0], breaker=Breaker(threshold=1000))
+        self.cluster = Cluster(parse_hosts(self.hosts)[0], breaker=CircuitBreaker(threshold=1000))
         self.known = OLD
         self._refused = directory.refused()
 

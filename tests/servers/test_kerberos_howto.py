@@ -18,10 +18,11 @@ from pages import CACHE, DOCS, HOME, PASSWORD, ROOT, Reader, alike, blocks, pack
 import impala_ha
 from impala_ha.core import extras
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, Realm, missing
+from real_servers import Certificates, Realm, missing
 
-LACKS = missing("realm", "kerberos", "gssapi", "certificates")
+LACKS = missing("realm", "kerberos", "gssapi")
 pytestmark = [
+    pytest.mark.slow(60),
     pytest.mark.servers,
     pytest.mark.timeout(600),
     pytest.mark.skipif(bool(LACKS), reason=LACKS),

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 import impala_ha
-from impala_ha import AuthenticationFailed, Breaker, Cluster, NoCoordinatorLeft, State
+from impala_ha import AuthenticationFailed, CircuitBreaker, Cluster, NoCoordinatorLeft, State
 from impala_ha.testing import FaultProxy
-from impala_ha.testing.servers import Certificates, Realm, SparkServer, missing
+from real_servers import Certificates, Realm, SparkServer, missing
 
-LACKS = missing("spark", "realm", "certificates", "kerberos", "gssapi")
+LACKS = missing("spark", "realm", "kerberos", "gssapi")
 pytestmark = [
+    pytest.mark.slow(40),
     pytest.mark.servers,
     # The first test fetches 318 MB on a machine that has none of it.
     pytest.mark.timeout(1200),
@@ -64,7 +65,7 @@ def job(server, proxy, cache):
         def opened(**options):
             where = replace(server.coordinator, port=int(proxy.address.rpartition(":")[2]))
             # How often a connection is lost in a test is no matter of health.
-            cluster = Cluster([where], breaker=Breaker(threshold=1000))
+            cluster = Cluster([where], breaker=CircuitBreaker(threshold=1000))
             # With a cookie nobody would have to log in again.
             limits = {"timeout": 60, "connect_timeout": 30, "deadline": 30, "http_cookie_names": []}
             connection = impala_ha.connect(cluster, **{**server.options, **limits, **options})

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, Realm, cache_directory, missing
+from real_servers import Certificates, Realm, cache_directory, missing
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow(60), pytest.mark.servers, pytest.mark.timeout(900)]
 
 SHELL = "impala-shell==4.6.0"
 HEADERS = "apt install gcc g++ python3-dev libsasl2-dev libkrb5-dev"
@@ -202,7 +202,7 @@ def test_impala_shell_shows_a_token(impala_shell):
     assert (result.returncode, result.stdout) == (0, "etl\n"), result.stderr
 
 
-LACKS = missing("realm", "gssapi", "certificates")
+LACKS = missing("realm", "gssapi")
 
 
 @pytest.mark.skipif(bool(LACKS), reason=LACKS)

@@ -13,9 +13,10 @@ from dataclasses import replace
 import pytest
 
 import impala_ha
-from impala_ha.testing.servers import missing
+from real_servers import missing
 
 pytestmark = [
+    pytest.mark.slow(60),
     pytest.mark.servers,
     pytest.mark.timeout(1200),
     pytest.mark.skipif(bool(missing("spark", "realm")), reason=missing("spark", "realm")),

@@ -9,9 +9,10 @@ from wire_tap import WireTap
 
 import impala_ha
 from impala_ha.core.faults import Fault
-from impala_ha.testing.servers import missing
+from real_servers import missing
 
 pytestmark = [
+    pytest.mark.slow(20),
     pytest.mark.servers,
     pytest.mark.timeout(1200),
     pytest.mark.skipif(bool(missing("spark", "realm")), reason=missing("spark", "realm")),

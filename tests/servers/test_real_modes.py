@@ -11,9 +11,10 @@ import pytest
 from wire_tap import WireTap, links
 
 import impala_ha
-from impala_ha.testing.servers import missing
+from real_servers import missing
 
 pytestmark = [
+    pytest.mark.slow(150),
     pytest.mark.servers,
     # The first test fetches 318 MB on a machine that has none of it.
     pytest.mark.timeout(1200),
@@ -160,7 +161,7 @@ def test_who_listens_reads_only_what_was_meant_to_be_read(server, mode, options)
 
 
 def test_the_server_listens_on_loopback_only(server):
-    from impala_ha.testing.servers._ports import listening  # noqa: PLC0415  # nobody else asks
+    from real_servers.ports import listening  # noqa: PLC0415  # nobody else asks
 
     found = listening(server.pid)
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from impala_ha.testing.servers import SparkServer, missing, spark_jars
-from impala_ha.testing.servers import _missing as missing_room
-from impala_ha.testing.servers._daemon import Daemon
-from impala_ha.testing.servers._loopback import build_loopback
-from impala_ha.testing.servers._ports import free_port, listening
+from real_servers import SparkServer, missing, requirements, spark_jars
+from real_servers.daemon import Daemon
+from real_servers.loopback import build_loopback
+from real_servers.ports import free_port, listening
 
 LISTENER = """
 import os, socket, sys, time
@@ -112,13 +111,12 @@ def test_who_would_listen_everywhere_is_made_to_listen_on_loopback(tmp_path):
 
 
 def test_what_is_missing_is_told_with_what_to_type(monkeypatch):
-    monkeypatch.setattr(missing_room, "_PLACES", "")
-    monkeypatch.setattr(missing_room, "find_spec", lambda _: None)
+    monkeypatch.setattr(requirements, "_PLACES", "")
+    monkeypatch.setattr(requirements, "find_spec", lambda _: None)
 
     assert missing("realm") == (
         "missing krb5kdc, kdb5_util, kadmin.local, kinit: "
-        "apt install krb5-kdc krb5-admin-server krb5-user; "
-        "missing k5test: pip install 'impala-ha[testing]'"
+        "apt install krb5-kdc krb5-admin-server krb5-user"
     )
     assert missing("kerberos", "kerberos") == (
         "missing kerberos: pip install 'impala-ha[kerberos]'"
@@ -128,7 +126,7 @@ def test_what_is_missing_is_told_with_what_to_type(monkeypatch):
 
 @pytest.mark.skipif(bool(missing("spark")), reason=missing("spark"))
 def test_a_java_that_spark_cannot_use_is_told(monkeypatch):
-    monkeypatch.setattr(missing_room, "_java_version", lambda: 8)
+    monkeypatch.setattr(requirements, "_java_version", lambda: 8)
 
     assert missing("spark") == "missing Java 17 (found 8): apt install default-jre-headless"
 

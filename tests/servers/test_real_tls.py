@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 import impala_ha
-from impala_ha.testing.servers import Certificates, missing
+from real_servers import Certificates, missing
 
 pytestmark = [
+    pytest.mark.slow(20),
     pytest.mark.servers,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(
-        bool(missing("spark", "certificates")), reason=missing("spark", "certificates")
-    ),
+    pytest.mark.skipif(bool(missing("spark")), reason=missing("spark")),
 ]
 
 GOOD, EXPIRED, MISNAMED = range(3)

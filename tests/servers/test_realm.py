@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from impala_ha.testing.servers import Realm, missing
+from real_servers import Realm, missing
 
 pytestmark = [
     pytest.mark.servers,
@@ -131,7 +131,7 @@ def test_the_keys_are_for_their_owner_only_and_gone_at_the_end():
 
 _OWNER = """
 import time
-from impala_ha.testing.servers import Realm
+from real_servers import Realm
 realm = Realm(hosts=())
 print(realm._kdc.pid, realm.directory, flush=True)
 time.sleep(600)
@@ -147,7 +147,9 @@ def _runs(pid):
 
 
 def test_no_kdc_outlives_a_test_run_that_is_killed(until):
-    with subprocess.Popen([sys.executable, "-c", _OWNER], stdout=subprocess.PIPE) as owner:
+    command = [sys.executable, "-c", _OWNER]
+    tests = Path(__file__).parents[1]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tests) as owner:
         pid, directory = owner.stdout.readline().split()
         assert _runs(int(pid))
 

@@ -14,12 +14,11 @@ import pytest
 from pages import DOCS, ROOT, Reader, blocks
 
 from impala_ha.testing import LocalCluster
-from impala_ha.testing.servers import Certificates, _jars, missing
+from real_servers import Certificates, jars
 
 PAGE = DOCS / "security.md"
 STEPS = [block for block in blocks(PAGE) if block.kind in {"python", "sh"}]
-LACKS = missing("certificates")
-pytestmark = [pytest.mark.servers, pytest.mark.skipif(bool(LACKS), reason=LACKS)]
+pytestmark = [pytest.mark.slow(20), pytest.mark.servers]
 
 NAMES = ("coord1.example.com", "coord2.example.com")
 KEY = "what the coordinators verify tokens with"
@@ -103,7 +102,7 @@ def test_every_test_of_the_table_exists():
 
 
 def test_the_servers_of_the_table_are_those_of_the_tests():
-    spark = _jars._PYSPARK.replace("pyspark==", "Spark ")
+    spark = jars.PYSPARK.replace("pyspark==", "Spark ")
 
     assert {spark, "pocket Impala"} == {server for _, server, _ in rows()}
     assert f"*{spark}*" in PAGE.read_text("utf-8")

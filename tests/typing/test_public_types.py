@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing_extensions import assert_type
 
 import impala_ha
-from impala_ha import Attempt, Breaker, Cluster, Connection, Coordinator, Fault, Phase, Retry, State
+from impala_ha import (
+    Attempt,
+    CircuitBreaker,
+    Cluster,
+    Connection,
+    Coordinator,
+    Fault,
+    Phase,
+    Retry,
+    State,
+)
 from impala_ha.balancing.policies import POLICIES, Candidate, Policy
 from impala_ha.errors import ConfigurationError, NoCoordinatorLeft, OutcomeUnknown, ResultLost
 
@@ -51,7 +61,7 @@ class Wrong:
 def policies() -> Policy:
     """A policy is known by its shape."""
     wrong: Policy = Wrong()  # type: ignore[assignment]
-    Cluster([Coordinator("a")], policy=wrong, breaker=Breaker(threshold=2))
+    Cluster([Coordinator("a")], policy=wrong, breaker=CircuitBreaker(threshold=2))
     assert_type(list(POLICIES), list[str])
     return Alphabetical()
 
@@ -90,7 +100,7 @@ def a_cluster(cluster: Cluster) -> None:
     for candidate in cluster.snapshot():
         assert_type(candidate.coordinator, Coordinator)
         assert_type(candidate.state, State)
-        assert_type(candidate.links, int)
+        assert_type(candidate.connections, int)
         assert_type(candidate.ejected_for, float)
 
 
@@ -113,7 +123,7 @@ def failures() -> None:
             assert_type(attempt.may_have_run, bool)
 
 
-def values_are_frozen(coordinator: Coordinator, retry: Retry, breaker: Breaker) -> None:
+def values_are_frozen(coordinator: Coordinator, retry: Retry, breaker: CircuitBreaker) -> None:
     """Change makes a new one."""
     coordinator.port = 1  # type: ignore[misc]
     retry.deadline = 1  # type: ignore[misc]

@@ -9,20 +9,22 @@ import sys
 
 import pytest
 
-from impala_ha.core.extras import MissingExtra, need
+from impala_ha.core.extras import MissingExtra, import_extra
+
+pytestmark = pytest.mark.slow(20)
 
 
 def test_a_module_that_is_there_is_what_import_gives():
-    assert need("json", "cli") is json
+    assert import_extra("json", "cli") is json
 
 
 def test_a_dotted_name_gives_its_last_part():
-    assert need("json.decoder", "cli") is json.decoder
+    assert import_extra("json.decoder", "cli") is json.decoder
 
 
 def test_a_module_that_is_not_there_is_told_in_one_line():
     with pytest.raises(MissingExtra) as refusal:
-        need("no_such_module.deep", "pandas")
+        import_extra("no_such_module.deep", "pandas")
 
     assert str(refusal.value) == (
         "no_such_module.deep is not installed: pip install 'impala-ha[pandas]'"
@@ -32,7 +34,7 @@ def test_a_module_that_is_not_there_is_told_in_one_line():
 @pytest.mark.parametrize("package", ["kerberos", "gssapi"])
 def test_kerberos_also_needs_packages_of_the_system(package):
     with pytest.raises(MissingExtra) as refusal:
-        need("no_such_module", package)
+        import_extra("no_such_module", package)
 
     assert "apt install gcc python3-dev libkrb5-dev" in str(refusal.value)
     assert "dnf install gcc python3-devel krb5-devel" in str(refusal.value)
@@ -54,7 +56,7 @@ def test_a_module_that_is_there_but_broken_is_told_from_one_that_is_not(
     monkeypatch.syspath_prepend(tmp_path)
 
     with pytest.raises(MissingExtra) as refusal:
-        need("broken_extra", "kerberos")
+        import_extra("broken_extra", "kerberos")
 
     assert f"broken_extra does not load ({reason}): pip install" in str(refusal.value)
 

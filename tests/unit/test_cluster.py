@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from impala_ha import Breaker, Cluster, Coordinator, State
+from impala_ha import CircuitBreaker, Cluster, Coordinator, State
 from impala_ha.balancing import cluster as room
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import Fault, Phase
@@ -52,7 +52,7 @@ def test_one_that_shuts_down_is_left_and_shown_as_such():
     assert [State.DRAINING, State.HEALTHY] == states(cluster)
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if not fault.blames])
+@pytest.mark.parametrize("fault", [fault for fault in Fault if not fault.counts_against_host])
 def test_a_failure_that_does_not_blame_leaves_the_coordinator_well(fault):
     cluster = made()
 
@@ -70,15 +70,15 @@ def test_a_success_heals():
     assert [State.HEALTHY, State.HEALTHY] == states(cluster)
 
 
-def test_rounds_and_links_are_the_rosters():
+def test_rounds_and_connections_are_those_of_the_members():
     cluster = made()
     link = FakeDriver().open(B, "etl", {}, 10)
-    cluster.attached(link)
+    cluster.attach(link)
 
-    assert [0, 1] == [candidate.links for candidate in cluster.snapshot()]
+    assert [0, 1] == [candidate.connections for candidate in cluster.snapshot()]
     assert [0, 1] == [cluster.rounds([A]), cluster.rounds([A, B])]
-    cluster.detached(link)
-    assert [0, 0] == [candidate.links for candidate in cluster.snapshot()]
+    cluster.detach(link)
+    assert [0, 0] == [candidate.connections for candidate in cluster.snapshot()]
 
 
 def test_attempts_are_for_debugging_and_changes_of_a_coordinator_are_told(caplog):
@@ -134,23 +134,22 @@ def test_a_cluster_that_cannot_be_is_refused(how, why):
         Cluster(**how)
 
 
-def test_credentials_are_trusted_once_they_were_accepted():
+def test_a_database_is_known_once_it_was_used():
     cluster = made()
-    assert cluster.trusts(None), "where there are none, there is nothing to lock"
-    assert not cluster.trusts(7)
+    assert not cluster.has_database("d")
 
-    cluster.trust(7)
+    cluster.add_database("d")
 
-    assert cluster.trusts(7)
+    assert cluster.has_database("d")
 
 
-def test_passwords_that_change_for_ever_take_no_memory_for_ever():
+def test_names_of_databases_take_a_bounded_memory():
     cluster = made()
-    for credentials in range(3 * room._TRUSTED):
-        cluster.trust(credentials)
-        assert cluster.trusts(credentials)
+    for number in range(3 * room._MOST_DATABASES):
+        cluster.add_database(str(number))
+        assert cluster.has_database(str(number))
 
-    assert len(cluster._known.trusted) <= room._TRUSTED
+    assert len(cluster._state.databases) <= room._MOST_DATABASES
 
 
 # Shared.
@@ -164,23 +163,23 @@ def shared(monkeypatch):
 
 
 def test_equal_hosts_and_rules_share_a_cluster(shared):
-    assert shared([A, B], "random", Breaker()) is shared([A, B], "random", Breaker())
+    assert shared([A, B], "random", CircuitBreaker()) is shared([A, B], "random", CircuitBreaker())
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        ([B, A], "random", Breaker()),
-        ([A], "random", Breaker()),
-        ([A, Coordinator("b", weight=2)], "random", Breaker()),
-        ([A, Coordinator("b", zone="east")], "random", Breaker()),
-        ([A, Coordinator("b", krb_host="b.test")], "random", Breaker()),
-        ([A, B], "ordered", Breaker()),
-        ([A, B], "random", Breaker(ejection=1)),
+        ([B, A], "random", CircuitBreaker()),
+        ([A], "random", CircuitBreaker()),
+        ([A, Coordinator("b", weight=2)], "random", CircuitBreaker()),
+        ([A, Coordinator("b", zone="east")], "random", CircuitBreaker()),
+        ([A, Coordinator("b", krb_host="b.test")], "random", CircuitBreaker()),
+        ([A, B], "ordered", CircuitBreaker()),
+        ([A, B], "random", CircuitBreaker(ejection=1)),
     ],
 )
 def test_other_hosts_or_rules_are_another_cluster(shared, other):
-    assert shared([A, B], "random", Breaker()) is not shared(*other)
+    assert shared([A, B], "random", CircuitBreaker()) is not shared(*other)
 
 
 @dataclass
@@ -201,29 +200,34 @@ class Weak:
 def test_a_policy_of_ones_own_is_shared_with_itself_only(shared):
     mine, equal = Unhashable(), Unhashable()
 
-    assert shared([A, B], mine, Breaker()) is shared([A, B], mine, Breaker())
-    assert shared([A, B], mine, Breaker()) is not shared([A, B], equal, Breaker())
+    assert shared([A, B], mine, CircuitBreaker()) is shared([A, B], mine, CircuitBreaker())
+    assert shared([A, B], mine, CircuitBreaker()) is not shared([A, B], equal, CircuitBreaker())
 
 
 def test_what_is_known_of_coordinators_is_shared_whatever_the_policy(shared):
     """A program may make a policy for each connection; it learns all the same."""
-    one = shared([A, B], Unhashable(), Breaker())
-    others = [shared([A, B], policy, Breaker()) for policy in ("ordered", "random", Unhashable())]
+    one = shared([A, B], Unhashable(), CircuitBreaker())
+    others = [
+        shared([A, B], policy, CircuitBreaker()) for policy in ("ordered", "random", Unhashable())
+    ]
 
     one.report(attempt(Fault.LOST))
     link = FakeDriver().open(B, "etl", {}, 10)
-    others[0].attached(link)
-    others[1].trust(7)
+    others[0].attach(link)
+    others[1].add_database("d")
 
-    for cluster in [one, *others, shared([A, B], Unhashable(), Breaker())]:
+    for cluster in [one, *others, shared([A, B], Unhashable(), CircuitBreaker())]:
         assert [State.EJECTED, State.HEALTHY] == states(cluster)
-        assert [0, 1] == [candidate.links for candidate in cluster.snapshot()]
+        assert [0, 1] == [candidate.connections for candidate in cluster.snapshot()]
         assert B == cluster.pick()
-        assert cluster.trusts(7)
+        assert cluster.has_database("d")
 
 
 def test_other_rules_know_nothing_of_each_other(shared):
-    one, other = shared([A, B], "random", Breaker()), shared([A, B], "random", Breaker(ejection=1))
+    one, other = (
+        shared([A, B], "random", CircuitBreaker()),
+        shared([A, B], "random", CircuitBreaker(ejection=1)),
+    )
 
     one.report(attempt(Fault.LOST))
 
@@ -231,7 +235,7 @@ def test_other_rules_know_nothing_of_each_other(shared):
 
 
 def test_a_policy_made_for_each_connection_is_not_kept(shared):
-    breaker = Breaker(ejection=300)
+    breaker = CircuitBreaker(ejection=300)
     kept = shared([A, B], "ordered", breaker)
     policies = weakref.WeakSet()
     for _ in range(1000):
@@ -247,13 +251,13 @@ def test_a_policy_made_for_each_connection_is_not_kept(shared):
 
 
 def test_lists_of_hosts_are_forgotten_in_the_end_but_not_while_they_are_used(shared):
-    used = shared([A, B], "ordered", Breaker())
+    used = shared([A, B], "ordered", CircuitBreaker())
     for number in range(3 * room._RECENT):
-        shared([Coordinator(f"h{number}")], "ordered", Breaker())
+        shared([Coordinator(f"h{number}")], "ordered", CircuitBreaker())
     gc.collect()
 
     assert room._RECENT == len(room._SHARED) == len(room._IN_USE) - 1
-    assert used is shared([A, B], "ordered", Breaker())
+    assert used is shared([A, B], "ordered", CircuitBreaker())
 
 
 def test_many_threads_get_the_same_cluster_and_fair_turns(shared):
@@ -261,7 +265,7 @@ def test_many_threads_get_the_same_cluster_and_fair_turns(shared):
     got = []
 
     def work():
-        cluster = shared(hosts, "round_robin", Breaker())
+        cluster = shared(hosts, "round_robin", CircuitBreaker())
         got.extend((cluster, cluster.pick()) for _ in range(100))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -281,19 +285,19 @@ def test_a_child_starts_with_locks_that_are_free_and_lots_of_its_own():
     """Another thread may have held the locks at the moment of the fork, and is not in the child."""
     code = """
 import os, random
-from impala_ha import Breaker, Cluster, Coordinator
+from impala_ha import CircuitBreaker, Cluster, Coordinator
 from impala_ha.balancing import cluster as room
 
 hosts = [Coordinator(host) for host in "abcdefgh"]
-shared = Cluster.shared(hosts, "random", Breaker())
-shared._known.lock.acquire()
+shared = Cluster.shared(hosts, "random", CircuitBreaker())
+shared._state.lock.acquire()
 room._SHARED_LOCK.acquire()
 children = []
 for _ in range(2):
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        again = Cluster.shared(hosts, "random", Breaker())
+        again = Cluster.shared(hosts, "random", CircuitBreaker())
         assert again is shared
         os.write(write, "".join(again.pick().host for _ in range(32)).encode())
         os._exit(0)
@@ -314,7 +318,7 @@ print(*(len(lots) for lots in children), len(set(children)))
 def test_what_happens_in_the_child_frees_every_lock():
     """The same in this process, where it can be looked at."""
     cluster = made()
-    cluster._known.lock.acquire()
+    cluster._state.lock.acquire()
     before = cluster.rng.getstate()
 
     room._forked()
@@ -329,8 +333,10 @@ def test_what_happens_in_the_child_frees_every_lock():
 TLS, PLAIN = "use_ssl=True", "auth_mechanism='NOSASL'"
 
 
-def own(fault=Fault.UNTRUSTED, coordinator=A, form=TLS):
-    return replace(attempt(fault, coordinator), form=form, own=fault is not None)
+def own(fault=Fault.UNTRUSTED, coordinator=A, options_key=TLS):
+    return replace(
+        attempt(fault, coordinator), options_key=options_key, may_be_options=fault is not None
+    )
 
 
 def test_what_may_be_the_callers_mistake_ejects_for_the_same_options_and_is_shown(caplog):
@@ -341,7 +347,7 @@ def test_what_may_be_the_callers_mistake_ejects_for_the_same_options_and_is_show
 
     assert [State.HEALTHY] * 2 == states(cluster)
     assert A == cluster.pick()
-    assert B == cluster.pick(form=TLS)
+    assert B == cluster.pick(options_key=TLS)
     assert "<Cluster a:21050 healthy (ejected with use_ssl=True), b:21050 healthy>" == repr(cluster)
     (record,) = caplog.records
     assert "a:21050 is ejected for 5." in caplog.text
@@ -362,12 +368,12 @@ def test_one_that_is_trusted_again_is_back_for_the_same_options(caplog):
     cluster = made()
     cluster.report(own())
 
-    cluster.report(own(None, form=PLAIN))
+    cluster.report(own(None, options_key=PLAIN))
     assert "is back" not in caplog.text
     cluster.report(own(None))
 
     assert "a:21050 is back" in caplog.text
-    assert A == cluster.pick(form=TLS)
+    assert A == cluster.pick(options_key=TLS)
 
 
 def test_success_with_other_options_does_not_end_the_backoff_of_a_mistake():
@@ -377,9 +383,9 @@ def test_success_with_other_options_does_not_end_the_backoff_of_a_mistake():
     asked = 0
     for number in range(100):
         asked += isinstance(
-            cluster.turn(number, [], lambda times: 2.0**times, form=TLS), Coordinator
+            cluster.pick_or_wait(number, [], lambda times: 2.0**times, options_key=TLS), Coordinator
         )
-        cluster.report(own(None, form=PLAIN))
+        cluster.report(own(None, options_key=PLAIN))
         cluster.release(A, TLS)
         cluster.release(B, TLS)
 
@@ -391,7 +397,7 @@ def test_the_good_are_not_held_up_by_who_waits():
     for coordinator in (A, B):
         cluster.report(own(coordinator=coordinator))
 
-    assert isinstance(cluster.turn(1, [], lambda _: 9.0, form=TLS), Coordinator)
-    assert A == cluster.turn(2, [], lambda _: 9.0, form=PLAIN)
+    assert isinstance(cluster.pick_or_wait(1, [], lambda _: 9.0, options_key=TLS), Coordinator)
+    assert A == cluster.pick_or_wait(2, [], lambda _: 9.0, options_key=PLAIN)
     assert cluster.is_healthy(PLAIN)
     assert not cluster.is_healthy(TLS)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from impala_ha.net.cookies import EVERY, Jar
+from impala_ha.net.cookies import EVERY, CookieJar
 
 SIGNED = "impala.auth=c2ln&u=etl&t=1&r=2&a=Basic;HttpOnly;Max-Age=86400;Secure"
 
 
 def jar(*headers, names=EVERY, path="/cliservice"):
-    made = Jar(names, path)
+    made = CookieJar(names, path)
     made.keep(headers, now=100.0)
     return made
 

@@ -5,13 +5,14 @@ from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.cli.doctor.report import Layer
-from impala_ha.cli.doctor.verdict import ADVICE, Failure, diagnosis
+from impala_ha.cli.doctor.verdict import Failure, diagnosis
 from impala_ha.core.fault_rules import classify, error_text
-from impala_ha.core.faults import Phase, Shown
+from impala_ha.core.faults import CredentialKind, Phase
 from impala_ha.core.kerberos_errors import GSSError
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import AuthenticationFailed, OperationalError
-from impala_ha.net.http_status import Refused
+from impala_ha.hs2.hints import HINTS, OpenFailure, hint
+from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
 EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
@@ -28,13 +29,13 @@ NOT_READY = (
 
 def failure(error, phase, at=Layer.TCP, *, port=21050, **options):
     options = Options(**options)
-    shown = Shown.by(options.auth_mechanism)
-    fault = classify(error, phase, shown=shown) if phase else None
+    credential = CredentialKind.by(options.auth_mechanism)
+    fault = classify(error, phase, credential=credential) if phase else None
     return Failure(Coordinator("coord1", port), options, phase, error, error_text(error), fault, at)
 
 
 def refused(code):
-    return Refused(code, "as it says", b"", {})
+    return HTTPStatusError(code, "as it says", b"", {})
 
 
 CASES = [
@@ -124,10 +125,21 @@ def test_words_are_told_without_their_wrapping(error, told):
     assert told == failure(error, Phase.CONNECT).plain
 
 
-def test_every_advice_can_be_given():
+DIAGNOSED = [(layer, row) for row in HINTS for layer in row.at.split()]
+
+
+def test_every_advice_of_a_layer_can_be_given():
     """A row behind one that takes everything would never be read."""
     seen = set()
-    for row in ADVICE:
-        assert row.layer not in seen, row
+    for layer, row in DIAGNOSED:
+        assert Layer(layer) not in seen, row
         if not row.pattern:
-            seen.add(row.layer)
+            seen.add(Layer(layer))
+
+
+def test_a_hint_of_a_layer_is_not_for_an_error():
+    """Whoever only wants a connection is told of those alone that every coordinator shares."""
+    for _, row in DIAGNOSED:
+        where = Coordinator("coord1", 21050)
+
+        assert row.advice != hint(OpenFailure(where, Options(), Phase.OPEN, row.pattern))

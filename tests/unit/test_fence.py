@@ -10,7 +10,7 @@ from test_failover import World, lost
 from impala_ha import State, errors
 from impala_ha.testing.fakes import state
 
-HARMLESS = [
+IDEMPOTENT = [
     "drop table if exists t",
     "create table if not exists t (i int)",
     "drop database if exists d cascade",
@@ -40,9 +40,9 @@ def unknown(cursor, sql, **more):
     return caught.value
 
 
-@pytest.mark.parametrize("sql", HARMLESS)
+@pytest.mark.parametrize("sql", IDEMPOTENT)
 @pytest.mark.parametrize("rpc", PHASES)
-def test_a_harmless_write_is_repeated_once_its_session_was_closed(world, cursor, sql, rpc):
+def test_an_idempotent_write_is_repeated_once_its_session_was_closed(world, cursor, sql, rpc):
     world["a"].script[rpc] = deque([lost()])
 
     cursor.execute(sql)
@@ -55,7 +55,7 @@ def test_a_harmless_write_is_repeated_once_its_session_was_closed(world, cursor,
     assert last.fault is None
 
 
-@pytest.mark.parametrize("sql", HARMLESS)
+@pytest.mark.parametrize("sql", IDEMPOTENT)
 @pytest.mark.parametrize("rpc", PHASES)
 def test_it_is_not_repeated_where_the_first_run_may_be_yet_to_come(world, cursor, sql, rpc):
     """The request lies in the socket of a process that hangs: it will run when that wakes up."""
@@ -69,7 +69,7 @@ def test_it_is_not_repeated_where_the_first_run_may_be_yet_to_come(world, cursor
     assert error.session_id
 
 
-@pytest.mark.parametrize("sql", HARMLESS)
+@pytest.mark.parametrize("sql", IDEMPOTENT)
 def test_it_is_repeated_where_the_process_is_gone(world, cursor, sql):
     def dies(_):
         world["a"].down = True
@@ -85,7 +85,7 @@ def test_it_is_repeated_where_the_process_is_gone(world, cursor, sql):
 @pytest.mark.parametrize("text", ["Failed due to unreachable impalad(s): x:1", "Session closed"])
 def test_a_clean_answer_is_fenced_on_the_same_connection(world, cursor, text):
     """Files may still be moved for a statement that was told to have failed."""
-    sql, session = HARMLESS[3], cursor.session.handle.sessionId.guid
+    sql, session = IDEMPOTENT[3], cursor.session.handle.sessionId.guid
     world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, "ERROR_STATE", text)])
 
     cursor.execute(sql)
@@ -102,9 +102,9 @@ def test_a_session_that_would_not_close_is_no_fence(world, cursor):
     world["a"].script["CloseSession"] = deque(["Something else"])
     world["a"].hung = True
 
-    unknown(cursor, HARMLESS[3])
+    unknown(cursor, IDEMPOTENT[3])
 
-    assert [HARMLESS[3]] == world["a"].statements()
+    assert [IDEMPOTENT[3]] == world["a"].statements()
 
 
 @pytest.mark.parametrize("rpc", PHASES)
@@ -150,7 +150,7 @@ def test_what_the_second_try_says_is_not_told_of_the_first(world, cursor):
     assert 2 == len(error.attempts)
 
 
-@pytest.mark.parametrize("sql", [HARMLESS[0], WRITE])
+@pytest.mark.parametrize("sql", [IDEMPOTENT[0], WRITE])
 def test_nobody_left_is_not_told_of_what_may_have_run(world, sql):
     """At the deadline nobody else could be reached, but the first may have done it."""
     cursor = world.connect().cursor()
@@ -169,13 +169,13 @@ def test_nobody_left_is_not_told_of_what_may_have_run(world, sql):
     assert "Connection" in str(error) or "Could not connect" in str(error)
 
 
-def test_three_runs_are_the_most_of_a_harmless_write(world, cursor):
+def test_three_runs_are_the_most_of_an_idempotent_write(world, cursor):
     for host in "abc":
         world[host].script["ExecuteStatement"] = deque([lost()] * 9)
 
-    unknown(cursor, HARMLESS[0])
+    unknown(cursor, IDEMPOTENT[0])
 
-    assert {host: [HARMLESS[0]] for host in "abc"} == world.statements()
+    assert {host: [IDEMPOTENT[0]] for host in "abc"} == world.statements()
 
 
 CATALOG = "Couldn't open transport for catalog:26000 (connect() failed: Connection refused)"

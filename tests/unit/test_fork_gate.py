@@ -17,7 +17,7 @@ HELD = """
 import os, sys, threading
 from unit_realm import library
 from impala_ha.auth import gss_backends
-from impala_ha.auth.gss_backends import Login, begin
+from impala_ha.auth.gss_backends import ContextParameters, begin
 
 held, forking, forked = threading.Lock(), threading.Event(), threading.Event()
 begun = threading.Event()
@@ -32,7 +32,7 @@ def token(*_):
 realm = library()
 realm.token = token
 os.register_at_fork(before=forking.set, after_in_parent=forked.set)
-thread = threading.Thread(target=begin, args=(Login("impala", "a"), sys.argv[1]))
+thread = threading.Thread(target=begin, args=(ContextParameters("impala", "a"), sys.argv[1]))
 thread.start()
 begun.wait()
 pid = os.fork()

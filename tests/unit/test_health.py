@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha.balancing.circuit_breaker import Breaker, Health, State
+from impala_ha.balancing.circuit_breaker import CircuitBreaker, Health, State
 
-EXACT = Breaker(ejection=5, max_ejection=30, jitter=0)
+EXACT = CircuitBreaker(ejection=5, max_ejection=30, jitter=0)
 
 
 def failed(breaker, health, now, **how):
@@ -19,7 +19,7 @@ def test_nothing_known_is_well():
     assert State.HEALTHY is EXACT.state(Health(), 0.0)
 
 
-def test_after_the_first_ejection_trials_come_after_one_two_four_seconds_up_to_a_limit():
+def test_after_the_first_ejection_probes_come_after_one_two_four_seconds_up_to_a_limit():
     health, now, spans = Health(), 100.0, []
     for _ in range(8):
         health = failed(EXACT, health, now)
@@ -30,7 +30,7 @@ def test_after_the_first_ejection_trials_come_after_one_two_four_seconds_up_to_a
 
 
 def test_who_is_left_alone_for_less_than_a_second_is_tried_again_as_soon():
-    quick = Breaker(ejection=0.25, jitter=0)
+    quick = CircuitBreaker(ejection=0.25, jitter=0)
     one = failed(quick, Health(), 0.0)
     two = failed(quick, one, 0.25)
 
@@ -45,14 +45,14 @@ def test_an_ejected_one_is_left_alone_until_its_time_is_over():
     health = failed(EXACT, Health(), 0.0)
 
     assert State.EJECTED is EXACT.state(health, 4.99)
-    assert State.ON_TRIAL is EXACT.state(health, 5.0)
+    assert State.HALF_OPEN is EXACT.state(health, 5.0)
 
 
 def test_one_that_shuts_down_says_so_until_its_time_is_over():
     health = failed(EXACT, Health(), 0.0, draining=True)
 
     assert State.DRAINING is EXACT.state(health, 4.99)
-    assert State.ON_TRIAL is EXACT.state(health, 5.0)
+    assert State.HALF_OPEN is EXACT.state(health, 5.0)
 
 
 def test_a_late_failure_of_another_caller_does_not_extend_an_ejection():
@@ -62,31 +62,31 @@ def test_a_late_failure_of_another_caller_does_not_extend_an_ejection():
 
 
 def test_a_trial_is_for_one_caller():
-    health = EXACT.tried(failed(EXACT, Health(), 0.0), 6.0)
+    health = EXACT.lease(failed(EXACT, Health(), 0.0), 6.0)
 
     assert State.EJECTED is EXACT.state(health, 6.0)
 
 
 def test_a_trier_that_never_comes_back_is_waited_for_and_no_longer():
-    health = EXACT.tried(failed(EXACT, Health(), 0.0), 6.0)
+    health = EXACT.lease(failed(EXACT, Health(), 0.0), 6.0)
 
-    assert State.EJECTED is EXACT.state(health, 6.0 + EXACT.trial - 0.01)
-    assert State.ON_TRIAL is EXACT.state(health, 6.0 + EXACT.trial)
+    assert State.EJECTED is EXACT.state(health, 6.0 + EXACT.lease_time - 0.01)
+    assert State.HALF_OPEN is EXACT.state(health, 6.0 + EXACT.lease_time)
 
 
 def test_a_trier_without_an_answer_makes_room_for_the_next():
-    health = EXACT.untried(EXACT.tried(failed(EXACT, Health(), 0.0), 6.0))
+    health = EXACT.inconclusive(EXACT.lease(failed(EXACT, Health(), 0.0), 6.0))
 
-    assert State.ON_TRIAL is EXACT.state(health, 6.0)
+    assert State.HALF_OPEN is EXACT.state(health, 6.0)
 
 
 def test_a_trial_that_fails_is_followed_by_another_one_soon():
-    health = EXACT.tried(failed(EXACT, Health(), 0.0), 6.0)
+    health = EXACT.lease(failed(EXACT, Health(), 0.0), 6.0)
 
     again = failed(EXACT, health, 7.0)
 
     assert (2, 8.0) == (again.failures, again.ejected_until)
-    assert State.ON_TRIAL is EXACT.state(again, 8.0), "the lease of the trial is over, too"
+    assert State.HALF_OPEN is EXACT.state(again, 8.0), "the lease of the probe is over, too"
 
 
 def test_a_success_forgets_everything():
@@ -94,7 +94,7 @@ def test_a_success_forgets_everything():
 
 
 def test_a_threshold_forgives_the_first_failures():
-    breaker = Breaker(threshold=3, ejection=5, jitter=0)
+    breaker = CircuitBreaker(threshold=3, ejection=5, jitter=0)
     one = failed(breaker, Health(), 0.0)
     two = failed(breaker, one, 0.0)
     three = failed(breaker, two, 0.0)
@@ -106,13 +106,13 @@ def test_a_threshold_forgives_the_first_failures():
 
 
 def test_one_that_shuts_down_is_left_at_once_whatever_the_threshold():
-    breaker = Breaker(threshold=3)
+    breaker = CircuitBreaker(threshold=3)
 
     assert State.DRAINING is breaker.state(failed(breaker, Health(), 0.0, draining=True), 0.0)
 
 
 def test_a_failed_trial_leaves_nobody_well_whatever_the_threshold():
-    breaker = Breaker(threshold=3, jitter=0)
+    breaker = CircuitBreaker(threshold=3, jitter=0)
     draining = failed(breaker, Health(), 0.0, draining=True)
 
     assert State.EJECTED is breaker.state(failed(breaker, draining, 5.0), 5.0)
@@ -122,13 +122,13 @@ def test_a_failed_trial_leaves_nobody_well_whatever_the_threshold():
     ejection=st.floats(0.1, 300),
     jitter=st.floats(0, 2),
     failures=st.integers(0, 60),
-    on_trial=st.booleans(),
+    probed=st.booleans(),
     seed=st.integers(),
 )
-def test_jitter_lengthens_within_the_bound(ejection, jitter, failures, on_trial, seed):
-    breaker = Breaker(ejection=ejection, max_ejection=300, jitter=jitter)
-    span = min(1, ejection) * 2 ** min(max(0, failures - 1), 32) if on_trial else ejection
-    before = Health(failures, 0.0) if on_trial else Health()
+def test_jitter_lengthens_within_the_bound(ejection, jitter, failures, probed, seed):
+    breaker = CircuitBreaker(ejection=ejection, max_ejection=300, jitter=jitter)
+    span = min(1, ejection) * 2 ** min(max(0, failures - 1), 32) if probed else ejection
+    before = Health(failures, 0.0) if probed else Health()
 
     until = breaker.failed(before, 0.0, random.Random(seed)).ejected_until
 
@@ -137,7 +137,7 @@ def test_jitter_lengthens_within_the_bound(ejection, jitter, failures, on_trial,
 
 
 def test_jitter_spreads():
-    breaker, rng = Breaker(), random.Random(7)
+    breaker, rng = CircuitBreaker(), random.Random(7)
 
     assert 50 == len({breaker.failed(Health(), 0.0, rng).ejected_until for _ in range(50)})
 
@@ -153,4 +153,4 @@ def test_jitter_spreads():
 )
 def test_rules_that_cannot_be_are_refused(rule, why):
     with pytest.raises(ValueError, match=why):
-        Breaker(**rule)
+        CircuitBreaker(**rule)

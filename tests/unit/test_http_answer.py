@@ -4,7 +4,7 @@ import pytest
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.net.http_response import Answer, Inbox
+from impala_ha.net.http_response import ReceiveBuffer, Response
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -18,11 +18,11 @@ def inbox(*pieces):
             raise TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
         return left.pop(0)
 
-    return Inbox(receive)
+    return ReceiveBuffer(receive)
 
 
 def answer(*pieces):
-    return Answer(inbox(*pieces))
+    return Response(inbox(*pieces))
 
 
 def body(found):
@@ -91,11 +91,11 @@ def test_a_connection_that_breaks_in_such_a_body_is_no_end():
     def receive(_):
         raise TTransportException(TTransportException.UNKNOWN, "reset")
 
-    found = Inbox(receive)
+    found = ReceiveBuffer(receive)
     found.held = OK + b"\r\n"
 
     with pytest.raises(TTransportException, match="reset"):
-        Answer(found).read(1)
+        Response(found).read(1)
 
 
 def test_a_word_in_between_is_passed_over():

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from impala_ha import errors
-from impala_ha.auth.http_auth import Basic, Bearer, Negotiate, Nobody
+from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth, NoAuth
 from impala_ha.auth.kerberos import Negotiation
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.kerberos_errors import GSSError
@@ -100,14 +100,14 @@ def test_so_is_a_user_agent():
 
 
 def test_nobody_says_nothing():
-    nobody = Nobody()
+    nobody = NoAuth()
     nobody.prepare(1.0)
 
     assert ("", False) == (nobody.header(known=False), nobody.renew())
 
 
 def test_basic_is_user_and_password():
-    login = Basic("päul", lambda: ("a:b", None), lambda refused: refused == "a:b")
+    login = BasicAuth("päul", lambda: ("a:b", None), lambda refused: refused == "a:b")
     scheme, pair = login.header(known=False).split()
 
     assert ("Basic", "päul:a:b") == (scheme, base64.b64decode(pair).decode())
@@ -115,7 +115,7 @@ def test_basic_is_user_and_password():
 
 
 def test_a_password_is_not_shown_where_a_cookie_stands_for_it():
-    login = Basic("etl", lambda: ("x", None), lambda _: False)
+    login = BasicAuth("etl", lambda: ("x", None), lambda _: False)
 
     assert not login.header(known=True)
     assert login.renew()
@@ -123,7 +123,7 @@ def test_a_password_is_not_shown_where_a_cookie_stands_for_it():
 
 
 def test_a_server_that_takes_no_cookie_for_a_password_is_shown_it_always():
-    login = Basic("etl", lambda: ("x", None), lambda _: False)
+    login = BasicAuth("etl", lambda: ("x", None), lambda _: False)
     login.header(known=True)
     login.answered(401)
 
@@ -131,7 +131,7 @@ def test_a_server_that_takes_no_cookie_for_a_password_is_shown_it_always():
 
 
 def test_a_token_is_sent_without_its_line_break():
-    login = Bearer(lambda: ("x.y.z\n", None), lambda refused: refused == "x.y.z\n")
+    login = BearerAuth(lambda: ("x.y.z\n", None), lambda refused: refused == "x.y.z\n")
 
     assert "Bearer x.y.z" == login.header(known=False)
     assert login.renew()
@@ -140,7 +140,7 @@ def test_a_token_is_sent_without_its_line_break():
 @pytest.mark.parametrize("token", ["", "a b", "a\nb", "ü"])
 def test_what_cannot_be_a_token_is_not_sent(token):
     with pytest.raises(errors.InterfaceError, match="JSON Web Token") as caught:
-        Bearer(lambda: (token, None), lambda _: False).header(known=False)
+        BearerAuth(lambda: (token, None), lambda _: False).header(known=False)
 
     assert not token or token not in str(caught.value)
 
@@ -156,7 +156,7 @@ def test_a_ticket_is_asked_for_before_the_first_request_and_where_no_cookie_stan
         asked.append(limit)
         return negotiation(f"t{len(asked)}")
 
-    login = Negotiate(token, patience=9.0)
+    login = NegotiateAuth(token, timeout=9.0)
     login.prepare(2.0)
 
     assert "Negotiate t1" == login.header(known=False)
@@ -168,7 +168,7 @@ def test_a_ticket_is_asked_for_before_the_first_request_and_where_no_cookie_stan
 
 def test_what_follows_the_word_in_the_answer_is_verified():
     heard = []
-    login = Negotiate(lambda _: negotiation("t", heard.append), 1.0)
+    login = NegotiateAuth(lambda _: negotiation("t", heard.append), 1.0)
     login.header(known=False)
     login.verify(["Basic x", "negotiate  abc "])
 
@@ -176,7 +176,7 @@ def test_what_follows_the_word_in_the_answer_is_verified():
     for said in ([], ["Negotiate"], ["Basic abc"]):
         with pytest.raises(GSSError, match="did not prove who it is"):
             login.verify(said)
-        certified = Negotiate(lambda _: negotiation("t", heard.append), 1.0, certified=True)
+        certified = NegotiateAuth(lambda _: negotiation("t", heard.append), 1.0, certified=True)
         certified.header(known=False)
         certified.verify(said)
 
@@ -186,7 +186,7 @@ def test_a_ticket_that_cannot_be_had_has_touched_nobody():
         raise OSError("no ticket")
 
     with pytest.raises(CallFailed, match="no ticket") as caught:
-        Negotiate(token, 1.0).header(known=False)
+        NegotiateAuth(token, 1.0).header(known=False)
 
     assert Phase.TICKET is caught.value.phase
 
@@ -196,4 +196,4 @@ def test_ctrl_c_while_a_ticket_is_asked_for_stays_ctrl_c():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Negotiate(token, 1.0).prepare(1.0)
+        NegotiateAuth(token, 1.0).prepare(1.0)

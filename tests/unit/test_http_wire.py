@@ -9,12 +9,12 @@ from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import errors
-from impala_ha.auth.http_auth import Nobody
+from impala_ha.auth.http_auth import NoAuth
 from impala_ha.core.clock import SystemClock
-from impala_ha.net.cookies import Jar
+from impala_ha.net.cookies import CookieJar
 from impala_ha.net.http_request import Target
-from impala_ha.net.http_status import Refused
-from impala_ha.net.http_transport import Http
+from impala_ha.net.http_status import HTTPStatusError
+from impala_ha.net.http_transport import HttpTransport
 from impala_ha.net.sockets import Socket
 from impala_ha.testing.fakes import FakeClock
 
@@ -60,7 +60,7 @@ def reply(body=b"", status="200 OK", *headers):
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
-class Known(Nobody):
+class Known(NoAuth):
     """Says who it is, and has something else to say once."""
 
     def __init__(self, *words):
@@ -79,7 +79,7 @@ def wire_to(peer, login=None, *, clock=None, patience=5.0, more=None, names="*")
     coordinator = peer.coordinator
     sock = Socket(coordinator.host, coordinator.port, clock)
     target = Target(f"http://{coordinator}/x", "/x", str(coordinator), more=more)
-    wire = Http(sock, target, (login or Nobody(), Jar(names, "/x")), clock, patience)
+    wire = HttpTransport(sock, target, (login or NoAuth(), CookieJar(names, "/x")), clock, patience)
     wire.open()
     return wire
 
@@ -100,7 +100,7 @@ def test_requests_follow_each_other_on_one_connection():
         assert 1 == peer.accepted
         assert [b"question", b"more"] == [body for _, _, body in server.requests]
         assert {"POST /x HTTP/1.1"} == {line for line, _, _ in server.requests}
-        assert (True, "", True) == (wire.isOpen(), wire.stale(), wire.written)
+        assert (True, "", True) == (wire.isOpen(), wire.dropped(), wire.written)
         wire.close()
         wire.close()
 
@@ -148,9 +148,9 @@ def test_a_connection_that_ended_while_idle_is_opened_anew_without_a_word(until)
         wire = wire_to(peer)
         ask(wire)
         peer._connections[0].shutdown(socket.SHUT_RDWR)
-        until(wire._socket.stale)
+        until(wire._socket.dropped)
 
-        assert "" == wire.stale(), "that is asked before each statement"
+        assert "" == wire.dropped(), "that is asked before each statement"
         assert b"second" == ask(wire)
         assert (2, 2) == (peer.accepted, len(server.requests))
         assert wire.deadline is None
@@ -164,7 +164,7 @@ def test_a_connection_is_looked_at_when_nobody_spoke_for_a_while(until, seconds,
         wire = wire_to(peer, clock=clock)
         ask(wire)
         peer._connections[0].shutdown(socket.SHUT_RDWR)
-        until(wire._socket.stale)
+        until(wire._socket.dropped)
         clock.time += seconds
         if anew:
             assert b"second" == ask(wire)
@@ -200,21 +200,21 @@ def test_opening_anew_has_a_limit_of_its_own_and_nothing_was_sent():
         wire._socket.open = lambda: limits.append(wire.deadline - clock.now())
         with pytest.raises(TTransportException):
             ask(wire)
-        wire.limit(1.0)
+        wire.set_deadline(1.0)
         with pytest.raises(TTransportException):
             ask(wire)
 
         assert [3.0, 1.0] == limits
         assert not wire.written
-        wire.disarm()
+        wire.clear_deadline()
 
 
 def test_silence_and_who_looks_after_it_are_the_sockets():
     with Peer(Server()) as peer:
         wire = wire_to(peer)
-        wire.silence, wire.watch = 2.0, str
+        wire.probe_after, wire.probe = 2.0, str
 
-        assert (2.0, str) == (wire._socket.silence, wire._socket.watch)
+        assert (2.0, str) == (wire._socket.probe_after, wire._socket.probe)
         wire.close()
 
 
@@ -254,7 +254,7 @@ def test_a_server_that_stumbles_over_a_cookie_does_not_get_it_again():
         wire = wire_to(peer)
         ask(wire)
 
-        with pytest.raises(Refused, match="HTTP code 500"):
+        with pytest.raises(HTTPStatusError, match="HTTP code 500"):
             ask(wire)
         assert b"answer" == ask(wire)
         cookies = [headers.get("Cookie") for _, headers, _ in server.requests]
@@ -267,7 +267,7 @@ def test_who_has_nothing_else_to_say_is_refused_at_once():
     with Peer(server) as peer:
         wire = wire_to(peer)
 
-        with pytest.raises(Refused, match="HTTP code 401"):
+        with pytest.raises(HTTPStatusError, match="HTTP code 401"):
             ask(wire)
         assert 1 == len(server.requests)
         wire.close()
@@ -303,7 +303,9 @@ def test_a_page_is_told_and_the_connection_goes_on():
     with Peer(server) as peer:
         wire = wire_to(peer)
 
-        with pytest.raises(Refused, match="HTTP code 404: Not Found from http://127") as caught:
+        with pytest.raises(
+            HTTPStatusError, match="HTTP code 404: Not Found from http://127"
+        ) as caught:
             ask(wire)
         assert (b"<html>", "1") == (caught.value.body, caught.value.http_headers["X"])
         assert b"answer" == ask(wire)
@@ -316,7 +318,7 @@ def test_of_a_long_page_the_beginning_is_enough():
     with Peer(server) as peer:
         wire = wire_to(peer)
 
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(HTTPStatusError) as caught:
             ask(wire)
         assert 65536 <= len(caught.value.body) < 200_000
         assert b"answer" == ask(wire)
@@ -328,7 +330,7 @@ def test_a_page_that_breaks_off_is_told_all_the_same():
     with Peer(Server(broken)) as peer:
         wire = wire_to(peer)
 
-        with pytest.raises(Refused, match="HTTP code 503"):
+        with pytest.raises(HTTPStatusError, match="HTTP code 503"):
             ask(wire)
         wire.close()
 
@@ -337,7 +339,7 @@ def test_a_page_with_status_200_is_no_answer_either():
     with Peer(Server(reply(b"<html>", "200 OK", "Content-Type: text/html"))) as peer:
         wire = wire_to(peer)
 
-        with pytest.raises(Refused, match="HTTP code 200: OK, with a page .text/html."):
+        with pytest.raises(HTTPStatusError, match="HTTP code 200: OK, with a page .text/html."):
             ask(wire)
         wire.close()
 
@@ -346,7 +348,7 @@ def test_when_to_come_back_is_told():
     with Peer(Server(reply(b"", "429 Slow", "Retry-After: 7"))) as peer:
         wire = wire_to(peer)
 
-        with pytest.raises(Refused, match="retry after 7 s") as caught:
+        with pytest.raises(HTTPStatusError, match="retry after 7 s") as caught:
             ask(wire)
         assert 7.0 == caught.value.retry_after
         wire.close()
@@ -356,15 +358,15 @@ def test_a_server_that_refuses_in_the_middle_of_a_long_request_is_heard():
     refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     with Peer(lambda connection: None) as peer:
         wire = wire_to(peer)
-        wire._inbox.held = b""
+        wire._buffer.held = b""
 
         def cut(_):
-            wire._inbox.held = refusal
+            wire._buffer.held = refusal
             raise TTransportException(TTransportException.UNKNOWN, "broken pipe")
 
         wire._socket.write = cut
 
-        with pytest.raises(Refused, match="HTTP code 413"):
+        with pytest.raises(HTTPStatusError, match="HTTP code 413"):
             ask(wire)
         wire.close()
 
@@ -375,7 +377,7 @@ def test_a_request_that_broke_off_without_a_refusal_is_broken(held):
         wire = wire_to(peer)
 
         def cut(_):
-            wire._inbox.held = held
+            wire._buffer.held = held
             raise TTransportException(TTransportException.UNKNOWN, "broken pipe")
 
         wire._socket.write = cut
@@ -435,7 +437,11 @@ def endless(*what, **how):
     server = Endless(*what, **how)
     with Peer(server) as server.peer:
         wire = wire_to(server.peer)
-        wire.silence, wire.stall, wire.watch = 0.02, 0.3, str  # the coordinator is always alive
+        wire.probe_after, wire.stall_timeout, wire.probe = (
+            0.02,
+            0.3,
+            str,
+        )  # the coordinator is always alive
         yield wire
         wire.close()
 
@@ -444,7 +450,7 @@ def endless(*what, **how):
 @pytest.mark.parametrize("more", [b"", b"x"], ids=["stalls", "drips"])
 def test_a_page_that_does_not_end_is_not_waited_for(status, more):
     with endless(PAGE % status.encode(), more, every=0.01) as wire:
-        with pytest.raises(Refused, match="HTTP code") as caught:
+        with pytest.raises(HTTPStatusError, match="HTTP code") as caught:
             ask(wire)
 
         assert caught.value.body.startswith(b"<html>")
@@ -504,7 +510,7 @@ def test_after_a_word_in_between_the_answer_may_be_late():
 
     with Peer(late) as peer:
         wire = wire_to(peer)
-        wire.silence, wire.stall, wire.watch = 0.02, 0.05, str
+        wire.probe_after, wire.stall_timeout, wire.probe = 0.02, 0.05, str
 
         assert b"answer" == ask(wire)
         wire.close()

@@ -11,7 +11,7 @@ from test_failover import World
 
 from impala_ha.dbapi.cursor import Cursor
 from impala_ha.dbapi.dict_cursor import DictCursor
-from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeWire, state
+from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeTransport, state
 
 CALLS = {
     "_wait_to_finish": lambda cursor: cursor._wait_to_finish(),
@@ -116,7 +116,7 @@ def answer(call, cursor):
 
 
 def impylas(server, database=None, **options):
-    service = HS2Service(FakeClient(server, FakeWire(server)), retries=1)
+    service = HS2Service(FakeClient(server, FakeTransport(server)), retries=1)
     return HiveServer2Connection(service, default_db=database).cursor(user="etl", **options)
 
 
@@ -202,7 +202,7 @@ def test_there_is_nothing_to_cancel_where_all_was_closed(end, what):
     world = World()
     cursor = world.connect().cursor()
     cursor.execute("select 1")
-    (cursor if what == "cursor" else world.failover).close()
+    (cursor if what == "cursor" else world.failover.links).close()
 
     getattr(cursor, end)()
 
@@ -258,7 +258,7 @@ def test_no_row_comes_from_a_closed_connection(read):
     cursor = world.connect().cursor()
     cursor.execute("select 1")
     cursor.fetchone()
-    world.failover.close()
+    world.failover.links.close()
 
     with pytest.raises(Error, match="closed"):
         read(cursor)

@@ -6,12 +6,18 @@ import pytest
 from gss_packages import NO_TICKET, Realm, gssapi, kerberos
 
 from impala_ha.auth import gss_backends
-from impala_ha.auth.gss_backends import ByGssapi, ByKerberos, Login, begin, choose
+from impala_ha.auth.gss_backends import (
+    ContextParameters,
+    GssapiContext,
+    KerberosContext,
+    begin,
+    choose,
+)
 from impala_ha.core.extras import MissingExtra
-from impala_ha.core.kerberos_errors import GSSError, told
+from impala_ha.core.kerberos_errors import GSSError, to_gss_error
 
-A = Login("impala", "a")
-KEYTAB = Login("impala", "a", "etl", "/etl.keytab")
+A = ContextParameters("impala", "a")
+KEYTAB = ContextParameters("impala", "a", "etl", "/etl.keytab")
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def test_a_context_is_established_in_two_steps(realm, package):
 
 def test_whose_ticket_it_is_is_known_before_and_after(realm, package):
     for client in (None, "etl"):
-        context, _ = begin(Login("impala", "a", client), package)
+        context, _ = begin(ContextParameters("impala", "a", client), package)
         assert "etl" == context.initiator
         context.step(b"welcome")
         assert "etl" == context.initiator
@@ -86,18 +92,18 @@ def test_a_refusal_has_the_librarys_words_its_name_and_what_was_asked_for(realm,
 
 
 def test_a_principal_must_have_a_ticket(realm, package):
-    begin(Login("impala", "a", "etl"), package)
+    begin(ContextParameters("impala", "a", "etl"), package)
 
     assert [("impala@a", "etl", None)] == realm.asked
     with pytest.raises(GSSError, match="KRB5_CC_NOTFOUND"):
-        begin(Login("impala", "a", "bob"), package)
+        begin(ContextParameters("impala", "a", "bob"), package)
 
 
 def test_a_keytab_fills_a_cache_of_its_own(realm):
     realm.tickets.clear()
 
     begin(KEYTAB, "auto")
-    begin(Login("impala", "a", None, "/etl.keytab"), "gssapi")
+    begin(ContextParameters("impala", "a", None, "/etl.keytab"), "gssapi")
 
     assert realm.asked == [
         ("impala@a", "etl", "MEMORY:impala-ha:etl:/etl.keytab"),
@@ -106,7 +112,7 @@ def test_a_keytab_fills_a_cache_of_its_own(realm):
 
 
 def test_tickets_of_a_keytab_can_be_used_without_it(realm):
-    old = Login("impala", "a", "etl", "/etl.keytab", renew=False)
+    old = ContextParameters("impala", "a", "etl", "/etl.keytab", renew=False)
     with pytest.raises(GSSError, match="no tickets were acquired with /etl.keytab yet"):
         begin(old, "auto")
     begin(KEYTAB, "auto")
@@ -143,12 +149,12 @@ def test_no_other_refusal_is_asked_for_twice(realm, package, status):
 @pytest.mark.parametrize(
     ("backend", "keytab", "gone", "kind"),
     [
-        ("auto", False, (), ByKerberos),
-        ("auto", False, ("gssapi",), ByKerberos),
-        ("auto", False, ("kerberos",), ByGssapi),
-        ("auto", True, ("kerberos",), ByGssapi),
-        ("kerberos", False, ("gssapi",), ByKerberos),
-        ("gssapi", False, ("kerberos",), ByGssapi),
+        ("auto", False, (), KerberosContext),
+        ("auto", False, ("gssapi",), KerberosContext),
+        ("auto", False, ("kerberos",), GssapiContext),
+        ("auto", True, ("kerberos",), GssapiContext),
+        ("kerberos", False, ("gssapi",), KerberosContext),
+        ("gssapi", False, ("kerberos",), GssapiContext),
     ],
 )
 def test_the_package_that_is_there_and_can_do_it_is_taken(monkeypatch, backend, keytab, gone, kind):
@@ -200,4 +206,4 @@ class Shapeless(Exception):
     ],
 )
 def test_what_has_another_form_is_told_all_the_same(error, text):
-    assert text == str(told(error, "x"))
+    assert text == str(to_gss_error(error, "x"))

@@ -38,7 +38,7 @@ def realm(monkeypatch):
     monkeypatch.setattr(gss_backends, "_HELD", {})
     monkeypatch.setattr(kerberos, "_HANGS", {})
     monkeypatch.setattr(kerberos, "_TICKETS", {})
-    monkeypatch.setattr(kerberos, "_WANTED", {})
+    monkeypatch.setattr(kerberos, "_REQUESTS", {})
     return found
 
 
@@ -246,13 +246,13 @@ def test_the_ticket_of_another_coordinator_may_be_at_hand(realm):
 
 
 def test_what_is_remembered_of_a_kdc_is_bounded(realm, monkeypatch):
-    monkeypatch.setattr(kerberos, "_MOST_WANTED", 3)
+    monkeypatch.setattr(kerberos, "_MOST_REQUESTS", 3)
     for number in range(5):
         realm.refusals.append(AWAY)
         with pytest.raises(GSSError):
             token(Coordinator(f"c{number}"))
 
-    assert 3 == len(kerberos._WANTED)
+    assert 3 == len(kerberos._REQUESTS)
 
 
 def test_who_asks_without_an_answer_is_left_behind_and_nobody_joins_it(realm, monkeypatch):
@@ -371,4 +371,4 @@ def test_the_driver_logs_in_with_the_token_that_it_has(package):
         service = driver.connect(peer.coordinator, "etl", LIMIT)
 
         assert 1 == peer.accepted
-        service.client.wire.close()
+        service.client.transport.close()

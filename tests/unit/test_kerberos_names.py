@@ -2,7 +2,7 @@
 
 import pytest
 
-from impala_ha.core.kerberos_errors import AnotherUser
+from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import Coordinator
 from impala_ha.options.kerberos_names import Identity, given, host_of, read
 
@@ -61,6 +61,8 @@ def test_a_connection_is_opened_as_one_user_and_stays_so():
     for _ in range(2):
         identity.check("etl@X")
 
-    with pytest.raises(AnotherUser, match="one of bob@X, and the connection was opened as etl@X"):
+    with pytest.raises(
+        PrincipalMismatch, match="one of bob@X, and the connection was opened as etl@X"
+    ):
         identity.check("bob@X")
     assert "etl@X" == identity.principal

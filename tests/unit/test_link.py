@@ -15,7 +15,7 @@ import impala_ha
 from impala_ha import errors
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.hs2.client import Closed
+from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.options.options import Options
 
@@ -63,7 +63,7 @@ def test_opening_one_more_session_has_the_limit_of_opening_though_the_server_is_
 ):
     options = Options(connect_timeout=0.2, probe_after=0.05)
     link = ImpylaDriver(options, SystemClock()).open(peer.coordinator, "etl", {}, 5.0)
-    link.client.wire.watch = str
+    link.client.transport.probe = str
     answers.server.script["OpenSession"].append(peer.hush)
 
     with pytest.raises(CallFailed) as caught:
@@ -75,8 +75,8 @@ def test_opening_one_more_session_has_the_limit_of_opening_though_the_server_is_
 
 def test_a_session_that_was_ended_is_closed_on_the_server_once(link, answers):
     session = link.session("etl", {"x": "1"})
-    link.end(session)
-    link.end(session)
+    link.close_session(session)
+    link.close_session(session)
 
     assert 1 == answers.server.count("CloseSession")
     assert {} == answers.server.sessions
@@ -84,7 +84,7 @@ def test_a_session_that_was_ended_is_closed_on_the_server_once(link, answers):
 
 def test_a_session_that_was_dropped_is_closed_at_the_next_opportunity(link, answers):
     """Dropping does no I/O: garbage collection may do it, in any thread, in mid-call."""
-    link.drop(link.session("etl", {"x": "1"}))
+    link.close_later(link.session("etl", {"x": "1"}))
     assert 0 == answers.server.count("CloseSession")
 
     link.check()
@@ -96,7 +96,7 @@ def test_a_session_that_cannot_be_ended_is_ended_with_the_link(link, answers):
     session = link.session("etl", {"x": "1"})
     answers.server.script["CloseSession"].append("not now")
     with pytest.raises(errors.Error):
-        link.end(session)
+        link.close_session(session)
 
     link.close()
 
@@ -105,7 +105,7 @@ def test_a_session_that_cannot_be_ended_is_ended_with_the_link(link, answers):
 
 def test_a_session_that_was_forgotten_is_left_alone(link, answers):
     """Ending it would end the statement that runs in it."""
-    link.forget(link.session("etl", {"x": "1"}))
+    link.release(link.session("etl", {"x": "1"}))
 
     link.close()
 
@@ -119,8 +119,8 @@ def test_closing_ends_all_sessions_and_the_socket(link, answers):
     link.close()
 
     assert {} == answers.server.sessions
-    assert isinstance(link.client.broken, Closed)
-    assert None is link.client.wire.handle
+    assert isinstance(link.client.broken, ConnectionClosed)
+    assert None is link.client.transport.handle
 
 
 def test_a_link_that_nobody_holds_says_goodbye(peer, answers):
@@ -138,7 +138,7 @@ def test_a_farewell_to_a_silent_server_ends(link, peer, answers):
 
     link.close()
 
-    assert None is link.client.wire.handle
+    assert None is link.client.transport.handle
 
 
 def test_links_share_the_time_for_their_goodbyes_at_the_end_of_the_program(peer, answers):
@@ -166,12 +166,12 @@ links = [driver.open(Coordinator("127.0.0.1", int(port)), "etl", {}, 5.0) for po
 
 def test_closing_a_connection_has_one_limit_for_all_of_its_links(peer, answers):
     connection = impala_ha.connect(peer.coordinator.host, peer.coordinator.port, hedge_after=0)
-    place = connection._failover
-    links = [place.link]
+    place = connection._failover.links
+    links = [place.current]
     for _ in range(9):
-        place.leave(place.link)
+        place.detach(place.current)
         connection.cursor()
-        links.append(place.link)
+        links.append(place.current)
     answers.server.script["CloseSession"].extend([peer.hush] * 10)
 
     start = time.monotonic()
@@ -188,7 +188,7 @@ def test_a_link_in_mid_call_is_cut_without_a_word(link, answers):
 
     assert 0 == answers.server.count("CloseSession")
     assert link.broken
-    assert link.client.wire.handle is None
+    assert link.client.transport.handle is None
 
 
 def test_a_connection_that_is_in_order_passes_the_check(link):
@@ -200,7 +200,7 @@ def test_a_connection_that_is_in_order_passes_the_check(link):
 def test_a_server_that_went_is_found_out_before_anything_is_sent(answers, until):
     with Peer(hiveserver2(answers)) as peer:
         link = ImpylaDriver(Options(), SystemClock()).open(peer.coordinator, "etl", {}, 5.0)
-    until(link.client.wire.stale)
+    until(link.client.transport.dropped)
 
     with pytest.raises(CallFailed, match="read 0 bytes|reset") as caught:
         link.check()
@@ -215,7 +215,7 @@ def test_hives_sessions_end_with_their_connection_and_are_not_looked_for_again()
     answers.server.impala = False
     with Peer(hiveserver2(answers, processor=TCLIService.Processor)) as peer:
         link = ImpylaDriver(Options(), SystemClock()).open(peer.coordinator, "etl", {}, 5.0)
-        link.client.sever(ConnectionResetError("gone"))
+        link.client.invalidate(ConnectionResetError("gone"))
 
         assert not link.usable()
         assert 1 == peer.accepted
@@ -226,18 +226,18 @@ def test_what_is_done_within_a_limit_ends_by_it(link, peer, answers):
     answers.server.script["GetInfo"].append(peer.hush)
     session = link.session("etl", {"x": "1"})
 
-    with pytest.raises(CallFailed, match="timeout") as caught, link.within(0.1):
+    with pytest.raises(CallFailed, match="timeout") as caught, link.deadline(0.1):
         session.ping()
 
     assert TTransportException.TIMED_OUT == caught.value.__cause__.type
-    assert None is link.client.wire.deadline
+    assert None is link.client.transport.deadline
 
 
 def test_a_sweep_that_meets_a_broken_connection_leaves_it_to_the_next_call(link, answers):
     one, two = link.session("etl", {"x": "1"}), link.session("etl", {"x": "2"})
     answers.server.script["CloseSession"].append(TTransportException(4, "cut"))
-    link.drop(one)
-    link.drop(two)
+    link.close_later(one)
+    link.close_later(two)
 
     link.check()
 

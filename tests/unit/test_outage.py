@@ -10,8 +10,7 @@ from impala_ha.balancing.outage import Outage, Wait
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.core.model import Attempt
 from impala_ha.failover.attempts import Call
-from impala_ha.failover.failover import Failover
-from impala_ha.testing.fakes import FakeDriver
+from impala_ha.testing.fakes import FakeDriver, failover
 
 A, B, C = HOSTS = [Coordinator(host) for host in "abc"]
 THREADS = 20
@@ -28,11 +27,11 @@ def double(rounds):
 def test_each_coordinator_has_its_backoff():
     found, now, tried = Outage(), 0.0, []
     for _ in range(9):
-        turn = found.turn(1, now, [], HOSTS, double)
+        turn = found.pick_or_wait(1, now, [], HOSTS, double)
         while isinstance(turn, Wait):
             assert turn.alone
             now += turn.seconds
-            turn = found.turn(1, now, [], HOSTS, double)
+            turn = found.pick_or_wait(1, now, [], HOSTS, double)
         tried.append((turn.host, now))
 
     assert tried == [(host, when) for when in (0, 2, 6) for host in "abc"]
@@ -40,42 +39,42 @@ def test_each_coordinator_has_its_backoff():
 
 def test_calls_share_it():
     found = Outage()
-    assert found.turn(1, 0.0, [], [A], double) == A
+    assert found.pick_or_wait(1, 0.0, [], [A], double) == A
 
-    assert found.turn(2, 0.0, [], [A], double) == Wait(2.0, alone=False)
-    assert found.turn(2, 2.0, [], [A], double) == A
-    assert found.turn(1, 2.0, [A], [A], double) == Wait(4.0, alone=False)
+    assert found.pick_or_wait(2, 0.0, [], [A], double) == Wait(2.0, alone=False)
+    assert found.pick_or_wait(2, 2.0, [], [A], double) == A
+    assert found.pick_or_wait(1, 2.0, [A], [A], double) == Wait(4.0, alone=False)
 
 
 def test_a_call_that_is_alone_does_not_wait_because_of_those_before_it():
     found = Outage()
     for now in (0.0, 10.0, 20.0):
-        found.turn(1, now, [], [A], double)
-    found.ended(1)
+        found.pick_or_wait(1, now, [], [A], double)
+    found.call_ended(1)
 
-    assert found.turn(2, 20.0, [], [A], double) == A
-    assert found.turn(2, 20.0, [A], [A], double) == Wait(2.0, alone=True)
+    assert found.pick_or_wait(2, 20.0, [], [A], double) == A
+    assert found.pick_or_wait(2, 20.0, [A], [A], double) == Wait(2.0, alone=True)
 
 
 def test_it_goes_on_from_where_it_has_been():
     found = Outage()
 
-    assert found.turn(1, 0.0, [A, A], [A, B], double) == B
-    assert found.turn(1, 0.0, [A, A, B], [A], double) == Wait(4.0, alone=True)
+    assert found.pick_or_wait(1, 0.0, [A, A], [A, B], double) == B
+    assert found.pick_or_wait(1, 0.0, [A, A, B], [A], double) == Wait(4.0, alone=True)
 
 
 def test_the_next_outage_begins_anew():
     found = Outage()
     for now in (0.0, 10.0, 20.0):
-        found.turn(1, now, [], [A], double)
+        found.pick_or_wait(1, now, [], [A], double)
     found.over()
 
-    assert found.turn(1, 20.0, [A] * 3, [A], double) == A
-    assert found.turn(1, 20.0, [A] * 4, [A], double) == Wait(2.0, alone=True)
+    assert found.pick_or_wait(1, 20.0, [A] * 3, [A], double) == A
+    assert found.pick_or_wait(1, 20.0, [A] * 4, [A], double) == Wait(2.0, alone=True)
 
 
 def test_where_all_are_being_tried_it_waits_for_what_comes_of_it():
-    assert Outage().turn(1, 0.0, [], [], double) == Wait(1.0, alone=False)
+    assert Outage().pick_or_wait(1, 0.0, [], [], double) == Wait(1.0, alone=False)
 
 
 # In the loop.
@@ -91,7 +90,7 @@ def dark():
     driver, cluster = FakeDriver(), Cluster(HOSTS)
     for host in "abc":
         driver[host].down = True
-    return driver, cluster, lambda retry: Failover(cluster, driver, retry, first=("etl", {}))
+    return driver, cluster, lambda retry: failover(cluster, driver, retry)
 
 
 def in_threads(work, until=None):
@@ -136,14 +135,14 @@ def test_all_notice_when_one_is_back(dark, until):
     left = list(places)
 
     def back():
-        until(lambda: len(cluster._known.roster.book().outage._calls) == THREADS)
+        until(lambda: len(cluster._state.members.table().outage._calls) == THREADS)
         driver["b"].down = False
 
     came = in_threads(lambda: connect(left.pop()), back)
 
     assert came == [None] * THREADS
-    assert {place.link.coordinator for place in places} == {B}
-    assert cluster._known.roster.book().outage._calls == set(), (
+    assert {place.links.current.coordinator for place in places} == {B}
+    assert cluster._state.members.table().outage._calls == set(), (
         "nothing is kept of a call that has ended"
     )
 
@@ -158,7 +157,7 @@ def world():
             "execute", 1, Coordinator(host), 0.1, Fault.LOST, Phase.SENT, text=host * 3
         )
         world.cluster.report(failed)
-    assert world.cluster.turn(-1, HOSTS, lambda _: 100.0) == Wait(100.0, alone=True)
+    assert world.cluster.pick_or_wait(-1, HOSTS, lambda _: 100.0) == Wait(100.0, alone=True)
     return world
 
 
@@ -181,8 +180,8 @@ def test_a_write_that_was_never_sent_has_not_run_though_those_of_others_may_have
     for host in "abc":
         world[host].down = True
         world.cluster.report(Attempt("execute", 1, Coordinator(host), 0.1, Fault.LOST, Phase.SENT))
-    world.cluster.ended(-1)
-    world.cluster.turn(-1, HOSTS, lambda _: 100.0)
+    world.cluster.call_ended(-1)
+    world.cluster.pick_or_wait(-1, HOSTS, lambda _: 100.0)
 
     with pytest.raises(errors.NoCoordinatorLeft) as caught:
         cursor.execute("insert into t values (1)")
@@ -202,7 +201,7 @@ def test_who_waits_goes_on_once_another_call_found_somebody(world):
 
     world.clock.sleep = sleep
 
-    assert world.connect().failover.link.coordinator == B
+    assert world.connect().failover.links.current.coordinator == B
     assert world.clock.time < 1004
 
 
@@ -226,12 +225,12 @@ def test_a_program_with_one_thread_tries_at_once_in_each_call():
 
 def test_each_is_tried_by_one_call_at_a_time(world):
     world.clock.time += 100
-    turns = [world.cluster.turn(call, [], lambda _: 0.0) for call in range(4)]
+    turns = [world.cluster.pick_or_wait(call, [], lambda _: 0.0) for call in range(4)]
 
     assert {turn.host for turn in turns[:3]} == {"a", "b", "c"}
     assert turns[3] == Wait(1.0, alone=False)
     world.cluster.release(B)
-    assert world.cluster.turn(4, [], lambda _: 0.0) == B
+    assert world.cluster.pick_or_wait(4, [], lambda _: 0.0) == B
 
 
 def test_one_that_is_being_tried_is_asked_last(world):
@@ -249,7 +248,7 @@ def test_an_answer_to_open_session_is_known_to_all_before_the_statement_ends():
 
     def work(link):
         if link.coordinator == A:
-            link.client.sever(lost())
+            link.client.invalidate(lost())
             raise CallFailed(Phase.FETCH, lost())
         seen.append(world.state(link.coordinator.host))
 
@@ -275,9 +274,9 @@ def test_what_cannot_become_right_for_others_is_not_waited_for(world):
 
 def test_one_that_speaks_another_protocol_is_there(world):
     """Whoever connects in the right way is not to wait for it, nor is whoever is as wrong."""
-    world.cluster.answered(A)
+    world.cluster.mark_reachable(A)
 
     assert world.state("a") is State.HEALTHY
     world["a"].down = False
-    assert world.connect().failover.link.coordinator == A
+    assert world.connect().failover.links.current.coordinator == A
     assert world.clock.time == 1000

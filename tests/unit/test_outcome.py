@@ -151,7 +151,7 @@ def test_out_of_a_pickle_nobody_can_be_asked(world):
     assert pickle.loads(pickle.dumps(error)).resolve() is Outcome.UNKNOWN
 
 
-def test_a_coordinator_that_forgot_the_operation_is_no_witness(world):
+def test_a_coordinator_that_forgot_the_operation_is_no_source(world):
     error = unknown(world, accepted=True)
     world["a"].script["GetOperationStatus"] = deque(["Invalid or unknown query handle: 1:2."])
     no_tables(world)
@@ -270,17 +270,17 @@ def test_the_last_text_of_our_session_is_it(world, page, kind, name, outcome):
 
 def test_what_ran_before_in_our_session_is_not_it(world, page):
     error = unknown(world, page=page, before=[INSERT])
-    (question,) = questions(error)
-    (before,) = question.known
+    (ref,) = refs(error)
+    (before,) = ref.known
     page["completed_queries"].append(row("FINISHED", query_id=before))
     page["profiles"][before] = profile(error.session_id)
 
     assert error.resolve() is Outcome.NEVER_SEEN
 
 
-def questions(error):
+def refs(error):
     names = error.resolver.__code__.co_freevars
-    return error.resolver.__closure__[names.index("questions")].cell_contents
+    return error.resolver.__closure__[names.index("refs")].cell_contents
 
 
 def test_one_that_was_refused_before_may_be_what_is_seen(world, page):
@@ -475,7 +475,7 @@ def test_who_does_not_tell_how_full_the_log_is_denies_nothing(world, page):
 
 def marked(world, page=None, kind="client_identifier", text=INSERT):
     """A write that was marked before it was lost."""
-    world.failover.statement_tag = kind
+    world.failover.options = replace(world.failover.options, statement_tag=kind)
     cursor = world.connect().cursor()
     told = {"http_addr": page["address"]} if page else {}
     cursor.session.config = {"CLIENT_IDENTIFIER": "", **told}
@@ -709,8 +709,8 @@ def test_with_everyone_down_nobody_knows(world):
 # Several tries, and who is asked.
 
 
-def test_a_coordinator_is_neither_picked_nor_put_on_trial(world):
-    """One whose time of ejection is over is tried by a call, not by a question."""
+def test_a_coordinator_is_neither_picked_nor_probed(world):
+    """One whose time of ejection is over is probed by a call, not by resolve()."""
     error = unknown(world)
     world["a"].down = world["b"].down = world["c"].down = True
     world.clock.time += 1000
@@ -718,7 +718,7 @@ def test_a_coordinator_is_neither_picked_nor_put_on_trial(world):
 
     assert error.resolve(20) is Outcome.UNKNOWN
     assert world.cluster.snapshot() == before
-    assert world.state("a") is State.ON_TRIAL
+    assert world.state("a") is State.HALF_OPEN
     assert world.cluster.pick() == Coordinator("a"), "the next call may still try it"
 
 
@@ -744,10 +744,10 @@ def test_the_healthy_are_asked_first_and_the_lost_one_last(world):
     ],
 )
 def test_several_tries_are_one_statement(world, states, outcome):
-    (question,) = questions(unknown(world, accepted=True))
+    (ref,) = refs(unknown(world, accepted=True))
     tries = []
     for host, name in zip("ab", states, strict=True):
-        tries.append(replace(question, coordinator=Coordinator(host)))
+        tries.append(replace(ref, coordinator=Coordinator(host)))
         answer = lambda r, name=name: state(r, name)  # noqa: E731
         world[host].script["GetOperationStatus"] = deque([answer] * 99)
     no_tables(world)
@@ -768,7 +768,7 @@ def test_any_length_of_time_will_do(world):
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, TimeoutError, OSError, KeyError])
-def test_a_function_of_the_caller_that_raises_is_no_witness(world, monkeypatch, kind):
+def test_a_function_of_the_caller_that_raises_is_no_source(world, monkeypatch, kind):
     """The one that gives the password, for example."""
     error = unknown(world, accepted=True)
 
@@ -843,9 +843,9 @@ def test_when_the_time_is_over_no_session_is_closed_and_nobody_is_asked(world, p
     assert world["a"].log == world["b"].log == []
 
 
-def test_a_witness_whose_time_is_over_is_not_asked(world):
-    (question,) = questions(unknown(world, accepted=True))
+def test_a_source_whose_time_is_over_is_not_asked(world):
+    (ref,) = refs(unknown(world, accepted=True))
     over = Until(world.clock, world.clock.now())
 
-    assert handle(question, world.driver, over) is Outcome.UNKNOWN
+    assert handle(ref, world.driver, over) is Outcome.UNKNOWN
     assert world["a"].log == []

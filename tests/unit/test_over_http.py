@@ -10,9 +10,9 @@ from impala_ha import Coordinator, OutcomeUnknown, errors
 from impala_ha.auth.credentials import Secrets
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed, Fault, Phase
-from impala_ha.hs2.open_http import OverHttp
+from impala_ha.hs2.open_http import HttpConnector
 from impala_ha.net.http_proxy import Proxy
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeClock
@@ -24,11 +24,11 @@ A = Coordinator("a", 28000)
 
 def over(clock=None, **options):
     options = Options(use_http_transport=True, **options)
-    return OverHttp(options, Secrets(options), clock or SystemClock(), Identity())
+    return HttpConnector(options, Secrets(options), clock or SystemClock(), Identity())
 
 
 def gateway(code, retry_after=0.0):
-    return Refused(code, "Gateway", b"", {}, "http://a/x", retry_after)
+    return HTTPStatusError(code, "Gateway", b"", {}, "http://a/x", retry_after)
 
 
 # From options to a request.
@@ -119,9 +119,9 @@ def test_a_ticket_is_asked_for_first_and_not_where_a_cookie_stands_for_it(monkey
         found.open(A, "etl", 3.0)
 
     assert (Phase.TICKET, [(A, 3.0)]) == (caught.value.phase, asked)
-    found._jars[A, "etl"].keep(["impala.auth=x"], SystemClock().now())
+    found._cookies[A, "etl"].keep(["impala.auth=x"], SystemClock().now())
     with Peer(lambda connection: None) as peer:
-        found._jars[peer.coordinator, "etl"] = found._jars[A, "etl"]
+        found._cookies[peer.coordinator, "etl"] = found._cookies[A, "etl"]
         _, wire = found.open(peer.coordinator, "etl", 3.0)
         wire.close()
 
@@ -133,7 +133,7 @@ def test_connections_to_one_coordinator_share_its_cookies(monkeypatch):
     with Peer(hiveserver2_over_http(Answers())) as peer:
         found = over()
         wires = [found.open(peer.coordinator, user, 3.0)[1] for user in ("etl", "etl", "bob")]
-        jars = [wire._jar for wire in wires]
+        jars = [wire._cookies for wire in wires]
 
         assert jars[0] is jars[1]
         assert jars[0] is not jars[2]
@@ -203,7 +203,7 @@ def patient(cursor):
         pauses.append(waited)
         return waited + 1.0 if waited < 3 else 0.0
 
-    cursor._home.service.pause = pause
+    cursor._session.link.service.pause = pause
     return pauses
 
 
@@ -266,7 +266,7 @@ def test_a_coordinator_that_is_gone_after_a_wait_is_lost(world):
     cursor = world.connect().cursor()
     patient(cursor)
     world["a"].script["GetOperationStatus"] = deque([gateway(502)])
-    cursor._home.service.revive = lambda _: False
+    cursor._session.link.service.reconnect = lambda _: False
 
     with pytest.raises(OutcomeUnknown, match="HTTP code 502"):
         cursor.execute("insert into t values (1)")
@@ -283,7 +283,7 @@ def test_who_is_busy_is_asked_again_after_the_time_it_said(world, code, after):
     assert [fault, None] == [attempt.fault for attempt in cursor.attempts]
     assert {"a"} == {attempt.coordinator.host for attempt in cursor.attempts}
     assert after <= sum(world.clock.slept) < after + 1.0
-    assert not cursor._home.broken
+    assert not cursor._session.link.broken
 
 
 def test_who_is_busy_while_opening_is_asked_again_and_nobody_else():

@@ -4,17 +4,17 @@ import threading
 
 import pytest
 
-from impala_ha.core.timeouts import at_home, in_time, is_at_home
+from impala_ha.core.timeouts import is_waiting_for_kdc, run_with_timeout, waiting_for_kdc
 
 
 @pytest.mark.parametrize("limit", [None, 30.0])
 def test_what_ends_in_time_is_returned(limit):
-    assert 7 == in_time(lambda: 7, limit, "work", "late")
+    assert 7 == run_with_timeout(lambda: 7, limit, "work", "late")
 
 
 def test_what_fails_fails():
     with pytest.raises(ZeroDivisionError):
-        in_time(lambda: 1 / 0, 30, "work", "late")
+        run_with_timeout(lambda: 1 / 0, 30, "work", "late")
 
 
 def test_where_no_thread_can_be_started_it_is_done_all_the_same(monkeypatch):
@@ -23,15 +23,15 @@ def test_where_no_thread_can_be_started_it_is_done_all_the_same(monkeypatch):
 
     monkeypatch.setattr(threading.Thread, "start", refused)
 
-    assert 7 == in_time(lambda: 7, 30.0, "work", "late")
+    assert 7 == run_with_timeout(lambda: 7, 30.0, "work", "late")
     with pytest.raises(ZeroDivisionError):
-        in_time(lambda: 1 / 0, 30, "work", "late")
+        run_with_timeout(lambda: 1 / 0, 30, "work", "late")
 
 
 def test_what_takes_longer_is_left_behind(until):
     gate = threading.Event()
     with pytest.raises(TimeoutError, match="late"):
-        in_time(gate.wait, 0.01, "a work of its own", "late")
+        run_with_timeout(gate.wait, 0.01, "a work of its own", "late")
     (left,) = [thread for thread in threading.enumerate() if thread.name == "a work of its own"]
 
     assert left.daemon, "no process waits for it"
@@ -41,7 +41,7 @@ def test_what_takes_longer_is_left_behind(until):
 
 def test_a_thread_is_at_home_until_it_has_what_it_waits_for():
     me = threading.current_thread()
-    with at_home():
-        assert is_at_home(me)
-        assert not is_at_home(threading.Thread())
-    assert not is_at_home(me)
+    with waiting_for_kdc():
+        assert is_waiting_for_kdc(me)
+        assert not is_waiting_for_kdc(threading.Thread())
+    assert not is_waiting_for_kdc(me)

@@ -15,7 +15,7 @@ import impala_ha
 from impala_ha import errors
 from impala_ha.core.redaction import Redaction
 from impala_ha.net.http_proxy import Proxy
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -111,7 +111,7 @@ def test_an_error_is_masked_with_all_that_it_holds_and_stands_for():
     headers = Message()
     headers["X-Echo"] = PASSWORD
     inner = errors.OperationalError(f"no {PASSWORD}")
-    error = Refused(502, PASSWORD, PASSWORD.encode(), headers, where="http://a/x")
+    error = HTTPStatusError(502, PASSWORD, PASSWORD.encode(), headers, where="http://a/x")
     error.__cause__ = inner
 
     assert masked(PASSWORD).error(error)
@@ -257,7 +257,7 @@ def test_a_gateway_that_repeats_the_request_is_told_without_the_login(
                 peer.coordinator.port,
                 use_http_transport=True,
                 hedge_after=0,
-                deadline=0.2,
+                deadline=0.5,
                 **options,
             )
 
@@ -278,7 +278,7 @@ def test_an_answer_that_is_none_is_told_without_the_login(shown, monkeypatch):
                 auth_mechanism="LDAP",
                 user="etl",
                 password=SECRET,
-                deadline=0.2,
+                deadline=0.5,
             )
 
     assert_silent([*shown, *seen(caught.value)], SECRET, SECRET[:8])

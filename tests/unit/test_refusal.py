@@ -4,11 +4,11 @@ import pickle
 
 import pytest
 
-from impala_ha.net.http_status import Refused, seconds_ahead, seconds_until, told_headers
+from impala_ha.net.http_status import HTTPStatusError, public_headers, seconds_ahead, seconds_until
 
 
 def refused(code=503, headers=(), where="https://a:28000/cliservice", retry_after=0.0):
-    return Refused(code, "Why", b"page", told_headers(headers), where, retry_after)
+    return HTTPStatusError(code, "Why", b"page", public_headers(headers), where, retry_after)
 
 
 def test_the_text_begins_as_impylas_and_tells_the_url():
@@ -84,7 +84,7 @@ def test_retry_after_is_seconds_or_a_date(text, seconds):
     ],
 )
 def test_what_a_server_asks_for_is_told_without_its_token(headers, told):
-    error = Refused(401, "as it says", b"", told_headers(headers), "http://a")
+    error = HTTPStatusError(401, "as it says", b"", public_headers(headers), "http://a")
 
     assert told in str(error)
     assert "s3cret" not in str(error) + str(error.http_headers)

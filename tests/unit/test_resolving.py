@@ -37,7 +37,7 @@ def resolver(monkeypatch):
 def opened(host, port, limit=30.0):
     wire = Socket(host, port, SystemClock())
     if limit is not None:
-        wire.limit(limit)
+        wire.set_deadline(limit)
     try:
         wire.open()
         return wire.handle.getpeername()

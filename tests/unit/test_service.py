@@ -52,7 +52,7 @@ def test_a_question_whose_answer_was_cut_is_asked_again(operation, answers, peer
 def test_a_question_on_a_connection_that_broke_before_is_asked_on_a_new_one(
     link, operation, answers
 ):
-    link.client.sever(ConnectionResetError("gone"))
+    link.client.invalidate(ConnectionResetError("gone"))
 
     assert "FINISHED_STATE" == operation.get_status()
 
@@ -78,7 +78,7 @@ def test_a_question_to_a_coordinator_that_is_gone_fails_after_one_try_to_come_ba
     with pytest.raises(CallFailed):
         operation.get_status()
 
-    assert None is link.service.revive, "the next call need not wait for it"
+    assert None is link.service.reconnect, "the next call need not wait for it"
     link.close()
 
 

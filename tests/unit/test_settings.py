@@ -1,4 +1,4 @@
-"""From the words of a call and of the environment to values, or to all mistakes at once."""
+"""From the arguments of a call and the environment to values, or to all mistakes at once."""
 
 import warnings
 from dataclasses import fields
@@ -71,7 +71,7 @@ def test_every_option_has_its_variable(option):
 
     options = read({f"IMPALA_HA_{option.name.upper()}": text}, **ALONG.get(option.name, {})).options
 
-    assert option.metadata["read"](text) == getattr(options, option.name)
+    assert option.metadata["convert"](text) == getattr(options, option.name)
 
 
 # Hosts.
@@ -141,8 +141,8 @@ def test_all_mistakes_are_told_in_one_error():
 
     assert [
         "polisy is not an option of connect(): did you mean policy?",
-        "use_ssl must be true or false (also yes/no, on/off, 1/0), not 'maybe'",
         "deadline must be a number of seconds, not 'soon'",
+        "use_ssl must be true or false (also yes/no, on/off, 1/0), not 'maybe'",
         "port must be within 1..65535, not 0",
         "port of a must be a whole number within 1..65535, not '0'",
         "host names b:21050 twice",

@@ -12,15 +12,15 @@ from counting import serving
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster
-from impala_ha.cli.doctor.session import Practice
+from impala_ha.cli.doctor.context import Context
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed
-from impala_ha.core.shown_secrets import Book, Doubted, Withheld
+from impala_ha.core.login_throttle import LoginBlocked, LoginThrottle, StaleCredential
 from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeClock
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.slow(70), pytest.mark.timeout(60)]
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_a_pool_shows_the_old_password_once_after_a_change(ended):
     old = servers.counted["good"]
     servers.good = now[0] = "better"
     for each in pooled:
-        each._failover.leave(each._failover.link)
+        each._failover.links.detach(each._failover.links.current)
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda each: each.cursor(), pooled))
 
@@ -196,7 +196,7 @@ def test_a_password_that_is_refused_is_shown_once_by_all_that_a_connection_does(
         connection = connect(servers, password="good")
         old = servers.counted["good"]
         servers.good = "better"
-        connection._failover.leave(connection._failover.link)
+        connection._failover.links.detach(connection._failover.links.current)
         for opened in (connection.cursor, connection.reconnect, connection.cursor):
             with pytest.raises(AuthenticationFailed):
                 opened()
@@ -267,12 +267,10 @@ def test_a_hedged_open_shows_the_old_password_to_one_coordinator_after_a_change(
 
 def test_the_doctor_shows_a_wrong_password_to_one_coordinator(ended):
     servers = ended
-    practice = Practice(
-        Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts
-    )
+    context = Context(Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts)
     for host in servers.hosts:
         with suppress(CallFailed):
-            practice.open(host)
+            context.open(host)
 
     assert {"wrong": 1} == servers.counted
 
@@ -322,7 +320,7 @@ def test_a_statement_outlives_a_password_that_is_changed(servers):
     try:
         cursor = connection.cursor()
         servers.good = "better"
-        watch = connection._failover.link.client.wire.watch
+        watch = connection._failover.links.current.client.transport.probe
 
         assert ["", "", ""] == [watch() for _ in range(3)]
         assert cursor is not None
@@ -342,7 +340,7 @@ def clock():
 
 @pytest.fixture
 def book(clock):
-    return Book(clock.now)
+    return LoginThrottle(clock.now)
 
 
 def begun(book, where=A, scope=(A, B), **how):
@@ -353,25 +351,25 @@ def test_what_was_refused_is_never_shown_again_in_its_cluster(book, clock):
     begun(book).refused("no")
     clock.sleep(1e6)
 
-    with pytest.raises(Withheld, match=r"was shown to a:21050 at .* and was refused \(no\)"):
+    with pytest.raises(LoginBlocked, match=r"was shown to a:21050 at .* and was refused \(no\)"):
         begun(book, B)
     begun(book, "c:21050", ("c:21050",)).accepted()
 
 
 def test_what_nobody_answered_is_kept_back_for_longer_each_time(book, clock):
     for seconds in (60, 120, 240):
-        begun(book).broke("reset")
+        begun(book).failed("reset")
         clock.sleep(seconds - 1)
-        with pytest.raises(Withheld, match="may have refused it .* not shown again for 1 s"):
+        with pytest.raises(LoginBlocked, match="may have refused it .* not shown again for 1 s"):
             begun(book, B)
         clock.sleep(1)
 
 
 def test_a_secret_that_was_accepted_is_read_anew_where_a_login_breaks(book):
     begun(book).accepted()
-    begun(book).broke("reset")
+    begun(book).failed("reset")
 
-    with pytest.raises(Doubted, match="broke at a:21050"):
+    with pytest.raises(StaleCredential, match="broke at a:21050"):
         begun(book, B)
     begun(book, B, read_anew=True).accepted()
     begun(book).over()
@@ -382,13 +380,13 @@ def test_a_secret_that_was_accepted_and_then_refused_is_not_believed(book):
     begun(book).refused("no")
 
     assert not book.trusts(b"key", (A, B))
-    with pytest.raises(Withheld):
+    with pytest.raises(LoginBlocked):
         begun(book)
 
 
 def test_no_more_than_two_show_a_password_whose_verdict_takes_its_time():
     """It was accepted once, and may have been changed since."""
-    book, everyone = Book(), (A, B, "c:21050")
+    book, everyone = LoginThrottle(), (A, B, "c:21050")
 
     def begin(where):
         return book.begin(b"key", everyone, "password", where, 30, read_anew=True)
@@ -405,7 +403,7 @@ def test_no_more_than_two_show_a_password_whose_verdict_takes_its_time():
         second.refused("no")
 
         for one in more:
-            with pytest.raises(Withheld, match="was refused"):
+            with pytest.raises(LoginBlocked, match="was refused"):
                 one.result(20)
 
 
@@ -418,18 +416,18 @@ def test_a_login_that_never_ends_holds_up_others_no_longer_than_it_may_take(book
 
 def test_what_was_accepted_before_it_was_refused_elsewhere_stays_refused(book, clock):
     slow = begun(book, "a:21050")
-    slow.usual = True
+    slow.established = True
     clock.sleep(1)
     begun(book, B).refused("no")
     slow.accepted()
 
-    with pytest.raises(Withheld):
+    with pytest.raises(LoginBlocked):
         begun(book)
 
 
 def test_nobody_reads_a_secret_anew_because_a_statement_takes_its_time(book, clock):
     begun(book).accepted()
-    begun(book).usual = True
+    begun(book).established = True
     clock.sleep(1)
 
     begun(book, B).accepted()
@@ -444,7 +442,7 @@ def test_nobody_goes_on_while_the_end_of_a_login_is_judged(book, clock):
     def second():
         try:
             book.begin(b"key", (A, B), "password", B, 30, read_anew=True)
-        except Withheld as error:
+        except LoginBlocked as error:
             told.append(error)
 
     thread = Thread(target=second)

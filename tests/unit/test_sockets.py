@@ -24,9 +24,9 @@ def listen_on(peer, context=None, limit=5.0, timeout=None):
     """A socket that is connected to *peer*."""
     found = Socket(HOST, peer.coordinator.port, SystemClock(), context)
     found.setTimeout(None if timeout is None else timeout * 1000)
-    found.limit(limit)
+    found.set_deadline(limit)
     found.open()
-    found.disarm()
+    found.clear_deadline()
     return found
 
 
@@ -110,7 +110,7 @@ def test_a_name_that_cannot_be_found_is_told(host):
 @pytest.mark.parametrize("host", ["fe80::1%no-such-interface", "a..b"])
 def test_under_a_deadline_too_a_name_that_cannot_be_found_is_told(host):
     wire = Socket(host, 21050, SystemClock())
-    wire.limit(5.0)
+    wire.set_deadline(5.0)
 
     with pytest.raises(TTransportException, match="failed to resolve sockaddr for"):
         wire.open()
@@ -126,7 +126,7 @@ def test_a_name_service_that_does_not_answer_is_left_by_the_deadline():
 
     wire = Socket("slow.example", 21050, SystemClock())
     wire._resolveAddr = resolve
-    wire.limit(0.1)
+    wire.set_deadline(0.1)
 
     with pytest.raises(TTransportException, match="name service did not answer in time"):
         wire.open()
@@ -155,7 +155,7 @@ def full_backlog():
 def test_connecting_to_a_full_backlog_ends_by_the_deadline():
     with full_backlog() as (host, port):
         wire = Socket(host, port, SystemClock())
-        wire.limit(0.3)
+        wire.set_deadline(0.3)
 
         with pytest.raises(TTransportException, match="timed out"):
             wire.open()
@@ -169,7 +169,7 @@ def test_the_first_address_of_a_name_leaves_time_for_the_second():
         wire._resolveAddr = lambda: [
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in (nowhere, here)
         ]
-        wire.limit(0.6)
+        wire.set_deadline(0.6)
 
         wire.open()
 
@@ -181,7 +181,7 @@ def test_no_time_left_is_no_time_to_connect():
     with Peer(silent) as peer:
         clock = FakeClock()
         wire = Socket(HOST, peer.coordinator.port, clock)
-        wire.limit(1.0)
+        wire.set_deadline(1.0)
         clock.time += 1.0
 
         with pytest.raises(TTransportException, match="timed out"):
@@ -216,7 +216,7 @@ def test_a_system_without_these_options_does_without(missing, monkeypatch):
     with Peer(echo) as peer:
         wire = listen_on(peer)
 
-        assert "" == wire.stale()
+        assert "" == wire.dropped()
         wire.close()
 
 
@@ -232,7 +232,7 @@ def test_a_deadline_covers_a_server_that_drips():
 
     with Peer(drip) as peer:
         wire = listen_on(peer, timeout=5)
-        wire.limit(0.2)
+        wire.set_deadline(0.2)
 
         with pytest.raises(TTransportException) as caught:
             wire.readAll(1_000_000)
@@ -247,7 +247,7 @@ def test_after_the_deadline_nothing_is_begun(act):
         clock = FakeClock()
         wire = Socket(HOST, peer.coordinator.port, clock)
         wire.open()
-        wire.limit(1.0)
+        wire.set_deadline(1.0)
         clock.time += 1.0
 
         with pytest.raises(TTransportException, match="timeout"):
@@ -288,8 +288,8 @@ def test_a_closed_socket_takes_nothing_and_says_so(act):
 
         with pytest.raises(TTransportException, match="the connection is closed"):
             act(wire)
-        wire.disarm()
-        wire.limit(1.0)
+        wire.clear_deadline()
+        wire.set_deadline(1.0)
 
 
 def test_it_knows_whether_anything_was_handed_to_the_system():
@@ -318,14 +318,14 @@ def test_a_write_that_cannot_start_has_sent_nothing():
 def watched(peer, answers, timeout=None):
     """A socket whose watch gives one of *answers* after each short silence."""
     wire = listen_on(peer, timeout=timeout)
-    wire.silence = 0.02
+    wire.probe_after = 0.02
     looks = []
 
     def watch():
         looks.append(answers[len(looks)] if len(looks) < len(answers) else "")
         return looks[-1]
 
-    wire.watch = watch
+    wire.probe = watch
     return wire, looks
 
 
@@ -348,7 +348,7 @@ def test_a_silent_coordinator_that_is_alive_is_waited_for():
 
     with Peer(late) as peer:
         wire, looks = watched(peer, [])
-        seen = wire.watch
+        seen = wire.probe
 
         def watch():
             why = seen()
@@ -356,7 +356,7 @@ def test_a_silent_coordinator_that_is_alive_is_waited_for():
                 wire.handle.sendall(b"x")
             return why
 
-        wire.watch = watch
+        wire.probe = watch
 
         assert b"y" == wire.read(1)
         assert ["", "", ""] == looks
@@ -378,7 +378,7 @@ def test_the_callers_own_time_out_ends_a_silence_first():
 def test_an_end_of_file_is_told_at_once_also_while_watching():
     with Peer(lambda connection: None) as peer:
         wire, looks = watched(peer, [])
-        wire.silence = 20.0
+        wire.probe_after = 20.0
 
         with pytest.raises(TTransportException, match="read 0 bytes"):
             wire.read(1)
@@ -390,7 +390,7 @@ def test_an_end_of_file_is_told_at_once_also_while_watching():
 def test_under_a_deadline_nobody_is_looked_after():
     with Peer(silent) as peer:
         wire, looks = watched(peer, [])
-        wire.limit(0.1)
+        wire.set_deadline(0.1)
 
         with pytest.raises(TTransportException, match="timeout"):
             wire.read(1)
@@ -405,7 +405,7 @@ def test_under_a_deadline_nobody_is_looked_after():
 def answering(peer, *, stall, watch=str):
     """A socket that waits for an answer whose server is alive, as often as it is asked."""
     wire = listen_on(peer)
-    wire.silence, wire.stall, wire.watch = 0.02, stall, watch
+    wire.probe_after, wire.stall_timeout, wire.probe = 0.02, stall, watch
     wire.write(b"?")
     return wire
 
@@ -540,10 +540,10 @@ CASES = [(leave, "read 0 bytes"), (reset, "Connection reset"), (speak, "nobody w
 def test_a_connection_that_is_not_in_order_is_found_out(act, why, until):
     with Peer(act) as peer:
         wire = listen_on(peer, timeout=5)
-        assert "" == wire.stale()
+        assert "" == wire.dropped()
         wire.write(b"x")
         told = []
-        until(lambda: told.append(wire.stale()) or told[-1])
+        until(lambda: told.append(wire.dropped()) or told[-1])
 
         assert why in told[-1]
         assert 5 == wire.handle.gettimeout(), "the time-out is as it was"
@@ -556,14 +556,14 @@ def test_with_tls_too(act, why, tls, client_context, until):
         wire = listen_on(peer, client_context)
         wire.write(b"x")
         told = []
-        until(lambda: told.append(wire.stale()) or told[-1])
+        until(lambda: told.append(wire.dropped()) or told[-1])
 
         assert why in told[-1]
         wire.close()
 
 
 def test_a_closed_socket_is_stale():
-    assert "the connection is closed" == Socket(HOST, 1, SystemClock()).stale()
+    assert "the connection is closed" == Socket(HOST, 1, SystemClock()).dropped()
 
 
 def test_session_tickets_of_tls_are_no_reply_that_nobody_waits_for(tls, client_context):
@@ -573,7 +573,7 @@ def test_session_tickets_of_tls_are_no_reply_that_nobody_waits_for(tls, client_c
         wire.write(b"x")
         assert b"x" == wire.read(1), "the tickets came before this byte"
 
-        assert "" == wire.stale()
+        assert "" == wire.dropped()
         assert "TLSv1.3" == wire.handle.version()
         wire.close()
 

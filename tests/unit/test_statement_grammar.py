@@ -134,7 +134,7 @@ WRITE = st.one_of(
     sequence("truncate", "table", "if", "exists", token(NAME)),
     sequence("explain", "analyze", INSERT),
 )
-HARMLESS = st.one_of(
+IDEMPOTENT = st.one_of(
     sequence("refresh", token(NAME)),
     sequence("invalidate", "metadata"),
     sequence("compute", "stats", token(NAME)),
@@ -172,12 +172,12 @@ def test_what_writes_is_never_run_twice(sql):
     assert Effect.WRITE is Statement.parse(sql).effect, sql
 
 
-@given(written(HARMLESS))
+@given(written(IDEMPOTENT))
 def test_what_may_run_twice_is_known_for_it(sql):
-    assert Effect.HARMLESS is Statement.parse(sql).effect, sql
+    assert Effect.IDEMPOTENT is Statement.parse(sql).effect, sql
 
 
-@given(written(st.one_of(READ, HARMLESS, WRITE)), written(st.one_of(READ, WRITE), bom=False))
+@given(written(st.one_of(READ, IDEMPOTENT, WRITE)), written(st.one_of(READ, WRITE), bom=False))
 def test_several_statements_in_one_text_are_never_run_twice(one, two):
     assert Effect.WRITE is Statement.parse(f"{one}\n;{two}").effect
 

@@ -9,7 +9,7 @@ import pytest
 
 from impala_ha.sql.statement import Effect, Kind, Statement
 
-READ, HARMLESS, WRITE = Effect.READ, Effect.HARMLESS, Effect.WRITE
+READ, IDEMPOTENT, WRITE = Effect.READ, Effect.IDEMPOTENT, Effect.WRITE
 
 GRAMMAR = {
     "query_stmt": (
@@ -37,7 +37,7 @@ GRAMMAR = {
         ],
     ),
     "insert_stmt of rows in the text": (
-        HARMLESS,
+        IDEMPOTENT,
         Kind.DML,
         ["insert overwrite t values (1)", "insert overwrite t partition (p=1) select 1, 'x'"],
     ),
@@ -51,7 +51,7 @@ GRAMMAR = {
         Kind.DML,
         ["upsert into t select * from u", "with x as (select 1) upsert into t select * from x"],
     ),
-    "upsert_stmt of rows in the text": (HARMLESS, Kind.DML, ["upsert into t (a) values (1)"]),
+    "upsert_stmt of rows in the text": (IDEMPOTENT, Kind.DML, ["upsert into t (a) values (1)"]),
     "delete_stmt": (WRITE, Kind.DML, ["delete from t where a = 1", "delete a from t a join u b"]),
     "merge_stmt": (
         WRITE,
@@ -111,7 +111,7 @@ GRAMMAR = {
     ),
     "alter_view_stmt": (WRITE, Kind.DDL, ["alter view v as select 1", "alter view v rename to w"]),
     "compute_stats_stmt": (
-        HARMLESS,
+        IDEMPOTENT,
         Kind.COMPUTE_STATS,
         [
             "compute stats t",
@@ -146,7 +146,7 @@ GRAMMAR = {
     ),
     "create_tbl_like_stmt": (WRITE, Kind.DDL, ["create table t like u"]),
     "create_tbl_like_stmt with if not exists": (
-        HARMLESS,
+        IDEMPOTENT,
         Kind.DDL,
         ["create table if not exists t like u"],
     ),
@@ -156,7 +156,7 @@ GRAMMAR = {
         ["create table t (a int)", "create external table t like parquet '/x' stored as parquet"],
     ),
     "create_tbl_stmt with if not exists": (
-        HARMLESS,
+        IDEMPOTENT,
         Kind.DDL,
         [
             "create table if not exists t (a int)",
@@ -166,7 +166,7 @@ GRAMMAR = {
     ),
     "create_view_stmt": (WRITE, Kind.DDL, ["create view v as select 1"]),
     "create_view_stmt with if not exists": (
-        HARMLESS,
+        IDEMPOTENT,
         Kind.DDL,
         ["create view if not exists v as select 1"],
     ),
@@ -176,14 +176,18 @@ GRAMMAR = {
         ["create data source s location '/x' class 'c' api_version 'V1'"],
     ),
     "create_db_stmt": (WRITE, Kind.DDL, ["create database d", "create schema d"]),
-    "create_db_stmt with if not exists": (HARMLESS, Kind.DDL, ["create database if not exists d"]),
+    "create_db_stmt with if not exists": (
+        IDEMPOTENT,
+        Kind.DDL,
+        ["create database if not exists d"],
+    ),
     "create_udf_stmt": (
         WRITE,
         Kind.DDL,
         ["create function f(int) returns int location '/x' symbol='s'"],
     ),
     "create_udf_stmt with if not exists": (
-        HARMLESS,
+        IDEMPOTENT,
         Kind.DDL,
         ["create function if not exists f location '/x' symbol='s'"],
     ),
@@ -193,20 +197,20 @@ GRAMMAR = {
         ["create aggregate function f(int) returns int location '/x' update_fn='u'"],
     ),
     "drop_db_stmt": (WRITE, Kind.DDL, ["drop database d", "drop database d cascade"]),
-    "drop_db_stmt with if exists": (HARMLESS, Kind.DDL, ["drop database if exists d cascade"]),
+    "drop_db_stmt with if exists": (IDEMPOTENT, Kind.DDL, ["drop database if exists d cascade"]),
     "drop_tbl_or_view_stmt": (
         WRITE,
         Kind.DDL,
         ["drop table t", "drop view v", "drop table t purge"],
     ),
     "drop_tbl_or_view_stmt with if exists": (
-        HARMLESS,
+        IDEMPOTENT,
         Kind.DDL,
         ["drop table if exists t purge", "drop view if exists v"],
     ),
     "drop_function_stmt": (WRITE, Kind.DDL, ["drop function f(int)"]),
     "drop_function_stmt with if exists": (
-        HARMLESS,
+        IDEMPOTENT,
         Kind.DDL,
         ["drop function if exists f", "drop aggregate function if exists f(int)"],
     ),
@@ -227,7 +231,7 @@ GRAMMAR = {
     ),
     "truncate_stmt": (WRITE, Kind.DDL, ["truncate table t", "truncate if exists t"]),
     "reset_metadata_stmt": (
-        HARMLESS,
+        IDEMPOTENT,
         Kind.DDL,
         [
             "invalidate metadata",
@@ -315,4 +319,4 @@ def test_what_is_none_of_impalas_is_a_write_of_no_known_kind(sql):
 
 @pytest.mark.parametrize("sql", ["create data source if not exists s location '/x' class 'c'"])
 def test_two_words_may_stand_before_if(sql):
-    assert HARMLESS is Statement.parse(sql).effect
+    assert IDEMPOTENT is Statement.parse(sql).effect

@@ -20,7 +20,7 @@ from thrift.transport.TTransport import TBufferedTransport, TMemoryBuffer, TTran
 from impala_ha import errors
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.hs2.client import Client, Closed, Protocol
+from impala_ha.hs2.client import BinaryProtocol, Client, ConnectionClosed
 from impala_ha.net.sockets import Socket
 
 pytestmark = pytest.mark.timeout(30)
@@ -32,7 +32,7 @@ def client_of(peer, timeout=None):
     wire = Socket(HOST, peer.coordinator.port, SystemClock())
     wire.setTimeout(None if timeout is None else timeout * 1000)
     wire.open()
-    return Client(Protocol(TBufferedTransport(wire)), wire)
+    return Client(BinaryProtocol(TBufferedTransport(wire)), wire)
 
 
 def execute(client, sql="select 1"):
@@ -56,7 +56,7 @@ def peer(answers):
 def client(peer):
     found = client_of(peer)
     yield found
-    found.wire.close()
+    found.transport.close()
 
 
 def says(*replies):
@@ -97,7 +97,7 @@ def test_the_right_reply_is_taken():
 
         assert 5 == client.OpenSession(OPEN).serverProtocolVersion
         assert 5 == client.OpenSession(OPEN).serverProtocolVersion
-        client.wire.close()
+        client.transport.close()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_reply_to_another_call_breaks_the_client(late, told):
 
         assert isinstance(caught.value.__cause__, TProtocolException)
         assert caught.value.__cause__ is client.broken
-        assert None is client.wire.handle
+        assert None is client.transport.handle
 
 
 GARBAGE = {
@@ -198,7 +198,7 @@ def test_a_method_that_the_server_does_not_have_breaks_nothing(answers):
             client.PingImpalaHS2Service(None)
 
         assert client.OpenSession(OPEN).sessionHandle
-        client.wire.close()
+        client.transport.close()
 
 
 def test_an_error_inside_the_server_breaks_the_client(client, answers):
@@ -214,7 +214,7 @@ def test_ctrl_c_in_mid_answer_breaks_the_client_and_stays_ctrl_c(client):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    client.wire.read = interrupt
+    client.transport.read = interrupt
 
     with pytest.raises(KeyboardInterrupt):
         client.OpenSession(OPEN)
@@ -245,7 +245,7 @@ def cut(client, name, *, written):
     client.broken = None
     try:
         with client.calling(name):
-            client.wire.written = written
+            client.transport.written = written
             raise OSError("cut")
     except CallFailed as error:
         return error.phase
@@ -295,12 +295,12 @@ from thrift.transport.TTransport import TBufferedTransport
 from impala_ha import errors
 from impala_ha.core.clock import SystemClock
 from impala_ha.net.sockets import Socket
-from impala_ha.hs2.client import Client, Protocol
+from impala_ha.hs2.client import BinaryProtocol, Client
 
 listener = socket.create_server(("127.0.0.1", 0))
 wire = Socket("127.0.0.1", listener.getsockname()[1], SystemClock())
 wire.open()
-client = Client(Protocol(TBufferedTransport(wire)), wire)
+client = Client(BinaryProtocol(TBufferedTransport(wire)), wire)
 server, _ = listener.accept()
 child = os.fork()
 if child == 0:
@@ -326,32 +326,34 @@ print(os.waitstatus_to_exitcode(status), got)
 
 
 def test_it_can_go_on_with_another_connection(client, peer):
-    client.sever(ConnectionResetError("gone"))
+    client.invalidate(ConnectionResetError("gone"))
     other = client_of(peer)
 
-    client.adopt(other._iprot, other.wire)
+    client.attach(other._iprot, other.transport)
 
     assert None is client.broken
     assert client.OpenSession(OPEN).sessionHandle
 
 
 def test_a_connection_that_was_closed_says_so(client):
-    client.sever(Closed("the connection was closed"))
+    client.invalidate(ConnectionClosed("the connection was closed"))
 
     with pytest.raises(CallFailed, match="the connection was closed"):
         client.OpenSession(OPEN)
 
 
 @pytest.mark.parametrize(
-    ("why", "reset"), [(ConnectionResetError("gone"), True), (Closed("closed"), False)]
+    ("why", "reset"), [(ConnectionResetError("gone"), True), (ConnectionClosed("closed"), False)]
 )
 def test_what_was_lost_is_reset_so_that_nothing_arrives_late(client, why, reset):
     """A partition would deliver the request when it is over."""
     ends = []
-    wire = client.wire
-    client.wire = SimpleNamespace(abort=lambda: ends.append(True), close=lambda: ends.append(False))
+    wire = client.transport
+    client.transport = SimpleNamespace(
+        abort=lambda: ends.append(True), close=lambda: ends.append(False)
+    )
 
-    client.sever(why)
+    client.invalidate(why)
 
     wire.close()
     assert [reset] == ends

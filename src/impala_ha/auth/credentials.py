@@ -9,14 +9,20 @@ and only another one is worth a second try: accounts are locked for less.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impala_ha import errors
 from impala_ha.core import logs
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
+from impala_ha.core.login_throttle import (
+    LOGIN_THROTTLE,
+    LoginAttempt,
+    LoginBlocked,
+    StaleCredential,
+    digest,
+)
 from impala_ha.core.redaction import Redaction
 from impala_ha.core.secret import Secret, masked, printed, scrub
-from impala_ha.core.shown_secrets import BOOK, Doubted, Showing, Withheld, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -92,13 +98,13 @@ class Secrets:
 
         Raises:
             AuthenticationFailed: It cannot be had.
-            Withheld: It was refused, and reading it anew gave no other one.
+            LoginBlocked: It was refused, and reading it anew gave no other one.
         """
         if name := self._needed:
             scope = self._scope | {where}
 
             def check(key: bytes, read_anew: bool) -> None:
-                BOOK.check(key, scope, _NAMES[name], read_anew=read_anew and not certain)
+                LOGIN_THROTTLE.check(key, scope, _NAMES[name], read_anew=read_anew and not certain)
 
             self._unless_withheld(check, user)
 
@@ -106,9 +112,11 @@ class Secrets:
         """Was what a login of *user* at *where* shows accepted before, or is nothing shown?"""
         name = self._needed
         secret = self._get(name) if name else None
-        return secret is None or BOOK.trusts(_key(name, user, secret), self._scope | {where})
+        return secret is None or LOGIN_THROTTLE.trusts(
+            _key(name, user, secret), self._scope | {where}
+        )
 
-    def show(self, user: str, where: str, limit: float) -> tuple[str | None, Showing | None]:
+    def show(self, user: str, where: str, limit: float) -> tuple[str | None, LoginAttempt | None]:
         """
         The secret for a login of *user* at *where*, which gets it within *limit* seconds.
 
@@ -117,28 +125,28 @@ class Secrets:
 
         Raises:
             AuthenticationFailed: It cannot be had.
-            Withheld: It was refused, and reading it anew gave no other one.
+            LoginBlocked: It was refused, and reading it anew gave no other one.
         """
         name = self._needed
         if not name or self._get(name) is None:
             return None, None
         scope = self._scope | {where}
 
-        def begin(key: bytes, read_anew: bool) -> Showing:
-            return BOOK.begin(key, scope, _NAMES[name], where, limit, read_anew=read_anew)
+        def begin(key: bytes, read_anew: bool) -> LoginAttempt:
+            return LOGIN_THROTTLE.begin(key, scope, _NAMES[name], where, limit, read_anew=read_anew)
 
         return self._unless_withheld(begin, user)
 
     def _unless_withheld(
-        self, ask: Callable[[bytes, bool], Showing | None], user: str
-    ) -> tuple[str | None, Showing | None]:
+        self, ask: Callable[[bytes, bool], LoginAttempt | None], user: str
+    ) -> tuple[str | None, LoginAttempt | None]:
         """*ask* whether the secret may be shown, and once more when it was read anew if not."""
         name = self._needed
         secret = self._get(name)
         try:
             return secret, ask(_key(name, user, secret), False)
-        except Withheld as error:
-            if not self.renew(secret) and not isinstance(error, Doubted):
+        except LoginBlocked as error:
+            if not self.renew(secret) and not isinstance(error, StaleCredential):
                 raise
         secret = self._get(name)
         return secret, ask(_key(name, user, secret), True)
@@ -195,12 +203,12 @@ class Secrets:
         return _returned(given, name) if callable(given) else given
 
 
-def _returned(function: Callable[[], Any], name: str) -> Secret:
+def _returned(function: Callable[[], object], name: str) -> Secret:
     try:
         found, kind = _looked_at(function())
     except Exception as error:
         scrub(error)
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         told = f"{type(error).__name__}: {error}"
         raise errors.AuthenticationFailed(
@@ -214,6 +222,6 @@ def _returned(function: Callable[[], Any], name: str) -> Secret:
     return found
 
 
-def _looked_at(value: Any) -> tuple[Secret | None, str]:
+def _looked_at(value: object) -> tuple[Secret | None, str]:
     """A text as a secret, and what kind of thing else it is."""
     return (Secret(value) if isinstance(value, str) else None), type(value).__name__

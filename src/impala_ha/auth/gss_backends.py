@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from impala_ha.core.extras import MissingExtra, need
+from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.forks import GATE
-from impala_ha.core.kerberos_errors import GSSError, told
+from impala_ha.core.kerberos_errors import GSSError, to_gss_error
 
 Got = TypeVar("Got")
 
@@ -24,7 +24,7 @@ _CACHE_IS_EMPTY = frozenset({"KRB5_CC_NOTFOUND", "KRB5_FCC_NOFILE"})
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class ContextParameters:
     """
     Who logs in, and where.
 
@@ -72,10 +72,10 @@ class Context(Protocol):
         """What `wrap` of the other side was given, and whether it was encrypted."""
 
 
-class ByKerberos:
+class KerberosContext:
     """The package `kerberos`."""
 
-    def __init__(self, login: Login):
+    def __init__(self, login: ContextParameters):
         """
         Args:
             login: Who, and where; a keytab is none of its business.
@@ -84,7 +84,7 @@ class ByKerberos:
             MissingExtra: The package is not there.
             GSSError: There is no ticket for that principal.
         """
-        self._library: Any = need("kerberos", "kerberos")
+        self._library: Any = import_extra("kerberos", "kerberos")
         self._login = login
         self.complete = False
         lib = self._library
@@ -94,7 +94,7 @@ class ByKerberos:
             | lib.GSS_C_INTEG_FLAG
             | lib.GSS_C_CONF_FLAG
         )
-        words: dict[str, Any] = {"gssflags": flags}
+        words: dict[str, object] = {"gssflags": flags}
         if login.principal:
             words["principal"] = login.principal
         name = f"{login.service}@{login.host}"
@@ -151,13 +151,13 @@ class ByKerberos:
             with GATE.passing():
                 return work()
         except self._library.KrbError as error:
-            raise told(error, f"asking for {self._login}") from error
+            raise to_gss_error(error, f"asking for {self._login}") from error
 
 
-class ByGssapi:
+class GssapiContext:
     """The package `gssapi`."""
 
-    def __init__(self, login: Login):
+    def __init__(self, login: ContextParameters):
         """
         Args:
             login: Who, and where.
@@ -166,7 +166,7 @@ class ByGssapi:
             MissingExtra: The package is not there.
             GSSError: There is no ticket for that principal, and none can be had.
         """
-        self._library: Any = need("gssapi", "gssapi")
+        self._library: Any = import_extra("gssapi", "gssapi")
         self._login = login
         self._context: Any = self._told(self._begun)
 
@@ -259,10 +259,10 @@ class ByGssapi:
             with GATE.passing():
                 return work()
         except self._library.exceptions.GSSError as error:
-            raise told(error, f"asking for {self._login}") from error
+            raise to_gss_error(error, f"asking for {self._login}") from error
 
 
-def begin(login: Login, backend: str) -> tuple[Context, bytes]:
+def begin(login: ContextParameters, backend: str) -> tuple[Context, bytes]:
     """
     A context, and the first token of it.
 
@@ -281,7 +281,7 @@ def begin(login: Login, backend: str) -> tuple[Context, bytes]:
     return context, context.step(b"")
 
 
-def choose(backend: str, *, keytab: bool) -> Callable[[Login], Context]:
+def choose(backend: str, *, keytab: bool) -> Callable[[ContextParameters], Context]:
     """
     The backend of that name; for ``"auto"`` the one that is there and can do it.
 
@@ -289,18 +289,18 @@ def choose(backend: str, *, keytab: bool) -> Callable[[Login], Context]:
         MissingExtra: It is not there.
     """
     if backend == "gssapi" or (backend == "auto" and keytab):
-        need("gssapi", "gssapi")
-        return ByGssapi
+        import_extra("gssapi", "gssapi")
+        return GssapiContext
     try:
-        need("kerberos", "kerberos")
+        import_extra("kerberos", "kerberos")
     except MissingExtra:
         if backend == "kerberos":
             raise
         try:
-            need("gssapi", "gssapi")
+            import_extra("gssapi", "gssapi")
         except MissingExtra:
             pass
         else:
-            return ByGssapi
+            return GssapiContext
         raise
-    return ByKerberos
+    return KerberosContext

@@ -14,32 +14,32 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from impala_ha import errors
-from impala_ha.core.fault_rules import error_text, turned_away_unread
+from impala_ha.core.fault_rules import error_text, refused_before_login
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
-from impala_ha.core.kerberos_errors import unproven
+from impala_ha.core.interruption import is_interrupt
+from impala_ha.core.kerberos_errors import server_unproven
+from impala_ha.core.login_throttle import LoginAttempt
 from impala_ha.core.secret import masked
-from impala_ha.core.shown_secrets import Showing
 
 if TYPE_CHECKING:
     from .kerberos import Negotiation
 
-Show = Callable[[], tuple[str, Showing | None]]
+Show = Callable[[], tuple[str, LoginAttempt | None]]
 
 _OK, _NOT_OK, _WHO_ARE_YOU, _NOT_YOU, _CONFUSED = 200, 300, 401, 403, 500
 
 
-class Nobody:
+class NoAuth:
     """
     Who need not say it.
 
     Attributes:
         mutual: Whether the server must say who it is as well, see `verify`.
-        untried: Whether the last header tells a secret that nobody has accepted yet.
+        unverified: Whether the last header tells a secret that nobody has accepted yet.
     """
 
     mutual = False
-    untried = False
+    unverified = False
 
     def prepare(self, limit: float) -> None:
         """Get what the first request needs, within *limit* seconds."""
@@ -55,14 +55,14 @@ class Nobody:
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
 
-    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+    def failed(self, error: BaseException, gone: Callable[[], bool]) -> None:
         """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
 
     def verify(self, said: Iterable[str]) -> None:
         """See that the server has proven who it is, by the WWW-Authenticate headers."""
 
 
-class _Secretive(Nobody):
+class _SecretAuth(NoAuth):
     """
     Who shows a secret, unless a cookie stands for it.
 
@@ -82,7 +82,7 @@ class _Secretive(Nobody):
         self._renew = renew
         self._well = well
         self._shown: str | None = None
-        self._showing: Showing | None = None
+        self._attempt: LoginAttempt | None = None
         self._let_in = False
         self._by_cookie: bool | None = None  # whether that has worked; None: not tried yet
 
@@ -91,15 +91,15 @@ class _Secretive(Nobody):
         What tells the secret; empty where a cookie does.
 
         Raises:
-            Withheld: It was refused, and is not shown again.
+            LoginBlocked: It was refused, and is not shown again.
         """
-        self._shown, self.untried = None, False
+        self._shown, self.unverified = None, False
         if known and self._by_cookie is not False:
             return ""
-        self._shown, self._showing = self._show()
-        if self._showing is not None:
-            self.untried = not self._showing.trusted
-            self._showing.usual = self._let_in
+        self._shown, self._attempt = self._show()
+        if self._attempt is not None:
+            self.unverified = not self._attempt.trusted
+            self._attempt.established = self._let_in
         return self._told(self._shown)
 
     def _told(self, secret: str) -> str:
@@ -107,33 +107,33 @@ class _Secretive(Nobody):
 
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
-        showing, self._showing = self._showing, None
-        if showing is not None:
-            showing.ended = True
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.ended = True
         if self._shown is None:
             self._by_cookie = self._by_cookie or _OK <= status < _NOT_OK
-        elif showing is None:
+        elif attempt is None:
             pass  # there is no secret
         elif status == _WHO_ARE_YOU:
-            showing.refused(f"HTTP code {status}")
+            attempt.refused(f"HTTP code {status}")
         elif _OK <= status < _NOT_OK:
-            showing.accepted()
+            attempt.accepted()
             self._let_in = True
         elif status == _NOT_YOU or (status >= _CONFUSED and self._well()):
-            showing.broke(f"HTTP code {status}")
+            attempt.failed(f"HTTP code {status}")
         else:
-            showing.over()  # a gateway's
+            attempt.over()  # a gateway's
 
-    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+    def failed(self, error: BaseException, gone: Callable[[], bool]) -> None:
         """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
-        showing, self._showing = self._showing, None
-        if showing is None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is None:
             return
-        showing.ended = True
-        if interrupted(error) or turned_away_unread(error) or gone():
-            showing.over()
+        attempt.ended = True
+        if is_interrupt(error) or refused_before_login(error) or gone():
+            attempt.over()
         else:
-            showing.broke(error_text(error))
+            attempt.failed(error_text(error))
 
     def renew(self) -> bool:
         """Another secret, if there is one: accounts are locked for trying one twice."""
@@ -142,14 +142,14 @@ class _Secretive(Nobody):
         return self._renew(self._shown)
 
 
-class Basic(_Secretive):
+class BasicAuth(_SecretAuth):
     """User and password, in base64."""
 
     def __init__(self, user: str, *secret: Any):
         """
         Args:
             user: Who.
-            *secret: See `_Secretive`.
+            *secret: See `_SecretAuth`.
         """
         super().__init__(*secret)
         self._user = user
@@ -159,7 +159,7 @@ class Basic(_Secretive):
         return f"Basic {base64.b64encode(pair).decode()}"
 
 
-class Bearer(_Secretive):
+class BearerAuth(_SecretAuth):
     """A JSON Web Token."""
 
     def _told(self, secret: str) -> str:
@@ -171,22 +171,22 @@ class Bearer(_Secretive):
         return f"Bearer {token}"
 
 
-class Negotiate(Nobody):
+class NegotiateAuth(NoAuth):
     """Kerberos: each token is good for one request."""
 
     mutual = True
 
     def __init__(
-        self, token: Callable[[float], Negotiation], patience: float, *, certified: bool = False
+        self, token: Callable[[float], Negotiation], timeout: float, *, certified: bool = False
     ):
         """
         Args:
             token: Makes one within so many seconds.
-            patience: These seconds for those after the first.
+            timeout: These seconds for those after the first.
             certified: Whether TLS has proven already who the server is.
         """
         self._token = token
-        self._patience = patience
+        self._timeout = timeout
         self._certified = certified
         self._ready: list[Negotiation] = []
         self._shown: Negotiation | None = None
@@ -201,7 +201,7 @@ class Negotiate(Nobody):
         try:
             self._ready = [self._token(limit)]
         except BaseException as error:
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             raise CallFailed(Phase.TICKET, error) from error
 
@@ -210,7 +210,7 @@ class Negotiate(Nobody):
         if known:
             return ""
         if not self._ready:
-            self.prepare(self._patience)
+            self.prepare(self._timeout)
         self._shown = self._ready.pop()
         return f"Negotiate {self._shown.token}"
 
@@ -237,4 +237,6 @@ class Negotiate(Nobody):
         elif self._certified and self._shown is not None:
             self._shown.accepted()
         else:
-            raise unproven("it answered without a token of its own (WWW-Authenticate: Negotiate)")
+            raise server_unproven(
+                "it answered without a token of its own (WWW-Authenticate: Negotiate)"
+            )

@@ -27,23 +27,28 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from thrift_sasl import TSaslClientTransport
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import from_handler
-from impala_ha.core.kerberos_errors import NO_KDC, GSSError, late, unproven
+from impala_ha.core.interruption import from_signal_handler
+from impala_ha.core.kerberos_errors import NO_KDC, GSSError, server_unproven, timeout_error
 from impala_ha.core.model import Coordinator
-from impala_ha.core.timeouts import at_home, in_time
-from impala_ha.core.trace import Step, passed
+from impala_ha.core.timeouts import run_with_timeout, waiting_for_kdc
+from impala_ha.core.trace import Step, trace
 from impala_ha.options import kerberos_names as names
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
-from .gss_backends import Context, Login, begin, choose
+from .gss_backends import Context, ContextParameters, begin, choose
 from .gss_sasl import Sasl
+
+if TYPE_CHECKING:
+    from thrift.transport.TTransport import TTransportBase
+
+    from impala_ha.net.sockets import Socket
 
 Got = TypeVar("Got")
 Who = tuple[str | None, str]  # a principal and its keytab
@@ -54,7 +59,7 @@ _HANGS: dict[object, float] = {}  # until when the KDC is taken for one that han
 _BRIEFLY = 2.0  # seconds for a ticket from one that hangs: enough for those in the cache
 _LONGEST_WHILE = 3600.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two questions for the same ticket
-_MOST_WANTED = 1000  # tickets
+_MOST_REQUESTS = 1000  # tickets
 
 
 class Tickets:
@@ -108,7 +113,7 @@ class Tickets:
 _TICKETS: dict[tuple[Who, str], Tickets] = {}
 
 
-class Wanted:
+class TicketRequest:
     """
     One ticket that somebody wants, and what is known of it once no KDC answered.
 
@@ -137,9 +142,9 @@ class Wanted:
         self.why = why
         self._pause = min(_LONGEST_PAUSE, 2 * self._pause or _FIRST_PAUSE)
         self._until = now + self._pause
-        _WANTED[key] = self
-        while len(_WANTED) > _MOST_WANTED:
-            _WANTED.pop(next(iter(_WANTED)), None)
+        _REQUESTS[key] = self
+        while len(_REQUESTS) > _MOST_REQUESTS:
+            _REQUESTS.pop(next(iter(_REQUESTS)), None)
 
     def ask(self, key: object, work: Callable[[], Got]) -> Got:
         """What *work* returns, also where nobody waits for it any more."""
@@ -149,15 +154,15 @@ class Wanted:
             got = work()
         finally:
             self._asking.discard(me)
-        _WANTED.pop(key, None)
+        _REQUESTS.pop(key, None)
         return got
 
 
-_WANTED: dict[object, Wanted] = {}
-os.register_at_fork(after_in_child=_WANTED.clear)  # the threads that ask are the parent's
+_REQUESTS: dict[object, TicketRequest] = {}
+os.register_at_fork(after_in_child=_REQUESTS.clear)  # the threads that ask are the parent's
 
 
-class Begun(NamedTuple):
+class FirstToken(NamedTuple):
     """A context with a coordinator that has not been spoken to, and the token for it."""
 
     context: Context
@@ -221,11 +226,11 @@ def login(
         MissingExtra: There is no package for it.
         GSSError: There is no token, and why; also when there was none in time.
     """
-    begun = _begun(options, coordinator, clock, limit, identity)
-    return Sasl(begun.context, begun.token, accepted=begun.accepted, renew=begun.renew)
+    first = _first_token(options, coordinator, clock, limit, identity)
+    return Sasl(first.context, first.token, accepted=first.accepted, renew=first.renew)
 
 
-def transport(sasl: Sasl, wire: Any) -> Any:
+def transport(sasl: Sasl, wire: Socket) -> TTransportBase:
     """Thrift's transport on *wire* that logs in with *sasl* when it is opened."""
     return TSaslClientTransport(lambda: sasl, "GSSAPI", wire)
 
@@ -242,54 +247,54 @@ def negotiate(
 
     Takes and raises what `login` does.
     """
-    context, token, accepted, renew = _begun(options, coordinator, clock, limit, identity)
+    context, token, accepted, renew = _first_token(options, coordinator, clock, limit, identity)
 
     def verify(text: str) -> None:
         try:
             context.step(base64.b64decode(text, validate=True))
         except (GSSError, binascii.Error) as error:
-            raise unproven(error, getattr(error, "name", "")) from error
+            raise server_unproven(error, getattr(error, "name", "")) from error
         if not context.complete:
-            raise unproven("its token does not complete the login")
+            raise server_unproven("its token does not complete the login")
         accepted()
 
     return Negotiation(base64.b64encode(token).decode(), verify, accepted, renew)
 
 
-def _begun(
+def _first_token(
     options: Options,
     coordinator: Coordinator,
     clock: Clock,
     limit: float,
     identity: Identity | None,
-) -> Begun:
+) -> FirstToken:
     """A token, within *limit* seconds."""
     start, asked = clock.now(), service(options, coordinator)
     tickets, old = Tickets(), None
     if options.keytab is None:
-        made = _asked(options, coordinator, clock, limit, 0)
+        made = _acquire(options, coordinator, clock, limit, 0)
     else:
         tickets = _TICKETS.setdefault(((options.principal, options.keytab), asked), Tickets())
         cache, some = tickets.cache, tickets.some
         try:
-            made = _asked(options, coordinator, clock, limit, cache)
+            made = _acquire(options, coordinator, clock, limit, cache)
         except GSSError:
             tickets.failed(cache)
             raise
         tickets.some = tickets.some or cache == tickets.cache
         old = cache if some else None
     logs.debug("a token for %s after %.3f s", asked, clock.now() - start)
-    passed(Step.TICKET)
+    trace(Step.TICKET)
 
     def accepted() -> None:
         tickets.accepted()
         if identity is not None:
             identity.check(made[0].initiator)
 
-    return Begun(*made, accepted, lambda: tickets.renew(old, clock.now()))
+    return FirstToken(*made, accepted, lambda: tickets.renew(old, clock.now()))
 
 
-def _asked(
+def _acquire(
     options: Options, coordinator: Coordinator, clock: Clock, limit: float, cache: int
 ) -> tuple[Context, bytes]:
     """A context with its first token, within *limit* seconds."""
@@ -297,36 +302,36 @@ def _asked(
     # A program may change these between two logins.
     whose = (who, os.environ.get("KRB5_CONFIG"), os.environ.get("KRB5CCNAME"))
     key = (whose, asked, cache)
-    wanted = _WANTED.get(key) or Wanted()
-    wanted.check(clock.now())
+    request = _REQUESTS.get(key) or TicketRequest()
+    request.check(clock.now())
 
-    def begun(renew: bool) -> tuple[Context, bytes]:
+    def first(renew: bool) -> tuple[Context, bytes]:
         host = names.host_of(options.krb_host, coordinator, _own_name(options, coordinator))
-        login = Login(options.kerberos_service_name, host, *who, renew, cache)
+        login = ContextParameters(options.kerberos_service_name, host, *who, renew, cache)
         return begin(login, options.kerberos_backend)
 
     def work(renew: bool) -> tuple[Context, bytes]:
-        return wanted.ask(key, partial(begun, renew))
+        return request.ask(key, partial(first, renew))
 
     name = f"ticket for {asked}"
     if clock.now() < _HANGS.get(whose, float("-inf")):
         limit = min(limit, _BRIEFLY)
     try:
-        with at_home():
+        with waiting_for_kdc():
             if options.keytab is None:
-                return in_time(lambda: work(False), limit, name, "")
+                return run_with_timeout(lambda: work(False), limit, name, "")
             return _by_keytab(work, whose, clock, limit, name)
     except TimeoutError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
-        why = late(limit, f"asking for {asked}")
-        wanted.failed(key, why, clock.now())
+        why = timeout_error(limit, f"asking for {asked}")
+        request.failed(key, why, clock.now())
         if limit >= _BRIEFLY:
             _HANGS[whose] = clock.now() + _WHILE
         raise why from None
     except GSSError as error:
         if error.name in NO_KDC:
-            wanted.failed(key, error, clock.now())
+            request.failed(key, error, clock.now())
         raise _explained(error, options, asked) from error.__cause__
 
 
@@ -342,9 +347,9 @@ def _by_keytab(
 
     def once(renew: bool) -> Got | None:
         try:
-            return in_time(lambda: work(renew), limit / 2, name, "")
+            return run_with_timeout(lambda: work(renew), limit / 2, name, "")
         except TimeoutError as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             if renew:
                 _HANGS[whose] = clock.now() + _WHILE
@@ -354,10 +359,10 @@ def _by_keytab(
         return None
 
     hangs = clock.now() < _HANGS.get(whose, float("-inf"))
-    begun = once(not hangs) or once(hangs)
-    if begun is None:
+    first = once(not hangs) or once(hangs)
+    if first is None:
         raise TimeoutError
-    return begun
+    return first
 
 
 def _explained(error: GSSError, options: Options, asked: str) -> GSSError:
@@ -385,7 +390,7 @@ def _own_name(options: Options, coordinator: Coordinator) -> str:
     try:
         name, _ = socket.getnameinfo((coordinator.host, 0), socket.NI_NAMEREQD)
     except OSError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         reason = f"{coordinator.host} has no name ({error}), which krb_canonicalize looked for"
         raise GSSError(reason, "reverse look-up") from error

@@ -1,8 +1,8 @@
 """
-The cluster: who is there and how they are, shared by all connections; the one room with a lock.
+The cluster: the coordinators and their health, shared by all connections.
 
-Decide under the lock, act outside it: `pick` and `report` only look and note, nothing here opens a
-socket.
+The one module whose lock all calls meet.  Decide under the lock, act outside it: nothing here
+opens a socket.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from impala_ha.core.clock import Clock, SystemClock
 from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
-from .circuit_breaker import Breaker
-from .hedge_budget import Budget
-from .members import Attached, Roster
+from .circuit_breaker import CircuitBreaker
+from .hedge_budget import HedgeBudget
+from .members import Members, OpenLink
 from .outage import Pause, Wait
 from .policies import POLICIES, Candidate, Policy
 
@@ -35,9 +35,9 @@ class Cluster:
     """
     Several coordinators that serve the same tables.
 
-    Connections made with equal hosts and rules in one process share what is known of each, so what
-    one learns, all know; those with the same policy share the cluster (`Cluster.shared`).  May be
-    used by many threads; a forked child has its own from there.
+    The connections of a process with equal hosts and circuit breaker share the health of the
+    coordinators; those with the same policy share the cluster (`Cluster.shared`).  Safe for use by
+    many threads; a forked child gets its own state.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Cluster:
         coordinators: Iterable[Coordinator],
         *,
         policy: str | Policy = "round_robin",
-        breaker: Breaker = Breaker(),  # noqa: B008 - a frozen value
+        breaker: CircuitBreaker = CircuitBreaker(),  # noqa: B008 - a frozen value
         clock: Clock | None = None,
         rng: random.Random | None = None,
     ):
@@ -53,12 +53,12 @@ class Cluster:
         Args:
             coordinators: At least one, each once.
             policy: A name in `impala_ha.policies.POLICIES`, or an object with ``choose()``.
-            breaker: When a coordinator is left alone and for how long.
-            clock: Where time comes from; the machine's by default.
-            rng: Where chance comes from; a fresh generator by default.
+            breaker: When a coordinator is ejected, and for how long.
+            clock: The clock; that of the machine by default.
+            rng: The source of random numbers; a new generator by default.
 
         Raises:
-            ValueError: No coordinator, one named twice, or an unknown policy.
+            ValueError: No coordinator, a coordinator given twice, or an unknown policy.
         """
         self.coordinators = tuple(coordinators)
         self.clock: Clock = clock or SystemClock()
@@ -70,232 +70,239 @@ class Cluster:
                 raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
             policy = POLICIES[policy](self.rng)
         self._policy = policy
-        self._known = _Known(self.coordinators, breaker, self.rng)
+        self._state = _SharedState(self.coordinators, breaker, self.rng)
 
     def pick(
-        self, tried: Sequence[Coordinator] = (), zone: str = "", form: str = ""
+        self, tried: Sequence[Coordinator] = (), zone: str = "", options_key: str = ""
     ) -> Coordinator:
-        """Whose turn it is, for a call of that *form* that has *tried* those already."""
-        with self._known.lock:
-            return self._known.roster.pick(self._policy, self.clock.now(), tried, zone, form)
+        """Choose a coordinator for a call with those options that has already *tried* some."""
+        with self._state.lock:
+            return self._state.members.pick(
+                self._policy, self.clock.now(), tried, zone, options_key
+            )
 
-    def turn(
+    def pick_or_wait(
         self,
         call: int,
         tried: Sequence[Coordinator],
         pause: Pause,
         *,
         zone: str = "",
-        lasting: Collection[Coordinator] = (),
-        form: str = "",
+        excluded: Collection[Coordinator] = (),
+        options_key: str = "",
     ) -> Coordinator | Wait:
         """
-        Whose turn it is, for a *call* that opens a link; while nobody is healthy, the calls of
-        the process share the backoff of each coordinator, and one of them tries it at a time.
+        Choose a coordinator for a call that opens a connection, or say how long to wait.
+
+        While no coordinator is healthy, the calls of the process share the backoff of each one, and
+        one call at a time tries it.
 
         Args:
-            call: Stands for it, until it has `ended`.
-            tried: Where it has been already.
-            pause: Seconds before the next try of a coordinator, after so many of them.
-            zone: Whose coordinators come first.
-            lasting: Who would say the same again.
-            form: Of the call's connection.
+            call: A number that identifies the call, until `call_ended`.
+            tried: The coordinators that it has tried.
+            pause: From the number of tries of a coordinator to the seconds before the next one.
+            zone: The zone whose coordinators come first.
+            excluded: Coordinators that would fail in the same way again.
+            options_key: Of the call's connection.
         """
-        known, now = self._known, self.clock.now()
-        with known.lock:
-            roster = known.roster
-            if not roster.is_healthy(now, form):
-                free = [each for each in roster.free(now, form) if each not in lasting]
-                turn = roster.book(form).outage.turn(call, now, tried, free, pause)
+        state, now = self._state, self.clock.now()
+        with state.lock:
+            members = state.members
+            if not members.is_healthy(now, options_key):
+                free = [each for each in members.free(now, options_key) if each not in excluded]
+                turn = members.table(options_key).outage.pick_or_wait(call, now, tried, free, pause)
                 if isinstance(turn, Coordinator):
-                    roster.lease(turn, now, form)
+                    members.lease(turn, now, options_key)
                 return turn
-            return roster.pick(self._policy, now, tried, zone, form)
+            return members.pick(self._policy, now, tried, zone, options_key)
 
-    def ended(self, call: int, form: str = "") -> None:
-        """Wait no more for what *call* finds out."""
-        with self._known.lock:
-            for book in self._known.roster.books(form):
-                book.outage.ended(call)
+    def call_ended(self, call: int, options_key: str = "") -> None:
+        """Forget *call*; it shares the backoff no longer."""
+        with self._state.lock:
+            for table in self._state.members.tables(options_key):
+                table.outage.call_ended(call)
 
-    def is_healthy(self, form: str = "") -> bool:
-        """Is any coordinator, for connections of that *form*?"""
-        with self._known.lock:
-            return self._known.roster.is_healthy(self.clock.now(), form)
+    def is_healthy(self, options_key: str = "") -> bool:
+        """Is any coordinator healthy, for connections with those options?"""
+        with self._state.lock:
+            return self._state.members.is_healthy(self.clock.now(), options_key)
 
-    def failures(self, form: str = "") -> list[Attempt]:
-        """The last failure of each coordinator that failed last time, whoever tried it."""
+    def failures(self, options_key: str = "") -> list[Attempt]:
+        """The last attempt on each coordinator where it failed, of all connections."""
         found: dict[Coordinator, Attempt] = {}
-        with self._known.lock:
-            for book in self._known.roster.books(form):
-                found |= book.failures
+        with self._state.lock:
+            for table in self._state.members.tables(options_key):
+                found |= table.failures
         return list(found.values())
 
-    def opening(self) -> None:
-        """Note that an open begins that may be hedged."""
-        with self._known.lock:
-            self._known.hedges.opened(self.clock.now())
+    def count_open(self) -> None:
+        """Note that a connection is being opened that may be hedged."""
+        with self._state.lock:
+            self._state.hedges.deposit(self.clock.now())
 
-    def may_hedge(self, first: Coordinator, form: str = "") -> bool:
+    def may_hedge(self, first: Coordinator, options_key: str = "") -> bool:
         """
-        May another coordinator be asked as well, because *first* takes its time to open?
+        May another coordinator be tried as well, because *first* is slow to open?
 
-        Always where *first* is on trial, as one call does at a time, and where another call has
-        found out meanwhile that it is lost: one that is only slow answers somebody.
+        Always where *first* is being probed, and where another call has meanwhile found it lost.
+        Otherwise as long as the budget for hedges lasts.
         """
-        known, now = self._known, self.clock.now()
-        with known.lock:
-            roster = known.roster
-            ejected = roster.ejected_for(first, now, form) is not None
-            lost = ejected and roster.is_healthy(now, form)
-            return lost or roster.on_trial(first, now, form) or known.hedges.take()
+        state, now = self._state, self.clock.now()
+        with state.lock:
+            members = state.members
+            ejected = members.ejected_for(first, now, options_key) is not None
+            lost = ejected and members.is_healthy(now, options_key)
+            return lost or members.is_leased(first, now, options_key) or state.hedges.try_withdraw()
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
-        """How often a call that has *tried* those has been to everyone."""
-        with self._known.lock:
-            return self._known.roster.rounds(tried)
+        """How often a call that has *tried* those has tried every coordinator."""
+        with self._state.lock:
+            return self._state.members.rounds(tried)
 
     def report(self, attempt: Attempt, *, leased: bool = True) -> None:
         """
-        Learn from *attempt*, and log it.
+        Update the health of a coordinator after *attempt*, and log it.
 
         Args:
-            attempt: How it ended.
-            leased: Whether its coordinator was picked for it: a failure that says nothing about
-                the coordinator then ends the trial, so that the next caller may try it.
+            attempt: The attempt and its result.
+            leased: Whether its coordinator was picked for it: an inconclusive failure then ends the
+                lease, so that the next caller may try the coordinator.
         """
-        coordinator, fault, form = attempt.coordinator, attempt.fault, attempt.form
-        told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
-        own = form if attempt.own else ""
-        with self._known.lock:
-            roster, now = self._known.roster, self.clock.now()
+        coordinator, fault, options_key = attempt.coordinator, attempt.fault, attempt.options_key
+        record = attempt.portable()  # a log may keep it, and a traceback would keep sockets open
+        own = options_key if attempt.may_be_options else ""
+        with self._state.lock:
+            members, now = self._state.members, self.clock.now()
             ejected, back = None, False
             if fault is None:
-                back = roster.ejected_for(coordinator, now, form) is not None
-                roster.succeeded(coordinator, form)
+                back = members.ejected_for(coordinator, now, options_key) is not None
+                members.succeeded(coordinator, options_key)
             elif leased:
-                roster.undecided(coordinator, form)
-            if fault and (fault.blames or own):
+                members.inconclusive(coordinator, options_key)
+            if fault and (fault.counts_against_host or own):
                 draining = fault is Fault.DRAINING
-                ejected = roster.failed(coordinator, now, own, draining=draining)
-                roster.book(own).failures[coordinator] = told
-        logs.debug("%s: %s", told.operation, told, extra={"attempt": told})
+                ejected = members.failed(coordinator, now, own, draining=draining)
+                members.table(own).failures[coordinator] = record
+        logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
             state = "draining" if fault is Fault.DRAINING else "ejected"
             about = {"coordinator": coordinator, "state": state, "options": own}
             whose = f" for connections with {own}" if own else ""
-            why = f"{told.reason}: {logs.brief(told.text)}"
+            why = f"{record.reason}: {logs.brief(record.text)}"
             text = "%s is ejected for %.1f s%s: it %s"
             logs.warning(text, coordinator, ejected, whose, why, extra=about)
         elif back:
-            _tell_back(coordinator)
+            _log_recovery(coordinator)
 
-    def release(self, coordinator: Coordinator, form: str = "") -> None:
-        """Let another caller try *coordinator*: who picked it last went away without an answer."""
-        with self._known.lock:
-            self._known.roster.undecided(coordinator, form)
+    def release(self, coordinator: Coordinator, options_key: str = "") -> None:
+        """End the lease of *coordinator*: the caller that picked it got no answer."""
+        with self._state.lock:
+            self._state.members.inconclusive(coordinator, options_key)
 
-    def trusts(self, credentials: object) -> bool:
-        """Have *credentials* been accepted once in this process, or are there none?"""
-        return credentials is None or credentials in self._known.trusted
+    def has_database(self, name: str) -> bool:
+        """Has `add_database` been called with *name*?"""
+        return name in self._state.databases
 
-    def trust(self, credentials: object) -> None:
-        """Note that *credentials* were accepted."""
-        trusted = self._known.trusted
-        if len(trusted) >= _TRUSTED:
-            trusted.clear()  # passwords that change; each is only tried alone once more
-        trusted.add(credentials)
+    def add_database(self, name: str) -> None:
+        """Note that a session could use database *name*, so that it need not be checked again."""
+        databases = self._state.databases
+        if len(databases) >= _MOST_DATABASES:
+            databases.clear()  # each is only checked once more
+        databases.add(name)
 
-    def was_open(self, coordinator: Coordinator) -> bool:
-        """Has *coordinator* been connected to once in this process?"""
-        return self._known.roster.was_attached(coordinator)
+    def was_opened(self, coordinator: Coordinator) -> bool:
+        """Has any connection to *coordinator* been opened in this process?"""
+        return self._state.members.was_opened(coordinator)
 
-    def is_proven(self, coordinator: Coordinator, form: str) -> bool:
-        """Was *coordinator* opened by a connection of that *form* once?"""
-        return self._known.roster.is_proven(coordinator, form)
+    def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
+        """Has a connection to *coordinator* been opened with those options?"""
+        return self._state.members.was_opened_with(coordinator, options_key)
 
-    def attached(self, link: Attached, form: str = "") -> None:
-        """Count *link*, which has just been opened, as long as somebody has it."""
-        with self._known.lock:
-            self._known.roster.attach(link)
-            self._known.roster.prove(link.coordinator, form)
-        self.answered(link.coordinator, form)
+    def attach(self, link: OpenLink, options_key: str = "") -> None:
+        """Count *link*, which has just been opened, until it is detached or collected."""
+        with self._state.lock:
+            self._state.members.attach(link)
+            self._state.members.mark_opened(link.coordinator, options_key)
+        self.mark_reachable(link.coordinator, options_key)
 
-    def answered(self, coordinator: Coordinator, form: str = "") -> None:
-        """Note that *coordinator* is there, whatever it may say of a statement."""
-        known = self._known
-        with known.lock:
-            # The backoff goes on until a call is done: all may open sessions and refuse statements.
-            before = known.roster.ejected_for(coordinator, self.clock.now(), form)
-            known.roster.answered(coordinator, form)
+    def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
+        """Note that *coordinator* answers, whatever it answers to a statement."""
+        state = self._state
+        with state.lock:
+            # The backoff goes on until a call succeeds: all may answer and refuse statements.
+            before = state.members.ejected_for(coordinator, self.clock.now(), options_key)
+            state.members.mark_reachable(coordinator, options_key)
         if before is not None:
-            _tell_back(coordinator)
+            _log_recovery(coordinator)
 
-    def detached(self, link: Attached) -> None:
-        """Count *link* no more."""
-        with self._known.lock:
-            self._known.roster.detach(link)
+    def detach(self, link: OpenLink) -> None:
+        """Stop counting *link*."""
+        with self._state.lock:
+            self._state.members.detach(link)
 
     def snapshot(self) -> list[Candidate]:
-        """How everyone stands now, in the order of the list."""
-        with self._known.lock:
-            return self._known.roster.snapshot(self.clock.now())
+        """The present state of all coordinators, in the order in which they were given."""
+        with self._state.lock:
+            return self._state.members.snapshot(self.clock.now())
 
     def __repr__(self) -> str:
         return f"<Cluster {', '.join(map(_shown, self.snapshot()))}>"
 
     @classmethod
     def shared(
-        cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: Breaker
+        cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: CircuitBreaker
     ) -> Cluster:
         """
-        The cluster of this process with these coordinators and rules, made at first sight.
+        The cluster of this process with these coordinators, policy and circuit breaker.
 
-        Clusters that differ in their policy alone share what is known of the coordinators.
+        Clusters that differ only in their policy share the health of the coordinators.
         """
-        told = tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators)
-        key = (told, breaker)
+        key = (tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators), breaker)
         with _SHARED_LOCK:
-            known = _SHARED.pop(key, None) or _IN_USE.get(key)
-            if known is None:
-                known = cls(coordinators, breaker=breaker)._known  # noqa: SLF001
-            _SHARED[key] = _IN_USE[key] = known
+            state = _SHARED.pop(key, None) or _IN_USE.get(key)
+            if state is None:
+                state = cls(coordinators, breaker=breaker)._state  # noqa: SLF001
+            _SHARED[key] = _IN_USE[key] = state
             if len(_SHARED) > _RECENT:
                 del _SHARED[next(iter(_SHARED))]
-            return known.cluster(cls, policy, breaker)
+            return state.cluster(cls, policy, breaker)
 
 
 def _shown(candidate: Candidate) -> str:
-    with_ = "".join(f" (ejected with {form})" for form in candidate.ejected_with)
+    with_ = "".join(f" (ejected with {options_key})" for options_key in candidate.ejected_with)
     return f"{candidate.coordinator} {candidate.state.value}{with_}"
 
 
-def _tell_back(coordinator: Coordinator) -> None:
+def _log_recovery(coordinator: Coordinator) -> None:
     about = {"coordinator": coordinator, "state": "healthy"}
     logs.info("%s is back", coordinator, extra=about)
 
 
-class _Known:
-    """What clusters know that have the same coordinators and rules."""
+class _SharedState:
+    """The state of the clusters that have the same coordinators and circuit breaker."""
 
-    def __init__(self, coordinators: Sequence[Coordinator], breaker: Breaker, rng: random.Random):
+    def __init__(
+        self, coordinators: Sequence[Coordinator], breaker: CircuitBreaker, rng: random.Random
+    ):
         self.coordinators = coordinators
-        self.roster = Roster(coordinators, breaker, rng)
-        self.hedges = Budget()
+        self.members = Members(coordinators, breaker, rng)
+        self.hedges = HedgeBudget()
         self.rng = rng
-        self.trusted: set[object] = set()
+        self.databases: set[str] = set()
         self.lock = threading.RLock()  # a policy may ask for a snapshot
         self._named: dict[str, Cluster] = {}
-        # An object of the caller need not be hashable; its cluster keeps it, so its id is its own.
+        # A policy object need not be hashable; its cluster keeps it alive, so its id is unique.
         self._others: weakref.WeakValueDictionary[int, Cluster] = weakref.WeakValueDictionary()
         _EVERY.add(self)
 
-    def cluster(self, kind: type[Cluster], policy: str | Policy, breaker: Breaker) -> Cluster:
-        """The cluster with that *policy*; one with an object of the caller's is not kept."""
+    def cluster(
+        self, kind: type[Cluster], policy: str | Policy, breaker: CircuitBreaker
+    ) -> Cluster:
+        """The cluster with that *policy*; one with a policy object is kept while it is used."""
         found = self._named.get(policy) if isinstance(policy, str) else self._others.get(id(policy))
         if found is None:
             found = kind(self.coordinators, policy=policy, breaker=breaker, rng=self.rng)
-            found._known = self  # noqa: SLF001 - what it made for itself knows nothing yet
+            found._state = self  # noqa: SLF001 - in place of its own, which is empty
             if isinstance(policy, str):
                 self._named[policy] = found
             else:
@@ -303,26 +310,26 @@ class _Known:
         return found
 
     def forked(self) -> None:
-        """In a child: another thread may have held the lock, and is not there."""
+        """In a child: another thread of the parent may have held the lock."""
         self.lock = threading.RLock()
-        self.rng.seed()  # or all children would draw the same lots
-        self.roster.forked()
+        self.rng.seed()  # or all children would draw the same numbers
+        self.members.forked()
 
 
-_RECENT = 100  # lists of hosts whose health is kept while no connection is open
-_TRUSTED = 10_000  # credentials
-_EVERY: weakref.WeakSet[_Known] = weakref.WeakSet()
-_SHARED: dict[object, _Known] = {}
-_IN_USE: weakref.WeakValueDictionary[object, _Known] = weakref.WeakValueDictionary()
+_RECENT = 100  # clusters whose health is kept while no connection is open
+_MOST_DATABASES = 10_000
+_EVERY: weakref.WeakSet[_SharedState] = weakref.WeakSet()
+_SHARED: dict[object, _SharedState] = {}
+_IN_USE: weakref.WeakValueDictionary[object, _SharedState] = weakref.WeakValueDictionary()
 _SHARED_LOCK = threading.Lock()
 
 
 def _forked() -> None:
-    """A child may have been forked while another thread held a lock: start with fresh ones."""
+    """In a child: another thread of the parent may have held a lock."""
     global _SHARED_LOCK  # noqa: PLW0603
     _SHARED_LOCK = threading.Lock()
-    for known in list(_EVERY):
-        known.forked()
+    for state in list(_EVERY):
+        state.forked()
 
 
 os.register_at_fork(after_in_child=_forked)

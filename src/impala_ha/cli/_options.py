@@ -1,15 +1,16 @@
 """
 The options of `impala-connect`, named as impala-shell names them.
 
-Only names, kinds and help texts stand here; what they mean together is in `_request`.  An option
-that was not given is None and is not passed on, so that the environment variables of the library
-keep their say.
+Only names, kinds and help texts stand here; what they mean together is in `connect.request`.  One
+that is an option of ``connect()``, under whatever name, has its help text from there.  One that was
+not given is None and is not passed on, so that the environment variables of the library count.
 """
 
 from __future__ import annotations
 
 import platform
 import re
+from dataclasses import fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ import click
 from impala_ha import __version__
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.config_file import read_config
+from impala_ha.options.options import HostOptions, Options
+from impala_ha.options.parameters import default as default_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +37,18 @@ Exit status:
 """
 
 
-class _Sectioned(click.Option):
-    """An option that knows its section of ``--help``."""
+Entry = tuple[tuple[str, ...], str, dict[str, Any]]
 
-    def __init__(self, section: str, names: tuple[str, ...], **attributes: Any) -> None:
+
+class _Sectioned(click.Option):
+    """An option that knows its section of ``--help``, and which one of ``connect()`` it is."""
+
+    def __init__(
+        self, section: str, names: tuple[str, ...], *, option: str = "", **attributes: Any
+    ) -> None:
         super().__init__(names, **attributes)
         self.section = section
+        self.option = option
 
 
 class _Program(click.Command):
@@ -75,11 +84,29 @@ def _in_full(word: str, names: list[str], ctx: click.Context) -> str:
 _LONG = re.compile(r"--[A-Za-z][\w-]*")
 
 
-def section(
-    title: str, *options: tuple[tuple[str, ...], str, dict[str, Any]]
-) -> list[click.Option]:
+def section(title: str, *options: Entry) -> list[_Sectioned]:
     """Options that stand together in ``--help``: names, help text and what else click takes."""
     return [_Sectioned(title, names, help=text, **more) for names, text, more in options]
+
+
+def _library(name: str, *names: str, needs: str = "", default: str = "", **more: Any) -> Entry:
+    """The option *name* of ``connect()``: what its help text says first, and its default."""
+    known = _LIBRARY[name]
+    if known.default is False:
+        more = _FLAG
+    elif sentence := f"Default: {default}." if default else default_of(known):
+        default = f" {sentence}"
+    long = () if any(each.startswith("--") for each in names) else (f"--{name}",)
+    text = f"{_first_sentence(name)}{f' (with {needs})' if needs else ''}.{default}"
+    return (*names, *long), text, {**more, "option": name}
+
+
+def _first_sentence(name: str) -> str:
+    text: str = _LIBRARY[name].metadata["help"]
+    return text.partition(". ")[0].rstrip(".").replace("`", "")
+
+
+_LIBRARY = {option.name: option for option in (*fields(HostOptions), *fields(Options))}
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
@@ -117,7 +144,6 @@ def _with_underscores(name: str) -> str:
 _FLAG = {"is_flag": True}
 _MANY: dict[str, Any] = {"multiple": True, "metavar": "KEY=VALUE"}
 _SECONDS: dict[str, Any] = {"type": click.FloatRange(min=0, min_open=True), "metavar": "SECONDS"}
-_HOSTS: dict[str, Any] = {"is_flag": False, "flag_value": "", "metavar": "HOSTS"}
 _VERSION: dict[str, Any] = {
     "is_flag": True,
     "is_eager": True,
@@ -136,35 +162,31 @@ _STATEMENTS = section(
 )
 _CONNECTION = section(
     "Connection",
-    (
-        ("-i", "--impalad"),
-        "Coordinators: a,b:21051,c. Default: $IMPALA_HA_HOSTS, then localhost.",
-        _HOSTS,
+    _library(
+        "host",
+        "-i",
+        "--impalad",
+        default="$IMPALA_HA_HOSTS, then localhost",
+        is_flag=False,
+        flag_value="",
+        metavar="HOSTS",
     ),
-    (("-d", "--database"), "Default database.", {"metavar": "NAME"}),
+    _library("database", "-d", metavar="NAME"),
     (
         ("--protocol",),
         "Binary HiveServer2 (port 21050) or over HTTP (port 28000). Default: hs2.",
         {"type": click.Choice(["hs2", "hs2-http", "beeswax"], case_sensitive=False)},
     ),
-    (
-        ("--http_cookie_names",),
-        "Cookies to keep with hs2-http, with commas. Default: *, all.",
-        {"metavar": "NAMES"},
-    ),
-    (("--http_path",), "Path in the URL with hs2-http. Default: cliservice.", {"metavar": "PATH"}),
-    (("--policy",), "Who is asked next. Default: round_robin.", {"metavar": "NAME"}),
-    (
-        ("--connect_timeout",),
-        "For one coordinator, until it has opened a session. Default: 10.",
-        _SECONDS,
-    ),
+    _library("http_cookie_names", metavar="NAMES"),
+    _library("http_path", default="cliservice", metavar="PATH"),
+    _library("policy", metavar="NAME"),
+    _library("connect_timeout", **_SECONDS),
     (
         ("-t", "--client_connect_timeout_ms"),
         "The same in milliseconds; 0: no limit.",
         {"type": click.FloatRange(min=0), "metavar": "MS"},
     ),
-    (("--deadline",), "That a statement may spend on failing over. Default: 60.", _SECONDS),
+    _library("deadline", **_SECONDS),
     (
         ("--fetch_size",),
         "Rows asked for at a time. Default (also of 0): 8192.",
@@ -174,54 +196,32 @@ _CONNECTION = section(
 _SECURITY = section(
     "Security",
     (("-k", "--kerberos"), "Log in with Kerberos, by the ticket of the cache.", _FLAG),
-    (("--principal",), "Who logs in with -k, of the cache or of --keytab.", {"metavar": "NAME"}),
-    (
-        ("--keytab",),
-        "Get tickets with this file, for this run alone (with -k).",
-        {"metavar": "FILE"},
-    ),
-    (
-        ("-s", "--kerberos_service_name"),
-        "First part of the service principal. Default: impala.",
-        {"metavar": "NAME"},
-    ),
-    (
-        ("-b", "--kerberos_host_fqdn"),
-        "Host in the service principal, if not the coordinator's own: NAME, _HOST.NAME or a=x,b=y.",
-        {"metavar": "HOST"},
-    ),
+    _library("principal", needs="-k", metavar="NAME"),
+    _library("keytab", needs="-k", metavar="FILE"),
+    _library("kerberos_service_name", "-s", metavar="NAME"),
+    _library("krb_host", "-b", "--kerberos_host_fqdn", metavar="HOST"),
     (("-l", "--ldap"), "Log in with user and password; the password is asked for.", _FLAG),
-    (("-u", "--user"), "User name. Default: the one in the system.", {"metavar": "NAME"}),
-    (("--ldap_password_cmd",), "Command that prints the password.", {"metavar": "COMMAND"}),
+    _library("user", "-u", metavar="NAME"),
+    (("--ldap_password_cmd",), f"{_first_sentence('password_cmd')}.", {"metavar": "COMMAND"}),
     (("-j", "--jwt"), "Log in with a JSON Web Token (hs2-http); it is asked for.", _FLAG),
-    (("--jwt_cmd",), "Command that prints the token.", {"metavar": "COMMAND"}),
+    (("--jwt_cmd",), f"{_first_sentence('jwt_cmd')}.", {"metavar": "COMMAND"}),
     (("-a", "--oauth"), "Log in with an OAuth token (hs2-http), as with -j.", _FLAG),
-    (("--oauth_cmd",), "Command that prints the token.", {"metavar": "COMMAND"}),
+    (("--oauth_cmd",), f"{_first_sentence('jwt_cmd')}.", {"metavar": "COMMAND"}),
     *(
         ((f"--oauth_{name}",), "Refused: give --oauth_cmd.", {"metavar": "VALUE"})
         for name in ("server", "endpoint", "client_id", "client_secret_cmd")
     ),
     (("--use_ldap_test_password",), "With -l, the password that tests use.", _FLAG),
     (("--auth_creds_ok_in_clear",), "Let -l and -j send secrets without --ssl.", _FLAG),
-    (("--ssl",), "Encrypt with TLS.", _FLAG),
-    (
-        ("--ca_cert",),
-        "CA that must have signed the certificates (with --ssl).",
-        {"metavar": "FILE"},
-    ),
-    (("--verify_cert",), "Verify certificates by the CAs of the system (with --ssl).", _FLAG),
-    (
-        ("--client_cert",),
-        "Certificate to show to coordinators that ask for one (with --ssl).",
-        {"metavar": "FILE"},
-    ),
-    (
-        ("--client_key",),
-        "Its key, where that is not in the same file.",
-        {"metavar": "FILE"},
-    ),
-    (("--doas_user",), "User to act for, where the coordinators allow it.", {"metavar": "NAME"}),
+    _library("use_ssl", "--ssl"),
+    _library("ca_cert", needs="--ssl", metavar="FILE"),
+    _library("verify_cert", needs="--ssl"),
+    _library("client_cert", needs="--ssl", metavar="FILE"),
+    _library("client_key", needs="--ssl", metavar="FILE"),
+    _library("doas_user", metavar="NAME"),
 )
+#: By the option of ``connect()`` the name of the one here that is it.
+SAME = {each.option: each.name or "" for each in (*_CONNECTION, *_SECURITY) if each.option}
 _OUTPUT = section(
     "Output",
     (
@@ -262,8 +262,8 @@ _COMPATIBLE = section(
             "--live_summary": "It is for a person at a prompt",
             "--no_http_tracing": "No tracing headers are sent",
             "--use_new_http_connection": "A broken connection is replaced by itself",
-            "--beeswax_compat_num_rows": "The number of rows is always told",
-            "--strict_hs2_protocol": "Hive is told from Impala by its answers",
+            "--beeswax_compat_num_rows": "The number of rows is always shown",
+            "--strict_hs2_protocol": "Hive is distinguished from Impala by its answers",
             "--rpc_stdout": "RPCs are not written down; -V tells attempts",
         }.items()
     ),
@@ -288,7 +288,7 @@ _OTHER = section(
 )
 
 
-def connecting() -> list[click.Option]:
+def connecting() -> list[_Sectioned]:
     """The options that say where to go and as whom, for other programs that do."""
     elsewhere = {"database", "policy", "deadline", "fetch_size"}
     return [each for each in (*_CONNECTION, *_SECURITY) if each.name not in elsewhere]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from impala_ha.core.extras import MissingExtra, need
+from impala_ha.core.extras import MissingExtra, import_extra
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     """
     try:
         for module in ("click", "rich"):
-            need(module, "cli")
+            import_extra(module, "cli")
         from impala_ha.cli._commands import impala_ha  # noqa: PLC0415  # it needs what was just asked for
 
         impala_ha.main(prog_name="impala-ha")

@@ -9,10 +9,11 @@ logs in with, in every form in which that was sent or is usually shown.
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
 from collections import OrderedDict
 from http.client import HTTPMessage
-from typing import Any
 from urllib.parse import quote, quote_plus
 
 _MASK = "***"
@@ -77,7 +78,7 @@ class Redaction:
             Whether there was any.
         """
         found, seen = False, set()
-        ahead: list[Any] = [error]
+        ahead: list[object] = [error]
         while ahead:
             one = ahead.pop()
             if not isinstance(one, BaseException) or id(one) in seen:
@@ -94,9 +95,9 @@ class Redaction:
             ahead += [one.__cause__, getattr(one, "inner", None)]
         return found
 
-    def _value(self, value: Any) -> Any:
+    def _value(self, value: object) -> object:
         """*value* without them, or itself."""
-        told: Any = value
+        told: object = value
         if isinstance(value, str):
             told = self.text(value)
         elif isinstance(value, bytes):
@@ -111,9 +112,6 @@ class Redaction:
 
 def _forms(secret: str) -> set[str]:
     """How *secret* may look in a text: plain, escaped, and in base64 wherever it begins there."""
-    import html  # noqa: PLC0415 - most connections meet no error
-    import json  # noqa: PLC0415
-
     data = secret.encode(errors="replace")
     percents = "".join(f"%{byte:02X}" for byte in data)
     escaped = {quote(data, safe=""), quote(data), quote_plus(data), percents}

@@ -8,10 +8,12 @@ has its frames emptied when it fails (`scrub`).
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import traceback
 from typing import Any
 
-from .interruption import from_handler
+from .interruption import from_signal_handler
 
 
 class Secret(str):
@@ -58,10 +60,6 @@ def printed(
         What it printed, and what is wrong with that; empty if nothing is.  Neither the command nor
         anything of its output is in the latter, for both may hold secrets.
     """
-    # Most connections have no use for these.
-    import shlex  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
-
     found = Secret()
     try:
         words = shlex.split(command) or [""]
@@ -81,7 +79,7 @@ def printed(
     except UnicodeDecodeError:
         wrong = "what the command prints is not UTF-8"
     except OSError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         wrong = error.strerror or "it cannot be run"
     except ValueError as error:
@@ -97,12 +95,12 @@ def scrub(error: BaseException) -> None:
     gone.  For failures in code that handles secrets and is not ours.
     """
     seen: set[int] = set()
-    ahead: list[Any] = [error]
+    ahead: list[object] = [error]
     while ahead:
         one = ahead.pop()
         if not isinstance(one, BaseException) or id(one) in seen:
             continue
         seen.add(id(one))
-        from_handler(one)  # which is known of it from here on
+        from_signal_handler(one)  # which is known of it from here on
         traceback.clear_frames(one.__traceback__)
         ahead += [one.__cause__, one.__context__, getattr(one, "inner", None)]

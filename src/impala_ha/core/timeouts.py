@@ -7,7 +7,7 @@ behind where it takes too long: it holds nothing that anybody waits for.  Where 
 started they work in the caller's.
 
 Who waits for a ticket has not come as far as a coordinator, and it is no use to ask a second one
-meanwhile: such a thread is `at_home`.
+meanwhile: such a thread is `waiting_for_kdc`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from .interruption import start, take
+from .interruption import queue_get, start_thread
 
 Got = TypeVar("Got")
 
 
-def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str) -> Got:
+def run_with_timeout(work: Callable[[], Got], seconds: float | None, name: str, late: str) -> Got:
     """
     What *work* returns, or raises, if it does so in time.
 
@@ -45,11 +45,11 @@ def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str
             ended.put((False, error))
 
     try:
-        start(threading.Thread(target=run, name=name, daemon=True))
+        start_thread(threading.Thread(target=run, name=name, daemon=True))
     except RuntimeError:  # no thread can be started: rather without a limit than not at all
         return work()
     try:
-        well, got = take(ended, seconds)
+        well, got = queue_get(ended, seconds)
     except queue.Empty:
         raise TimeoutError(late) from None
     if not well:
@@ -57,20 +57,20 @@ def in_time(work: Callable[[], Got], seconds: float | None, name: str, late: str
     return got  # type: ignore[no-any-return]  # it comes out of a queue
 
 
-_AT_HOME: set[int] = set()
+_WAITING: set[int] = set()
 
 
 @contextmanager
-def at_home() -> Iterator[None]:
+def waiting_for_kdc() -> Iterator[None]:
     """In here, this thread waits for somebody whom every coordinator would have it wait for."""
     me = threading.get_ident()
-    _AT_HOME.add(me)
+    _WAITING.add(me)
     try:
         yield
     finally:
-        _AT_HOME.discard(me)
+        _WAITING.discard(me)
 
 
-def is_at_home(thread: threading.Thread) -> bool:
-    """Does *thread* wait `at_home`?"""
-    return thread.ident in _AT_HOME
+def is_waiting_for_kdc(thread: threading.Thread) -> bool:
+    """Does *thread* wait `waiting_for_kdc`?"""
+    return thread.ident in _WAITING

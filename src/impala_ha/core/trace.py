@@ -27,23 +27,23 @@ class Step(enum.Enum):
     SESSION = "OpenSession was answered"
 
 
-Watcher = Callable[[Step, Any], None]
+Tracer = Callable[[Step, Any], None]
 
-_WATCHER: ContextVar[Watcher | None] = ContextVar("_WATCHER", default=None)
+_TRACER: ContextVar[Tracer | None] = ContextVar("_WATCHER", default=None)
 
 
-def passed(step: Step, what: Any = None) -> None:
+def trace(step: Step, what: Any = None) -> None:
     """Tell who watches that *step* is behind us."""
-    watcher = _WATCHER.get()
-    if watcher is not None:
-        watcher(step, what)
+    tracer = _TRACER.get()
+    if tracer is not None:
+        tracer(step, what)
 
 
 @contextmanager
-def watched(watcher: Watcher) -> Iterator[None]:
+def tracing(tracer: Tracer) -> Iterator[None]:
     """In here, let *watcher* hear of the steps of this thread."""
-    before = _WATCHER.set(watcher)
+    before = _TRACER.set(tracer)
     try:
         yield
     finally:
-        _WATCHER.reset(before)
+        _TRACER.reset(before)

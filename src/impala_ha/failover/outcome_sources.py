@@ -13,14 +13,15 @@ from impala._thrift_gen.TCLIService.ttypes import TGetOperationStatusReq, TOpera
 from impala.hiveserver2 import err_if_rpc_not_ok
 
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Coordinator
+from impala_ha.core.remote import Row
 from impala_ha.errors import Outcome
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.polling import rows
-from impala_ha.sql.scanner import Token, scan
+from impala_ha.sql.scanner import TokenType, scan
 
-from .statement_ref import Question
+from .statement_ref import StatementRef
 
 _STATES = {
     "FINISHED": Outcome.DONE,
@@ -73,30 +74,30 @@ def meaning(states: Iterable[object]) -> Outcome:
     return found.pop() if len(found) == 1 else Outcome.UNKNOWN
 
 
-def ask(question: Question, driver: Driver, until: Until, name: str, request: Any) -> Any:
+def call(ref: StatementRef, driver: Driver, until: Until, name: str, request: object) -> Any:
     """The answer of the coordinator, None if it gives none or does not know what is meant."""
     if until.left <= 0:
         return None
     try:
-        service = driver.connect(question.coordinator, question.user, until.left)
+        service = driver.connect(ref.coordinator, ref.user, until.left)
         try:
             answer = getattr(service.client, name)(request)
             err_if_rpc_not_ok(answer)
         finally:
-            service.client.wire.close()
+            service.client.transport.close()
     except Exception as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
-        return None  # of the caller's functions, perhaps: it is no witness then
+        return None  # of the caller's functions, perhaps: then it is no source
     return answer
 
 
-def handle(question: Question, driver: Driver, until: Until) -> Outcome:
+def handle(ref: StatementRef, driver: Driver, until: Until) -> Outcome:
     """Ask for the operation itself, through a new connection to its coordinator."""
-    if question.operation is None:
+    if ref.operation is None:
         return Outcome.UNKNOWN
-    request = TGetOperationStatusReq(operationHandle=question.operation)
-    answer = ask(question, driver, until, "GetOperationStatus", request)
+    request = TGetOperationStatusReq(operationHandle=ref.operation)
+    answer = call(ref, driver, until, "GetOperationStatus", request)
     if answer is None:
         return Outcome.UNKNOWN
     state = TOperationState._VALUES_TO_NAMES.get(answer.operationState, "")  # noqa: SLF001 - thrift's own
@@ -104,22 +105,22 @@ def handle(question: Question, driver: Driver, until: Until) -> Outcome:
 
 
 def tables(
-    question: Question, driver: Driver, coordinators: list[Coordinator], until: Until
+    ref: StatementRef, driver: Driver, coordinators: list[Coordinator], until: Until
 ) -> Outcome:
     """
     Ask the first of *coordinators* that can tell for Impala's tables of queries.
 
-    Without a mark the session and the text must do; they do not where an earlier statement of the
+    Without a tag the session and the text must do; they do not where an earlier statement of the
     session, whose id is not known, may have had the same text.
     """
-    if question.query_id is None and question.tag is None and question.unnamed:
+    if ref.query_id is None and ref.tag is None and ref.unnamed:
         return Outcome.UNKNOWN
-    asked = _TABLES.format(where=_where(question))
+    asked = _TABLES.format(where=_where(ref))
     for position, coordinator in enumerate(coordinators):
         share = until.share(len(coordinators) - position)
         if share.left <= 0:
             break
-        found = _rows(asked, question.user, driver, coordinator, share)
+        found = _rows(asked, ref.user, driver, coordinator, share)
         if found is not None:
             return meaning(state for (state, *_) in found)
     return Outcome.UNKNOWN
@@ -127,7 +128,7 @@ def tables(
 
 def _rows(
     text: str, user: str, driver: Driver, coordinator: Coordinator, until: Until
-) -> list[tuple[Any, ...]] | None:
+) -> list[Row] | None:
     """What *coordinator* answers to a query, None if it does not."""
     try:
         service = driver.connect(coordinator, user, until.left)
@@ -136,11 +137,11 @@ def _rows(
             found = rows(session, text, until)
             session.close()
         finally:
-            service.client.wire.close()
+            service.client.transport.close()
     except Exception as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
-        return None  # it has no such tables, perhaps: it is no witness then
+        return None  # it has no such tables, perhaps: then it is no source
     return found
 
 
@@ -150,19 +151,19 @@ _TABLES = (
 )
 
 
-def _where(question: Question) -> str:
-    if question.query_id is not None:
-        return f"query_id = '{question.query_id}'"
-    where = f"session_id = '{question.session_id}'"
-    if question.tag is not None:
-        marked = f"LIKE '%{question.tag}%'"
+def _where(ref: StatementRef) -> str:
+    if ref.query_id is not None:
+        return f"query_id = '{ref.query_id}'"
+    where = f"session_id = '{ref.session_id}'"
+    if ref.tag is not None:
+        marked = f"LIKE '%{ref.tag}%'"
         where += f" AND (query_opts_config {marked} OR `sql` {marked})"
-        if _has_no_parts(question.text):
+        if _has_no_parts(ref.text):
             return where
-    text = question.text.replace("\\", "\\\\").replace("'", "\\'")
+    text = ref.text.replace("\\", "\\\\").replace("'", "\\'")
     where += f" AND `sql` = '{text}'"
-    if question.known:
-        known = ", ".join(f"'{query_id}'" for query_id in question.known)
+    if ref.known:
+        known = ", ".join(f"'{query_id}'" for query_id in ref.known)
         where += f" AND query_id NOT IN ({known})"
     return where
 
@@ -172,10 +173,10 @@ def _has_no_parts(text: str) -> bool:
     Does Impala certainly run *text* in one piece?
 
     ``COMPUTE STATS``, ``LOAD DATA`` and ``ALTER TABLE`` run statements of their own, with the same
-    options, so with the same mark (Impala's child-query.cc).  These may be in the log where the
+    options, so with the same tag (Impala's child-query.cc).  These may be in the log where the
     whole is not: its coordinator died.
     """
-    codes = (text[piece.start : piece.end] for piece in scan(text) if piece.token is Token.CODE)
+    codes = (token.text for token in scan(text) if token.type is TokenType.CODE)
     words = next((code.split() for code in codes if code.strip()), [""])
     return words[0].lower() in _WHOLE
 

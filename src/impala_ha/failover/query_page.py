@@ -20,7 +20,7 @@ or shows anything unexpected tells nothing.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 from impala._thrift_gen.TCLIService.ttypes import TCloseSessionReq
 
@@ -28,8 +28,10 @@ from impala_ha.errors import Outcome
 from impala_ha.hs2.connector import Driver
 from impala_ha.net.web import Web
 
-from .outcome_sources import Until, ask, meaning
-from .statement_ref import Question
+from .outcome_sources import Until, call, meaning
+from .statement_ref import StatementRef
+
+Page: TypeAlias = dict[str, Any]  # in JSON, or a part of it
 
 _PROFILE = "/query_profile_plain_text?query_id="
 _HEAD = 2**20  # bytes of a profile; what is asked of it stands at its beginning
@@ -40,7 +42,7 @@ _ROOMY = 2**30  # bytes; no statement takes half of so large a log
 _BYTES = "impala-server.query-log-est-total-bytes"
 
 
-def page(question: Question, driver: Driver, until: Until) -> Outcome | None:
+def page(ref: StatementRef, driver: Driver, until: Until) -> Outcome | None:
     """
     Look at the page of queries of the statement's coordinator.
 
@@ -50,20 +52,20 @@ def page(question: Question, driver: Driver, until: Until) -> Outcome | None:
     Returns:
         None where a later look may tell more: something is being planned, and has no profile yet.
     """
-    address = (question.session.config or {}).get("http_addr")
+    address = (ref.session.config or {}).get("http_addr")
     if not address:
         return Outcome.UNKNOWN
     web = Web(str(address), until.clock, until.end)
-    began, user = _began(web), _user(web, question)
-    seen = _look(web, question, user)
+    began, user = _began(web), _user(web, ref)
+    seen = _look(web, ref, user)
     if seen is not Outcome.NEVER_SEEN:
         return seen
     if began is None or user is None:
         return Outcome.UNKNOWN
-    closing = TCloseSessionReq(sessionHandle=question.session.handle)
-    if ask(question, driver, until, "CloseSession", closing) is None:
+    closing = TCloseSessionReq(sessionHandle=ref.session.handle)
+    if call(ref, driver, until, "CloseSession", closing) is None:
         return Outcome.UNKNOWN
-    seen = _look(web, question, user)
+    seen = _look(web, ref, user)
     return seen if seen is not Outcome.NEVER_SEEN or _began(web) == began else Outcome.UNKNOWN
 
 
@@ -72,23 +74,23 @@ def _began(web: Web) -> object:
     return (web.page("/") or {}).get("process_start_time")
 
 
-def _user(web: Web, question: Question) -> object:
+def _user(web: Web, ref: StatementRef) -> object:
     """As whom the statement ran, None if the page does not know its session."""
     for session in _listed(web.page("/sessions"), "sessions") or ():
-        if session.get("session_id") == question.session_id:
+        if session.get("session_id") == ref.session_id:
             return session.get("delegated_user") or session.get("user")
     return None
 
 
-def _look(web: Web, question: Question, user: object) -> Outcome | None:
+def _look(web: Web, ref: StatementRef, user: object) -> Outcome | None:
     shown = web.page("/queries")
     running, ended = _listed(shown, "in_flight_queries"), _listed(shown, "completed_queries")
     if shown is None or running is None or ended is None:
         return Outcome.UNKNOWN
     ours: list[object] = []
-    doubtful: list[dict[str, Any]] = []
+    doubtful: list[Page] = []
     for row in [*running, *ended]:
-        it_is = _is_ours(question, row, user, web)
+        it_is = _is_ours(ref, row, user, web)
         if it_is:
             ours.append(row.get("state"))
         elif it_is is None:
@@ -97,35 +99,35 @@ def _look(web: Web, question: Question, user: object) -> Outcome | None:
         return meaning(ours)
     if any(row in running for row in doubtful):
         return None
-    gone = doubtful or question.query_id is not None or not _is_whole(shown, web)
+    gone = doubtful or ref.query_id is not None or not _is_whole(shown, web)
     return Outcome.UNKNOWN if gone else Outcome.NEVER_SEEN
 
 
-def _is_ours(question: Question, row: dict[str, Any], user: object, web: Web) -> bool | None:
+def _is_ours(ref: StatementRef, row: Page, user: object, web: Web) -> bool | None:
     """Is *row* of the page our statement?  None where that cannot be told."""
     query_id = str(row.get("query_id"))
-    if question.query_id is not None:
-        return query_id == question.query_id
-    if query_id in question.known or (user is not None and row.get("effective_user") != user):
+    if ref.query_id is not None:
+        return query_id == ref.query_id
+    if query_id in ref.known or (user is not None and row.get("effective_user") != user):
         return False
     profile = web.text(_PROFILE + query_id, _HEAD) if _ID.fullmatch(query_id) else None
     # A statement may hold lines that look like those of a profile.
     session = _SESSION.search((profile or b"").partition(b"Sql Statement:")[0])
     if profile is None or session is None:
         return None
-    if session[1].decode() != question.session_id:
+    if session[1].decode() != ref.session_id:
         return False
-    return _is_last(question, str(row.get("stmt")), profile)
+    return _is_last(ref, str(row.get("stmt")), profile)
 
 
-def _is_last(question: Question, shown: str, profile: bytes) -> bool | None:
+def _is_last(ref: StatementRef, shown: str, profile: bytes) -> bool | None:
     """Is a statement of our session, whose id we do not know, the one that was sent last?"""
-    if question.tag is not None:
-        if question.tag.encode() in profile:
+    if ref.tag is not None:
+        if ref.tag.encode() in profile:
             return True
-        if _MARKED.search(profile) and not _MARKED.search(question.text.encode()):
+        if _MARKED.search(profile) and not _MARKED.search(ref.text.encode()):
             return False  # a part of an earlier one: COMPUTE STATS has such
-    return True if _may_be(question.text, shown) and not question.unnamed else None
+    return True if _may_be(ref.text, shown) and not ref.unnamed else None
 
 
 def _may_be(text: str, shown: str) -> bool:
@@ -134,7 +136,7 @@ def _may_be(text: str, shown: str) -> bool:
     return shown == text or (shown.endswith("...") and text.startswith(cut))
 
 
-def _is_whole(shown: dict[str, Any], web: Web) -> bool:
+def _is_whole(shown: Page, web: Web) -> bool:
     """
     Does the page certainly show all that ended since its process began?
 
@@ -152,7 +154,7 @@ def _is_whole(shown: dict[str, Any], web: Web) -> bool:
     return isinstance(used, int) and 2 * used < room >= _ROOMY
 
 
-def _listed(shown: dict[str, Any] | None, name: str) -> list[dict[str, Any]] | None:
+def _listed(shown: Page | None, name: str) -> list[Page] | None:
     """The rows called *name* on a page, None if there are none such."""
     found = (shown or {}).get(name)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):

@@ -11,34 +11,42 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from impala._thrift_gen.ImpalaService.ImpalaHiveServer2Service import Client as ThriftClient
+from impala._thrift_gen.TCLIService.ttypes import TFetchResultsReq, TFetchResultsResp
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException, TMessageType
+from thrift.transport.TTransport import TTransportBase
 
 from impala_ha import errors
-from impala_ha.core.exclusive import forked
+from impala_ha.core.exclusive import fork_error
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
-from impala_ha.net.http_status import Refused
+from impala_ha.core.interruption import is_interrupt
+from impala_ha.net.http_status import HTTPStatusError
 
 from .row_set import read_results
+
+if TYPE_CHECKING:
+    from impala_ha.net.http_transport import HttpTransport
+    from impala_ha.net.sockets import Socket
 
 _LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
 _LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
 _LONGEST_LIST = 2**27  # what is longer would not fit into a message, however short its items
 _FEW = 1024  # rows; for fewer the heads of the columns cost more than reading by column saves
 
-Goodbye = Callable[[float], None]  # gets the seconds that it may take
+CloseSessions = Callable[[float], None]  # gets the seconds that it may take
+
+Transport: TypeAlias = "Socket | HttpTransport"
 
 
-class Closed(ConnectionAbortedError):
+class ConnectionClosed(ConnectionAbortedError):
     """Why a connection that was closed on purpose cannot be used."""
 
 
-class Protocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrift is not typed
+class BinaryProtocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrift is not typed
     """
     The binary protocol, which takes only the reply that belongs to the last call.
 
@@ -46,7 +54,7 @@ class Protocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrift is n
         expected: Name and number of that call.
     """
 
-    def __init__(self, transport: Any):
+    def __init__(self, transport: TTransportBase):
         # Thrift's limit of 16,384,000 bytes a string would make a larger cell an OverflowError;
         # without one, bytes that are no length would have us wait, and make room, for gigabytes.
         super().__init__(
@@ -57,7 +65,7 @@ class Protocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrift is n
         )
         self.expected: tuple[str, int] = ("", 0)
 
-    def readMessageBegin(self) -> tuple[str, int, int]:  # noqa: N802 - thrift's name
+    def readMessageBegin(self) -> tuple[str, int, int]:
         """Name, type and number of a reply."""
         self.string_length_limit: int = _LONGEST_NAME
         try:
@@ -83,32 +91,33 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         broken: Why it cannot be used any more, None while it can.
         busy: Whether a call is under way.
         phase: How far the last call had come.
-        wire: What carries it.
+        transport: What carries it.
         redact: Takes secrets out of a text.
     """
 
-    def __init__(self, protocol: Protocol, wire: Any):
+    def __init__(self, protocol: BinaryProtocol, wire: Transport):
         super().__init__(protocol)
         self._seqid = 0
-        self.wire = wire
+        self.transport = wire
         self._process = os.getpid()
         self.broken: BaseException | None = None
         self.busy = False
         self.phase = Phase.OPEN
         self.redact: Callable[[str], str] = str
-        self._goodbye: list[Goodbye] = []
-        self._lifeline: list[Goodbye] = []
+        self._close_sessions: list[CloseSessions] = []
+        self._finalizer: list[CloseSessions] = []
 
-    def keep(self, goodbye: Goodbye) -> list[Goodbye]:
+    def keep(self, close_sessions: CloseSessions) -> list[CloseSessions]:
         """
-        What to call when nobody uses the client any more: *goodbye* or, once broken, nothing.
+        What to call when nobody uses the client any more: *close_sessions*, or nothing once it is
+        broken.
 
         Whoever waits for that holds the list and, through it, the client.  The traceback of what
         broke a client leads back to its users, who would then never be gone.
         """
-        self._goodbye = [goodbye]
-        self._lifeline[:] = self._goodbye
-        return self._lifeline
+        self._close_sessions = [close_sessions]
+        self._finalizer[:] = self._close_sessions
+        return self._finalizer
 
     @property
     def forked(self) -> bool:
@@ -119,7 +128,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def calling(self, name: str) -> Iterator[None]:
         """Around one call of the method *name*."""
         if self.forked:
-            raise forked(self._process)
+            raise fork_error(self._process)
         if self.broken is not None:
             raise CallFailed(_before(name), self.broken)
         if self.busy:
@@ -129,7 +138,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             )
         self.busy = True
         self.phase = _before(name)
-        self.wire.written = False
+        self.transport.written = False
         self._seqid = (self._seqid + 1) % 2**31
         self._iprot.expected = (name, self._seqid)
         try:
@@ -145,13 +154,13 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def _ended(self) -> None:
         self.busy = False
         if self.broken is not None:  # also where another thread hung up, and the reply had come
-            self.wire.close()
+            self.transport.close()
 
     def _failed(self, name: str, error: BaseException) -> None:
         """Say how far it had come; only a clean reply leaves the client usable."""
-        if self.broken is not None and not interrupted(error):
+        if self.broken is not None and not is_interrupt(error):
             error = self.broken  # another thread hung up
-        if self.wire.written:
+        if self.transport.written:
             self.phase = _during(name)
             error = _as_thrift_tells(error)
         if (
@@ -159,22 +168,22 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             and error.type == TApplicationException.UNKNOWN_METHOD
         ):
             return  # impyla asks Hive for methods that only Impala has, and goes on
-        if self.phase in _BEGINNING and isinstance(error, Refused) and error.clean:
+        if self.phase in _BEGINNING and isinstance(error, HTTPStatusError) and error.clean:
             raise CallFailed(self.phase, error) from error
-        self.sever(error)
+        self.invalidate(error)
         if isinstance(error, CallFailed):
             raise error
-        if not interrupted(error):
+        if not is_interrupt(error):
             raise CallFailed(self.phase, error) from error
         if inner := getattr(error, "inner", None):
             raise inner  # thrift took the caller's time limit for its own
 
-    def send_FetchResults(self, req: Any) -> None:  # noqa: N802 - thrift's name
+    def send_FetchResults(self, req: TFetchResultsReq) -> None:
         """Ask for rows, and note how their reply is read."""
         self._by_column = req.maxRows > _FEW
         super().send_FetchResults(req)
 
-    def recv_FetchResults(self) -> Any:  # noqa: N802 - thrift's name
+    def recv_FetchResults(self) -> TFetchResultsResp:
         """The reply to FetchResults, which is read by the column if many rows were asked for."""
         if not self._by_column:
             return super().recv_FetchResults()
@@ -189,30 +198,30 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             raise TApplicationException(kind, "FetchResults failed: unknown result")
         return response
 
-    def adopt(self, protocol: Protocol, wire: Any) -> None:
+    def attach(self, protocol: BinaryProtocol, wire: Transport) -> None:
         """Go on with another connection, unless another thread has closed this one meanwhile."""
-        if isinstance(self.broken, Closed):
+        if isinstance(self.broken, ConnectionClosed):
             wire.close()
             return
         self._iprot = self._oprot = protocol
-        self.wire = wire
+        self.transport = wire
         self.broken = None
-        self._lifeline[:] = self._goodbye
+        self._finalizer[:] = self._close_sessions
 
     def hang_up(self, why: BaseException) -> None:
         """End the call that another thread waits in, and let nothing more be sent."""
         self.broken = why
         if not self.forked:  # it would end the connection of the parent
-            self.wire.hang_up()
+            self.transport.hang_up()
 
-    def sever(self, error: BaseException) -> None:
+    def invalidate(self, error: BaseException) -> None:
         """Close the socket; nothing can be sent on it any more, nor arrive late."""
         self.broken = error
-        self._lifeline.clear()
-        if isinstance(error, Closed):
-            self.wire.close()
+        self._finalizer.clear()
+        if isinstance(error, ConnectionClosed):
+            self.transport.close()
         else:
-            self.wire.abort()
+            self.transport.abort()
 
 
 def _as_thrift_tells(error: BaseException) -> BaseException:
@@ -262,10 +271,10 @@ def _before(name: str) -> Phase:
     return Phase.UNSENT if phase is Phase.SENT else phase
 
 
-def _guarded(name: str) -> Any:
+def _guarded(name: str) -> Callable[[Client, object], object]:
     call = getattr(ThriftClient, name)
 
-    def guarded(self: Client, request: Any) -> Any:
+    def guarded(self: Client, request: object) -> object:
         with self.calling(name):
             return call(self, request)
 

@@ -13,17 +13,21 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from impala_ha import errors
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.model import Coordinator
+from impala_ha.core.remote import RemoteSession
 
-from .client import Closed, Goodbye
+from .client import Client, CloseSessions, ConnectionClosed
 
-FAREWELL = 2.0  # seconds for closing what is open when a connection, or the program, ends
-_LIFELINES: dict[int, list[Goodbye]] = {}  # of all links, for the end of the program
+if TYPE_CHECKING:
+    from .service import Service
+
+CLOSE_TIMEOUT = 2.0  # seconds for closing what is open when a connection, or the program, ends
+_FINALIZERS: dict[int, list[CloseSessions]] = {}  # of all links, for the end of the program
 
 
 class Link:
@@ -41,8 +45,8 @@ class Link:
     def __init__(
         self,
         coordinator: Coordinator,
-        service: Any,
-        first: tuple[str, Mapping[str, str], Any],
+        service: Service,
+        first: tuple[str, Mapping[str, str], RemoteSession],
         open_timeout: float = 10.0,
     ):
         """
@@ -57,42 +61,46 @@ class Link:
         self.user = user
         self.service = service
         self._open_timeout = open_timeout
-        self.client = service.client
+        self.client: Client = service.client
         self.full = False
         self.impala = "http_addr" in (session.config or {})  # Impala tells it since 2.7
-        self._spare: tuple[str, dict[str, str], Any] | None = (user, dict(configuration), session)
-        self._open: dict[bytes, Any] = {}
-        self._dropped: deque[Any] = deque()
+        self._spare: tuple[str, dict[str, str], RemoteSession] | None = (
+            user,
+            dict(configuration),
+            session,
+        )
+        self._open: dict[bytes, RemoteSession] = {}
+        self._dropped: deque[RemoteSession] = deque()
         self._keep(session)
         # Says goodbye when the last cursor lets go, and at the end of the program.
-        lifeline = self.client.keep(partial(_farewell, self.client, self._open))
-        _LIFELINES[id(lifeline)] = lifeline
-        weakref.finalize(self, _say, lifeline).atexit = False
+        finalizer = self.client.keep(partial(_close_sessions, self.client, self._open))
+        _FINALIZERS[id(finalizer)] = finalizer
+        weakref.finalize(self, _run_finalizer, finalizer).atexit = False
 
     @property
     def broken(self) -> bool:
         """Has it failed, or been closed?"""
         return self.client.broken is not None
 
-    def usable(self, limit: float = FAREWELL) -> bool:
+    def usable(self, limit: float = CLOSE_TIMEOUT) -> bool:
         """Is it in order, or could its sessions be found again on a new connection?"""
-        return not self.broken or self.service.revived(limit)
+        return not self.broken or self.service.try_reconnect(limit)
 
     @property
     def phase(self) -> Phase:
         """How far the last call on it had come."""
-        return self.client.phase  # type: ignore[no-any-return]
+        return self.client.phase
 
-    def session(self, user: str, configuration: Mapping[str, str]) -> Any:
+    def session(self, user: str, configuration: Mapping[str, str]) -> RemoteSession:
         """An HS2 session: the one that opening made, for the first who asks for one like it."""
-        self._sweep()
+        self._close_dropped()
         spare, self._spare = self._spare, None
         if spare is not None and spare[:2] == (user, dict(configuration)):
             return spare[2]
         self._spare = spare
-        self._notice()
+        self._check_dropped()
         self.usable()  # if it is not, opening the session says why
-        with self.within(self._open_timeout):
+        with self.deadline(self._open_timeout):
             return self._keep(self.service.open_session(user, dict(configuration)))
 
     def check(self) -> None:
@@ -102,123 +110,123 @@ class Link:
         Raises:
             CallFailed: With `Phase.UNSENT`.
         """
-        self._sweep()
-        self._notice()
-        if not self.usable():
+        self._close_dropped()
+        self._check_dropped()
+        if not self.usable() and self.client.broken is not None:
             raise CallFailed(Phase.UNSENT, self.client.broken)
 
-    def _notice(self) -> None:
+    def _check_dropped(self) -> None:
         """Find out whether the connection broke while no call was under way."""
         if self.broken or self.client.busy or self.client.forked:
             return
-        if why := self.client.wire.stale():
-            self.client.sever(ConnectionResetError(why))
+        if why := self.client.transport.dropped():
+            self.client.invalidate(ConnectionResetError(why))
 
-    def end(self, session: Any) -> None:
+    def close_session(self, session: RemoteSession) -> None:
         """Close *session* on the server; if that fails, `close` tries again."""
         guid = session.handle.sessionId.guid
         if guid in self._open and not self.broken:
-            with self.within(FAREWELL):
+            with self.deadline(CLOSE_TIMEOUT):
                 session.close()
             self._open.pop(guid, None)
 
-    def is_over(self, session: Any) -> bool:
+    def close_confirmed(self, session: RemoteSession) -> bool:
         """Close *session*; did the coordinator say that this is done?"""
         self._open.pop(session.handle.sessionId.guid, None)
         try:
-            with self.within(FAREWELL):
+            with self.deadline(CLOSE_TIMEOUT):
                 session.close()
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         return True
 
-    def drop(self, session: Any) -> None:
+    def close_later(self, session: RemoteSession) -> None:
         """Close *session* at the next opportunity; does no I/O, so garbage collection may call."""
         self._dropped.append(session)
 
-    def forget(self, session: Any) -> None:
+    def release(self, session: RemoteSession) -> None:
         """Leave *session* alone for good: ending it would end the statement that runs in it."""
         self._open.pop(session.handle.sessionId.guid, None)
 
-    def close(self, limit: float = FAREWELL) -> None:
+    def close(self, limit: float = CLOSE_TIMEOUT) -> None:
         """End all sessions within *limit* seconds and close the connection."""
         if self._open:
-            self._notice()  # a firewall may have ended it hours ago: the sessions are still there
+            self._check_dropped()  # a firewall may have ended it hours ago: its sessions live on
             if self.broken:
                 limit /= 2
                 self.usable(limit)
-        _farewell(self.client, self._open, limit)
+        _close_sessions(self.client, self._open, limit)
 
-    def hang_up(self, why: Closed) -> dict[bytes, Any]:
+    def hang_up(self, why: ConnectionClosed) -> dict[bytes, RemoteSession]:
         """End what another thread waits for here; the sessions that are left on the server."""
         left = dict(self._open)
         self.client.hang_up(why)
         return left if self.impala and not self.client.forked else {}
 
-    def within(self, seconds: float) -> _Within:
+    def deadline(self, seconds: float) -> _Deadline:
         """A block whose calls may take *seconds* together."""
-        return _Within(self.client, seconds)
+        return _Deadline(self.client, seconds)
 
-    def _keep(self, session: Any) -> Any:
+    def _keep(self, session: RemoteSession) -> RemoteSession:
         self._open[session.handle.sessionId.guid] = session
         return session
 
-    def _sweep(self) -> None:
+    def _close_dropped(self) -> None:
         while self._dropped and not self.broken:
             with suppress(Exception):  # a link that broke here is noticed by the next call
-                self.end(self._dropped.popleft())
+                self.close_session(self._dropped.popleft())
 
 
-class _Within:
-    """`Link.within`: a class, for it stands on the path of every statement."""
+class _Deadline:
+    """`Link.deadline`: a class, for it stands on the path of every statement."""
 
-    def __init__(self, client: Any, seconds: float):
+    def __init__(self, client: Client, seconds: float):
         self._client = client
         self._seconds = seconds
 
     def __enter__(self) -> None:
-        self._client.wire.limit(self._seconds)
+        self._client.transport.set_deadline(self._seconds)
 
     def __exit__(self, *_: object) -> None:
-        self._client.wire.disarm()
+        self._client.transport.clear_deadline()
 
 
-def _farewell(client: Any, sessions: dict[bytes, Any], limit: float) -> None:
+def _close_sessions(client: Client, sessions: dict[bytes, RemoteSession], limit: float) -> None:
     """Not a method of Link: it runs when the Link is gone."""
     if client.busy and not client.forked:
         # We stand in a signal handler, in the middle of a call of this thread.
-        client.hang_up(Closed("the connection was closed in the middle of a call"))
+        client.hang_up(ConnectionClosed("the connection was closed in the middle of a call"))
         return
     try:
         if not (client.broken or client.forked):
-            client.wire.limit(limit)
+            client.transport.set_deadline(limit)
             for session in list(sessions.values()):
                 with suppress(Exception):  # the server may have forgotten one, and know the others
                     session.close()
     finally:
         sessions.clear()
-        client.sever(Closed("the connection was closed"))
+        client.invalidate(ConnectionClosed("the connection was closed"))
 
 
-def _say(lifeline: list[Goodbye], limit: float = FAREWELL) -> None:
-    _LIFELINES.pop(id(lifeline), None)
-    for goodbye in list(lifeline):
-        goodbye(limit)
+def _run_finalizer(finalizer: list[CloseSessions], limit: float = CLOSE_TIMEOUT) -> None:
+    _FINALIZERS.pop(id(finalizer), None)
+    for close_sessions in list(finalizer):
+        close_sessions(limit)
 
 
 #: What else the program waits for at its end, given until when (of `time.monotonic`).
-afterwards: list[Callable[[float], None]] = []
+at_exit: list[Callable[[float], None]] = []
 
 
 @atexit.register
-def _leave() -> None:
-    """At the end of the program say goodbye on all links, which share `FAREWELL` seconds."""
-    end = time.monotonic() + FAREWELL
-    left = list(_LIFELINES.values())
+def _close_all() -> None:
+    """At the end of the program say goodbye on all links, which share `CLOSE_TIMEOUT` seconds."""
+    end = time.monotonic() + CLOSE_TIMEOUT
+    left = list(_FINALIZERS.values())
     while left:
         share = max(0.001, end - time.monotonic()) / len(left)
-        _say(left.pop(), share)
-    for wait in afterwards:
+        _run_finalizer(left.pop(), share)
+    for wait in at_exit:
         wait(end)

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import struct
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impala._thrift_api import get_transport
-from thrift.transport.TTransport import TBufferedTransport, TTransportException
+from thrift.transport.TTransport import TBufferedTransport, TTransportBase, TTransportException
 
 from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import (
-    TURNED_AWAY,
+    TICKET_REJECTED,
     classify,
     error_text,
     is_end_of_file,
-    turned_away_unread,
+    refused_before_login,
 )
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
-from impala_ha.core.interruption import interrupted
-from impala_ha.core.kerberos_errors import AnotherUser
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
+from impala_ha.core.interruption import is_interrupt
+from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
-from impala_ha.core.trace import Step, passed
-from impala_ha.net.sockets import Socket
+from impala_ha.core.trace import Step, trace
+from impala_ha.net import tls
+from impala_ha.net.sockets import Address, Socket
 from impala_ha.options.options import Options
 
 from .service import silent
 
 if TYPE_CHECKING:
     from impala_ha.auth.gss_sasl import Sasl
-    from impala_ha.core.shown_secrets import Showing
+    from impala_ha.core.login_throttle import LoginAttempt
     from impala_ha.options.kerberos_names import Identity
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
@@ -47,9 +48,9 @@ def binary(
     *,
     clock: Clock,
     limit: float,
-    pinned: Any = None,
+    pinned: Address | None = None,
     identity: Identity | None = None,
-) -> tuple[Any, Any]:
+) -> tuple[TTransportBase, Socket]:
     """
     A connected and authenticated transport, and its socket.
 
@@ -69,7 +70,7 @@ def binary(
     end = clock.now() + limit
     who = (user, identity)
     if not (options.use_ssl or secrets.accepted(options.user or user, str(coordinator))):
-        pinned = knock(options, coordinator, clock, limit, pinned)
+        pinned = probe_anonymously(options, coordinator, clock, limit, pinned)
         limit = max(0.001, end - clock.now())
     opened = partial(_opened, options, secrets, coordinator, who, clock=clock, pinned=pinned)
     try:
@@ -83,15 +84,19 @@ def binary(
         if error.phase is Phase.TICKET:
             raise refused from refused.__cause__
         if _hung_up(error) and _knows_sasl(options, coordinator, clock, end - clock.now(), pinned):
-            why = f"{TURNED_AWAY} ({error})"
+            why = f"{TICKET_REJECTED} ({error})"
             told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
             raise CallFailed(Phase.LOGIN, told) from told
         raise
 
 
-def knock(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any = None
-) -> Any:
+def probe_anonymously(
+    options: Options,
+    coordinator: Coordinator,
+    clock: Clock,
+    limit: float,
+    pinned: Address | None = None,
+) -> Address | None:
     """
     Have somebody answer within *limit* seconds, without saying who comes.
 
@@ -106,7 +111,7 @@ def knock(
 
 
 def _knows_sasl(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Address | None
 ) -> bool:
     """Does it refuse somebody who shows nothing in the words of SASL, within *limit* seconds?"""
     try:
@@ -117,7 +122,7 @@ def _knows_sasl(
 
 
 def _asked(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Address | None
 ) -> tuple[Socket, bytes]:
     """
     A closed socket, and the first byte that was said to who shows nothing; none: it hung up.
@@ -127,13 +132,13 @@ def _asked(
     phase, said = Phase.CONNECT, b""
     wire = _socket(options, coordinator, clock, pinned)
     try:
-        wire.limit(limit)
+        wire.set_deadline(limit)
         wire.open()
         phase = Phase.LOGIN
         wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
         said = wire.read(1)
     except BaseException as error:
-        if interrupted(error):
+        if is_interrupt(error):
             raise
         if phase is Phase.CONNECT or silent(error):
             raise CallFailed(phase, error) from error
@@ -154,7 +159,10 @@ def _hung_up(error: CallFailed) -> bool:
     """Did the server end the login without a word?  Impala refuses a bad ticket so."""
     if error.phase is not Phase.LOGIN or _is_late(error.__cause__):
         return False
-    return classify(error.__cause__ or error, error.phase, shown=Shown.TICKET) is Fault.UNREACHABLE
+    return (
+        classify(error.__cause__ or error, error.phase, credential=CredentialKind.TICKET)
+        is Fault.UNREACHABLE
+    )
 
 
 def _is_late(error: BaseException | None) -> bool:
@@ -169,11 +177,11 @@ def _opened(
     *,
     clock: Clock,
     limit: float,
-    pinned: Any,
-) -> tuple[Any, Any]:
+    pinned: Address | None,
+) -> tuple[TTransportBase, Socket]:
     """One try of `binary`."""
     phase = Phase.CONNECT
-    wire = sasl = showing = None
+    wire = sasl = attempt = None
     try:
         if options.auth_mechanism == "GSSAPI":
             phase, start = Phase.TICKET, clock.now()
@@ -182,23 +190,23 @@ def _opened(
             sasl = kerberos.login(options, coordinator, clock, limit, who[1])
             phase, limit = Phase.CONNECT, limit - (clock.now() - start)
         wire = _socket(options, coordinator, clock, pinned)
-        wire.limit(limit)
+        wire.set_deadline(limit)
         wire.open()
         phase = Phase.LOGIN
         if sasl is not None:
             transport = kerberos.transport(sasl, wire)
         else:
-            login, showing = _login(options, secrets, coordinator, who[0], wire)
+            login, attempt = _login(options, secrets, coordinator, who[0], wire)
             transport = get_transport(wire, "", "", options.auth_mechanism, *login)
         if not isinstance(transport, TBufferedTransport):
-            _open_sasl(transport, sasl, showing)
+            _open_sasl(transport, sasl, attempt)
     except BaseException as error:
-        if showing:
-            phase = _judge(showing, error, wire)
+        if attempt is not None and wire is not None:
+            phase = _judge(attempt, error, wire)
         if wire is not None:
             wire.close()
         scrub(error)  # SASL's messages are variables of its frames
-        if interrupted(error):
+        if is_interrupt(error):
             raise
         raise _failure(phase, error, sasl) from error
     return transport, wire
@@ -206,50 +214,57 @@ def _opened(
 
 def _login(
     options: Options, secrets: Secrets, coordinator: Coordinator, user: str, wire: Socket
-) -> tuple[tuple[str, str | None], Showing | None]:
+) -> tuple[tuple[str, str | None], LoginAttempt | None]:
     """User and password, and what is to be told how they were received."""
     name = options.user or user
     left = wire.left
-    password, showing = secrets.show(name, str(coordinator), left)
-    wire.limit(left)  # the wait for another login's verdict does not count
+    password, attempt = secrets.show(name, str(coordinator), left)
+    wire.set_deadline(left)  # the wait for another login's verdict does not count
     secrets.hide(name, password)
-    return (name, password), showing
+    return (name, password), attempt
 
 
-def _judge(showing: Showing, error: BaseException, wire: Any) -> Phase:
+def _judge(attempt: LoginAttempt, error: BaseException, wire: Socket) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
-    showing.ended = True
-    if interrupted(error) or turned_away_unread(error):
-        showing.over()
-    elif not hung_up and classify(error, Phase.LOGIN, shown=Shown.SECRET) is Fault.DENIED:
-        showing.refused(error_text(error))
+    attempt.ended = True
+    if is_interrupt(error) or refused_before_login(error):
+        attempt.over()
+    elif (
+        not hung_up
+        and classify(error, Phase.LOGIN, credential=CredentialKind.SECRET) is Fault.DENIED
+    ):
+        attempt.refused(error_text(error))
     elif isinstance(error, TTransportException) and wire.is_gone():
-        showing.over()
+        attempt.over()
         return Phase.CONNECT
     else:
-        showing.broke(error_text(error), hung_up=hung_up)
+        attempt.failed(error_text(error), hung_up=hung_up)
     return Phase.LOGIN
 
 
 def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFailed:
     failed = CallFailed(phase, error)
-    if sasl is None or phase is not Phase.LOGIN or isinstance(error, AnotherUser):
+    if sasl is None or phase is not Phase.LOGIN or isinstance(error, PrincipalMismatch):
         return failed
     hung_up = _hung_up(failed)
     told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
-    if hung_up or told_why or classify(error, phase, shown=Shown.TICKET) is Fault.REFUSED:
+    if (
+        hung_up
+        or told_why
+        or classify(error, phase, credential=CredentialKind.TICKET) is Fault.REFUSED
+    ):
         renewed = sasl.renew()
         if renewed or hung_up:  # it may have been a mishap
             return _TicketRefused(phase, error)
     return failed
 
 
-def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: Any = None) -> Socket:
+def _socket(
+    options: Options, coordinator: Coordinator, clock: Clock, pinned: Address | None = None
+) -> Socket:
     context = None
     if options.use_ssl:
-        from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
-
         context = tls.context(options)
     wire = Socket(coordinator.host, coordinator.port, clock, context)
     wire.pinned = pinned
@@ -257,7 +272,7 @@ def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: An
     return wire
 
 
-def _open_sasl(transport: Any, sasl: Sasl | None, showing: Showing | None) -> None:
+def _open_sasl(transport: TTransportBase, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:
     """
     Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 
@@ -276,7 +291,7 @@ def _open_sasl(transport: Any, sasl: Sasl | None, showing: Showing | None) -> No
     transport.open()
     if sasl is not None:
         sasl.verify()
-    if showing is not None:
-        showing.accepted()
+    if attempt is not None:
+        attempt.accepted()
     limit = _LONGEST_FRAME
-    passed(Step.LOGGED_IN)
+    trace(Step.LOGGED_IN)

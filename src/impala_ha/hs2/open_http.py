@@ -10,21 +10,22 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from thrift.transport.TTransport import TBufferedTransport
+from thrift.transport.TTransport import TBufferedTransport, TTransportBase
 
 from impala_ha.auth.credentials import Secrets
-from impala_ha.auth.http_auth import Basic, Bearer, Negotiate, Nobody
+from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth, NoAuth
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.interruption import is_interrupt
+from impala_ha.core.login_throttle import LoginAttempt
 from impala_ha.core.model import Coordinator
-from impala_ha.core.shown_secrets import Showing
-from impala_ha.net.cookies import Jar
-from impala_ha.net.http_proxy import AtProxy, Proxy, Tunnel, proxy_for
+from impala_ha.net import tls
+from impala_ha.net.cookies import CookieJar
+from impala_ha.net.http_proxy import Proxy, ProxyAuth, TunnelSocket, proxy_for
 from impala_ha.net.http_request import Target
-from impala_ha.net.http_status import Refused
-from impala_ha.net.http_transport import ABOUT_NOTHING, Http
-from impala_ha.net.sockets import Socket
+from impala_ha.net.http_status import HTTPStatusError
+from impala_ha.net.http_transport import ABOUT_NOTHING, HttpTransport
+from impala_ha.net.sockets import Address, Socket
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
@@ -36,7 +37,7 @@ _BRIEFLY = 1.0  # seconds for finding out whether it is
 _USUAL = {"http": 80, "https": 443}
 
 
-class OverHttp:
+class HttpConnector:
     """Opens HTTP transports for the connections of one driver."""
 
     def __init__(self, options: Options, secrets: Secrets, clock: Clock, identity: Identity):
@@ -44,7 +45,7 @@ class OverHttp:
         self._identity = identity
         self._secrets = secrets
         self._clock = clock
-        self._jars: dict[tuple[Coordinator, str], Jar] = {}
+        self._cookies: dict[tuple[Coordinator, str], CookieJar] = {}
         self._path = "/" + quote(options.http_path.lstrip("/"), safe="/?&=%:+,;@~!$'()*[]")
 
     def is_direct(self, coordinator: Coordinator) -> bool:
@@ -56,10 +57,10 @@ class OverHttp:
         coordinator: Coordinator,
         user: str,
         limit: float,
-        pinned: Any = None,
+        pinned: Address | None = None,
         *,
         anonymous: bool = False,
-    ) -> tuple[Any, Http]:
+    ) -> tuple[TTransportBase, HttpTransport]:
         """
         A connected transport, and its wire, whose deadline is *limit* seconds from now.
 
@@ -75,41 +76,45 @@ class OverHttp:
         """
         options = self._options
         end = self._clock.now() + limit
-        if not anonymous and self._must_knock(coordinator, user):
-            pinned = self.knock(coordinator, user, limit, pinned)
+        if not anonymous and self._needs_probe(coordinator, user):
+            pinned = self.probe_anonymously(coordinator, user, limit, pinned)
         proxy = proxy_for(self._scheme, coordinator.host, coordinator.port)
-        login: Any = Nobody() if anonymous else self._login(coordinator, user)
+        login: Any = NoAuth() if anonymous else self._login(coordinator, user)
         if proxy is not None and proxy.login:
             self._secrets.redaction.add(proxy.login.partition(" ")[2])
             self._secrets.redaction.add(proxy.password)
             if not options.use_ssl:  # else for the tunnel
-                login = AtProxy(login, proxy, options.connect_timeout)
-        jar = self._jars.setdefault((coordinator, user), Jar(options.http_cookie_names, self._path))
-        if not jar.logs_in(self._clock.now()):
+                login = ProxyAuth(login, proxy, options.connect_timeout)
+        empty = CookieJar(options.http_cookie_names, self._path)
+        cookies = self._cookies.setdefault((coordinator, user), empty)
+        if not cookies.logs_in(self._clock.now()):
             login.prepare(limit)
         wire = None
         try:
             socket = self._socket(coordinator, proxy)
             socket.pinned = pinned
             target = self._target(coordinator, proxy)
-            wire = Http(socket, target, (login, jar), self._clock, options.connect_timeout)
-            wire.limit(max(0.001, end - self._clock.now()))
+            who, timeout = (login, cookies), options.connect_timeout
+            wire = HttpTransport(socket, target, who, self._clock, timeout)
+            wire.set_deadline(max(0.001, end - self._clock.now()))
             wire.open()
         except BaseException as error:
             if wire is not None:
                 wire.close()
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             raise CallFailed(Phase.CONNECT, error) from error
         return TBufferedTransport(wire, rbuf_size=_PIECE), wire
 
-    def _must_knock(self, coordinator: Coordinator, user: str) -> bool:
+    def _needs_probe(self, coordinator: Coordinator, user: str) -> bool:
         """Must it give a sign of life before it is shown a secret?  With TLS it has, then."""
         options = self._options
         known = options.use_ssl or self._secrets.accepted(options.user or user, str(coordinator))
         return not known
 
-    def knock(self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None) -> Any:
+    def probe_anonymously(
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
+    ) -> Address | None:
         """
         Have somebody answer within *limit* seconds, without saying who comes.
 
@@ -124,15 +129,20 @@ class OverHttp:
             wire.write(ABOUT_NOTHING)
             wire.flush()
         except BaseException as error:
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
-            if not isinstance(error, Refused) or error.code >= _CONFUSED or error.code == _PROXY:
+            if (
+                not isinstance(error, HTTPStatusError)
+                or error.code >= _CONFUSED
+                or error.code == _PROXY
+            ):
                 raise CallFailed(Phase.OPEN, error) from error
         finally:
             wire.close()
-        return wire.peer
+        peer: Address | None = wire.peer
+        return peer
 
-    def pause(self, why: Refused, waited: float) -> float:
+    def pause(self, why: HTTPStatusError, waited: float) -> float:
         """
         Wait before a gateway is asked once more.
 
@@ -153,11 +163,12 @@ class OverHttp:
 
     def cookies(self) -> list[str]:
         """What the cookies of all coordinators hold."""
-        return [value for jar in list(self._jars.values()) for value in jar.values()]
+        return [value for cookies in list(self._cookies.values()) for value in cookies.values()]
 
     def _more(self) -> list[tuple[str, str]]:
         """More headers, as the user's function gives them."""
-        found = list(self._options.get_user_custom_headers_func() or ())
+        headers = self._options.get_user_custom_headers_func
+        found = list((headers and headers()) or ())
         for name, value in found:
             self._secrets.redaction.add_header(name, value)
         return found
@@ -166,34 +177,34 @@ class OverHttp:
     def _scheme(self) -> str:
         return "https" if self._options.use_ssl else "http"
 
-    def _secretive(self, coordinator: Coordinator, name: str) -> Nobody:
+    def _secret_auth(self, coordinator: Coordinator, name: str) -> NoAuth:
         """Who shows a password, or a token, there."""
         options, secrets = self._options, self._secrets
         usual = "password" if options.auth_mechanism == "PLAIN" else ""  # as in impyla
 
-        def show() -> tuple[str, Showing | None]:
-            known, showing = secrets.show(name, str(coordinator), options.connect_timeout)
+        def show() -> tuple[str, LoginAttempt | None]:
+            known, attempt = secrets.show(name, str(coordinator), options.connect_timeout)
             secrets.hide(name, known)
-            return usual if known is None else known, showing
+            return usual if known is None else known, attempt
 
         def renew(refused: str) -> bool:
             return bool(secrets.password() or secrets.jwt()) and secrets.renew(refused)
 
         def well() -> bool:
             try:
-                self.knock(coordinator, name, min(_BRIEFLY, options.connect_timeout))
+                self.probe_anonymously(coordinator, name, min(_BRIEFLY, options.connect_timeout))
             except CallFailed:
                 return False
             return True
 
         if options.auth_mechanism == "JWT":
-            return Bearer(show, renew, well)
-        return Basic(name, show, renew, well)
+            return BearerAuth(show, renew, well)
+        return BasicAuth(name, show, renew, well)
 
-    def _login(self, coordinator: Coordinator, user: str) -> Nobody:
+    def _login(self, coordinator: Coordinator, user: str) -> NoAuth:
         options, secrets = self._options, self._secrets
         if options.auth_mechanism in ("PLAIN", "LDAP", "JWT"):
-            return self._secretive(coordinator, options.user or user)
+            return self._secret_auth(coordinator, options.user or user)
         if options.auth_mechanism == "GSSAPI":
             from impala_ha.auth.kerberos import Negotiation, negotiate  # noqa: PLC0415 - not everybody has it
 
@@ -202,18 +213,16 @@ class OverHttp:
                 secrets.redaction.add_passing(made.token)
                 return made
 
-            return Negotiate(
+            return NegotiateAuth(
                 negotiation,
                 options.connect_timeout,
                 certified=options.use_ssl and bool(options.ca_cert or options.verify_cert),
             )
-        return Nobody()
+        return NoAuth()
 
     def _socket(self, coordinator: Coordinator, proxy: Proxy | None) -> Socket:
         options, context = self._options, None
         if options.use_ssl:
-            from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
-
             context = tls.context(options)
         host, port = coordinator.host, coordinator.port
         if proxy is None:
@@ -221,7 +230,7 @@ class OverHttp:
         elif context is None:
             socket = Socket(proxy.host, proxy.port, self._clock)
         else:
-            socket = Tunnel(proxy, host, port, clock=self._clock, context=context)
+            socket = TunnelSocket(proxy, host, port, clock=self._clock, context=context)
         socket.setTimeout(None if options.timeout is None else options.timeout * 1000)
         return socket
 

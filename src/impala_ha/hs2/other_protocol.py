@@ -19,13 +19,12 @@ from thrift.transport.TTransport import TBufferedTransport
 from impala_ha import errors
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import CallFailed
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.model import Coordinator
 from impala_ha.net.sockets import Socket
 from impala_ha.options.options import Options
 
-from .client import Client
-from .client import Protocol as Wired
+from .client import BinaryProtocol, Client
 from .service import Service
 
 _NAME = b"WhoAreYou"  # no server has a method or a mechanism of that name
@@ -121,7 +120,7 @@ class _Asking:
         try:
             self._connected(shares, tls=True).close()
         except (TException, OSError) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return "ALERT" in str(error)
         return True
@@ -154,7 +153,7 @@ class _Asking:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE  # nothing is sent that is anybody's
         wire = Socket(self._coordinator.host, self._coordinator.port, self._clock, context)
-        wire.limit(max(0.001, (self._end - self._clock.now()) / shares))
+        wire.set_deadline(max(0.001, (self._end - self._clock.now()) / shares))
         wire.open()
         return wire
 
@@ -162,9 +161,11 @@ class _Asking:
 def _opens_session(wire: Socket) -> bool:
     """Is OpenSession answered, if only by a refusal?"""
     try:
-        Service(Client(Wired(TBufferedTransport(wire)), wire)).open_session("nobody").close()
+        Service(Client(BinaryProtocol(TBufferedTransport(wire)), wire)).open_session(
+            "nobody"
+        ).close()
     except errors.Error as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         return not isinstance(error, CallFailed)
     return True

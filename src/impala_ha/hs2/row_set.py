@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator
-from typing import Any
 
 from impala._thrift_gen.TCLIService import ttypes as hs2
+from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TType
 
@@ -30,7 +30,7 @@ _NUMBERS = {
 _STRINGS = {7: ("stringVal", hs2.TStringColumn), 8: ("binaryVal", hs2.TBinaryColumn)}
 
 
-def read_results(protocol: Any) -> Any:
+def read_results(protocol: TBinaryProtocol) -> hs2.TFetchResultsResp | None:
     """
     The result of a FetchResults call.
 
@@ -49,7 +49,7 @@ def read_results(protocol: Any) -> Any:
     return response
 
 
-def _fields(protocol: Any) -> Iterator[tuple[int, int]]:
+def _fields(protocol: TBinaryProtocol) -> Iterator[tuple[int, int]]:
     """Type and number of each field of a struct, whose value the caller reads."""
     while True:
         _, kind, number = protocol.readFieldBegin()
@@ -58,7 +58,7 @@ def _fields(protocol: Any) -> Iterator[tuple[int, int]]:
         yield kind, number
 
 
-def _response(protocol: Any) -> Any:
+def _response(protocol: TBinaryProtocol) -> hs2.TFetchResultsResp:
     response = hs2.TFetchResultsResp()
     for kind, number in _fields(protocol):
         if (kind, number) == (TType.STRUCT, 1):
@@ -73,7 +73,7 @@ def _response(protocol: Any) -> Any:
     return response
 
 
-def _row_set(protocol: Any) -> Any:
+def _row_set(protocol: TBinaryProtocol) -> hs2.TRowSet:
     results = hs2.TRowSet(rows=[])
     for kind, number in _fields(protocol):
         if (kind, number) == (TType.I64, 1):
@@ -87,13 +87,13 @@ def _row_set(protocol: Any) -> Any:
     return results
 
 
-def _row(protocol: Any) -> Any:
+def _row(protocol: TBinaryProtocol) -> hs2.TRow:
     row = hs2.TRow()
     row.read(protocol)
     return row
 
 
-def _column(protocol: Any) -> Any:
+def _column(protocol: TBinaryProtocol) -> hs2.TColumn:
     column = hs2.TColumn()
     for kind, number in _fields(protocol):
         if kind == TType.STRUCT and number in _NUMBERS:
@@ -109,7 +109,7 @@ def _column(protocol: Any) -> Any:
     return column
 
 
-def _numbers(protocol: Any, column: Any, item: int, form: str) -> Any:
+def _numbers(protocol: TBinaryProtocol, column: hs2.TColumn, item: int, form: str) -> hs2.TColumn:
     column.values, column.nulls = array(form), b""
     for kind, number in _fields(protocol):
         if (kind, number) == (TType.LIST, 1):
@@ -127,7 +127,7 @@ def _numbers(protocol: Any, column: Any, item: int, form: str) -> Any:
     return column
 
 
-def _length(protocol: Any, item: int) -> int:
+def _length(protocol: TBinaryProtocol, item: int) -> int:
     """Length of a list whose items must be of the type *item*."""
     kind, length = protocol.readListBegin()
     if length and kind != item:

@@ -14,19 +14,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from impala._thrift_gen.TCLIService.ttypes import TFetchOrientation
+from impala._thrift_gen.TCLIService.ttypes import (
+    TExecuteStatementReq,
+    TFetchOrientation,
+    TRowSet,
+)
 from impala.hiveserver2 import Batch, HS2Service, HS2Session, Operation, ThriftRPC
 from impala.hiveserver2 import log as _impylas_log
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.net.http_status import Refused
+from impala_ha.core.remote import OperationHandle, Rows, Schema
+from impala_ha.net.http_status import HTTPStatusError
 
 from .batch import ColumnBatch
-from .client import Client, Closed
+from .client import Client, ConnectionClosed
+
+Got = TypeVar("Got")
 
 _ASKED_AGAIN = frozenset(
     {
@@ -40,39 +47,43 @@ _ASKED_AGAIN = frozenset(
 )
 
 
-class _Discreet(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
+class _RedactedRPC(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
     """impyla's calls, whose answers are logged without what a server was told in confidence."""
 
-    def _log_response(self, kind: str, response: Any) -> None:
+    def _log_response(self, kind: str, response: object) -> None:
         if _impylas_log.isEnabledFor(logging.DEBUG):
             _impylas_log.debug("%s: resp=%s", kind, self.client.redact(str(response)))
 
 
-class Service(_Discreet, HS2Service):  # type: ignore[misc]  # impyla is not typed
+class Service(_RedactedRPC, HS2Service):  # type: ignore[misc]  # impyla is not typed
     """
     impyla's service on one connection.
 
     Attributes:
         impala: Whether the server is Impala, which tells its web address since 2.7.
-        revive: Connects the client anew to the same coordinator, within the seconds it is given,
+        reconnect: Connects the client anew to the same coordinator, within the seconds it is given,
             and says whether it could.
         pause: Waits before a question is asked once more that a gateway turned away, given how
             long that was waited for already; says how long that is then, 0 for long enough.
     """
 
-    def __init__(self, client: Client, revive: Callable[[float], bool] | None = None):
+    def __init__(self, client: Client, reconnect: Callable[[float], bool] | None = None):
         super().__init__(client, retries=1)
         self.impala = False
-        self.revive = revive
-        self.pause: Callable[[Refused, float], float] | None = None
+        self.reconnect = reconnect
+        self.pause: Callable[[HTTPStatusError, float], float] | None = None
 
-    def open_session(self, user: str, configuration: Mapping[str, str] | None = None) -> Any:
+    def open_session(
+        self, user: str, configuration: Mapping[str, str] | None = None
+    ) -> ResumableSession:
         """Open a session."""
         plain = super().open_session(user, configuration)
         self.impala = "http_addr" in (plain.config or {})
-        return LiveSession(self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1)
+        return ResumableSession(
+            self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1
+        )
 
-    def revived(self, limit: float = float("inf")) -> bool:
+    def try_reconnect(self, limit: float = float("inf")) -> bool:
         """
         Connect anew, within *limit* seconds, if that can help.
 
@@ -80,10 +91,15 @@ class Service(_Discreet, HS2Service):  # type: ignore[misc]  # impyla is not typ
         is silent, nor once the connection was closed.
         """
         why = self.client.broken
-        if self.revive is None or not self.impala or silent(why) or isinstance(why, Closed):
+        if (
+            self.reconnect is None
+            or not self.impala
+            or silent(why)
+            or isinstance(why, ConnectionClosed)
+        ):
             return False
-        if not self.revive(limit):
-            self.revive = None  # it was asked once; the next call need not wait for it
+        if not self.reconnect(limit):
+            self.reconnect = None  # it was asked once; the next call need not wait for it
             return False
         return True
 
@@ -95,34 +111,38 @@ def silent(error: BaseException | None) -> bool:
     return isinstance(error, TimeoutError)
 
 
-def _ask(ask: Callable[..., Any], service: Service, name: str, request: Any) -> Any:
+def _ask(ask: Callable[[str, object], Got], service: Service, name: str, request: object) -> Got:
     """Ask, and once more on a new connection where that is harmless."""
     if name not in _ASKED_AGAIN:
         return ask(name, request)
     if service.client.broken is not None:
-        service.revived()
+        service.try_reconnect()
     try:
         return ask(name, request)
     except CallFailed as error:
-        if isinstance(error.__cause__, Refused):
+        if isinstance(error.__cause__, HTTPStatusError):
             return _ask_later(ask, service, name, request, error)
-        if not service.revived():
+        if not service.try_reconnect():
             raise
     return ask(name, request)
 
 
 def _is_later(error: CallFailed) -> bool:
-    return isinstance(error.__cause__, Refused) and error.__cause__.passing
+    return isinstance(error.__cause__, HTTPStatusError) and error.__cause__.passing
 
 
 def _ask_later(
-    ask: Callable[..., Any], service: Service, name: str, request: Any, error: CallFailed
-) -> Any:
+    ask: Callable[[str, object], Got],
+    service: Service,
+    name: str,
+    request: object,
+    error: CallFailed,
+) -> Got:
     """Ask until the gateway lets it through: what it hides may well go on."""
     waited = 0.0
     while _is_later(error) and service.pause is not None:
         waited = service.pause(error.__cause__, waited)  # type: ignore[arg-type]
-        if not waited or not service.revived():
+        if not waited or not service.try_reconnect():
             break
         try:
             return ask(name, request)
@@ -131,14 +151,24 @@ def _ask_later(
     raise error
 
 
-class LiveSession(_Discreet, HS2Session):  # type: ignore[misc]  # impyla is not typed
+class ResumableSession(_RedactedRPC, HS2Session):  # type: ignore[misc]  # impyla is not typed
     """impyla's session, whose operations are ours."""
 
-    def _get_operation(self, handle: Any) -> Any:
-        return LiveOperation(self, handle, retries=1)
+    def execute(
+        self,
+        statement: str,
+        configuration: Mapping[str, str] | None = None,
+        run_async: bool = False,
+    ) -> ResumableOperation:
+        """Send *statement*, with the query options *configuration* for it alone."""
+        request = TExecuteStatementReq(self.handle, statement, configuration, run_async)
+        return self._get_operation(self._rpc("ExecuteStatement", request).operationHandle)
+
+    def _get_operation(self, handle: OperationHandle) -> ResumableOperation:
+        return ResumableOperation(self, handle, retries=1)
 
 
-class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is not typed
+class ResumableOperation(_RedactedRPC, Operation):  # type: ignore[misc]  # impyla is not typed
     """
     impyla's operation, which counts its rows.
 
@@ -147,13 +177,13 @@ class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is no
             always say so.)
     """
 
-    def __init__(self, session: LiveSession, handle: Any, retries: int):
+    def __init__(self, session: ResumableSession, handle: OperationHandle, retries: int):
         super().__init__(session, handle, retries=retries)
         self._rows = 0
         self.complete = False
 
     def _rpc(self, func_name: str, request: Any, safe_to_retry: bool = False) -> Any:
-        def ask(name: str, question: Any) -> Any:
+        def ask(name: str, question: object) -> Any:
             return Operation._rpc(self, name, question, safe_to_retry)  # noqa: SLF001
 
         answer = _ask(ask, self.session.service, func_name, request)
@@ -164,28 +194,32 @@ class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is no
 
     def fetch(
         self,
-        schema: Any = None,
+        schema: Schema | None = None,
         max_rows: int = 1024,
         orientation: int = TFetchOrientation.FETCH_NEXT,
-        **how: Any,
-    ) -> Any:
+        **how: bool,
+    ) -> Rows:
         """The next batch of rows; the server is not asked for more than there are."""
         if self.complete and orientation == TFetchOrientation.FETCH_NEXT:
-            nothing = Batch()
+            nothing: Rows = Batch()
             nothing.expect_more_rows = False
             return nothing
-        return super().fetch(schema, max_rows, orientation, **how)
+        rows: Rows = super().fetch(schema, max_rows, orientation, **how)
+        return rows
 
-    def _wrap_results(self, *results: Any, **how: Any) -> Any:
-        if not self.is_columnar:
-            return super()._wrap_results(*results, **how)
+    def _wrap_results(self, *results: object, **how: bool) -> Rows:
+        rows: Rows
         try:
-            return ColumnBatch(*results, **how)
-        except ValueError as slip:
+            if self.is_columnar:
+                rows = ColumnBatch(*results, **how)
+            else:
+                rows = super()._wrap_results(*results, **how)
+        except (IndexError, AttributeError, ValueError) as slip:
             failed = self._wrong(f"the rows do not fit their description: {slip}", slip)
             raise failed from failed.__cause__
+        return rows
 
-    def _count(self, results: Any) -> None:
+    def _count(self, results: TRowSet) -> None:
         first = results.startRowOffset
         if self.session.service.impala and first != self._rows:
             raise self._wrong(
@@ -200,11 +234,11 @@ class LiveOperation(_Discreet, Operation):  # type: ignore[misc]  # impyla is no
         """What the server sent is no answer: nothing that follows on this connection can be one."""
         error = TProtocolException(TProtocolException.INVALID_DATA, text)
         error.__cause__ = slip
-        self.client.sever(error)
+        self.client.invalidate(error)
         return CallFailed(Phase.FETCH, error)
 
 
-def _heights(results: Any) -> set[int]:
+def _heights(results: TRowSet) -> set[int]:
     """How many rows the columns of a TRowSet have: one number, if all is well."""
     if not results.columns:
         return {len(results.rows or ())}

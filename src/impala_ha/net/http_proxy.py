@@ -12,15 +12,18 @@ import base64
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from impala_ha.core.shown_secrets import BOOK, Showing, digest
+from impala_ha.core.login_throttle import LOGIN_THROTTLE, LoginAttempt, digest
 
-from .http_response import Answer, Inbox
-from .http_status import Refused, told_headers
+from .http_response import ReceiveBuffer, Response
+from .http_status import HTTPStatusError, public_headers
 from .sockets import Socket
+
+if TYPE_CHECKING:
+    from .http_transport import Auth
 
 _PORTS = {"http": 80, "https": 443}  # where a proxy listens that names none, in impyla
 _OK, _WHO_ARE_YOU = 200, 407
@@ -66,31 +69,31 @@ def proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
     return Proxy(parts.hostname, parts.port or _PORTS[scheme], login)
 
 
-def shown(proxy: Proxy, limit: float) -> Showing:
+def begin_login(proxy: Proxy, limit: float) -> LoginAttempt:
     """
     A login at *proxy*, once nobody else finds out, within *limit* seconds, whether it is good.
 
     Raises:
-        Withheld: It was refused before.
+        LoginBlocked: It was refused before.
     """
     key, where = digest("proxy", proxy.login), str(proxy)
-    if not proxy.login or BOOK.trusts(key, [where]):
-        return Showing(BOOK, key, [where], where, limit)
-    return BOOK.begin(key, [where], "login", where, limit)
+    if not proxy.login or LOGIN_THROTTLE.trusts(key, [where]):
+        return LoginAttempt(LOGIN_THROTTLE, key, [where], where, limit)
+    return LOGIN_THROTTLE.begin(key, [where], "login", where, limit)
 
 
-def judge(showing: Showing, status: int) -> None:
+def report_status(attempt: LoginAttempt, status: int) -> None:
     """Tell *showing* how it ended, by the HTTP *status* of the answer."""
     if status == _WHO_ARE_YOU:
-        showing.refused(f"HTTP code {status}")
+        attempt.refused(f"HTTP code {status}")
     else:
-        showing.accepted()
+        attempt.accepted()
 
 
-class AtProxy:
-    """A login at a coordinator, behind a proxy that wants one as well: see `_http.Login`."""
+class ProxyAuth:
+    """Authentication at a coordinator and at the proxy before it, see `http_transport.Auth`."""
 
-    def __init__(self, login: Any, proxy: Proxy, patience: float):
+    def __init__(self, login: Auth, proxy: Proxy, patience: float):
         """
         Args:
             login: At the coordinator.
@@ -99,31 +102,31 @@ class AtProxy:
         """
         self._login = login
         self._proxy = proxy
-        self._patience = patience
-        self._showing: Showing | None = None
+        self._remaining = patience
+        self._attempt: LoginAttempt | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._login, name)
 
     def header(self, *, known: bool) -> str:
         """As of the login."""
-        self._showing = shown(self._proxy, self._patience)
+        self._attempt = begin_login(self._proxy, self._remaining)
         return str(self._login.header(known=known))
 
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
-        if self._showing is not None:
-            judge(self._showing, status)
+        if self._attempt is not None:
+            report_status(self._attempt, status)
         self._login.answered(status)
 
-    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+    def failed(self, error: BaseException, gone: Callable[[], bool]) -> None:
         """Take note that there was none."""
-        if self._showing is not None:
-            self._showing.over()
-        self._login.broke(error, gone)
+        if self._attempt is not None:
+            self._attempt.over()
+        self._login.failed(error, gone)
 
 
-class Tunnel(Socket):
+class TunnelSocket(Socket):
     """A socket with TLS to *host*, through a proxy."""
 
     def __init__(self, proxy: Proxy, host: str, port: int, **rest: Any):
@@ -139,16 +142,16 @@ class Tunnel(Socket):
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._end = where
 
-    def _pass(self, handle: Any) -> None:
+    def _pass(self, handle: socket.socket) -> None:
         """
         Ask for the tunnel, in the clear: TLS begins behind it.
 
         Raises:
-            Refused: The proxy makes none.
+            HTTPStatusError: The proxy makes none.
         """
 
         def receive(size: int) -> bytes:
-            handle.settimeout(self._patience())
+            handle.settimeout(self._remaining())
             got = bytes(socket.socket.recv(handle, size))  # not TLS's own
             if not got:
                 raise ConnectionResetError(f"{self._proxy} closed the connection")
@@ -159,15 +162,15 @@ class Tunnel(Socket):
             lines.append(f"Proxy-Authorization: {self._proxy.login}")
         request = memoryview("\r\n".join([*lines, "", ""]).encode("latin-1"))
         del lines  # a traceback may be shown with the variables of each frame
-        showing = shown(self._proxy, self._patience() or _PATIENCE)
+        attempt = begin_login(self._proxy, self._remaining() or _PATIENCE)
         try:
-            handle.settimeout(self._patience())
+            handle.settimeout(self._remaining())
             socket.socket.sendall(handle, request)
-            answer = Answer(Inbox(receive))
-            judge(showing, answer.status)
+            response = Response(ReceiveBuffer(receive))
+            report_status(attempt, response.status)
         finally:
-            showing.over()
-        if answer.status != _OK:
+            attempt.over()
+        if response.status != _OK:
             where = f"{self._proxy} for {self._end}"
-            headers = told_headers(answer.headers)
-            raise Refused(answer.status, answer.reason, b"", headers, where)
+            headers = public_headers(response.headers)
+            raise HTTPStatusError(response.status, response.reason, b"", headers, where)

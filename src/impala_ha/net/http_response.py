@@ -22,7 +22,7 @@ _CONTINUE = 200  # what is below announces another answer
 _MOST_CONTINUES = 16
 
 
-class Inbox:
+class ReceiveBuffer:
     """
     Bytes from a connection, taken by lines or by count.
 
@@ -62,7 +62,7 @@ class Inbox:
         return got
 
 
-class Answer:
+class Response:
     """
     One answer.
 
@@ -71,7 +71,7 @@ class Answer:
         headers: As they came, by name and value.
     """
 
-    def __init__(self, inbox: Inbox):
+    def __init__(self, buffer: ReceiveBuffer):
         """
         Wait for the head.
 
@@ -79,16 +79,16 @@ class Answer:
             TProtocolException: What came is no HTTP.
             TTransportException: The connection failed.
         """
-        self._inbox = inbox
+        self._buffer = buffer
         self.status = 0
         for _ in range(_MOST_CONTINUES):
-            head = inbox.until(b"\r\n\r\n", _LONGEST_HEAD, b"HTTP/1.").decode("latin-1")
+            head = buffer.until(b"\r\n\r\n", _LONGEST_HEAD, b"HTTP/1.").decode("latin-1")
             first, *rest = head.split("\r\n")
             minor, self.status, self.reason = _first(first.encode("latin-1"))
             if self.status >= _CONTINUE:
                 break
-            if not inbox.held:
-                inbox.announced()
+            if not buffer.held:
+                buffer.announced()
         else:
             raise _wrong(f"no HTTP answer: it was announced {_MOST_CONTINUES} times")
         pairs = (line.partition(":") for line in rest)
@@ -115,10 +115,10 @@ class Answer:
             return self._to_the_end(most)
         if not self._left:
             return b""
-        got = self._inbox.some(min(most, self._left))
+        got = self._buffer.some(min(most, self._left))
         self._left -= len(got)
         if self._chunked and not self._left:
-            self._inbox.until(b"\r\n", _LONGEST_LINE)
+            self._buffer.until(b"\r\n", _LONGEST_LINE)
         return got
 
     @property
@@ -147,7 +147,7 @@ class Answer:
         return int(told)
 
     def _next_chunk(self) -> int:
-        line = self._inbox.until(b"\r\n", _LONGEST_LINE)
+        line = self._buffer.until(b"\r\n", _LONGEST_LINE)
         size = re.match(rb"[0-9a-fA-F]{1,15}(?=\s*(?:;|$))", line)
         if not size:
             raise _wrong(f"no HTTP answer: a chunk begins with {line[:40]!r}")
@@ -155,13 +155,13 @@ class Answer:
         if not length:
             self._chunked = False
             left = _LONGEST_HEAD
-            while line := self._inbox.until(b"\r\n", left):  # trailers say nothing to us
+            while line := self._buffer.until(b"\r\n", left):  # trailers say nothing to us
                 left = max(0, left - len(line))
         return length
 
     def _to_the_end(self, most: int) -> bytes:
         try:
-            return self._inbox.some(most)
+            return self._buffer.some(most)
         except TTransportException as error:
             if error.type != TTransportException.END_OF_FILE:
                 raise

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from http.client import HTTPMessage
-from typing import Any
 
 from impala.error import HttpError
 
@@ -24,7 +23,7 @@ _CLOCKS_DIFFER = 240.0  # seconds; Kerberos allows five minutes as a rule
 _PASSING = (429, 502, 503, 504)
 
 
-class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
+class HTTPStatusError(HttpError):  # type: ignore[misc]  # impyla is not typed
     """
     An HTTP answer that is none of HiveServer2's.
 
@@ -42,7 +41,7 @@ class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
         code: int,
         message: str,
         body: bytes,
-        http_headers: Any,
+        http_headers: HTTPMessage,
         where: str = "",
         retry_after: float = 0.0,
     ):
@@ -75,7 +74,7 @@ class Refused(HttpError):  # type: ignore[misc]  # impyla is not typed
         return self.code in _PASSING
 
 
-def told_headers(headers: Iterable[tuple[str, str]]) -> HTTPMessage:
+def public_headers(headers: Iterable[tuple[str, str]]) -> HTTPMessage:
     """*headers* as impyla tells them in an error, without what may be secret in them."""
     message = HTTPMessage()
     schemes: dict[str, None] = {}

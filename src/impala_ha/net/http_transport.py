@@ -22,12 +22,12 @@ from thrift.transport.TTransport import TTransportBase, TTransportException
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import interrupted, suppress
+from impala_ha.core.interruption import is_interrupt, suppress
 
-from .cookies import Jar
+from .cookies import CookieJar
 from .http_request import Target
-from .http_response import Answer, Inbox
-from .http_status import Refused, seconds_ahead, seconds_until, told_headers
+from .http_response import ReceiveBuffer, Response
+from .http_status import HTTPStatusError, public_headers, seconds_ahead, seconds_until
 from .sockets import Socket
 
 _LONGEST_PAGE = 2**16  # bytes of an error page that are read
@@ -39,11 +39,11 @@ _OK, _NOT_OK, _WHO_ARE_YOU, _CONFUSED = 200, 300, 401, 500
 ABOUT_NOTHING = b"\x80\1\0\1" + b"\0\0\0\5Hello" + b"\0\0\0\0" + b"\0"
 
 
-class Login(Protocol):
+class Auth(Protocol):
     """How a client says who it is, and whether the server must as well: see `auth.http_auth`."""
 
     mutual: bool
-    untried: bool
+    unverified: bool
 
     def header(self, *, known: bool) -> str:
         """The value of the Authorization header; *known*: a cookie stands for a login already."""
@@ -54,7 +54,7 @@ class Login(Protocol):
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
 
-    def broke(self, error: BaseException, gone: Callable[[], bool]) -> None:
+    def failed(self, error: BaseException, gone: Callable[[], bool]) -> None:
         """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
 
     def verify(self, said: Iterable[str]) -> None:
@@ -68,70 +68,75 @@ def _of_the_socket(name: str) -> property:
     )
 
 
-class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
+class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not typed
     """
-    A transport of Thrift, and the wire of a `Client`.
+    A transport of Thrift over HTTP.
 
     Attributes:
-        deadline, written, watch, silence, stall: As `Socket` has them, which carries it.
+        deadline, written, probe, probe_after, stall_timeout: As `Socket` has them.
     """
 
     deadline = _of_the_socket("deadline")
     written = _of_the_socket("written")
-    watch = _of_the_socket("watch")
-    silence = _of_the_socket("silence")
-    stall = _of_the_socket("stall")
+    probe = _of_the_socket("probe")
+    probe_after = _of_the_socket("probe_after")
+    stall_timeout = _of_the_socket("stall_timeout")
     peer = _of_the_socket("peer")
 
     def __init__(
-        self, socket: Socket, target: Target, who: tuple[Login, Jar], clock: Clock, patience: float
+        self,
+        socket: Socket,
+        target: Target,
+        who: tuple[Auth, CookieJar],
+        clock: Clock,
+        connect_timeout: float,
     ):
         """
         Args:
             socket: Not open yet.
             target: Where requests go.
             who: Who we are, and the coordinator's cookies.
-            clock: For the age of cookies.
-            patience: Seconds for connecting anew.
+            clock: For cookies.
+            connect_timeout: Seconds for connecting anew.
         """
         self._socket = socket
         self._target = target
-        self._login, self._jar = who
+        self._auth, self._cookies = who
         self._clock = clock
-        self._patience = patience
+        self._connect_timeout = connect_timeout
         self._out: list[bytes] = []
-        self._inbox = Inbox(socket.read, socket.await_answer)
-        self._answer: Answer | None = None
+        self._buffer = ReceiveBuffer(socket.read, socket.await_answer)
+        self._response: Response | None = None
         self._heard = float("-inf")
         self._proven = False
         self._used = False
 
-    def limit(self, seconds: float) -> None:
-        """Let all that happens from now on take *seconds* together, until `disarm`."""
-        self._socket.limit(seconds)
+    def set_deadline(self, seconds: float) -> None:
+        """See `Socket.set_deadline`."""
+        self._socket.set_deadline(seconds)
 
-    def disarm(self) -> None:
+    def clear_deadline(self) -> None:
         """End the deadline."""
-        self._socket.disarm()
+        self._socket.clear_deadline()
 
-    def stale(self) -> str:
+    def dropped(self) -> str:
         """
         Empty: a connection that ended is opened anew before the next request.
 
-        That it ended is found out here, where it is asked before each statement, and after a
-        while without requests; not before each of those that follow each other.
+        Whether it ended is looked at after this call, which comes before each statement, and
+        after a while without requests.
         """
         self._heard = float("-inf")
         return ""
 
-    def isOpen(self) -> bool:  # noqa: N802 - thrift's name
+    def isOpen(self) -> bool:
         """Say yes, always: impyla re-opens a transport that says no."""
         return True
 
     def open(self) -> None:
         """Connect."""
-        self._inbox.held = b""
-        self._answer = None
+        self._buffer.held = b""
+        self._response = None
         self._proven = self._used = False
         self._socket.open()
 
@@ -153,9 +158,9 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
 
     def read(self, size: int) -> bytes:
         """Up to *size* bytes of the answer; none at its end."""
-        return b"" if self._answer is None else self._answer.read(size)
+        return b"" if self._response is None else self._response.read(size)
 
-    def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
+    def readAll(self, size: int) -> bytes:
         """Exactly *size* bytes."""
         pieces: list[bytes] = []
         while size > 0:
@@ -166,33 +171,28 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         return b"".join(pieces)
 
     def flush(self) -> None:
-        """
-        Send the request and wait for the head of the answer.
-
-        Raises:
-            Refused: The answer is none of HiveServer2's.
-        """
+        """Send the request and wait for the head; raise `HTTPStatusError` for another's answer."""
         body = b"".join(self._out)
         self._out.clear()
-        answer = self._ask(body)
-        if answer.status == _WHO_ARE_YOU and self._may_come_again():
-            self._answer = answer
+        response = self._ask(body)
+        if response.status == _WHO_ARE_YOU and self._may_come_again():
+            self._response = response
             self.written = False  # it was turned away, and nobody has looked into it
-            answer = self._ask(body)
-        self._jar.keep(answer.all("set-cookie"), self._clock.now())
-        if answer.status == _CONFUSED:
-            self._jar.clear()  # HiveServer2 says so to a cookie that it signed in a former life
-        self._answer = answer
-        if not _answers(answer):
-            raise _refused(answer, self._page(answer), self._target.url)
+            response = self._ask(body)
+        self._cookies.keep(response.all("set-cookie"), self._clock.now())
+        if response.status == _CONFUSED:
+            self._cookies.clear()  # HiveServer2 says so to a cookie that it signed in a former life
+        self._response = response
+        if not _is_from_hs2(response):
+            raise _status_error(response, self._page(response), self._target.url)
 
     def _may_come_again(self) -> bool:
-        dropped = self._jar.clear()
-        return self._login.renew() or dropped
+        dropped = self._cookies.clear()
+        return self._auth.renew() or dropped
 
-    def _ask(self, body: bytes) -> Answer:
+    def _ask(self, body: bytes) -> Response:
         self._ready()
-        if self._login.mutual and not (self._proven or self._jar.logs_in(self._clock.now())):
+        if self._auth.mutual and not (self._proven or self._cookies.logs_in(self._clock.now())):
             try:
                 with self._in_time():
                     self._introduce()
@@ -202,34 +202,34 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
 
     def _introduce(self) -> None:
         """Log in, and go on only if the server proves who it is."""
-        answer = self._exchange(ABOUT_NOTHING)
-        if answer.status == _WHO_ARE_YOU and self._login.renew():
-            self._answer = answer
+        response = self._exchange(ABOUT_NOTHING)
+        if response.status == _WHO_ARE_YOU and self._auth.renew():
+            self._response = response
             self._ready()
-            answer = self._exchange(ABOUT_NOTHING)
-        if not _answers(answer):
-            raise _refused(answer, self._page(answer), self._target.url)
-        self._login.verify(answer.all("www-authenticate"))
-        self._jar.keep(answer.all("set-cookie"), self._clock.now())
+            response = self._exchange(ABOUT_NOTHING)
+        if not _is_from_hs2(response):
+            raise _status_error(response, self._page(response), self._target.url)
+        self._auth.verify(response.all("www-authenticate"))
+        self._cookies.keep(response.all("set-cookie"), self._clock.now())
         self._proven = True
-        if answer.bounded:
-            self._page(answer)
-        self._answer = answer
+        if response.bounded:
+            self._page(response)
+        self._response = response
         self._ready()
 
-    def _exchange(self, body: bytes) -> Answer:
+    def _exchange(self, body: bytes) -> Response:
         try:
-            answer = self._sent(body)
+            response = self._sent(body)
         except BaseException as error:
-            self._login.broke(error, lambda: not self.written or self._socket.is_gone())
+            self._auth.failed(error, lambda: not self.written or self._socket.is_gone())
             raise
-        self._login.answered(answer.status)
-        return answer
+        self._auth.answered(response.status)
+        return response
 
-    def _sent(self, body: bytes) -> Answer:
+    def _sent(self, body: bytes) -> Response:
         # A view, for tracebacks may be shown with the variables of each frame.
         request = memoryview(self._request(body))
-        if self._used and self._login.untried:
+        if self._used and self._auth.unverified:
             # A connection that has ended meanwhile would be held against what is new.
             self._socket.close()
             with self._in_time():
@@ -238,43 +238,43 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         try:
             self._socket.write(request)  # type: ignore[arg-type]
         except TTransportException as error:
-            if interrupted(error) or error.type == TTransportException.TIMED_OUT:
+            if is_interrupt(error) or error.type == TTransportException.TIMED_OUT:
                 raise
-            answer = None
+            response = None
             with suppress(Exception), self._briefly():
-                answer = self._head()  # who refuses need not read a long request to its end
-            if answer is None or answer.status < _NOT_OK:
+                response = self._head()  # who refuses need not read a long request to its end
+            if response is None or response.status < _NOT_OK:
                 raise
-            return answer
-        answer = self._head()
+            return response
+        response = self._head()
         self._heard = self._clock.now()
-        return answer
+        return response
 
-    def _head(self) -> Answer:
+    def _head(self) -> Response:
         """The next answer, once its head has come."""
         self._socket.small = True
         try:
-            return Answer(self._inbox)
+            return Response(self._buffer)
         finally:
             self._socket.small = False
 
-    def _page(self, answer: Answer) -> bytes:
+    def _page(self, response: Response) -> bytes:
         """The beginning of what nobody needs, as far as it is there."""
         body = b""
         with suppress(Exception), self._briefly():
-            while len(body) < _LONGEST_PAGE and (more := answer.read(_LONGEST_PAGE)):
+            while len(body) < _LONGEST_PAGE and (more := response.read(_LONGEST_PAGE)):
                 body += more
         return body
 
-    def _over(self, answer: Answer) -> bool:
+    def _over(self, response: Response) -> bool:
         """Is *answer* at its end, so that another may follow?"""
-        if answer.whole:
-            return answer.over()
-        if answer.bounded and answer.status >= _NOT_OK:
-            self._page(answer)
+        if response.whole:
+            return response.over()
+        if response.bounded and response.status >= _NOT_OK:
+            self._page(response)
         try:
             with self._briefly():
-                return answer.over()
+                return response.over()
         except (TTransportException, TProtocolException):
             return False
 
@@ -290,12 +290,14 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
 
     def _ready(self) -> None:
         """Have a connection on which nothing is under way."""
-        answer, self._answer = self._answer, None
-        why = "" if answer is None or self._over(answer) else "the answer was the last one there"
-        if self._inbox.held:
+        response, self._response = self._response, None
+        why = (
+            "" if response is None or self._over(response) else "the answer was the last one there"
+        )
+        if self._buffer.held:
             why = "something came that nobody waits for"
         if self._socket.handle is None or self._clock.now() - self._heard > _FRESH:
-            why = why or self._socket.stale()
+            why = why or self._socket.dropped()
         if not why:
             return
         logs.debug("connecting to %s anew: %s", self._target.url, why)
@@ -309,37 +311,37 @@ class Http(TTransportBase):  # type: ignore[misc]  # thrift is not typed
         if self.deadline is not None:
             yield
             return
-        self.limit(self._patience)
+        self.set_deadline(self._connect_timeout)
         try:
             yield
         finally:
-            self.disarm()
+            self.clear_deadline()
 
     def _request(self, body: bytes) -> bytes:
         headers = self._target.headers(len(body))  # calls what the user gave: before the secrets
         now = self._clock.now()
-        login = self._login.header(known=self._jar.logs_in(now))
-        if self._login.untried and self.deadline is not None:
+        auth = self._auth.header(known=self._cookies.logs_in(now))
+        if self._auth.unverified and self.deadline is not None:
             self.deadline += self._clock.now() - now  # or the end of a long wait would tell on it
-        return self._target.head(headers, login, self._jar.header(now)) + body
+        return self._target.head(headers, auth, self._cookies.header(now)) + body
 
 
-def _refused(answer: Answer, page: bytes, url: str) -> Refused:
+def _status_error(response: Response, page: bytes, url: str) -> HTTPStatusError:
     """The error for an *answer* that is none, with the beginning of its *page*."""
-    now, headers = time.time(), told_headers(answer.headers)
-    wait = seconds_until(answer.header("retry-after"), now)
-    error = Refused(answer.status, _reason(answer), page, headers, url, wait)
-    error.ahead = seconds_ahead(answer.header("date"), now)
+    now, headers = time.time(), public_headers(response.headers)
+    wait = seconds_until(response.header("retry-after"), now)
+    error = HTTPStatusError(response.status, _reason(response), page, headers, url, wait)
+    error.ahead = seconds_ahead(response.header("date"), now)
     return error
 
 
-def _answers(answer: Answer) -> bool:
+def _is_from_hs2(response: Response) -> bool:
     """Is *answer* what HiveServer2 sends, and not the page of a gateway?"""
-    page = answer.header("content-type").lower().startswith("text/")
-    return _OK <= answer.status < _NOT_OK and not page
+    page = response.header("content-type").lower().startswith("text/")
+    return _OK <= response.status < _NOT_OK and not page
 
 
-def _reason(answer: Answer) -> str:
-    if answer.status >= _NOT_OK:
-        return answer.reason
-    return f"{answer.reason}, with a page ({answer.header('content-type')[:40]})"
+def _reason(response: Response) -> str:
+    if response.status >= _NOT_OK:
+        return response.reason
+    return f"{response.reason}, with a page ({response.header('content-type')[:40]})"

@@ -12,22 +12,24 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import from_handler, from_socket, suppress
-from impala_ha.core.timeouts import in_time
-from impala_ha.core.trace import Step, passed, watched
+from impala_ha.core.interruption import from_signal_handler, from_socket, suppress
+from impala_ha.core.timeouts import run_with_timeout
+from impala_ha.core.trace import Step, trace, tracing
 
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 _STALL = 60.0  # seconds, where nobody probes
 _BRIEFLY, _MOMENT = 1.0, 0.25  # seconds for finding out whether a port is open, and stays so
-_SLOWEST = 2**10  # bytes in `Socket.stall` seconds: one segment of TCP, however bad the link is
+_SLOWEST = 2**10  # bytes in `Socket.stall_timeout` seconds: one segment of TCP on a bad link
+
+Address: TypeAlias = tuple[int, int, int, str, tuple[object, ...]]  # as getaddrinfo has it
 
 
 class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
@@ -46,11 +48,11 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         self._name = name or host
         self._clock = clock
         self._context = context
-        self.peer: Any = None
-        self.pinned: Any = None
+        self.peer: Address | None = None
+        self.pinned: Address | None = None
         self.deadline: float | None = None
 
-    def isOpen(self) -> bool:  # noqa: N802 - thrift's name
+    def isOpen(self) -> bool:
         """Say yes, always: impyla re-opens a transport that says no."""
         return True
 
@@ -59,11 +61,11 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         try:
             addresses = self._addresses()
         except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
-        passed(Step.RESOLVED, addresses)
+        trace(Step.RESOLVED, addresses)
         last: OSError | None = None
         self._reached = False  # did one of them take the connection?
         for position, entry in enumerate(addresses):
@@ -85,34 +87,34 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         failed.reached = self._reached
         raise failed from last
 
-    def _addresses(self) -> list[Any]:
+    def _addresses(self) -> list[Address]:
         """The addresses of the host, within the deadline; only `pinned` where that is set."""
         if self.pinned is not None:
             return [self.pinned]
         if self.deadline is None or _numeric(self.host):
             return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
         late = "the name service did not answer in time"
-        return in_time(self._resolveAddr, self._patience(), f"look up {self.host}", late)
+        return run_with_timeout(self._resolveAddr, self._remaining(), f"look up {self.host}", late)
 
-    def _connect(self, handle: Any, address: Any, shares: int) -> None:
-        patience = self._patience()
-        handle.settimeout(None if patience is None else patience / shares)
-        passed(Step.TRYING, address)
+    def _connect(self, handle: socket.socket, address: tuple[object, ...], shares: int) -> None:
+        remaining = self._remaining()
+        handle.settimeout(None if remaining is None else remaining / shares)
+        trace(Step.TRYING, address)
         handle.connect(address)
         self._reached = True
-        passed(Step.CONNECTED, address)
+        trace(Step.CONNECTED, address)
         _keep_alive(handle)
         self._pass(handle)
-        if self._context is not None:
-            handle.settimeout(self._patience())
+        if isinstance(handle, ssl.SSLSocket):
+            handle.settimeout(self._remaining())
             handle.do_handshake()
-            passed(Step.SECURED, handle)
+            trace(Step.SECURED, handle)
         self.handle = handle
 
-    def _pass(self, handle: Any) -> None:
+    def _pass(self, handle: socket.socket) -> None:
         """Say what must be said before TLS begins: nothing."""
 
-    def _patience(self) -> float | None:
+    def _remaining(self) -> float | None:
         """Seconds that the next step may take."""
         if self.deadline is None:
             return self._timeout  # type: ignore[no-any-return]  # thrift is not typed
@@ -127,16 +129,14 @@ class Socket(_Connecting):
     A TCP or TLS socket for one connection.
 
     Attributes:
-        deadline: Until when, in seconds of the clock, all that happens now must be done; None:
-            only the time-out of a single read counts.
+        deadline: When all must be done, in seconds of the clock; None: a read's time-out counts.
         peer: The address that it was connected to last, as ``getaddrinfo`` has it; None before.
         pinned: The one address that it may be connected to, in the same form; None: any.
         written: Whether anything was handed to the system for the call that is under way.
-        watch: Looks after the coordinator, after each `silence` seconds in which an answer was
-            waited for, and says what is wrong with it; empty if nothing is.
-        silence: Those seconds.
-        stall: Seconds in which some of an answer must come, once its first byte has: who has begun
-            to answer does not compute any more, whatever a probe says.
+        probe: Called after each `probe_after` seconds without an answer; returns what is wrong
+            with the coordinator, empty if nothing is.
+        stall_timeout: Seconds in which some of an answer must come, once its first byte has: who
+            has begun to answer does not compute any more, whatever a probe says.
         small: Whether all of it must come in that time: a head of HTTP.
         hung_up: Whether another thread ended what waited here.
 
@@ -149,9 +149,9 @@ class Socket(_Connecting):
     """
 
     written = False
-    watch: Callable[[], str] | None = None
-    silence = 0.0
-    stall = _STALL
+    probe: Callable[[], str] | None = None
+    probe_after = 0.0
+    stall_timeout = _STALL
     small = False
     _since: float | None = None  # when the answer began, or enough of it had come; None: not yet
     _came = 0  # bytes since then
@@ -161,8 +161,8 @@ class Socket(_Connecting):
         """Up to *size* bytes; the coordinator is looked after while it says nothing."""
         if self.deadline is None and self._since is not None:
             got = self._more(size, self._since)
-        elif self.deadline is None and self.watch is not None:
-            got = self._first(size, self.watch)
+        elif self.deadline is None and self.probe is not None:
+            got = self._first(size, self.probe)
         else:
             self._arm(self._timeout)
             got = self._receive(size)
@@ -175,7 +175,7 @@ class Socket(_Connecting):
         """From here on another answer is waited for, which may take its time."""
         self._since, self._came = None, 0
 
-    def _first(self, size: int, watch: Callable[[], str]) -> bytes:
+    def _first(self, size: int, probe: Callable[[], str]) -> bytes:
         """What an answer begins with."""
         start = self._clock.now()
         wrong: list[str] = []
@@ -183,13 +183,13 @@ class Socket(_Connecting):
             left = float("inf")
             if self._timeout is not None:
                 left = self._timeout - (self._clock.now() - start)
-            self._arm(max(0.001, min(left, self.silence)))
+            self._arm(max(0.001, min(left, self.probe_after)))
             try:
                 return self._receive(size)
             except TTransportException as error:
-                if error.type != TTransportException.TIMED_OUT or left <= self.silence:
+                if error.type != TTransportException.TIMED_OUT or left <= self.probe_after:
                     raise
-            why = watch()
+            why = probe()
             wrong = [*wrong, why] if why else []
         silent = self._clock.now() - start
         text = f"read timeout: no answer for {silent:.0f} s, nor to {_PROBES} probes: {wrong[-1]}"
@@ -197,7 +197,7 @@ class Socket(_Connecting):
 
     def _more(self, size: int, since: float) -> bytes:
         """What follows in an answer that has begun."""
-        left = since + self.stall - self._clock.now()
+        left = since + self.stall_timeout - self._clock.now()
         if self._timeout is not None and self._timeout < left:
             self._arm(self._timeout)
             return self._receive(size)
@@ -207,7 +207,7 @@ class Socket(_Connecting):
         except TTransportException as error:
             if error.type != TTransportException.TIMED_OUT:
                 raise
-            text = f"the answer broke off: {self._came} more bytes came in {self.stall:g} s"
+            text = f"the answer broke off: {self._came} more bytes came in {self.stall_timeout:g} s"
             raise TTransportException(message=text, inner=error.inner) from error
 
     def _receive(self, size: int) -> bytes:
@@ -223,7 +223,7 @@ class Socket(_Connecting):
             raise TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
         return got
 
-    def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
+    def readAll(self, size: int) -> bytes:
         """Exactly *size* bytes; thrift's own copies what it has with each piece that comes."""
         pieces: list[bytes] = []
         while size > 0:
@@ -233,7 +233,9 @@ class Socket(_Connecting):
 
     def write(self, buffer: bytes) -> None:
         """All of *buffer*."""
-        usual = self.stall if self._timeout is None else min(self._timeout, self.stall)
+        usual = (
+            self.stall_timeout if self._timeout is None else min(self._timeout, self.stall_timeout)
+        )
         self._arm(usual)
         self.written = True
         self.await_answer()
@@ -275,7 +277,7 @@ class Socket(_Connecting):
         if self.handle is None or self.hung_up:
             raise TTransportException(TTransportException.NOT_OPEN, "the connection is closed")
         try:
-            self.handle.settimeout(usual if self.deadline is None else self._patience())
+            self.handle.settimeout(usual if self.deadline is None else self._remaining())
         except TimeoutError as error:
             if not from_socket(error, self.handle):
                 raise
@@ -283,8 +285,8 @@ class Socket(_Connecting):
                 TTransportException.TIMED_OUT, "read timeout", error
             ) from error
 
-    def limit(self, seconds: float) -> None:
-        """Let all that happens from now on take *seconds* together, until `disarm`."""
+    def set_deadline(self, seconds: float) -> None:
+        """Let all that happens from now on take *seconds* together, until `clear_deadline`."""
         self.deadline = self._clock.now() + seconds
 
     @property
@@ -293,13 +295,13 @@ class Socket(_Connecting):
         end = self._clock.now() if self.deadline is None else self.deadline
         return max(0.001, end - self._clock.now())
 
-    def disarm(self) -> None:
+    def clear_deadline(self) -> None:
         """End the deadline: from here on the time-out of a single read counts again."""
         self.deadline = None
         if self.handle is not None:
             self.handle.settimeout(self._timeout)
 
-    def stale(self) -> str:
+    def dropped(self) -> str:
         """What is wrong with a connection on which no call is under way; empty if it is well."""
         if self.handle is None:
             return "the connection is closed"
@@ -328,12 +330,12 @@ class Socket(_Connecting):
         again.pinned = self.peer
         again.deadline = self._clock.now() + _BRIEFLY
         try:
-            with watched(lambda *_: None):
+            with tracing(lambda *_: None):
                 again.open()
             again.handle.settimeout(_MOMENT)
             return not again.handle.recv(1)
         except (OSError, TTransportException) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return not isinstance(error, TimeoutError)
         finally:
@@ -344,7 +346,7 @@ class Socket(_Connecting):
         self.hung_up = True
         with suppress(OSError, TypeError):  # not the method of TLS, which ends TLS first
             socket.socket.shutdown(self.handle, socket.SHUT_RDWR)
-        getattr(self.watch, "cut", lambda: None)()
+        getattr(self.probe, "cut", lambda: None)()
 
     def abort(self) -> None:
         """Close with a reset: what the other side has not been given yet is never delivered."""
@@ -377,13 +379,13 @@ def _numeric(host: str) -> bool:
     return False
 
 
-def _unconnected(family: int, kind: int, context: ssl.SSLContext | None, host: str) -> Any:
+def _unconnected(family: int, kind: int, tls: ssl.SSLContext | None, host: str) -> socket.socket:
     """Wrapped before it is connected: wrapping one that was reset meanwhile would leak it."""
     handle = socket.socket(family, kind)
-    if context is None:
+    if tls is None:
         return handle
     name = host.rstrip(".")  # which keeps the resolver from adding a domain, and no certificate has
-    return context.wrap_socket(handle, server_hostname=name, do_handshake_on_connect=False)
+    return tls.wrap_socket(handle, server_hostname=name, do_handshake_on_connect=False)
 
 
 def _keep_alive(handle: socket.socket) -> None:

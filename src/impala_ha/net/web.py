@@ -14,7 +14,7 @@ from thrift.Thrift import TException
 
 from impala_ha.core.clock import Clock
 
-from .http_response import Answer, Inbox
+from .http_response import ReceiveBuffer, Response
 from .sockets import Socket
 
 _OK = 200
@@ -54,22 +54,25 @@ class Web:
         host, _, port = self._address.rpartition(":")
         try:
             wire = Socket(host.strip("[]"), int(port), self._clock)
-            wire.limit(max(0.0, self._end - self._clock.now()))
+            wire.set_deadline(max(0.0, self._end - self._clock.now()))
             try:
                 wire.open()
                 request = _REQUEST.format(path=path, address=self._address)
                 wire.write(request.encode("ascii"))
-                return _body(Answer(Inbox(wire.read)), most)
+                return _body(Response(ReceiveBuffer(wire.read)), most)
             finally:
                 wire.close()
         except (OSError, ValueError, TException, OverflowError):
             return None
 
 
-def _body(answer: Answer, most: int) -> bytes | None:
-    if answer.status != _OK or answer.header("content-encoding").lower() not in ("", "identity"):
+def _body(response: Response, most: int) -> bytes | None:
+    if response.status != _OK or response.header("content-encoding").lower() not in (
+        "",
+        "identity",
+    ):
         return None
     body = bytearray()
-    while len(body) < most and (piece := answer.read(most - len(body))):
+    while len(body) < most and (piece := response.read(most - len(body))):
         body += piece
     return bytes(body)

@@ -1,7 +1,7 @@
 """
-How each kind of option is read: from what people write to a value, or to what is wrong with it.
+How each kind of option is converted: from what people write to a value, or to what is wrong.
 
-A reading raises ValueError with a text that goes on after the option's name: "must be ...".
+A converter raises ValueError with a text that goes on after the option's name: "must be ...".
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import field
-from typing import Any
+from typing import Any, TypeVar
 
-from impala_ha.balancing.policies import POLICIES
-from impala_ha.core.secret import masked
+from impala_ha.balancing.policies import POLICIES, Policy
+from impala_ha.core.model import LAST_PORT
+from impala_ha.core.secret import Secret
+
+Given = TypeVar("Given")
+Default = TypeVar("Default")
 
 MECHANISMS = ("NOSASL", "PLAIN", "GSSAPI", "LDAP", "JWT")  # impala.dbapi.AUTH_MECHANISMS
 BACKENDS = ("auto", "kerberos", "gssapi")
@@ -24,17 +28,17 @@ _FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
 TAGS = ("client_identifier", "comment", "none")  # how a write may be marked
 
 
-def name(value: Any) -> str:
+def name(value: object) -> str:
     """A text, or a whole number in place of one (a user id, say), as in impyla."""
     if hasattr(value, "__index__") and not isinstance(value, bool):
         return str(value)
     return text(value)
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A text."""
     if not isinstance(value, str):
-        raise ValueError("must be a text")  # noqa: TRY004 - told with all other mistakes
+        raise ValueError("must be a text")
     return value
 
 
@@ -43,26 +47,26 @@ def anything(value: Any) -> Any:
     return value
 
 
-def secret(value: Any) -> Any:
+def secret(value: object) -> Secret | Callable[[], str]:
     """A text, kept out of sight, or the function that returns it."""
-    return value if callable(value) else masked(text(value))
+    return value if callable(value) else Secret(text(value))
 
 
-def command(value: Any) -> Any:
-    """A command with its words, kept out of sight."""
+def command(value: object) -> Secret:
+    """A command with its arguments, kept out of sight."""
     if not text(value).strip():
         raise ValueError("must be a command")
-    return masked(value)
+    return Secret(value)
 
 
 def function(value: Any) -> Any:
     """Something to call."""
     if not callable(value):
-        raise ValueError("must be callable")  # noqa: TRY004 - told with all other mistakes
+        raise ValueError("must be callable")
     return value
 
 
-def flag(value: Any) -> bool:
+def flag(value: object) -> bool:
     """Yes or no."""
     if isinstance(value, (bool, int)) and value in (0, 1):
         return bool(value)
@@ -75,7 +79,7 @@ def flag(value: Any) -> bool:
 def port(value: Any) -> int:
     """A TCP port."""
     number = whole(value)
-    if not 0 < number < 65536:  # noqa: PLR2004 - what TCP has
+    if not 0 < number <= LAST_PORT:
         raise ValueError("must be within 1..65535")
     return number
 
@@ -120,17 +124,17 @@ def timeout(value: Any) -> float | None:
     return seconds(value)
 
 
-def mechanism(value: Any) -> str:
+def mechanism(value: object) -> str:
     """How to log in."""
     word = text(value).strip().upper() or "NOSASL"
     if word not in MECHANISMS:
         known = ", ".join(MECHANISMS)
-        # In parentheses: impyla's words, which programs look for.
+        # In parentheses: impyla's message, which programs look for.
         raise ValueError(f"must be one of {known} (Unsupported authentication mechanism: {word})")
     return word
 
 
-def policy(value: Any) -> Any:
+def policy(value: str | Policy) -> str | Policy:
     """A name, or an object with ``choose()``."""
     if isinstance(value, str):
         word = value.strip().lower().replace("-", "_")
@@ -138,13 +142,11 @@ def policy(value: Any) -> Any:
             raise ValueError(f"must be one of {', '.join(POLICIES)}")
         return word
     if not callable(getattr(value, "choose", None)):
-        raise ValueError(  # noqa: TRY004 - told with all other mistakes
-            "must be a name or an object with choose(candidates)"
-        )
+        raise ValueError("must be a name or an object with choose(candidates)")
     return value
 
 
-def tag(value: Any) -> str:
+def tag(value: object) -> str:
     """A kind of mark."""
     word = text(value).strip().lower()
     if word not in TAGS:
@@ -152,7 +154,7 @@ def tag(value: Any) -> str:
     return word
 
 
-def backend(value: Any) -> str:
+def backend(value: object) -> str:
     """A package that speaks with Kerberos."""
     word = text(value).strip().lower()
     if word not in BACKENDS:
@@ -163,7 +165,7 @@ def backend(value: Any) -> str:
 _READ: set[str] = set()  # files that could be read once in this process
 
 
-def file(value: Any) -> str:
+def file(value: str | os.PathLike[str]) -> str:
     """
     A file that can be read.
 
@@ -172,13 +174,16 @@ def file(value: Any) -> str:
     """
     path = str(os.fspath(value))
     # pathlib would cost each import of the library a millisecond
-    if os.path.isfile(path) and os.access(path, os.R_OK):  # noqa: PTH113
+    if os.path.isfile(path) and os.access(path, os.R_OK):
         _READ.add(path)
     elif path not in _READ:
         raise ValueError("must be a file that can be read")
     return path
 
 
-def option(read: Callable[[Any], Any], default: Any, text: str, *, secret: bool = False) -> Any:
-    """A field of the options: *read* turns what was given into its value."""
-    return field(default=default, metadata={"read": read, "help": text, "secret": secret})
+def option(
+    convert: Callable[[Any], Given], default: Default, text: str, *, secret: bool = False
+) -> Given | Default:
+    """A field of the options: *convert* makes its value of what was given."""
+    metadata = {"convert": convert, "help": text, "secret": secret}
+    return field(default=default, metadata=metadata)

@@ -3,7 +3,7 @@ Under which name Kerberos knows a coordinator.
 
 The service principal of each coordinator is its own, ``impala/<its name>``.  Clusters that were
 set up for a load balancer run under the balancer's name instead and refuse every other; where
-short names or addresses are used to connect, the full name has to be said, once for all as a
+short names or addresses are used to connect, the full name has to be given, once for all as a
 pattern (``_HOST.example.com``) or one by one.
 
 And under which name it knows us: the tickets of a cache may be somebody else's tomorrow.
@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from impala_ha.core.kerberos_errors import AnotherUser
+from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import KRB_HOST, Coordinator
 
 HOST = "_HOST"  # as in Hadoop's and Impala's own configuration
@@ -24,7 +23,7 @@ HOST = "_HOST"  # as in Hadoop's and Impala's own configuration
 Names = str | tuple[tuple[str, str], ...]
 
 
-def read(value: Any) -> Names:
+def read(value: object) -> Names:
     """
     The names in *value*: a name, a pattern, a mapping, or a mapping as text (``a=x,b=y``).
 
@@ -50,7 +49,7 @@ def _pair(item: str) -> tuple[str, str]:
     return host, name
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     if not isinstance(value, str) or not KRB_HOST.fullmatch(value):
         raise ValueError(
             f"must be the name of a host, a pattern with {HOST}, or a mapping from hosts to such "
@@ -60,7 +59,7 @@ def _name(value: Any) -> str:
 
 
 def given(names: Names | None, coordinator: Coordinator) -> str:
-    """What was said about *coordinator*: a name or a pattern; `HOST` if nothing was."""
+    """What was given for *coordinator*: a name or a pattern; `HOST` if nothing was."""
     if coordinator.krb_host:
         return coordinator.krb_host
     if isinstance(names, tuple):
@@ -85,11 +84,11 @@ class Identity:
         Remember the *principal* of the first login, and take no other one.
 
         Raises:
-            AnotherUser: It is another one.
+            PrincipalMismatch: It is another one.
         """
         self.principal = self.principal or principal
         if principal != self.principal:
-            raise AnotherUser(
+            raise PrincipalMismatch(
                 f"the ticket is one of {principal}, and the connection was opened as "
                 f"{self.principal}"
             )

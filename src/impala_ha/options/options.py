@@ -1,119 +1,259 @@
 """
 Every option there is, each in one place.
 
-A field of `Options` (or of `Security`, from which it has those of logging in) with its help text is
-all it takes: the keyword of ``connect()``, the environment variable ``IMPALA_HA_<NAME>`` and the
-reference page derive from it.
+A field with its help text is all that an option takes, besides its name and type in the signature
+of ``connect()``: the docstring of that, the environment variable ``IMPALA_HA_<NAME>``, the flag of
+the programs and the reference page derive from it.  The first sentence of a help text stands for
+itself: it is what the programs print.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
 
-from impala_ha.balancing.policies import POLICIES
+from impala_ha.balancing.policies import POLICIES, Policy
+from impala_ha.core.model import DEFAULT_PORT
 
-from . import converters as read
-from .converters import option
-from .security import Security
+from . import converters, kerberos_names
+from .converters import BACKENDS, MECHANISMS, option
 
 
 @dataclass(frozen=True)
-class Options(Security):
+class HostOptions:
+    """What ``connect()`` takes to know whom to connect to; `Settings` makes coordinators of it."""
+
+    host: object = option(
+        converters.anything,
+        "localhost",
+        "Coordinators: `a,b:21051,[::1]:21050`, separated by commas or white space. Each may carry "
+        "`?weight=2&zone=east&krb_host=NAME`. Also a list of such texts or of `Coordinator` "
+        "values, or a `Cluster`.",
+    )
+    port: int = option(
+        converters.port,
+        DEFAULT_PORT,
+        "Port of the coordinators for which none is given: Impala's `--hs2_port`.",
+    )
+
+
+@dataclass(frozen=True)
+class Options:
     """What ``connect()`` takes besides its hosts, read and checked."""
 
     database: str | None = option(
-        read.text,
+        converters.text,
         None,
         "Default database. Whether there is one of that name is asked once in a process and "
         "cluster, with the first cursor: Impala itself takes any.",
     )
-    timeout: float | None = option(
-        read.timeout,
-        None,
-        "Seconds that one read from a connected coordinator may take; 0 or None: "
-        "no limit. Connecting has `connect_timeout`.",
-    )
-    use_http_transport: bool = option(read.flag, False, "Speak HiveServer2 over HTTP.")
-    http_path: str = option(read.text, "", "Path in the URL, with `use_http_transport`.")
-    http_cookie_names: Any = option(
-        read.anything,
-        "*",
-        "Cookies to keep, with `use_http_transport`: names in a list or with commas; '*': all.",
-    )
-    retries: int = option(
-        read.count,
-        3,
-        "Taken for the sake of impyla's signature and without effect: how often another "
-        "try is made is up to `deadline` and to whether it is safe.",
-    )
-    user_agent: str | None = option(read.text, None, "User agent, with `use_http_transport`.")
-    get_user_custom_headers_func: Any = option(
-        read.function, None, "Function that returns more HTTP headers as pairs."
-    )
-    policy: Any = option(
-        read.policy,
+
+    # Which coordinator, and when another one.
+    policy: str | Policy = option(
+        converters.policy,
         "round_robin",
-        f"Who is next: {', '.join(POLICIES)}, or an object with choose().",
+        f"Which coordinator is next: {', '.join(POLICIES)}. In Python also an object with "
+        "`choose(candidates)`.",
+    )
+    zone: str = option(
+        converters.text,
+        "",
+        "Zone of this client. Coordinators with the same `?zone=` come first as long as one of "
+        "them is healthy.",
     )
     connect_timeout: float = option(
-        read.seconds,
+        converters.seconds,
         10.0,
         "Seconds for one coordinator, from its TCP connection to its answer to OpenSession.",
     )
+    timeout: float | None = option(
+        converters.timeout,
+        None,
+        "Seconds that one read from a connected coordinator may take; 0: no limit. Connecting has "
+        "`connect_timeout`.",
+    )
+    deadline: float = option(
+        converters.seconds, 60.0, "Seconds that one call may spend on failing over."
+    )
     hedge_after: float | None = option(
-        read.timeout,
+        converters.timeout,
         0.25,
         "Seconds without an answer to OpenSession after which a second coordinator is asked as "
-        "well, and the first answer taken; 0: never.",
+        "well; 0: never. The first answer is taken. With a password only once it has worked.",
     )
     probe_after: float | None = option(
-        read.timeout,
+        converters.timeout,
         15.0,
         "Seconds of silence in a call after which the coordinator is probed on a second "
-        "connection, again and again; given up after two probes without an answer; 0: never. An "
-        "answer that has begun goes on within twice that time (60 seconds if 0), or is lost.",
+        "connection; 0: never. It is given up when two probes in a row get no answer. An answer "
+        "that has begun goes on within twice that time (60 seconds if 0), or is lost.",
     )
     max_lifetime: float | None = option(
-        read.timeout,
+        converters.timeout,
         3600.0,
-        "Seconds, or up to a tenth less, after which a connection goes where a new one would go, "
-        "at its next statement with nothing open; 0: never.",
+        "Seconds, or up to a tenth less, after which a connection goes where a new one would go; "
+        "0: never. So connections spread again when a coordinator is back. It happens at the next "
+        "statement, while nothing else is open; `USE` and `SET` move along. Not with Hive or "
+        "Spark.",
     )
-    deadline: float = option(read.seconds, 60.0, "Seconds that one call may spend on failing over.")
     metadata_lag: float = option(
-        read.seconds,
+        converters.seconds,
         10.0,
-        "Seconds after a change of its own in which a connection that moved waits for the other "
-        "coordinator to hear of it, when that says that a table does not exist.",
-    )
-    sync_ddl: bool = option(
-        read.flag, False, "Set SYNC_DDL on statements that change something, and on those alone."
-    )
-    statement_tag: str = option(
-        read.tag,
-        "client_identifier",
-        "How a write is marked, so that its outcome can be found out when its coordinator is lost: "
-        "`client_identifier` by the query option CLIENT_IDENTIFIER, where the session has none, "
-        "`comment` by a comment before its text as well, `none` not at all.",
-    )
-    zone: str = option(
-        read.text, "", "Where this client stands: coordinators with the same `?zone=` come first."
+        "Seconds after a DDL statement or a write of its own in which a connection that moved to "
+        'another coordinator retries a "table does not exist" there.',
     )
     eject_for: float = option(
-        read.seconds,
+        converters.seconds,
         5.0,
-        "Seconds that a failed coordinator is left alone before somebody tries it; after a trial "
+        "Seconds that a failed coordinator is left alone before it is tried again. After a trial "
         "that failed the next one comes after 1, 2, 4, ... seconds.",
     )
     eject_most: float = option(
-        read.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
+        converters.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
+    )
+    retries: int = option(
+        converters.count,
+        3,
+        "Without effect, and taken because impyla has it. How often a call is retried is up to "
+        "`deadline` and to whether it is safe.",
+    )
+
+    # What statements carry.
+    sync_ddl: bool = option(
+        converters.flag,
+        False,
+        "Set SYNC_DDL on statements that change something, and on those alone.",
+    )
+    statement_tag: str = option(
+        converters.tag,
+        "client_identifier",
+        "How a write is marked, so that `OutcomeUnknown.resolve` finds it: client_identifier, "
+        "comment or none. `client_identifier` sets the query option of that name, where the "
+        "session has none; `comment` puts a comment before the text as well.",
+    )
+    doas_user: str | None = option(
+        converters.text,
+        None,
+        "User to act for, where the coordinators allow it. It is `impala.doas.user` of every "
+        "session; `cursor(configuration=...)` goes before it.",
+    )
+
+    # TLS.
+    use_ssl: bool = option(
+        converters.flag,
+        False,
+        "Encrypt with TLS. Without `ca_cert` or `verify_cert` one warning in the log says that it "
+        "verifies nobody.",
+    )
+    ca_cert: str | None = option(
+        converters.file, None, "File with the CA that signed the certificates of the coordinators."
+    )
+    verify_cert: bool = option(
+        converters.flag,
+        False,
+        "Verify certificates by the CAs of the system. `ca_cert` verifies anyway.",
+    )
+    client_cert: str | None = option(
+        converters.file,
+        None,
+        "File with a certificate, in PEM form, for coordinators that ask for one.",
+    )
+    client_key: str | None = option(
+        converters.file,
+        None,
+        "File with the key of the client certificate, where that file does not hold it as well.",
+    )
+
+    # Logging in.
+    auth_mechanism: str = option(
+        converters.mechanism,
+        "NOSASL",
+        f"How to log in: {', '.join(MECHANISMS)}, in upper or lower case.",
+    )
+    user: str | None = option(
+        converters.name, None, "User name; by default the name in the system."
+    )
+    password: str | Callable[[], str] | None = option(
+        converters.secret,
+        None,
+        "Password for PLAIN and LDAP, or a function that returns it. The function is called once a "
+        "connection, before anything is opened, and again after a refusal; another value is tried "
+        "once more.",
+        secret=True,
+    )
+    password_cmd: str | None = option(
+        converters.command,
+        None,
+        "Command that prints the password. It is run without a shell, and may take "
+        "`connect_timeout`.",
+        secret=True,
+    )
+    jwt: str | Callable[[], str] | None = option(
+        converters.secret,
+        None,
+        "JSON Web Token, for JWT over HTTP, or a function that returns it, called as that of "
+        "`password`.",
+        secret=True,
+    )
+    jwt_cmd: str | None = option(
+        converters.command,
+        None,
+        "Command that prints the token. It is run as `password_cmd` is.",
+        secret=True,
+    )
+    kerberos_service_name: str = option(
+        converters.text, "impala", "First part of the service principal of every coordinator."
+    )
+    krb_host: kerberos_names.Names | None = option(
+        kerberos_names.read,
+        None,
+        "Host part of the service principal, where it is not the coordinator's own name: one name "
+        "for all, a pattern such as `_HOST.example.com`, or a mapping from hosts to names (as a "
+        "text: `a=x,b=y`). `?krb_host=` in `host` goes before it. Clusters that were set up for a "
+        "load balancer accept only the balancer's name.",
+    )
+    krb_canonicalize: bool = option(
+        converters.flag,
+        False,
+        "Look up the name of a coordinator that is given by its address, for its service "
+        "principal. This is a reverse look-up, with which the name service must be trusted.",
+    )
+    principal: str | None = option(
+        converters.text,
+        None,
+        "Kerberos principal to log in as, by default that of the credential cache or the first one "
+        "of the keytab.",
+    )
+    keytab: str | None = option(
+        converters.file,
+        None,
+        "File with the key of the principal. Tickets are acquired with it in this process, for it "
+        "alone, and renewed before they end. Needs the package gssapi.",
+    )
+    kerberos_backend: str = option(
+        converters.backend,
+        "auto",
+        f"Package that speaks with Kerberos: {', '.join(BACKENDS)}. `auto` is kerberos where it is "
+        "installed and can do it.",
+    )
+
+    # HTTP.
+    use_http_transport: bool = option(converters.flag, False, "Speak HiveServer2 over HTTP.")
+    http_path: str = option(converters.text, "", "Path in the URL over HTTP.")
+    http_cookie_names: str | Iterable[str] | None = option(
+        converters.anything,
+        "*",
+        "Cookies to keep over HTTP: names in a list or with commas; `*` keeps all.",
+    )
+    user_agent: str | None = option(converters.text, None, "User agent over HTTP.")
+    get_user_custom_headers_func: Callable[[], Iterable[tuple[str, str]]] | None = option(
+        converters.function, None, "Function that returns more HTTP headers, as pairs."
     )
 
     @cached_property
-    def form(self) -> str:
+    def key(self) -> str:
         """
         What opening a connection depends on besides the coordinator, in words, without secrets.
 

@@ -1,8 +1,8 @@
 """
-From the words of a call and of the environment to values: `Settings.read`.
+From the arguments of a call and the environment to values: `Settings.read`.
 
-Precedence: argument, environment, default.  All mistakes of one call are told in one error,
-before anything is opened.
+Precedence: argument, environment, default.  All mistakes of one call are in one error, which is
+raised before anything is opened.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -20,22 +21,28 @@ from impala_ha.core.model import DEFAULT_PORT, Coordinator
 
 from .converters import port as read_port
 from .hosts import parse_hosts
-from .options import Options
+from .options import HostOptions, Options
 
 PREFIX = "IMPALA_HA_"
 HOST_VARIABLES = ("IMPALA_HA_HOSTS", "IMPALA_HOSTS", "IMPALA_HOST")
 OTHERS_PORT = "IMPALA_PORT"  # counts beside IMPALA_HOSTS and IMPALA_HOST
 _LINK = re.compile(r"(?:tcp|udp|sctp)://")  # what Kubernetes and Docker set for each service
 _LINKED = re.compile(r"_SERVICE_(?:HOST|PORT)|_PORT_\d+_(?:TCP|UDP|SCTP)")
-_HOST_WORDS = ("host", "port")
-_OLD = {
+_RENAMED = {
     "ldap_user": "user",
     "ldap_password": "password",
     "auth_cookie_names": "http_cookie_names",
 }
-_OLD_MECHANISMS = {"use_ldap": "LDAP", "use_kerberos": "GSSAPI"}
-_SPECS = {option.name: option for option in fields(Options)}
-NAMES = frozenset({*_HOST_WORDS, *_SPECS, *_OLD, *_OLD_MECHANISMS, "protocol"})
+_MECHANISMS = {"use_ldap": "LDAP", "use_kerberos": "GSSAPI"}
+#: What impyla deprecates, and what to use.
+DEPRECATED = {
+    **_RENAMED,
+    **{old: f"auth_mechanism={mechanism!r}" for old, mechanism in _MECHANISMS.items()},
+    "protocol": "nothing: HiveServer2 is the only one",
+}
+_OPTIONS = {option.name: option for option in fields(Options)}
+NAMES = frozenset({*(option.name for option in fields(HostOptions)), *_OPTIONS, *DEPRECATED})
+SECRET = frozenset({n for n, o in _OPTIONS.items() if o.metadata["secret"]} | {"ldap_password"})
 
 
 @dataclass(frozen=True)
@@ -54,40 +61,42 @@ class Settings:
     @classmethod
     def read(
         cls,
-        words: Mapping[str, Any],
+        arguments: Mapping[str, object],
         environment: Mapping[str, str],
         *,
         hosts_known: bool = False,
     ) -> Settings:
         """
         Args:
-            words: Arguments by name; None means "not said".
+            arguments: By name; None means "not given".
             environment: Environment variables by name.
             hosts_known: Whether the caller brought a Cluster, so that no hosts are looked for.
 
         Raises:
             ConfigurationError: With every mistake there is.
         """
-        problems = _unknown(words)
-        said = {n: v for n, v in words.items() if v is not None and not _says_nothing(n, v)}
-        _translate_old(said, problems)
-        values = _values(said, environment, problems)
-        _one_of_each(values, said, problems)
-        port = _port(said, environment, problems)
+        problems = _unknown(arguments)
+        explicit = {
+            n: v for n, v in arguments.items() if v is not None and not _is_empty_text(n, v)
+        }
+        _translate_old(explicit, problems)
+        values = _values(explicit, environment, problems)
+        _one_of_each(values, explicit, problems)
+        port = _port(explicit, environment, problems)
         coordinators: tuple[Coordinator, ...] = ()
         if not hosts_known:
-            coordinators = _coordinators(said, environment, port, problems)
+            coordinators = _coordinators(explicit, environment, port, problems)
         options = Options(**values)
-        _contradictions(options, said, environment, problems)
+        _contradictions(options, explicit, environment, problems)
         if problems:
             raise errors.ConfigurationError(problems)
         _warn_of_strangers(environment)
         return cls(coordinators, options)
 
 
-def _unknown(words: Mapping[str, Any]) -> list[str]:
+def _unknown(arguments: Mapping[str, object]) -> list[str]:
     problems = []
-    for name in words:
+    for name in arguments:
         if name not in NAMES:
             meant = near(name, NAMES, 3)
             hint = f"did you mean {' or '.join(meant)}?" if meant else "see help(impala_ha.connect)"
@@ -95,13 +104,13 @@ def _unknown(words: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _says_nothing(name: str, value: Any) -> bool:
+def _is_empty_text(name: str, value: object) -> bool:
     """Is it an empty text where none can be meant?  ``os.getenv("SSL", "")`` is no for impyla."""
-    spec = _SPECS.get(name)
+    spec = _OPTIONS.get(name)
     if not isinstance(value, str) or value or spec is None or spec.default:
         return False
     try:
-        spec.metadata["read"](value)
+        spec.metadata["convert"](value)
     except ValueError:
         return True
     return False
@@ -109,51 +118,50 @@ def _says_nothing(name: str, value: Any) -> bool:
 
 def near(word: str, known: Iterable[str], most: int) -> list[str]:
     """Those of *known*, at most so many, that *word* may be a misspelling of."""
-    from difflib import get_close_matches  # noqa: PLC0415 - a mistake pays for it, not each import
-
     return get_close_matches(word, sorted(known), most)
 
 
-def _translate_old(said: dict[str, Any], problems: list[str]) -> None:
+def _translate_old(explicit: dict[str, object], problems: list[str]) -> None:
     """Impyla's deprecated names, in place of which the new ones are used."""
-    for old, new in _OLD.items():
-        if old not in said:
+    for old, new in _RENAMED.items():
+        if old not in explicit:
             continue
-        _deprecated(old, new)
-        value = said.pop(old)
-        if new in said and said[new] != value:
+        _deprecated(old)
+        value = explicit.pop(old)
+        if new in explicit and explicit[new] != value:
             problems.append(f"{old} and {new} contradict each other: give {new} alone")
-        said.setdefault(new, value)
-    for old, mechanism in _OLD_MECHANISMS.items():
-        if old not in said:
+        explicit.setdefault(new, value)
+    for old, mechanism in _MECHANISMS.items():
+        if old not in explicit:
             continue
-        _deprecated(old, f"auth_mechanism={mechanism!r}")
-        if str(said.pop(old)).lower() in ("true", "1", "yes"):
-            other = str(said.get("auth_mechanism", mechanism)).upper()
+        _deprecated(old)
+        if str(explicit.pop(old)).lower() in ("true", "1", "yes"):
+            other = str(explicit.get("auth_mechanism", mechanism)).upper()
             if other not in (mechanism, "NOSASL"):
                 problems.append(f"{old} and auth_mechanism={other!r} contradict each other")
-            said["auth_mechanism"] = mechanism
-    protocol = said.pop("protocol", None)
+            explicit["auth_mechanism"] = mechanism
+    protocol = explicit.pop("protocol", None)
     if protocol is not None:
-        _deprecated("protocol", "nothing: HiveServer2 is the only one")
+        _deprecated("protocol")
         if str(protocol).lower() != "hiveserver2":
             problems.append(f"protocol must be 'hiveserver2', not {protocol!r}")
 
 
-def _deprecated(old: str, new: str) -> None:
-    warnings.warn(f"{old} is deprecated; use {new}", DeprecationWarning, stacklevel=6)
+def _deprecated(old: str) -> None:
+    text = f"{old} is deprecated; use {DEPRECATED[old]}"
+    warnings.warn(text, DeprecationWarning, stacklevel=7)
 
 
 def _values(
-    said: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
+    explicit: Mapping[str, object], environment: Mapping[str, str], problems: list[str]
 ) -> dict[str, Any]:
     values = {}
-    for name, spec in _SPECS.items():
-        source, value = _found(name, said, environment)
+    for name, spec in _OPTIONS.items():
+        source, value = _lookup(name, explicit, environment)
         if value is None:
             continue
         try:
-            values[name] = spec.metadata["read"](value)
+            values[name] = spec.metadata["convert"](value)
         except ValueError as error:
             shown = "***" if spec.metadata["secret"] else repr(value)
             problems.append(f"{source} {error}, not {shown}")
@@ -163,30 +171,34 @@ def _values(
 _TWINS = (("password", "password_cmd"), ("jwt", "jwt_cmd"))
 
 
-def _one_of_each(values: dict[str, Any], said: Mapping[str, Any], problems: list[str]) -> None:
+def _one_of_each(
+    values: dict[str, Any], explicit: Mapping[str, object], problems: list[str]
+) -> None:
     """Of two ways to say the same, the one of the call goes before that of the environment."""
     for one, other in _TWINS:
         if one not in values or other not in values:
             continue
-        if (one in said) is (other in said):
+        if (one in explicit) is (other in explicit):
             problems.append(f"{one} and {other} contradict each other: give one")
         else:
-            del values[other if one in said else one]
+            del values[other if one in explicit else one]
 
 
-def _found(name: str, said: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, Any]:
+def _lookup(
+    name: str, explicit: Mapping[str, object], environment: Mapping[str, str]
+) -> tuple[str, object]:
     """Where a value comes from, for messages, and the value."""
-    if name in said:
-        return name, said[name]
+    if name in explicit:
+        return name, explicit[name]
     variable = PREFIX + name.upper()
     return f"{name} (environment variable {variable})", environment.get(variable) or None
 
 
 def _port(
-    said: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
+    explicit: Mapping[str, object], environment: Mapping[str, str], problems: list[str]
 ) -> int | None:
-    source, value = _found("port", said, environment)
-    if "port" not in said and _LINK.match(str(value)):
+    source, value = _lookup("port", explicit, environment)
+    if "port" not in explicit and _LINK.match(str(value)):
         _ignored(PREFIX + "PORT")
         return None
     if value is None:
@@ -219,12 +231,12 @@ def _ignored(variable: str) -> None:
 
 
 def _coordinators(
-    said: Mapping[str, Any],
+    explicit: Mapping[str, object],
     environment: Mapping[str, str],
     port: int | None,
     problems: list[str],
 ) -> tuple[Coordinator, ...]:
-    source, hosts = "", said.get("host")
+    source, hosts = "", explicit.get("host")
     if hosts is None:
         for variable in HOST_VARIABLES:
             if environment.get(variable, "").strip():
@@ -237,7 +249,7 @@ def _coordinators(
     coordinators, wrong = parse_hosts(hosts, port or DEFAULT_PORT)
     problems.extend(line + source for line in wrong)
     ports = {coordinator.port for coordinator in coordinators}
-    if "port" in said and port is not None and not wrong and port not in ports:
+    if "port" in explicit and port is not None and not wrong and port not in ports:
         problems.append(
             f"port={port} contradicts host, which names the port of every coordinator: "
             f"{', '.join(map(str, coordinators))}"
@@ -247,14 +259,14 @@ def _coordinators(
 
 def _contradictions(
     options: Options,
-    said: Mapping[str, Any],
+    explicit: Mapping[str, object],
     environment: Mapping[str, str],
     problems: list[str],
 ) -> None:
     """Options that do not go together."""
-    problems.extend(_half_secured(options, said, environment))
-    problems.extend(_token_rules(options, said, environment))
-    problems.extend(_ldap_rules(options, said, environment))
+    problems.extend(_half_secured(options, explicit, environment))
+    problems.extend(_token_rules(options, explicit, environment))
+    problems.extend(_ldap_rules(options, explicit, environment))
     if options.eject_for > options.eject_most:
         problems.append(
             f"eject_for must be at most eject_most ({options.eject_most:g}), "
@@ -263,7 +275,7 @@ def _contradictions(
     problems.extend(
         f"{name} needs auth_mechanism='GSSAPI'"
         for name in ("principal", "keytab")
-        if name in said and options.auth_mechanism != "GSSAPI"
+        if name in explicit and options.auth_mechanism != "GSSAPI"
     )
     if options.keytab and options.kerberos_backend == "kerberos":
         problems.append(
@@ -273,9 +285,9 @@ def _contradictions(
 
 
 def _token_rules(
-    options: Options, said: Mapping[str, Any], environment: Mapping[str, str]
+    options: Options, explicit: Mapping[str, object], environment: Mapping[str, str]
 ) -> Iterable[str]:
-    """What goes with JWT; the rules and their words are impyla's."""
+    """What goes with JWT; rules and messages are impyla's."""
     given = [name for name in ("jwt", "jwt_cmd") if getattr(options, name) is not None]
     if options.auth_mechanism != "JWT":
         for name in given:
@@ -289,12 +301,12 @@ def _token_rules(
     if not options.use_http_transport:
         yield "JWT authentication is only supported for HTTP transport: use_http_transport=True"
     for name in ("user", "password", "password_cmd"):
-        if _found(name, said, environment)[1] is not None:
+        if _lookup(name, explicit, environment)[1] is not None:
             yield f"'{name}' argument cannot be specified with 'JWT' authentication"
 
 
 def _ldap_rules(
-    options: Options, said: Mapping[str, Any], environment: Mapping[str, str]
+    options: Options, explicit: Mapping[str, object], environment: Mapping[str, str]
 ) -> Iterable[str]:
     """A directory lets nobody in without a password; PLAIN has one by default, as in impyla."""
     if options.auth_mechanism != "LDAP":
@@ -302,7 +314,7 @@ def _ldap_rules(
     given = {
         name
         for name in ("user", "password", "password_cmd")
-        if _found(name, said, environment)[1] not in (None, "")
+        if _lookup(name, explicit, environment)[1] not in (None, "")
     }
     if "user" not in given:
         yield "LDAP authentication requires specifying the 'user' argument"
@@ -311,17 +323,17 @@ def _ldap_rules(
 
 
 def _half_secured(
-    options: Options, said: Mapping[str, Any], environment: Mapping[str, str]
+    options: Options, explicit: Mapping[str, object], environment: Mapping[str, str]
 ) -> Iterable[str]:
     """What would be taken for safer than it is, or not be used at all."""
     if options.client_key and not options.client_cert:
         yield "client_key needs client_cert: a key without its certificate cannot be shown"
     # impyla takes them without use_ssl as well, and then sends passwords in the clear.
-    if _found("use_ssl", said, environment)[1] is None:
+    if _lookup("use_ssl", explicit, environment)[1] is None:
         for name in ("ca_cert", "verify_cert", "client_cert"):
             if getattr(options, name):
                 yield f"{name} needs use_ssl=True (or use_ssl=False, if no TLS is meant)"
-    if "password_cmd" in said and options.auth_mechanism in ("NOSASL", "GSSAPI"):
+    if "password_cmd" in explicit and options.auth_mechanism in ("NOSASL", "GSSAPI"):
         yield (
             "password_cmd needs auth_mechanism='LDAP' or 'PLAIN': "
             f"{options.auth_mechanism} has no password"
@@ -331,7 +343,7 @@ def _half_secured(
 
 
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:
-    known = {PREFIX + name.upper() for name in ("hosts", "port", *_SPECS)}
+    known = {PREFIX + name.upper() for name in ("hosts", "port", *_OPTIONS)}
     for variable in sorted(environment):
         if _LINK.match(environment[variable]) or _LINKED.search(variable):
             if variable.startswith(PREFIX) and variable not in known:
@@ -342,5 +354,5 @@ def _warn_of_strangers(environment: Mapping[str, str]) -> None:
             warnings.warn(
                 f"the environment variable {variable} is not one of impala-ha's{hint}",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )

@@ -1,21 +1,26 @@
 """
-From a Python value to the SQL that means it: one table, by type.
+SQL literals of Python values: one table, by type.
 
-A type stands in the table as its package and its name, so that the kinds of numpy and pandas are
-known without an import.  A subclass counts as the nearest class above it that is listed.  What is
-not listed is refused, and so is what SQL cannot say: ``str()`` of an object is never sent.
+The table has the package and the name of a type, so that those of numpy and pandas need no import.
+A subclass is converted as its nearest base class in the table.  Other types, and values that have
+no SQL literal, are errors: ``str()`` of an object is never sent.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsInt
 
-DIGITS = 38  # of Impala's widest DECIMAL; it reads a longer number as DOUBLE and says nothing
+if TYPE_CHECKING:
+    from datetime import date, datetime, time, timedelta
+    from decimal import Decimal
+    from pathlib import PurePath
+
+DIGITS = 38  # of Impala's widest DECIMAL; it silently reads a longer number as DOUBLE
 _FIRST_YEAR = 1400  # of a TIMESTAMP; what is earlier is NULL for Impala
 _DEPTH = 2  # of lists in lists: VALUES (1, 2), (3, 4)
-# The backslash first: those that follow bring one of their own.
+# The backslash first: the others add backslashes.
 _ESCAPES = (("\\", r"\\"), ("\n", r"\n"), ("\r", r"\r"), ("'", r"\'"), ('"', r"\""))
 _NANOSECONDS = {
     "W": 604_800 * 10**9,
@@ -30,12 +35,12 @@ _NANOSECONDS = {
 
 
 class _Text(str):
-    """What stands between quotes; any other result of a converter is SQL as it is."""
+    """A string literal without its quotes; other results of converters are SQL."""
 
     __slots__ = ()
 
 
-def literal(value: Any) -> str:
+def literal(value: object) -> str:
     """
     The SQL for *value*.
 
@@ -46,13 +51,13 @@ def literal(value: Any) -> str:
     return _sql(value, _DEPTH)
 
 
-def inside(value: Any, quote: str) -> str:
+def in_quotes(value: object, quote: str) -> str:
     """
-    *value* as a part of a literal or a name that stands in *quote* already.
+    *value* as a part of a literal or name that is already within *quote*.
 
     Raises:
         TypeError: Its type is not in the table.
-        ValueError: It is neither a number nor a text, or a text in a name.
+        ValueError: It is neither a number nor a string, or a string within a name.
     """
     sql = _convert(value, _DEPTH)
     if isinstance(sql, _Text) and quote != "`":
@@ -62,7 +67,7 @@ def inside(value: Any, quote: str) -> str:
     raise ValueError(f"{_kind(value)} cannot stand within {quote}{quote}")
 
 
-def _sql(value: Any, depth: int) -> str:
+def _sql(value: object, depth: int) -> str:
     sql = _convert(value, depth)
     return f"'{_escape(sql)}'" if isinstance(sql, _Text) else sql
 
@@ -79,7 +84,7 @@ def _convert(value: Any, depth: int) -> str:
     raise TypeError(f"{_kind(value)} has no SQL literal: convert it first")
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     kind = type(value)
     return f"a value of type {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
 
@@ -90,11 +95,11 @@ def _escape(text: str) -> str:
     return text
 
 
-def _null(_: Any) -> str:
+def _null(_: object) -> str:
     return "NULL"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     text = str.__str__(value) if isinstance(value, str) else str(value)
     try:
         text.encode()
@@ -103,36 +108,36 @@ def _text(value: Any) -> str:
     return _Text(text)
 
 
-def _path(value: Any) -> str:
+def _path(value: PurePath) -> str:
     return _text(value.__fspath__())
 
 
-def _bytes(value: Any) -> str:
+def _bytes(value: bytes | bytearray | memoryview) -> str:
     digits = bytes(value).hex()
     text = f"unhex('{digits}')" if digits else "''"
     return f"cast({text} as binary)"
 
 
-def _boolean(value: Any) -> str:
+def _boolean(value: object) -> str:
     return str(bool(value))
 
 
-def _integer(value: Any) -> str:
+def _integer(value: SupportsInt) -> str:
     number = int(value)
     if abs(number) >= 10**DIGITS:
         raise ValueError(f"an integer of more than {DIGITS} digits is not exact in Impala")
     return str(number)
 
 
-def _float(value: Any) -> str:
+def _float(value: object) -> str:
     # The shortest text that gives this very number, also where numpy's float is shorter than ours.
     text = float.__repr__(value) if isinstance(value, float) else str(value)
     if text == "nan":
-        return "NULL"  # pandas and NumPy have no other word for a missing number
+        return "NULL"  # a missing number in pandas and NumPy
     return f"cast('{text}' as double)" if text in {"inf", "-inf"} else text
 
 
-def _decimal(value: Any) -> str:
+def _decimal(value: Decimal) -> str:
     _, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         if value.is_nan():
@@ -143,7 +148,7 @@ def _decimal(value: Any) -> str:
     return f"{value:f}"
 
 
-def _datetime(value: Any) -> str:
+def _datetime(value: datetime) -> str:
     if value.tzinfo is not None:
         raise ValueError(
             "Impala's TIMESTAMP has no time zone: convert it to the zone that the table uses, "
@@ -154,17 +159,17 @@ def _datetime(value: Any) -> str:
     return _Text(value.isoformat(" "))
 
 
-def _date(value: Any) -> str:
+def _date(value: date) -> str:
     return _Text(value.isoformat())
 
 
-def _time(value: Any) -> str:
+def _time(value: time) -> str:
     if value.tzinfo is not None:
         raise ValueError("Impala knows no time of day with a time zone")
     return _Text(value.isoformat())
 
 
-def _timedelta(value: Any) -> str:
+def _timedelta(value: timedelta) -> str:
     seconds = value.days * 86_400 + value.seconds
     microseconds = seconds * 10**6 + value.microseconds
     return _interval(microseconds * 1_000 + getattr(value, "nanoseconds", 0))

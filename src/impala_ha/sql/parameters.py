@@ -1,11 +1,10 @@
 """
-From a text and parameters to a statement; what works with impyla gives the same statement here.
+Binding parameters; what works with impyla gives the same statement here.
 
-Markers count in code only: a text in quotes, a quoted name and a comment are left alone.  Two
-exceptions, which are in use: ``'%s'``, with nothing else in the quotes, is a marker, and
-``%(name)s`` is one in any quotes.  There the value goes in as text, without quotes of its own.
-A list goes with ``?``, ``%s`` and ``:1``, a dict with ``:name`` and ``%(name)s``, and with a dict
-``%%`` is a percent sign.
+A marker in a string, a quoted name or a comment is text.  Two exceptions, which are in use:
+``'%s'``, with nothing else in the quotes, is a marker, and ``%(name)s`` is one in any quotes.
+There the value is inserted without quotes of its own.  A list is bound to ``?``, ``%s`` and ``:1``,
+a dict to ``:name`` and ``%(name)s``, and with a dict ``%%`` is a percent sign.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from impala_ha import errors
 
-from .literals import inside, literal
-from .scanner import Token, scan
+from .literals import in_quotes, literal
+from .scanner import TokenType, scan
 
 _STYLES = ("qmark", "format", "numeric")  # those of a list
 _CODE = {"qmark": r"(?P<next>\?)", "format": r"(?P<next>%s)", "numeric": r":(?P<index>[0-9]{1,9})"}
@@ -30,7 +29,7 @@ _NAMED_IN_CODE = (
     rf"(?P<percent>%%)|{_PYFORMAT}|(?<!:):(?P<name>[^\d\W]\w*)|(?P<list>\?|%s\b|:[0-9]+)"
 )
 _NAMED_IN_QUOTES = rf"(?P<escape>(?:\\[^%]){{1,500}})|(?P<slash>\\?)(?:(?P<percent>%%)|{_PYFORMAT})"
-_QUOTED = {Token.STRING, Token.NAME}
+_QUOTED = {TokenType.STRING, TokenType.NAME}
 _ONE_VALUE = (str, bytes, bytearray, memoryview)
 _SHOWN = 10  # names or numbers in a message
 
@@ -41,15 +40,15 @@ class BindingError(
     TypeError,
     ValueError,
 ):
-    """Markers and parameters do not fit; impyla lets Python's own error through."""
+    """Markers and parameters do not match; also of the class that impyla raises."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 def bind(
-    operation: str, parameters: Any, configuration: Mapping[str, Any] | None
-) -> tuple[str, dict[str, Any] | None]:
+    operation: str, parameters: object, configuration: Mapping[str, object] | None
+) -> tuple[str, dict[str, object] | None]:
     """
     The statement to send and the configuration to send with it.
 
@@ -59,8 +58,8 @@ def bind(
         configuration: Query options for this statement; ``paramstyle`` among them is for binding.
 
     Raises:
-        ProgrammingError: *operation* is no text, or markers and parameters do not fit, or a value
-            has no SQL (then it is also the KeyError, TypeError or ValueError of impyla).
+        ProgrammingError: *operation* is no str, or markers and parameters do not match, or a value
+            has no SQL literal (then it is also a KeyError, TypeError and ValueError, as in impyla).
     """
     if not isinstance(operation, str):
         raise errors.ProgrammingError(
@@ -76,7 +75,7 @@ def bind(
     return text, overlay
 
 
-def _bound(operation: str, parameters: Any, style: str | None) -> str:
+def _bound(operation: str, parameters: object, style: object) -> str:
     if parameters is None or (isinstance(parameters, Sized) and not len(parameters)):
         return operation
     if isinstance(parameters, Mapping):
@@ -89,28 +88,28 @@ def _bound(operation: str, parameters: Any, style: str | None) -> str:
 class _Listed:
     """Values by position."""
 
-    def __init__(self, values: Sequence[Any], style: str | None) -> None:
+    def __init__(self, values: Sequence[object], style: object) -> None:
         if style in ("named", "pyformat"):
             raise BindingError(f"paramstyle {style!r} needs a dict of parameters, not a list")
         if style is not None and style not in _STYLES:
             raise BindingError(f"paramstyle {style!r} is none of {', '.join(_STYLES)}")
         self._values = values
-        self._style = style
+        self._style = None if style is None else str(style)
         self._count = 0
         self._numbers: set[int] = set()
         self._alone = False  # whether there is a '%s' that is alone in its quotes
 
     def bind(self, sql: str) -> str:
-        """*sql* with the values; every value has its marker and every marker its value."""
+        """*sql* with the values; each marker needs a value and each value a marker."""
         code = _pattern(_CODE[self._style] if self._style else _ANY)
         parts = []
-        for token, start, end in scan(sql):
-            part = sql[start:end]
-            if token is Token.CODE:
+        for token in scan(sql):
+            kind, part = token.type, token.text
+            if kind is TokenType.CODE:
                 part = code.sub(self._in_code, part)
-            elif token in _QUOTED and part[1:-1] == "%s" and self._style in (None, "format"):
+            elif kind in _QUOTED and part[1:-1] == "%s" and self._style in (None, "format"):
                 self._alone = True
-                part = part[0] + self._next(partial(inside, quote=part[0])) + part[0]
+                part = part[0] + self._next(partial(in_quotes, quote=part[0])) + part[0]
             parts.append(part)
         self._check()
         return "".join(parts)
@@ -121,13 +120,13 @@ class _Listed:
         self._numbers.add(int(found["index"]))
         return _spaced(found, self._at(int(found["index"]), literal))
 
-    def _next(self, convert: Callable[[Any], str]) -> str:
+    def _next(self, convert: Callable[[object], str]) -> str:
         self._count += 1
         return self._at(self._count, convert)
 
-    def _at(self, number: int, convert: Callable[[Any], str]) -> str:
+    def _at(self, number: int, convert: Callable[[object], str]) -> str:
         if not 1 <= number <= len(self._values):
-            return ""  # an error, when all are counted
+            return ""  # `_check` raises
         return _converted(self._values[number - 1], str(number), convert)
 
     def _check(self) -> None:
@@ -152,24 +151,24 @@ class _Listed:
 class _Named:
     """Values by name."""
 
-    def __init__(self, values: Mapping[Any, Any]) -> None:
+    def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
         self._missing: dict[str, None] = {}
         self._quote = ""
 
     def bind(self, sql: str) -> str:
-        """*sql* with the values; each marker has its value, and a value may go unused."""
+        """*sql* with the values; each marker needs a value, and a value may be unused."""
         code, quoted = _pattern(_NAMED_IN_CODE), _pattern(_NAMED_IN_QUOTES)
         parts = []
-        for token, start, end in scan(sql):
-            part = sql[start:end]
-            if token is Token.CODE:
+        for token in scan(sql):
+            kind, part = token.type, token.text
+            if kind is TokenType.CODE:
                 part = code.sub(self._in_code, part)
             elif "%" not in part:
                 pass
             elif part[1:-1] == "%s":
                 _refuse_list(part)
-            elif token in _QUOTED:
+            elif kind in _QUOTED:
                 self._quote = part[0]
                 part = quoted.sub(self._in_quotes, part)
             else:
@@ -202,9 +201,9 @@ class _Named:
             return found["slash"] + "%"
         if found["slash"] and found["s"]:
             raise BindingError(f"{found[0]} follows a backslash, which would change its value")
-        return found["slash"] + self._pyformat(found, partial(inside, quote=self._quote))
+        return found["slash"] + self._pyformat(found, partial(in_quotes, quote=self._quote))
 
-    def _pyformat(self, found: re.Match[str], convert: Callable[[Any], str]) -> str:
+    def _pyformat(self, found: re.Match[str], convert: Callable[[object], str]) -> str:
         key = found["key"]
         if found["s"]:
             return self._value(key, convert)
@@ -212,7 +211,7 @@ class _Named:
             raise BindingError(f"write %({key})s, with an s, for the value of {key}")
         return f"%({key})"  # an operator and parentheses: i %(n + 1)
 
-    def _value(self, name: str, convert: Callable[[Any], str]) -> str:
+    def _value(self, name: str, convert: Callable[[object], str]) -> str:
         if name in self._values:
             return _converted(self._values[name], name, convert)
         self._missing[name] = None
@@ -226,7 +225,7 @@ def _refuse_list(marker: str) -> NoReturn:
     )
 
 
-def _converted(value: Any, name: str, convert: Callable[[Any], str]) -> str:
+def _converted(value: object, name: str, convert: Callable[[object], str]) -> str:
     try:
         return convert(value)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

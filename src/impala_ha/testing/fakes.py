@@ -13,11 +13,16 @@ from typing import Any
 
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.balancing.cluster import Cluster
+from impala_ha.core.faults import CallFailed, CredentialKind, Phase
 from impala_ha.core.model import Coordinator
+from impala_ha.failover.failover import Failover
+from impala_ha.failover.retry import Retry
 from impala_ha.hs2.client import Client
+from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import Link
 from impala_ha.hs2.service import Service
+from impala_ha.options.options import Options
 
 from .fake_coordinator import FakeCoordinator, Unsent, state
 
@@ -26,8 +31,9 @@ __all__ = [
     "FakeClock",
     "FakeCoordinator",
     "FakeDriver",
-    "FakeWire",
+    "FakeTransport",
     "Unsent",
+    "failover",
     "state",
 ]
 
@@ -75,7 +81,7 @@ class FakeDriver:
         self.opened: list[str] = []
         self.limits: list[float] = []
         self.ended: list[str] = []
-        self.shown = Shown.NOTHING
+        self.credential = CredentialKind.NONE
         self.accepted = True
         self.revives = False
         self.others: dict[str, str] = {}
@@ -101,11 +107,11 @@ class FakeDriver:
         if server.down:
             refused = TTransportException(TTransportException.NOT_OPEN, "Could not connect to any")
             raise CallFailed(Phase.CONNECT, refused)
-        wire = FakeWire(server)
+        wire = FakeTransport(server)
         client = FakeClient(server, wire)
         service = Service(client)
         if self.revives:
-            service.revive = lambda _: _revive(client, server)
+            service.reconnect = lambda _: _reconnect(client, server)
         try:
             session = service.open_session(user, dict(configuration))
         except CallFailed:
@@ -120,7 +126,7 @@ class FakeDriver:
         if server.down:
             refused = TTransportException(TTransportException.NOT_OPEN, "Could not connect to any")
             raise CallFailed(Phase.CONNECT, refused)
-        return Service(FakeClient(server, FakeWire(server)))
+        return Service(FakeClient(server, FakeTransport(server)))
 
     def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:  # noqa: ARG002
         """Close the session through a connection of its own, unless it hangs; note where."""
@@ -154,14 +160,25 @@ class FakeDriver:
         return self.others.get(coordinator.host, "")
 
 
-def _revive(client: FakeClient, server: FakeCoordinator) -> bool:
+def failover(
+    cluster: Cluster, driver: Driver, retry: Retry | None = None, **options: Any
+) -> Failover:
+    """The loop of a connection without options but *options*: no hedging, and it lives for ever."""
+    known = Options(
+        **{"hedge_after": None, "max_lifetime": None, "statement_tag": "none", **options}
+    )
+    vars(known)["key"] = ""  # nothing depends on how it was opened
+    return Failover(cluster, driver, retry or Retry(), known, ("etl", {}))
+
+
+def _reconnect(client: FakeClient, server: FakeCoordinator) -> bool:
     server.log.append(("revive", None))
     if not server.down:
-        client.adopt(client._iprot, client.wire)  # noqa: SLF001 - thrift names it so
+        client.attach(client._iprot, client.transport)  # noqa: SLF001 - thrift names it so
     return not server.down
 
 
-class FakeWire:
+class FakeTransport:
     """A wire that notes what it is told."""
 
     def __init__(self, server: FakeCoordinator):
@@ -171,14 +188,14 @@ class FakeWire:
         self.peer = None
         self.limits: list[float] = []
 
-    def limit(self, seconds: float) -> None:
+    def set_deadline(self, seconds: float) -> None:
         """Note it."""
         self.limits.append(seconds)
 
-    def disarm(self) -> None:
+    def clear_deadline(self) -> None:
         """Do nothing: time stands still."""
 
-    def stale(self) -> str:
+    def dropped(self) -> str:
         """Whether the coordinator went away while nobody called."""
         return "TSocket read 0 bytes" if self._server.down else ""
 
@@ -195,7 +212,7 @@ class FakeWire:
 class FakeClient(Client):
     """The library's client with the coordinator's answers in place of a socket."""
 
-    def __init__(self, server: FakeCoordinator, wire: FakeWire):
+    def __init__(self, server: FakeCoordinator, wire: FakeTransport):
         transport = SimpleNamespace(isOpen=lambda: True, close=wire.close)
         super().__init__(SimpleNamespace(trans=transport), wire)  # type: ignore[arg-type]
         self._server = server

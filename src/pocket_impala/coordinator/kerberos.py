@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.core.extras import need
-from pocket_impala.coordinator.sasl import NotLetInError
+from impala_ha.core.extras import import_extra
+from pocket_impala.coordinator.sasl import SaslRefusedError
 from pocket_impala.coordinator.security import short_name
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def credentials(security: Security, principal: str) -> Credentials:
         gssapi.exceptions.GSSError: The keytab does not have it.
         MissingExtra: The package `gssapi` is not there.
     """
-    gssapi = need("gssapi", "testing")
+    gssapi = import_extra("gssapi", "testing")
     name = gssapi.Name(principal, gssapi.NameType.kerberos_principal)
     keys: Credentials = gssapi.Credentials(
         name=name, usage="accept", store={"keytab": security.keytab}
@@ -83,7 +83,7 @@ class Kerberos:
         try:
             return self._next(response)
         except refusal() as error:
-            raise NotLetInError from error
+            raise SaslRefusedError from error
 
     def _prove(self, token: bytes) -> bytes:
         challenge = self._context.step(token)
@@ -95,7 +95,7 @@ class Kerberos:
 
     def _offer(self, response: bytes) -> bytes:
         if response:
-            raise NotLetInError
+            raise SaslRefusedError
         longest = 0 if self._qop == "auth" else _LONGEST_FRAME
         self._next = self._agree
         offer = struct.pack(">I", _LAYERS[self._qop] << 24 | longest)
@@ -104,12 +104,12 @@ class Kerberos:
     def _agree(self, response: bytes) -> None:
         choice = self._context.unwrap(response).message
         if len(choice) < _CHOICE_BYTES or choice[0] != _LAYERS[self._qop]:
-            raise NotLetInError
+            raise SaslRefusedError
         self.user = str(self._context.initiator_name)
         wanted = choice[_CHOICE_BYTES:].decode(errors="replace")
         # To speak for somebody else is the business of `impala.doas.user`.
         if wanted not in {"", self.user, short_name(self.user)}:
-            raise NotLetInError
+            raise SaslRefusedError
         if self._qop != "auth":
             self.layer = FrameLayer(self._context, encrypt=self._qop == "auth-conf")
 
@@ -147,7 +147,9 @@ class FrameLayer:
 
 def acceptor(keys: Credentials) -> SecurityContext:
     """Return the server's side of a new conversation with one client."""
-    context: SecurityContext = need("gssapi", "testing").SecurityContext(creds=keys, usage="accept")
+    context: SecurityContext = import_extra("gssapi", "testing").SecurityContext(
+        creds=keys, usage="accept"
+    )
     # Else what is wrong with a ticket would be told to the client; Impala hangs up.
     context.__DEFER_STEP_ERRORS__ = False
     return context
@@ -155,5 +157,5 @@ def acceptor(keys: Credentials) -> SecurityContext:
 
 def refusal() -> type[Exception]:
     """Return what is raised over a ticket, a token or a key that will not do."""
-    error: type[Exception] = need("gssapi.exceptions", "testing").GSSError
+    error: type[Exception] = import_extra("gssapi.exceptions", "testing").GSSError
     return error

@@ -10,7 +10,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from impala_ha.core.extras import need
+from impala_ha.core.extras import import_extra
 from pocket_impala.coordinator import kerberos
 from pocket_impala.coordinator.login import Verdict
 
@@ -110,13 +110,13 @@ class Bearer:
     word, earns_cookie = "Bearer", False
 
     def __init__(self, security: Security, claim: str) -> None:
-        self._jwt = need("jwt", "testing")
+        self._jwt = import_extra("jwt", "testing")
         self._key = security.jwt_key or ""
         is_pem = self._key.startswith("-----BEGIN")
         self._algorithms = list(_PUBLIC if is_pem else _SECRET)
         if is_pem:
             # Now, and not when the first token comes.
-            serialization = need("cryptography.hazmat.primitives.serialization", "testing")
+            serialization = import_extra("cryptography.hazmat.primitives.serialization", "testing")
             serialization.load_pem_public_key(self._key.encode())
         self._claim = claim
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from impala_ha.core.extras import MissingExtra, need
+from impala_ha.core.extras import MissingExtra, import_extra
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     """
     try:
         for module in ("click", "rich"):
-            need(module, "cli")
+            import_extra(module, "cli")
         from impala_ha.cli._program import program  # noqa: PLC0415 - it needs what was just asked for
     except MissingExtra as error:
         sys.stderr.write(f"impala-connect: {error}\n")

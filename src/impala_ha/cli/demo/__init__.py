@@ -13,7 +13,7 @@ import random
 
 import click
 
-from impala_ha.core.extras import need
+from impala_ha.core.extras import import_extra
 
 _COORDINATORS = 3
 
@@ -29,18 +29,18 @@ _COORDINATORS = 3
 @click.option(
     "--seed",
     type=click.IntRange(0),
-    help="Make the choices of another run again: who is hurt, who runs what.  [default: any]",
+    help="Repeat the choices of another run: who fails, who runs what.  [default: any]",
 )
 def demo(seconds: float, seed: int | None) -> None:
     """Kill one of three local coordinators, hang another, and watch the statements go on.
 
     Four threads read and write on connections of their own meanwhile.  The summary compares what
-    they were told with what the coordinators wrote down.
+    they got to know with what the coordinators wrote down.
 
     Exits with 1 if a statement failed or ran twice, with 2 if it broke off.
     """
     for module in ("rich", "duckdb", "numpy", "sqlglot"):
-        need(module, "local")
+        import_extra(module, "local")
     from rich.console import Console  # noqa: PLC0415 - these need what was just asked for
 
     from impala_ha.cli.demo.data import folder  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """
-What the demo writes down while it runs: every statement, every deed, every piece of news.
+What the demo writes down while it runs: every statement, every action, every piece of message.
 
-Four threads and the one that hurts the coordinators write; the picture and the verdict read.
+Four threads and the one that kills coordinators write; the picture and the verdict read.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-class Told(enum.Enum):
+class Result(enum.Enum):
     """What a caller heard of a statement."""
 
     DONE = "done"
-    UNKNOWN = "told as unknown"
+    UNKNOWN = "outcome unknown"
     FAILED = "failed"
 
 
@@ -38,7 +38,7 @@ class Entry:
         thread: Which thread, from 1.
         sql: Its text.
         row: The id that it inserts; None for a read.
-        told: What the caller heard.
+        result: What the caller heard.
         where: ``"host:port"`` of the coordinator that did it last.
         began: Seconds since the start.
         ended: Seconds since the start.
@@ -48,7 +48,7 @@ class Entry:
     thread: int
     sql: str
     row: int | None
-    told: Told
+    result: Result
     where: str
     began: float
     ended: float
@@ -61,7 +61,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class Running:
     """What a thread does at this moment: *sql*, at *where*, since *since* (seconds)."""
 
     sql: str
@@ -70,7 +70,7 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class Message:
     """Something worth a line: at *time* (seconds since the start)."""
 
     time: float
@@ -91,8 +91,8 @@ class Ledger:
         self._start = clock()
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
-        self._present: dict[int, Present] = {}
-        self._news: list[News] = []
+        self._running: dict[int, Running] = {}
+        self._messages: list[Message] = []
         self._processes: dict[str, Process] = {}
         self._lookups: dict[int, bool] = {}
 
@@ -104,24 +104,24 @@ class Ledger:
         """Note that *thread* calls, and return when."""
         now = self.now()
         with self._lock:
-            self._present[thread] = Present(sql, where, now)
+            self._running[thread] = Running(sql, where, now)
         return now
 
     def end(self, entry: Entry) -> None:
         """Note what became of a statement."""
         with self._lock:
             self._entries.append(entry)
-            self._present.pop(entry.thread, None)
+            self._running.pop(entry.thread, None)
 
     def look_up(self, row: int, *, done: bool) -> None:
-        """Note what the table showed of an INSERT that was told as unknown."""
+        """Note what the table showed of an INSERT of unknown outcome."""
         with self._lock:
             self._lookups[row] = done
 
-    def say(self, text: str, *, bad: bool = False) -> None:
-        """Note a piece of news."""
+    def log(self, text: str, *, bad: bool = False) -> None:
+        """Note a piece of message."""
         with self._lock:
-            self._news.append(News(self.now(), text, bad))
+            self._messages.append(Message(self.now(), text, bad))
 
     def process(self, where: str, process: Process) -> None:
         """Note what was done to the process of the coordinator *where*."""
@@ -135,16 +135,16 @@ class Ledger:
             return list(self._entries)
 
     @property
-    def present(self) -> dict[int, Present]:
+    def running(self) -> dict[int, Running]:
         """What each thread does; a thread between two statements is not there."""
         with self._lock:
-            return dict(self._present)
+            return dict(self._running)
 
     @property
-    def news(self) -> list[News]:
-        """All news, oldest first."""
+    def messages(self) -> list[Message]:
+        """All messages, oldest first."""
         with self._lock:
-            return list(self._news)
+            return list(self._messages)
 
     @property
     def processes(self) -> dict[str, Process]:
@@ -154,6 +154,6 @@ class Ledger:
 
     @property
     def lookups(self) -> dict[int, bool]:
-        """By id: whether the row of an INSERT that was told as unknown was there at once."""
+        """By id: whether the row of an INSERT of unknown outcome was there at once."""
         with self._lock:
             return dict(self._lookups)

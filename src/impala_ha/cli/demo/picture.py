@@ -18,18 +18,18 @@ from rich.text import Text
 
 from impala_ha import Cluster, State
 from impala_ha.balancing.policies import Candidate
-from impala_ha.cli.demo.ledger import Entry, Ledger, Process, Told
+from impala_ha.cli.demo.ledger import Entry, Ledger, Process, Result
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _BUCKET = 0.5  # seconds of one bar
 _BUCKETS = 16
 _FULL = 12  # statements in one bucket that make a full bar
-_NEWS = (3, 12)  # lines, at least and at most
-_ABOVE = 22  # lines of the screen that are not news
+_MESSAGES = (3, 12)  # lines, at least and at most
+_ABOVE = 22  # lines of the screen that are not messages
 _WIDTH = 100
 _COLOURS = {
     State.HEALTHY: "green",
-    State.ON_TRIAL: "yellow",
+    State.HALF_OPEN: "yellow",
     State.EJECTED: "red",
     State.DRAINING: "magenta",
 }
@@ -41,7 +41,7 @@ class Picture:
     What is to be seen now.
 
     Args:
-        cluster: Whom the threads share; its snapshot tells what they know of each coordinator.
+        cluster: Whom the threads share; its snapshot has what they know of each coordinator.
         ledger: What happened.
         threads: How many there are.
         seconds: How long it lasts.
@@ -56,13 +56,13 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         entries = self._ledger.entries
-        room = console.height - _ABOVE if console.is_terminal else _NEWS[1]
+        room = console.height - _ABOVE if console.is_terminal else _MESSAGES[1]
         yield Panel(
             Group(
                 self._headline(entries),
                 self._coordinators(entries, narrow=options.max_width < _WIDTH),
                 self._workers(entries),
-                self._news(max(_NEWS[0], min(_NEWS[1], room))),
+                self._messages(max(_MESSAGES[0], min(_MESSAGES[1], room))),
             ),
             title="[bold]impala-ha demo[/bold]",
             border_style="blue",
@@ -79,7 +79,7 @@ class Picture:
         ]
 
     def look(self) -> None:
-        """Notice whose state has changed since the last look, and tell the ledger."""
+        """Notice whose state has changed since the last look, and write it down."""
         now = self._ledger.now()
         for candidate in self._cluster.snapshot():
             where, state = str(candidate.coordinator), candidate.state
@@ -87,13 +87,13 @@ class Picture:
             if where not in self._since or before is not state:
                 self._since[where] = (state, now)
             if before is State.HEALTHY and state is State.EJECTED:
-                self._ledger.say(f"{where} is left alone from now on")
+                self._ledger.log(f"{where} is ejected")
             elif before is not State.HEALTHY and state is State.HEALTHY:
-                self._ledger.say(f"{where} was tried and is well: it gets its share again")
+                self._ledger.log(f"{where} was tried and is healthy again")
 
     def _headline(self, entries: list[Entry]) -> RenderableType:
         now = min(self._ledger.now(), self._seconds)
-        failed = sum(entry.told is Told.FAILED for entry in entries)
+        failed = sum(entry.result is Result.FAILED for entry in entries)
         grid = Table.grid(expand=True, padding=(0, 1))
         grid.add_column()
         grid.add_column(ratio=1)
@@ -152,10 +152,10 @@ class Picture:
         table.add_column("statement", no_wrap=True, ratio=1)
         table.add_column("at", width=15, no_wrap=True)
         table.add_column("waits", justify="right", width=7)
-        present = self._ledger.present
+        running = self._ledger.running
         last = {entry.thread: entry for entry in entries}
         for thread in range(1, self._threads + 1):
-            if now := present.get(thread):
+            if now := running.get(thread):
                 waits = self._ledger.now() - now.since
                 style = "bold yellow" if waits > 1 else ""
                 table.add_row(f"{thread}", now.sql, now.where, Text(f"{waits:.2f} s", style=style))
@@ -165,11 +165,11 @@ class Picture:
                 table.add_row(f"{thread}", "", "", "")
         return table
 
-    def _news(self, most: int) -> RenderableType:
-        latest = self._ledger.news[-most:]
+    def _messages(self, most: int) -> RenderableType:
+        latest = self._ledger.messages[-most:]
         lines = [
-            Text(f"{news.time:5.1f} s  {news.text}", style="bold red" if news.bad else "")
-            for news in latest
+            Text(f"{message.time:5.1f} s  {message.text}", style="bold red" if message.bad else "")
+            for message in latest
         ]
         for line in lines:
             line.no_wrap = True

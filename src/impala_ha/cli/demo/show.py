@@ -1,7 +1,7 @@
 """
-One run of the demo: the threads, the deeds, the picture, and the comparison at the end.
+One run of the demo: the threads, the actions, the picture, and the comparison at the end.
 
-The picture is drawn by the main thread; each worker and the one who does the deeds has a thread
+The picture is drawn by the main thread; each worker and the one that runs the actions has a thread
 of its own, and an error in any of them ends the run at once.
 """
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 
 from impala_ha import connect
-from impala_ha.cli.demo.chaos import act_out, plan
+from impala_ha.cli.demo.chaos import plan, run_actions
 from impala_ha.cli.demo.data import READS
 from impala_ha.cli.demo.ledger import Ledger
 from impala_ha.cli.demo.picture import Picture
@@ -50,7 +50,7 @@ class Show:
     frame: Callable[[Picture, float], None] = lambda _picture, _time: None
 
     def run(self) -> Verdict:
-        """Let the threads work while coordinators are hurt; then compare."""
+        """Let the threads work while coordinators fail; then compare."""
         with connect(self.cluster.hosts, **OPTIONS) as connection, connection.cursor() as cursor:
             cursor.execute(CREATE)
             known = connection.cluster
@@ -72,8 +72,8 @@ class Show:
     def _start(
         self, pool: ThreadPoolExecutor, ledger: Ledger, over: threading.Event
     ) -> list[Future[None]]:
-        deeds = plan(self.cluster, random.Random(self.seed))  # noqa: S311 - chance, not secrecy
-        running = [pool.submit(act_out, deeds, self.seconds, ledger, over)]
+        actions = plan(self.cluster, random.Random(self.seed))  # noqa: S311 - chance, not secrecy
+        running = [pool.submit(run_actions, actions, self.seconds, ledger, over)]
         for number in range(1, THREADS + 1):
             rng = random.Random(self.seed * THREADS + number)  # noqa: S311
             worker = Worker(number, self.cluster.hosts, READS, ledger, over, rng)
@@ -89,12 +89,12 @@ class Show:
                     live.refresh()
                     self.frame(picture, ledger.now())
             return
-        told, next_line = 0, 0.0
+        printed, next_line = 0, 0.0
         while self._goes_on(ledger, running):
             picture.look()
-            for news in ledger.news[told:]:
-                self._plain(f"{news.time:5.1f} s  {news.text}")
-                told += 1
+            for message in ledger.messages[printed:]:
+                self._plain(f"{message.time:5.1f} s  {message.text}")
+                printed += 1
             if ledger.now() >= next_line:
                 for line in picture.lines():
                     self._plain(f"{ledger.now():5.1f} s  {line}")

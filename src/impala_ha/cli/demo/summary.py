@@ -19,7 +19,7 @@ def summary(verdict: Verdict) -> RenderableType:
     table.add_column(justify="right")
     for name, value, good in _numbers(verdict):
         table.add_row(name, Text(value, style="bold" if good else "bold red"))
-    return Group(table, *_told_as_unknown(verdict), *_trouble(verdict), _closing(verdict))
+    return Group(table, *_unknown(verdict), *_trouble(verdict), _closing(verdict))
 
 
 def _numbers(verdict: Verdict) -> list[tuple[str, str, bool]]:
@@ -30,17 +30,17 @@ def _numbers(verdict: Verdict) -> list[tuple[str, str, bool]]:
         ("INSERTs that the servers ran", f"{verdict.counted}", True),
         ("failures seen by the caller", f"{len(verdict.failed)}", not verdict.failed),
         ("statements that ran twice", f"{len(verdict.twice)}", not verdict.twice),
-        ("INSERTs told as done and missing", f"{len(verdict.missing)}", not verdict.missing),
+        ("INSERTs reported as done and missing", f"{len(verdict.missing)}", not verdict.missing),
         ("longest wait", f"{longest.wait:.2f} s" if longest else "-", True),
     ]
 
 
-def _told_as_unknown(verdict: Verdict) -> list[Text]:
+def _unknown(verdict: Verdict) -> list[Text]:
     """INSERTs whose coordinator was lost under them: nobody could know, so somebody looked."""
     if not verdict.unknown:
         return []
     not_done = verdict.unknown - verdict.looked_up_done
-    lines = [f" told as unknown, looked up: {verdict.looked_up_done} done, {not_done} not done"]
+    lines = [f" outcome unknown, looked up: {verdict.looked_up_done} done, {not_done} not done"]
     if verdict.done_later:
         lines.append(
             f" {verdict.done_later} of the latter ran when the hung coordinator went on: "
@@ -60,8 +60,10 @@ def _closing(verdict: Verdict) -> Text:
     if verdict.good and verdict.unknown:
         one = verdict.unknown == 1
         lost = "one INSERT was" if one else f"{verdict.unknown} INSERTs were"
-        text = f" One coordinator was killed, one hung; {lost} told as unknown, all else was done."
+        text = (
+            f" One coordinator was killed, one hung; {lost} of unknown outcome, all else was done."
+        )
         return Text(text, "bold green")
     if verdict.good:
         return Text(" One coordinator was killed, one hung, and no statement failed.", "bold green")
-    return Text(" The library did not keep its word; please report the lines above.", "bold red")
+    return Text(" This is a bug of the library: please report the lines above.", "bold red")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from impala_ha.cli.demo.ledger import Entry, Told
+from impala_ha.cli.demo.ledger import Entry, Result
 from impala_ha.testing import Event
 
 
@@ -25,8 +25,8 @@ class Verdict:
         inserts: Those that write.
         failed: Those that ended in a plain error.
         twice: INSERTs that ran more than once, or whose row is there more than once.
-        missing: INSERTs told as done whose row is not in the table.
-        unknown: INSERTs told as unknown.
+        missing: INSERTs reported as done whose row is not in the table.
+        unknown: INSERTs of unknown outcome.
         looked_up_done: Those of `unknown` whose row was there when the thread looked.
         done_later: Those of `unknown` whose row came after the thread had looked.
         longest: The statement that took longest; None when there was none.
@@ -61,20 +61,20 @@ def sum_up(
 
     Args:
         entries: Every statement.
-        lookups: By id: whether the row of an INSERT that was told as unknown was there at once.
+        lookups: By id: whether the row of an INSERT of unknown outcome was there at once.
         journal: What all coordinators wrote down.
         rows: By id: how often the row is in the table, at the end.
     """
     ran = Counter(event.sql for event in journal if event.event == "started")
     inserts = [entry for entry in entries if entry.row is not None]
-    unknown = [entry for entry in inserts if entry.told is Told.UNKNOWN]
+    unknown = [entry for entry in inserts if entry.result is Result.UNKNOWN]
     here = {entry.row: rows.get(entry.row or 0, 0) for entry in inserts}
     return Verdict(
         statements=len(entries),
         inserts=len(inserts),
-        failed=tuple(entry for entry in entries if entry.told is Told.FAILED),
+        failed=tuple(entry for entry in entries if entry.result is Result.FAILED),
         twice=tuple(e.sql for e in inserts if ran[e.sql] > 1 or here[e.row] > 1),
-        missing=tuple(e.sql for e in inserts if e.told is Told.DONE and not here[e.row]),
+        missing=tuple(e.sql for e in inserts if e.result is Result.DONE and not here[e.row]),
         unknown=len(unknown),
         looked_up_done=sum(lookups.get(entry.row or 0, False) for entry in unknown),
         done_later=sum(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from impala_ha import connect
-from impala_ha.cli.demo.ledger import Entry, Ledger, Told
+from impala_ha.cli.demo.ledger import Entry, Ledger, Result
 from impala_ha.errors import Error, OutcomeUnknown
 
 CREATE = "CREATE TABLE demo_arrivals (id BIGINT, thread INT, note STRING)"
@@ -88,18 +88,18 @@ class Worker:
                 cursor.fetchall()
         except OutcomeUnknown as error:
             where = str(error.coordinator)
-            self._end(sql, row, began, Told.UNKNOWN, where)
-            assert row is not None, "only a write is told as unknown"
+            self._end(sql, row, began, Result.UNKNOWN, where)
+            assert row is not None, "only a write ends so"
             self._look_up(cursor, row, where)
             return
         except Error as error:
             self._failed(sql, row, began, error)
             return
         where = str(cursor.coordinator)
-        entry = self._end(sql, row, began, Told.DONE, where)
+        entry = self._end(sql, row, began, Result.DONE, where)
         if where != home:
             verb = sql.partition(" ")[0]
-            self.ledger.say(
+            self.ledger.log(
                 f"thread {self.number}: {verb} went on at {where}"
                 f"{f' instead of {home}' if home else ''}, after {entry.wait:.2f} s"
             )
@@ -114,20 +114,20 @@ class Worker:
         except Error as error:
             self._failed(sql, None, began, error)
             return
-        self._end(sql, None, began, Told.DONE, str(cursor.coordinator))
+        self._end(sql, None, began, Result.DONE, str(cursor.coordinator))
         self.ledger.look_up(row, done=done)
-        self.ledger.say(
-            f"thread {self.number}: INSERT of {row} at {where} told as unknown; "
+        self.ledger.log(
+            f"thread {self.number}: INSERT of {row} at {where} ended as OutcomeUnknown; "
             f"looked it up: {'done' if done else 'not done'}"
         )
 
-    def _end(self, sql: str, row: int | None, began: float, told: Told, where: str) -> Entry:
-        entry = Entry(self.number, sql, row, told, where, began, self.ledger.now())
+    def _end(self, sql: str, row: int | None, began: float, result: Result, where: str) -> Entry:
+        entry = Entry(self.number, sql, row, result, where, began, self.ledger.now())
         self.ledger.end(entry)
         return entry
 
     def _failed(self, sql: str, row: int | None, began: float, error: Error) -> None:
         now = self.ledger.now()
-        self.ledger.end(Entry(self.number, sql, row, Told.FAILED, "", began, now, str(error)))
+        self.ledger.end(Entry(self.number, sql, row, Result.FAILED, "", began, now, str(error)))
         line = str(error).partition("\n")[0]
-        self.ledger.say(f"thread {self.number}: FAILED {sql}: {line}", bad=True)
+        self.ledger.log(f"thread {self.number}: FAILED {sql}: {line}", bad=True)

@@ -17,13 +17,13 @@ from impala_ha.core.faults import CallFailed
 from impala_ha.core.model import Coordinator
 from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.hs2.service import Service
-from impala_ha.net.http_status import Refused
+from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
 _NOBODY = "doctor"
 
 
-class _Stranger:
+class _UnknownMechanism:
     """A client of SASL with a mechanism that no server has: who knows SASL refuses it in words."""
 
     def start(self, _: str) -> tuple[bool, str, bytes]:
@@ -31,9 +31,9 @@ class _Stranger:
         return True, "DOCTOR", b""
 
 
-class Spoken:
+class Sniffer:
     """
-    What one server speaks.
+    Finds out what one server speaks.
 
     Args:
         coordinator: Which.
@@ -52,7 +52,7 @@ class Spoken:
     def connects(self, options: Options) -> bool:
         """Does it take a connection, TLS included, that way?"""
         try:
-            self._service(options).client.wire.close()
+            self._service(options).client.transport.close()
         except errors.Error:
             return False
         return True
@@ -67,7 +67,7 @@ class Spoken:
             service = self._service(options)
         except errors.Error as error:
             return _cause(error)
-        wire = service.client.wire
+        wire = service.client.transport
         try:
             service.open_session(_NOBODY, {}).close()
         except errors.Error as error:
@@ -81,11 +81,11 @@ class Spoken:
     def knows_sasl(self, options: Options) -> bool:
         """Does it refuse an unknown mechanism as SASL has it?"""
         try:
-            wire = self._service(options).client.wire
+            wire = self._service(options).client.transport
         except errors.Error:
             return False
         try:
-            TSaslClientTransport(_Stranger, "DOCTOR", wire).open()
+            TSaslClientTransport(_UnknownMechanism, "DOCTOR", wire).open()
         except Exception as error:  # noqa: BLE001 - whatever it makes of these bytes
             return bool(re.search(r"Bad status: [34]\b", str(error)))
         finally:
@@ -99,8 +99,8 @@ class Spoken:
 
 
 def speaks_http(refusal: BaseException | None) -> bool:
-    """Does what `Spoken.refusal` found over HTTP come from somebody who speaks it?"""
-    return refusal is None or isinstance(refusal, Refused)
+    """Does what `Sniffer.refusal` found over HTTP come from somebody who speaks it?"""
+    return refusal is None or isinstance(refusal, HTTPStatusError)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -1,9 +1,8 @@
 """
-From a failure to the layer that is wrong, and to what to do about it.
+From a failure to the layer that is wrong; what to do about it stands in `hs2.hints`.
 
 The library's own judgement comes first: its table of faults, its hints, and how far opening had
-come.  Here it is only said in terms of layers; where the library has no hint, since it would
-rather ask another coordinator than explain, there is one here.
+come.  Here it is only said in terms of layers.
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ from typing import NamedTuple
 from impala_ha.cli.doctor.report import Diagnosis, Layer
 from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Coordinator
-from impala_ha.hs2.hints import Failure as Opening
-from impala_ha.hs2.hints import hint
-from impala_ha.net.http_status import Refused
+from impala_ha.hs2.hints import OpenFailure, hint
+from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
 _ALERT = re.compile(r"ALERT|alert|CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER")
@@ -30,7 +28,7 @@ _BARE_END = re.compile(r"TSocket read 0 bytes|EOF occurred in violation of proto
 _BARE_SILENCE = re.compile(r"(?:(?:read timeout|timed out|The read operation timed out)[:. ]*)+")
 _NO_SUCH_CALL = re.compile(r"[Ii]nvalid method name")  # as Beeswax has it
 _OTHER_PORTS = frozenset({21000, 25000})  # of Beeswax and of the web page
-_WHO_ARE_YOU = (401, 403, 407)
+_LOGIN_WANTED = (401, 403, 407)
 _GSS = "GSS initiate failed"
 _NO_TICKET = re.compile(r"HTTP code 401(?!.*\(asks for (?!.*Negotiate))")  # it would take one
 
@@ -68,7 +66,7 @@ class Failure(NamedTuple):
         return bool(_END.search(self.text))
 
     @property
-    def said_nothing(self) -> bool:
+    def no_answer(self) -> bool:
         """Was there nothing that HiveServer2 would say?"""
         no_such_call = bool(_NO_SUCH_CALL.search(self.text))
         return self.silent or self.ended or no_such_call or self.fault is Fault.MISMATCH
@@ -91,7 +89,7 @@ def layer_of(failure: Failure) -> Layer:
     if failure.phase is Phase.TICKET:
         return Layer.PRINCIPAL if failure.fault is Fault.MISNAMED else Layer.TICKET
     if failure.phase is Phase.CONNECT:
-        return Layer.HTTP if isinstance(failure.error, Refused) else failure.at
+        return Layer.HTTP if isinstance(failure.error, HTTPStatusError) else failure.at
     return _of_talk(failure)
 
 
@@ -99,7 +97,7 @@ def _of_talk(failure: Failure) -> Layer:
     """There is a connection, and somebody who answers or does not."""
     if failure.options.use_ssl and _ALERT.search(failure.text):
         return Layer.TLS  # TLS 1.3 refuses a client's certificate at the first read
-    if failure.coordinator.port in _OTHER_PORTS and failure.said_nothing:
+    if failure.coordinator.port in _OTHER_PORTS and failure.no_answer:
         return Layer.PROTOCOL
     if failure.phase is Phase.LOGIN:
         return _of_login(failure)
@@ -114,7 +112,7 @@ def _of_login(failure: Failure) -> Layer:
 
 
 def _of_session(failure: Failure) -> Layer:
-    if isinstance(failure.error, Refused):
+    if isinstance(failure.error, HTTPStatusError):
         return _of_refusal(failure, failure.error.code)
     if failure.fault is Fault.UNTRUSTED:
         return Layer.LOGIN
@@ -130,128 +128,21 @@ def _of_session(failure: Failure) -> Layer:
 def _of_refusal(failure: Failure, status: int) -> Layer:
     if _NO_TICKET.search(failure.text) and failure.options.auth_mechanism == "GSSAPI":
         return Layer.PRINCIPAL
-    return Layer.LOGIN if status in _WHO_ARE_YOU else Layer.HTTP
+    return Layer.LOGIN if status in _LOGIN_WANTED else Layer.HTTP
 
 
-class Advice(NamedTuple):
-    """*advice* for *layer*, where *pattern* is in the words."""
-
-    layer: Layer
-    pattern: str
-    advice: str
+_DEFAULT_ADVICE = "look at the coordinator's log around this time"
 
 
-ADVICE: tuple[Advice, ...] = (
-    Advice(
-        Layer.ADDRESSES,
-        r"did not answer in time",
-        "the name service is slow or cannot be reached: check /etc/resolv.conf; `getent hosts "
-        "NAME` asks it as this program does",
-    ),
-    Advice(
-        Layer.ADDRESSES,
-        "",
-        "check the spelling; `getent hosts NAME` asks the name service as this program does",
-    ),
-    Advice(
-        Layer.TCP,
-        r"refused",
-        "nothing listens on this port: impalad is down or still starting (it opens its port when "
-        "it has the catalog), takes no clients (an executor), or has another --hs2_port",
-    ),
-    Advice(
-        Layer.TCP,
-        r"timed out",
-        "a firewall swallows it, the host is down, or so overloaded that nobody takes connections: "
-        "try `ping`, and the port from another machine",
-    ),
-    Advice(Layer.TCP, r"[Nn]o route|unreachable", "check the network between here and there"),
-    Advice(
-        Layer.TLS,
-        r"timed out",
-        "the connection was taken, and nobody answers in TLS: the server speaks none on this port "
-        "(leave out --ssl), or hangs",
-    ),
-    Advice(
-        Layer.SECRET,
-        "",
-        "run the command, or look at the function, by hand: without the secret nothing is opened",
-    ),
-    Advice(
-        Layer.LOGIN,
-        r"HTTP code 40[13]",
-        "user, password or token was not accepted: check them, the date of a token and its "
-        "audience, and --auth_creds_ok_in_clear's place: some servers take them under TLS only",
-    ),
-    Advice(
-        Layer.LOGIN,
-        r"timed out|timeout",
-        "the connection was taken, and nobody answers: the coordinator hangs, or all of its "
-        "service threads are taken (--fe_service_threads, 64); end idle connections, or restart it",
-    ),
-    Advice(
-        Layer.SESSION,
-        r"timed out|timeout",
-        "the connection was taken, and nobody answers: the coordinator hangs, or all of its "
-        "service threads are taken (--fe_service_threads, 64); end idle connections, or restart it",
-    ),
-    Advice(
-        Layer.SESSION,
-        r"exceeds coordinator limit",
-        "close sessions of this user at this coordinator (its page /sessions shows them), or raise "
-        "--max_hs2_sessions_per_user; other coordinators count for themselves",
-    ),
-    Advice(
-        Layer.STATE,
-        r"being shut down",
-        "somebody shuts it down gracefully: nothing need be done; new connections go to the others",
-    ),
-    Advice(
-        Layer.STATE,
-        "",
-        "it waits for the catalog or was lost by the statestore: wait, then look at both",
-    ),
-    Advice(
-        Layer.HTTP,
-        r"HTTP code (?:429|5\d\d)",
-        "a gateway (Knox, an ingress, a balancer) answers in the coordinator's place and cannot "
-        "reach it, or protects it: look at its log, and try the coordinator without it",
-    ),
-    Advice(
-        Layer.HTTP, "", "check http_path and the gateway between here and there, if there is one"
-    ),
-    Advice(
-        Layer.PROTOCOL,
-        "",
-        "check port and --protocol: 21050 is binary HiveServer2, 28000 HiveServer2 over HTTP",
-    ),
-    Advice(
-        Layer.PRINCIPAL,
-        "",
-        "check krb_host and kerberos_service_name, and `klist -k` on the coordinator",
-    ),
-    Advice(
-        Layer.TICKET, r"not installed|does not load", "install it where this program is installed"
-    ),
-)
-
-_ANYWAY = "look at the coordinator's log around this time"
-
-
-def advised(failure: Failure, layer: Layer) -> str:
+def advice_for(failure: Failure, layer: Layer) -> str:
     """What to do."""
-    if failure.phase is not None:
-        opening = Opening(failure.coordinator, failure.options, failure.phase, failure.text)
-        if told := hint(opening):
-            return told
-    for row in ADVICE:
-        if row.layer is layer and re.search(row.pattern, failure.text):
-            return row.advice
-    return _ANYWAY
+    where, options = failure.coordinator, failure.options
+    opening = OpenFailure(where, options, failure.phase, failure.text, layer.value)
+    return hint(opening) or _DEFAULT_ADVICE
 
 
 def diagnosis(failure: Failure) -> Diagnosis:
     """What is wrong, as far as the failure itself tells."""
     layer = layer_of(failure)
     fault = failure.fault.name if failure.fault else ""
-    return Diagnosis(layer, failure.plain, advised(failure, layer), fault)
+    return Diagnosis(layer, failure.plain, advice_for(failure, layer), fault)

@@ -1,4 +1,4 @@
-"""`impala-ha local`: a local cluster from the shell, and orders for one that runs.
+"""`impala-ha local`: a local cluster from the shell, and commands for one that runs.
 
 The first form starts a cluster and stays until Ctrl-C.  The second (`--attach`) is for another
 terminal: it tells one coordinator of that cluster to die, hang, drain or lose its sessions.
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from impala_ha.cli.local.orders import ORDERS, obey
+from impala_ha.cli.local.commands import COMMANDS, run_command
 from impala_ha.cli.local.security import hosts, login_flags, security_options
-from impala_ha.core.extras import MissingExtra, need
+from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.testing import LocalCluster
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PORT = 21050
 _FOLDER = click.Path(exists=True, file_okay=False, readable=True, resolve_path=True)
 _HELP = "\b\nOrders for --attach:\n" + "\n".join(
-    f"  {order.usage:<40}{order.help}" for order in ORDERS.values()
+    f"  {command.usage:<40}{command.help}" for command in COMMANDS.values()
 )
 
 
@@ -60,10 +60,10 @@ def _flags(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dic
     "--attach",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Give an order to the cluster that lives in DIR.",
+    help="Give a command to the cluster that lives in DIR.",
 )
 @security_options
-@click.argument("order", nargs=-1)
+@click.argument("command", nargs=-1)
 def local(
     *,
     size: int,
@@ -72,22 +72,22 @@ def local(
     port: int,
     flags: dict[str, str],
     attach: str | None,
-    order: tuple[str, ...],
+    command: tuple[str, ...],
     **secured: Any,
 ) -> None:
     """Run a local cluster of pocket Impalas until Ctrl-C.
 
     Each coordinator is a process with a loopback address of its own; all see the same tables.
-    With --attach DIR ORDER..., hurt or heal a cluster that runs.
+    With --attach DIR COMMAND..., break or heal a cluster that runs.
     """
     if attach is not None:
-        obey(attach, order)
+        run_command(attach, command)
         return
-    if order:
-        raise click.UsageError(f"{order[0]!r} needs --attach DIR")
+    if command:
+        raise click.UsageError(f"{command[0]!r} needs --attach DIR")
     try:
         for module in ("duckdb", "numpy", "sqlglot"):
-            need(module, "local")
+            import_extra(module, "local")
         cluster = LocalCluster(
             size, data=data, warehouse=warehouse, port=port, flags=flags, **secured
         ).start()
@@ -141,10 +141,10 @@ Hurt it, from another terminal:
   {_attached(directory, "drain 0")}
   {_attached(directory, "heal")}
   {_attached(directory, "status")}
-  impala-ha local --help                 (all orders)
+  impala-ha local --help                 (all commands)
 
 Ctrl-C ends it."""
 
 
-def _attached(directory: Path, order: str) -> str:
-    return f"impala-ha local --attach {directory} {order}"
+def _attached(directory: Path, command: str) -> str:
+    return f"impala-ha local --attach {directory} {command}"

@@ -6,8 +6,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from impala_ha.testing.servers._child_guard import Tethered, last_words
-from impala_ha.testing.servers._ports import listening
+from .child_guard import GuardedProcess, last_words
+from .ports import listening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class Daemon:
         self._address = address
         self._up_within = up_within
         self._log = directory / "server.log"
-        self._process: Tethered | None = None
+        self._process: GuardedProcess | None = None
 
     def __repr__(self) -> str:
         return f"<Daemon {self._command[0]} pid={self.pid}>"
@@ -60,7 +60,7 @@ class Daemon:
         """
         if self.pid is not None:
             return
-        process = Tethered(self._command, self._environment, self._directory, self._log)
+        process = GuardedProcess(self._command, self._environment, self._directory, self._log)
         end = time.monotonic() + self._up_within
         while self._address not in listening(process.pid):
             if not process.running or time.monotonic() > end:

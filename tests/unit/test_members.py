@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from impala_ha.balancing.circuit_breaker import Breaker, State
-from impala_ha.balancing.members import Roster
+from impala_ha.balancing.circuit_breaker import CircuitBreaker, State
+from impala_ha.balancing.members import Members
 from impala_ha.balancing.policies import Ordered
 from impala_ha.core.model import Coordinator
 from impala_ha.testing.fakes import FakeDriver
@@ -14,15 +14,15 @@ from impala_ha.testing.fakes import FakeDriver
 A, B, C = (Coordinator(host) for host in "abc")
 
 
-class Lab(Roster):
-    """A roster with one policy, as a cluster has it."""
+class Lab(Members):
+    """Members with one policy, as a cluster has it."""
 
     def pick(self, *rest, **how):
         return super().pick(Ordered(), *rest, **how)
 
 
-def roster(*coordinators):
-    rules = Breaker(ejection=5, max_ejection=300, jitter=0)
+def members(*coordinators):
+    rules = CircuitBreaker(ejection=5, max_ejection=300, jitter=0)
     return Lab(coordinators or (A, B, C), rules, random.Random(7))
 
 
@@ -30,35 +30,35 @@ def states(found, now):
     return [candidate.state for candidate in found.candidates(now)]
 
 
-def test_an_empty_roster_is_refused():
+def test_no_members_are_refused():
     with pytest.raises(ValueError, match="at least one coordinator"):
-        Roster((), Breaker(), random.Random(7))
+        Members((), CircuitBreaker(), random.Random(7))
 
 
 def test_the_policy_chooses_among_the_well():
-    found = roster()
+    found = members()
     found.failed(A, 0.0)
 
     assert B == found.pick(1.0)
 
 
 def test_one_that_this_call_tried_already_comes_last():
-    assert B == roster().pick(0.0, [A])
-    assert C == roster().pick(0.0, [A, B])
-    assert A == roster().pick(0.0, [A, B, C]), "a second round"
-    assert B == roster().pick(0.0, [A, B, C, A])
+    assert B == members().pick(0.0, [A])
+    assert C == members().pick(0.0, [A, B])
+    assert A == members().pick(0.0, [A, B, C]), "a second round"
+    assert B == members().pick(0.0, [A, B, C, A])
 
 
 def test_an_ejected_one_goes_before_one_that_this_call_tried():
     """Whoever failed just now is a worse bet than who failed before."""
-    found = roster(A, B)
+    found = members(A, B)
     found.failed(B, 0.0)
 
     assert B == found.pick(1.0, [A])
 
 
 def test_nobody_being_well_is_no_reason_to_try_nobody():
-    found = roster()
+    found = members()
     for when, coordinator in enumerate((B, C, A)):
         found.failed(coordinator, float(when))
 
@@ -67,7 +67,7 @@ def test_nobody_being_well_is_no_reason_to_try_nobody():
 
 def test_ones_own_zone_comes_first_as_long_as_one_of_it_is_well():
     east = Coordinator("c", zone="east")
-    found = roster(A, B, east)
+    found = members(A, B, east)
 
     assert east == found.pick(0.0, zone="east")
     found.failed(east, 0.0)
@@ -77,7 +77,7 @@ def test_ones_own_zone_comes_first_as_long_as_one_of_it_is_well():
 def test_who_asks_for_no_zone_prefers_nobody():
     """A coordinator without a zone is not in the zone of a client without one."""
     east, west = Coordinator("a", zone="east"), Coordinator("b", zone="west")
-    found = roster(east, west, C)
+    found = members(east, west, C)
 
     assert east == found.pick(0.0)
     assert east == found.pick(0.0, zone="")
@@ -85,23 +85,23 @@ def test_who_asks_for_no_zone_prefers_nobody():
 
 
 def test_a_trial_is_for_one_caller():
-    found = roster()
+    found = members()
     found.failed(A, 0.0)
 
     assert [A, B] == [found.pick(5.0), found.pick(5.0)]
 
 
 def test_a_trial_that_says_nothing_makes_room_for_the_next():
-    found = roster()
+    found = members()
     found.failed(A, 0.0)
     found.pick(5.0)
-    found.undecided(A)
+    found.inconclusive(A)
 
     assert A == found.pick(5.0)
 
 
 def test_a_success_heals_and_a_second_failure_ejects_once_more():
-    found = roster()
+    found = members()
     found.failed(A, 0.0)
     found.failed(A, 5.0)
     assert [State.EJECTED, State.HEALTHY, State.HEALTHY] == states(found, 5.9)
@@ -112,14 +112,14 @@ def test_a_success_heals_and_a_second_failure_ejects_once_more():
 
 
 def test_one_that_shuts_down_says_so():
-    found = roster()
+    found = members()
     found.failed(B, 0.0, draining=True)
 
     assert [State.HEALTHY, State.DRAINING, State.HEALTHY] == states(found, 1.0)
 
 
 def test_candidates_tell_how_long_they_are_left_alone():
-    found = roster()
+    found = members()
     found.failed(A, 0.0)
 
     assert [4.0, 0.0, 0.0] == [candidate.ejected_for for candidate in found.candidates(1.0)]
@@ -127,7 +127,7 @@ def test_candidates_tell_how_long_they_are_left_alone():
 
 
 def links(found):
-    return [candidate.links for candidate in found.candidates(0.0)]
+    return [candidate.connections for candidate in found.candidates(0.0)]
 
 
 def opened(coordinator):
@@ -135,7 +135,7 @@ def opened(coordinator):
 
 
 def test_links_are_counted_until_they_are_detached():
-    found, one, two = roster(), opened(A), opened(B)
+    found, one, two = members(), opened(A), opened(B)
     found.attach(one)
     found.attach(two)
     assert [1, 1, 0] == links(found)
@@ -147,7 +147,7 @@ def test_links_are_counted_until_they_are_detached():
 
 
 def test_a_link_that_was_dropped_is_counted_no_more():
-    found, kept = roster(), opened(B)
+    found, kept = members(), opened(B)
     found.attach(kept)
     for _ in range(12):
         found.attach(opened(A))
@@ -157,7 +157,7 @@ def test_a_link_that_was_dropped_is_counted_no_more():
 
 
 def test_a_child_counts_neither_its_parents_links_nor_its_trials():
-    found, link = roster(), opened(B)
+    found, link = members(), opened(B)
     found.attach(link)
     found.failed(A, 0.0)
     assert A == found.pick(6.0)
@@ -165,7 +165,7 @@ def test_a_child_counts_neither_its_parents_links_nor_its_trials():
     found.forked()
 
     assert [0, 0, 0] == links(found)
-    assert A == found.pick(6.0), "its parent's trial is none of its own"
+    assert A == found.pick(6.0), "the lease of its parent is none of its own"
     found.detach(link)
     assert [0, 0, 0] == links(found)
 
@@ -175,16 +175,16 @@ def test_a_child_counts_neither_its_parents_links_nor_its_trials():
     [([], 0), ([A], 0), ([A, A, B], 0), ([A, B, C], 1), ([A, B, C, A, B], 1), ([A, B, C] * 2, 2)],
 )
 def test_a_round_is_over_when_everyone_was_tried(tried, rounds):
-    assert rounds == roster().rounds(tried)
+    assert rounds == members().rounds(tried)
 
 
 def test_news_of_a_stranger_change_nothing():
     """A coordinator may have left the list while a connection to it was open."""
-    found, stranger = roster(), Coordinator("z")
+    found, stranger = members(), Coordinator("z")
     found.failed(stranger, 0.0)
-    found.undecided(stranger)
+    found.inconclusive(stranger)
     found.succeeded(stranger)
-    found.answered(stranger)
+    found.mark_reachable(stranger)
     found.attach(opened(stranger))
     found.detach(opened(stranger))
 
@@ -197,19 +197,21 @@ TLS, PLAIN = "use_ssl=True", "auth_mechanism='NOSASL'"
 
 
 def test_a_failure_of_ones_options_ejects_for_the_same_options_alone():
-    found = roster()
+    found = members()
     assert 5.0 == found.failed(A, 0.0, TLS)
 
-    assert B == found.pick(1.0, form=TLS)
-    assert A == found.pick(1.0, form=PLAIN)
+    assert B == found.pick(1.0, options_key=TLS)
+    assert A == found.pick(1.0, options_key=PLAIN)
     assert A == found.pick(1.0)
-    assert [5.0, None, None] == [found.ejected_for(A, 0.0, form) for form in (TLS, PLAIN, "")]
+    assert [5.0, None, None] == [
+        found.ejected_for(A, 0.0, options_key) for options_key in (TLS, PLAIN, "")
+    ]
     assert [(TLS,), (), ()] == [each.ejected_with for each in found.snapshot(1.0)]
     assert [State.HEALTHY] * 3 == [each.state for each in found.snapshot(1.0)]
 
 
 def test_where_all_are_ejected_by_ones_options_nobody_else_waits():
-    found = roster()
+    found = members()
     for coordinator in (A, B, C):
         found.failed(coordinator, 0.0, TLS)
 
@@ -219,7 +221,7 @@ def test_where_all_are_ejected_by_ones_options_nobody_else_waits():
 
 
 def test_one_is_well_only_if_all_and_the_same_options_say_so():
-    found = roster()
+    found = members()
     found.failed(A, 0.0, TLS)
     found.failed(A, 3.0)
 
@@ -231,43 +233,43 @@ def test_one_is_well_only_if_all_and_the_same_options_say_so():
 
 
 def test_one_caller_at_a_time_tries_it_with_these_options():
-    found = roster()
+    found = members()
     found.failed(A, 0.0, TLS)
 
-    assert A == found.pick(6.0, form=TLS)
-    assert B == found.pick(6.0, form=TLS)
+    assert A == found.pick(6.0, options_key=TLS)
+    assert B == found.pick(6.0, options_key=TLS)
     assert A == found.pick(6.0), "for others it was well all the time"
-    assert not found.on_trial(A, 6.0)
-    found.undecided(A, TLS)
-    assert A == found.pick(6.0, form=TLS)
+    assert not found.is_leased(A, 6.0)
+    found.inconclusive(A, TLS)
+    assert A == found.pick(6.0, options_key=TLS)
 
 
 def test_an_answer_to_the_same_options_ends_it_and_leaves_nothing():
-    found = roster()
+    found = members()
     found.failed(A, 0.0, TLS)
-    assert found.book(TLS) is not found.book()
-    found.answered(A, TLS)
+    assert found.table(TLS) is not found.table()
+    found.mark_reachable(A, TLS)
     assert None is found.ejected_for(A, 1.0, TLS)
     found.succeeded(A, TLS)
 
-    assert found.book(TLS) is found.book()
+    assert found.table(TLS) is found.table()
 
 
 def test_the_options_of_thousands_are_not_kept():
-    found = roster()
+    found = members()
     for number in range(1000):
         found.failed(A, 0.0, f"krb_host='{number}'")
-        found.prove(B, f"krb_host='{number}'")
+        found.mark_opened(B, f"krb_host='{number}'")
 
     assert 100 == len(found.snapshot(1.0)[0].ejected_with)
     assert "krb_host='999'" in found.snapshot(1.0)[0].ejected_with
-    assert found.is_proven(B, "krb_host='999'")
+    assert found.was_opened_with(B, "krb_host='999'")
 
 
 def test_a_child_keeps_what_is_known_and_no_trials_of_its_parent():
-    found = roster()
+    found = members()
     found.failed(A, 0.0, TLS)
-    found.pick(6.0, form=TLS)
+    found.pick(6.0, options_key=TLS)
     found.forked()
 
-    assert A == found.pick(6.0, form=TLS)
+    assert A == found.pick(6.0, options_key=TLS)

@@ -4,24 +4,24 @@ import pytest
 
 from impala_ha.sql.session_state import Session
 from impala_ha.sql.statement import Statement
-from impala_ha.sql.tag import Mark
+from impala_ha.sql.tag import StatementTag
 
 OFFERED = {"CLIENT_IDENTIFIER": "", "MEM_LIMIT": "0"}
 SESSION = Session("etl")
 
 
 def test_no_two_marks_are_alike():
-    assert len({Mark(comment=False).tag for _ in range(100)}) == 100
+    assert len({StatementTag(comment=False).tag for _ in range(100)}) == 100
 
 
 def test_the_mark_is_a_query_option_of_the_statement_alone():
-    mark = Mark(comment=False)
+    tag = StatementTag(comment=False)
     overlay = {"MEM_LIMIT": "1g"}
 
-    assert mark.put("x", overlay, SESSION, OFFERED) == (
+    assert tag.add_to("x", overlay, SESSION, OFFERED) == (
         "x",
-        {"MEM_LIMIT": "1g", "CLIENT_IDENTIFIER": mark.tag},
-        mark.tag,
+        {"MEM_LIMIT": "1g", "CLIENT_IDENTIFIER": tag.tag},
+        tag.tag,
     )
     assert overlay == {"MEM_LIMIT": "1g"}
 
@@ -37,10 +37,14 @@ def test_the_mark_is_a_query_option_of_the_statement_alone():
     ids=["statement", "SET", "session", "a server that does not know it"],
 )
 def test_a_name_of_the_callers_stays(overlay, session, offered):
-    assert Mark(comment=False).put("x", overlay, session, offered) == ("x", overlay, None)
+    assert StatementTag(comment=False).add_to("x", overlay, session, offered) == (
+        "x",
+        overlay,
+        None,
+    )
 
 
 def test_a_comment_is_put_before_the_text_wherever_it_is_wanted():
-    mark = Mark(comment=True)
+    tag = StatementTag(comment=True)
 
-    assert mark.put("x", None, SESSION, {}) == (f"/* {mark.tag} */ x", None, mark.tag)
+    assert tag.add_to("x", None, SESSION, {}) == (f"/* {tag.tag} */ x", None, tag.tag)

@@ -24,7 +24,7 @@ def free_port(*hosts: str) -> int:
     Raises:
         OSError: None was found in a hundred tries.
     """
-    chance = Random()  # noqa: S311  # nothing here is secret
+    chance = Random()  # nothing here is secret
     for _ in range(_TRIES):
         port = chance.randint(_LOWEST, _HIGHEST)
         if all(_is_free(host, port) for host in hosts):

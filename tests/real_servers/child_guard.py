@@ -1,4 +1,4 @@
-"""A server process on a tether: it ends with the process that started it, however that ended.
+"""A server process under a guard: it ends with the process that started it, however that ended.
 
 Between the two stands a small Python process.  Its standard input is a pipe from the owner, and a
 pipe ends with its writer: then it kills the server.  If the small process itself is killed, the
@@ -53,7 +53,7 @@ sys.exit(1 if server.returncode else 0)
 """
 
 
-class Tethered:
+class GuardedProcess:
     """A server process that does not outlive this one.
 
     Args:
@@ -74,7 +74,7 @@ class Tethered:
     ) -> None:
         self._log = log
         with log.open("ab") as stream:
-            self._post = subprocess.Popen(  # noqa: S603  # the commands are those of this package
+            self._post = subprocess.Popen(  # the commands are those of this package
                 [sys.executable, "-I", "-S", "-c", _POST, str(directory), *command],
                 env=dict(environment),
                 cwd=directory,
@@ -89,7 +89,7 @@ class Tethered:
 
     def __repr__(self) -> str:
         state = "running" if self.running else "ended"
-        return f"<Tethered pid={self.pid} {state}>"
+        return f"<GuardedProcess pid={self.pid} {state}>"
 
     def _hear_pid(self, program: str) -> int:
         assert self._post.stdout is not None

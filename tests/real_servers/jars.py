@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-_PYSPARK = "pyspark==3.5.9"
+PYSPARK = "pyspark==3.5.9"
 _CACHE = "~/.cache/impala-ha-tests"
 _FETCH_WITHIN = 900.0
 
@@ -35,7 +35,7 @@ def spark_jars() -> Path:
     Raises:
         OSError: They cannot be fetched; the text says why.
     """
-    target = cache_directory() / f"{_PYSPARK}-jars"
+    target = cache_directory() / f"{PYSPARK}-jars"
     if target.exists():
         return target
     fresh = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
@@ -46,7 +46,7 @@ def spark_jars() -> Path:
     except (OSError, subprocess.TimeoutExpired, tarfile.TarError) as error:
         # Another process may have been faster.
         if not target.exists():
-            raise OSError(f"{_PYSPARK} cannot be fetched: {error}") from error
+            raise OSError(f"{PYSPARK} cannot be fetched: {error}") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return target
@@ -54,8 +54,8 @@ def spark_jars() -> Path:
 
 def _fetch(directory: Path) -> None:
     pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
-    done = subprocess.run(  # noqa: S603  # every word of the command is ours
-        [*pip, "-d", str(directory), _PYSPARK],
+    done = subprocess.run(  # every word of the command is ours
+        [*pip, "-d", str(directory), PYSPARK],
         capture_output=True,
         text=True,
         timeout=_FETCH_WITHIN,

@@ -11,23 +11,20 @@ in a private directory, and clients find them through the environment.
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import struct
 import subprocess
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impala_ha.core.extras import need
-from impala_ha.testing.servers._daemon import Daemon
-from impala_ha.testing.servers._ports import free_port
+import k5test
+
+from .daemon import Daemon
+from .ports import free_port
+from .private_files import PrivateFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 _ADDRESS = "127.0.0.1"
 _UP_WITHIN = 30.0
@@ -35,7 +32,7 @@ _CACHE_VERSION = b"\x05\x04"
 _TIME_OFFSET = 1
 
 
-class Realm:
+class Realm(PrivateFiles):
     """A realm of Kerberos with a KDC (MIT's) that runs as long as this object.
 
     Args:
@@ -56,7 +53,6 @@ class Realm:
         port: The port of the KDC on 127.0.0.1.
 
     Raises:
-        MissingExtra: The extra ``testing`` is not installed.
         OSError: A program of Kerberos is not installed, or does not start.
     """
 
@@ -70,7 +66,6 @@ class Realm:
         ticket_life: float = 36_000.0,
         clock_skew: float = 300.0,
     ) -> None:
-        k5test = need("k5test", "testing")
         self.name = name
         self.port = free_port(_ADDRESS)
         self._realm = k5test.K5Realm(
@@ -84,8 +79,7 @@ class Realm:
             # k5test's own would outlive a killed test run.
             start_kdc=False,
         )
-        self.directory = Path(self._realm.tmpdir)
-        self._remove = weakref.finalize(self, shutil.rmtree, self.directory, ignore_errors=True)
+        super().__init__(self._realm.tmpdir)
         self.config: str = self._realm.env["KRB5_CONFIG"]
         self.server_keytab = str(self.directory / "server.keytab")
         kdc = [self._realm.krb5kdc, "-n"]
@@ -97,21 +91,13 @@ class Realm:
         self._add(dict.fromkeys(self._services, self.server_keytab))
         self._kdc.start()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<Realm {self.name} config={self.config!r}>"
 
     def close(self) -> None:
         """End the KDC and remove all files."""
         self.stop_kdc()
-        self._remove()
+        super().close()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -149,7 +135,7 @@ class Realm:
         flags += ["-c", cache]
         if lifetime is not None:
             flags += ["-l", f"{lifetime:.0f}s"]
-        program = self._realm._kinit  # noqa: SLF001  # k5test's own kinit swallows what it says
+        program = self._realm._kinit  # k5test's own kinit swallows what it says
         _run([program, *flags, f"{user}@{self.name}"], self._realm.env, f"{password or ''}\n")
         return cache if ":" in cache else f"FILE:{cache}"
 
@@ -214,7 +200,7 @@ class Realm:
 
 
 def _run(command: list[str], environment: Mapping[str, str], text: str = "") -> str:
-    done = subprocess.run(  # noqa: S603  # programs that k5test found
+    done = subprocess.run(  # programs that k5test found
         command,
         env=environment,
         input=text,

@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Literal
 
-Wanted = Literal["realm", "directory", "certificates", "spark", "spark-http", "kerberos", "gssapi"]
+Wanted = Literal["realm", "directory", "spark", "spark-http", "kerberos", "gssapi"]
 
 _JAVA = "apt install default-jre-headless"
 _PROGRAMS = {
@@ -22,12 +22,8 @@ _PROGRAMS = {
     "spark": (("java",), _JAVA),
     "spark-http": (("java", "cc"), f"{_JAVA} gcc libc6-dev"),
 }
-_MODULES = {
-    "realm": ("k5test", "testing"),
-    "certificates": ("trustme", "testing"),
-    "kerberos": ("kerberos", "kerberos"),
-    "gssapi": ("gssapi", "testing"),
-}
+#: The extra that brings a module.
+_EXTRAS = {"kerberos": "kerberos", "gssapi": "testing"}
 # Debian keeps servers where ordinary users do not look.
 _PLACES = os.pathsep.join(filter(None, [os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
 # Older ones lack options that Spark needs; newer ones lack what Hadoop calls to know its user.
@@ -40,9 +36,8 @@ def missing(*wanted: Wanted) -> str:
         pytestmark = pytest.mark.skipif(bool(missing("realm")), reason=missing("realm"))
 
     Args:
-        wanted: ``"realm"`` for `Realm`, ``"directory"`` for `Directory`, ``"certificates"`` for
-            `Certificates`, ``"spark"`` for `SparkServer`, ``"spark-http"`` for one that speaks
-            HTTP, and ``"kerberos"`` and ``"gssapi"`` for the modules of these names.
+        wanted: ``"realm"`` for `Realm`, ``"directory"`` for `Directory`, ``"spark"`` for
+            `SparkServer`, ``"spark-http"`` for one that speaks HTTP, and ``"kerberos"`` and ``"gssapi"`` for the modules of these names.
 
     Returns:
         One line that says what is missing and what to type, or an empty string when all is there.
@@ -55,9 +50,8 @@ def missing(*wanted: Wanted) -> str:
             lacks.append(f"{', '.join(absent)}: {remedy}")
         elif "java" in programs and _java_version() not in _JAVAS:
             lacks.append(f"Java 17 (found {_java_version()}): {_JAVA}")
-        module, extra = _MODULES.get(name, ("sys", ""))
-        if find_spec(module) is None:
-            lacks.append(f"{module}: pip install 'impala-ha[{extra}]'")
+        if name in _EXTRAS and find_spec(name) is None:
+            lacks.append(f"{name}: pip install 'impala-ha[{_EXTRAS[name]}]'")
     return "; ".join(f"missing {lack}" for lack in dict.fromkeys(lacks))
 
 
@@ -77,7 +71,7 @@ def find_program(name: str) -> str:
 def _java_version() -> int:
     """Return the major version of the Java on ``PATH``; 0 when it does not say."""
     done = subprocess.run(
-        ["java", "-version"],  # noqa: S607  # the one that a server would use
+        ["java", "-version"],  # the one that a server would use
         capture_output=True,
         text=True,
         check=False,

@@ -11,10 +11,13 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impala_ha.core.extras import need
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 if TYPE_CHECKING:
-    from impala_ha.testing.servers._spark_plan import Plan
+    from .spark_plan import Plan
 
 _CLASS = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
 # What Spark's own launcher opens on Java 17.
@@ -131,18 +134,17 @@ def _hive(plan: Plan) -> dict[str, str]:
 
 def _key_store(pem: str, directory: Path) -> tuple[Path, str]:
     """Write the key and the certificates of a PEM file as Java wants them: PKCS #12."""
-    x509 = need("cryptography.x509", "testing")
-    serialization = need("cryptography.hazmat.primitives.serialization", "testing")
-    pkcs12 = need("cryptography.hazmat.primitives.serialization.pkcs12", "testing")
     content = Path(pem).read_bytes()
     first, *chain = x509.load_pem_x509_certificates(content)
+    key = serialization.load_pem_private_key(content, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey), "as `Certificates` makes it"
     password = secrets.token_hex(16)
     store = directory / "keys.p12"
     store.touch(mode=0o600)
     store.write_bytes(
         pkcs12.serialize_key_and_certificates(
             b"server",
-            serialization.load_pem_private_key(content, None),
+            key,
             first,
             chain,
             serialization.BestAvailableEncryption(password.encode()),

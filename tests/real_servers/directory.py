@@ -16,21 +16,17 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impala_ha.testing.servers._daemon import Daemon
-from impala_ha.testing.servers._missing import find_program
-from impala_ha.testing.servers._ports import free_port
+from .daemon import Daemon
+from .ports import free_port
+from .private_files import PrivateFiles
+from .requirements import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 _BASE = "dc=impala-ha,dc=test"
 _MANAGER = f"cn=manager,{_BASE}"
@@ -68,7 +64,7 @@ _BIND = re.compile(r'(conn=\d+ op=\d+) BIND dn="([^"]*)" method=')
 _RESULT = re.compile(r"(conn=\d+ op=\d+) RESULT tag=97 err=(\d+)")
 
 
-class Directory:
+class Directory(PrivateFiles):
     """A directory (OpenLDAP's slapd) that runs as long as this object.
 
     Args:
@@ -85,28 +81,19 @@ class Directory:
     """
 
     def __init__(self, users: Mapping[str, str]) -> None:
+        super().__init__()
         self.users = dict(users)
         self.base = _BASE
         host = "127.0.0.1"
         port = free_port(host)
         self.url = f"ldap://{host}:{port}"
-        self._directory = Path(tempfile.mkdtemp(prefix="impala-ha-directory-"))
-        self._remove = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         self._password = secrets.token_hex(16)
         # A copy: AppArmor lets the one in /usr/sbin read nothing here.
-        self._program = str(self._directory / "slapd")
+        self._program = str(self.directory / "slapd")
         shutil.copy(find_program("slapd"), self._program)
         command = [self._program, "-h", self.url, "-f", self._write(), "-d", "stats"]
-        self._daemon = Daemon(command, {}, self._directory, (host, port), _WITHIN)
+        self._daemon = Daemon(command, {}, self.directory, (host, port), _WITHIN)
         self._daemon.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Directory {self.url}>"
@@ -114,7 +101,7 @@ class Directory:
     def close(self) -> None:
         """End it and remove all files."""
         self._daemon.kill()
-        self._remove()
+        super().close()
 
     def hang(self) -> None:
         """Stop it with SIGSTOP: it takes connections and says nothing."""
@@ -167,12 +154,12 @@ class Directory:
 
     def _write(self) -> str:
         """Write the configuration and the users."""
-        (self._directory / "database").mkdir()
-        file = self._directory / "slapd.conf"
+        (self.directory / "database").mkdir()
+        file = self.directory / "slapd.conf"
         file.write_text(
             _CONFIGURATION.format(
                 base=self.base,
-                directory=self._directory,
+                directory=self.directory,
                 manager=_MANAGER,
                 password=self._password,
             ),
@@ -192,7 +179,7 @@ class Directory:
 
 def _run(command: list[str], text: str = "") -> None:
     try:
-        done = subprocess.run(  # noqa: S603  # programs of OpenLDAP
+        done = subprocess.run(  # programs of OpenLDAP
             command,
             input=text,
             stdout=subprocess.PIPE,

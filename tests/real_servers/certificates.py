@@ -7,62 +7,33 @@ with Certificates() as certificates:
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import tempfile
-import weakref
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from impala_ha.core.extras import need
+import trustme
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+from .private_files import PrivateFiles
 
 _OLD = timedelta(days=30)
 _EXPIRED_FOR = timedelta(days=1)
 
 
-class Certificates:
+class Certificates(PrivateFiles):
     """Certificates from an authority that exists only here.
-
-    Their files lie in a private directory, which goes away with `close`, at the end of the
-    ``with`` block, or with the object.
 
     Attributes:
         ca: The file (PEM) with the certificate of the authority: what a client trusts.
-
-    Raises:
-        MissingExtra: The extra ``testing`` is not installed.
     """
 
     def __init__(self) -> None:
-        trustme = need("trustme", "testing")
+        super().__init__()
         self._authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
-        self._key_type = trustme.KeyType.ECDSA
-        self._directory = Path(tempfile.mkdtemp(prefix="impala-ha-certificates-"))
-        self._remove = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         self._number = 0
-        self.ca = str(self._directory / "ca.pem")
+        self.ca = str(self.directory / "ca.pem")
         self._authority.cert_pem.write_to_path(self.ca)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Certificates ca={self.ca!r}>"
-
-    def close(self) -> None:
-        """Remove the files."""
-        self._remove()
 
     def of(self, *names: str, expired: bool = False) -> str:
         """Make a certificate for a server.
@@ -75,10 +46,13 @@ class Certificates:
             A file (PEM, readable for its owner only) with the key and the chain of certificates.
         """
         now = datetime.now(timezone.utc)
-        validity = {"not_before": now - _OLD, "not_after": now - _EXPIRED_FOR} if expired else {}
         return self._write(
             self._authority.issue_cert(
-                *names, common_name=names[0], key_type=self._key_type, **validity
+                *names,
+                common_name=names[0],
+                key_type=trustme.KeyType.ECDSA,
+                not_before=now - _OLD if expired else None,
+                not_after=now - _EXPIRED_FOR if expired else None,
             )
         )
 
@@ -91,7 +65,9 @@ class Certificates:
         Returns:
             A file (PEM, readable for its owner only) with the key and the chain of certificates.
         """
-        return self._write(self._authority.issue_cert(common_name=name, key_type=self._key_type))
+        return self._write(
+            self._authority.issue_cert(common_name=name, key_type=trustme.KeyType.ECDSA)
+        )
 
     def context(self, pem: str) -> ssl.SSLContext:
         """Return what a server needs in order to show the certificate in the file *pem*."""
@@ -99,9 +75,9 @@ class Certificates:
         context.load_cert_chain(pem)
         return context
 
-    def _write(self, certificate: object) -> str:
+    def _write(self, certificate: trustme.LeafCert) -> str:
         self._number += 1
-        path = self._directory / f"{self._number}.pem"
+        path = self.directory / f"{self._number}.pem"
         path.touch(mode=0o600)
-        certificate.private_key_and_cert_chain_pem.write_to_path(path)  # type: ignore[attr-defined]  # trustme is there on request only
+        certificate.private_key_and_cert_chain_pem.write_to_path(path)
         return str(path)

@@ -62,8 +62,17 @@ def build_loopback(directory: Path) -> Path:
     """
     source, library = directory / "loopback.c", directory / "loopback.so"
     source.write_text(_SOURCE, encoding="ascii")
-    done = subprocess.run(  # noqa: S603  # every word of the command is ours
-        ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"],  # noqa: S607  # the system's compiler
+    done = subprocess.run(  # every word of the command is ours
+        [
+            "cc",
+            "-shared",
+            "-fPIC",
+            "-O1",
+            "-o",
+            str(library),
+            str(source),
+            "-ldl",
+        ],  # the system's compiler
         capture_output=True,
         text=True,
         timeout=_BUILD_WITHIN,

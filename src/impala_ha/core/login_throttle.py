@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from impala.error import Error
 
@@ -29,11 +29,11 @@ _MOST = 10_000  # secrets that are remembered
 _SALT = os.urandom(32)
 
 
-class Withheld(Error):  # type: ignore[misc]  # impyla is not typed
+class LoginBlocked(Error):  # type: ignore[misc]  # impyla is not typed
     """A secret is not shown."""
 
 
-class Doubted(Withheld):
+class StaleCredential(LoginBlocked):
     """A secret that was accepted may have changed: it is to be read anew before it is shown."""
 
 
@@ -65,7 +65,7 @@ class _Refusal:
         )
 
 
-class Showing:
+class LoginAttempt:
     """
     One login with a secret; it has to end.
 
@@ -73,13 +73,15 @@ class Showing:
         where: At which coordinator.
         start, end: Since when, and until when others wait for it at most.
         trusted: Whether the secret was accepted before.
-        usual: Whether it is a request of a connection that was let in: it takes its time.
+        established: Whether it is a request of a connection that was let in: it takes its time.
         ended: Whether all that is left is to find out what its end means.
     """
 
-    def __init__(self, book: Book, key: bytes, scope: Collection[str], where: str, limit: float):
+    def __init__(
+        self, book: LoginThrottle, key: bytes, scope: Collection[str], where: str, limit: float
+    ):
         self.where = where
-        self.usual = self.ended = False
+        self.established = self.ended = False
         self.start = book.now()
         self.end = self.start + limit + _SLACK
         self.trusted = book.trusts(key, scope)
@@ -100,7 +102,7 @@ class Showing:
             self._book.refuse(self._key, self._scope, self.where, why, sure=True)
         self.over()
 
-    def broke(self, why: str, *, hung_up: bool = False) -> None:
+    def failed(self, why: str, *, hung_up: bool = False) -> None:
         """
         Note that no verdict came.
 
@@ -121,7 +123,7 @@ class Showing:
         self._book.over(self._key, self)
 
 
-class Book:
+class LoginThrottle:
     """What is known of the secrets of a process; may be used by many threads."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic):
@@ -142,7 +144,7 @@ class Book:
 
     def forked(self) -> None:
         """In a child no login is under way, and no lock is held."""
-        self._under_way: dict[bytes, list[Showing]] = {}
+        self._under_way: dict[bytes, list[LoginAttempt]] = {}
         self._changed = threading.Condition()
 
     def trusts(self, key: bytes, scope: Collection[str]) -> bool:
@@ -163,16 +165,16 @@ class Book:
             read_anew: Whether it was read a moment ago.
 
         Raises:
-            Withheld: It was refused.
-            Doubted: A login with it broke, and it was not *read_anew*.
+            LoginBlocked: It was refused.
+            StaleCredential: A login with it broke, and it was not *read_anew*.
         """
         now = self.now()
         for each in list(self._refused.get(key, {}).values()):
             if each.where in scope and now < each.until:
-                raise Withheld(each.told(name, now))
+                raise LoginBlocked(each.told(name, now))
         broke = [each for each in list(self._doubted.get(key, ())) if each in scope]
         if broke and not read_anew:
-            raise Doubted(f"the login with this {name} broke at {broke[0]}")
+            raise StaleCredential(f"the login with this {name} broke at {broke[0]}")
 
     def begin(
         self,
@@ -183,7 +185,7 @@ class Book:
         limit: float,
         *,
         read_anew: bool = False,
-    ) -> Showing:
+    ) -> LoginAttempt:
         """
         Begin a login with a secret, once nobody else finds out whether it is good.
 
@@ -196,8 +198,8 @@ class Book:
             read_anew: Whether it was read a moment ago.
 
         Raises:
-            Withheld: It was refused, or another login with it takes longer.
-            Doubted: Another login with it broke, or takes its time, and it was not *read_anew*.
+            LoginBlocked: It was refused, or another login with it takes longer.
+            StaleCredential: Another login with it failed, or is slow, and it was not *read_anew*.
         """
         with self._changed:
             came = self.now()
@@ -213,26 +215,27 @@ class Book:
                 if left <= 0 and trusted and read_anew:
                     break
                 if left <= 0 and trusted:
-                    raise Doubted(f"{ahead[-1].where} takes its time with this {name}")
+                    raise StaleCredential(f"{ahead[-1].where} takes its time with this {name}")
                 if left <= 0:
-                    raise Withheld(
+                    raise LoginBlocked(
                         f"this {name} was shown to {ahead[-1].where} a moment ago, which has not "
                         "answered yet; it is not shown to others meanwhile"
                     )
                 self._changed.wait(left)
                 self.check(key, scope, name, read_anew=read_anew)
                 if self._accepted_since(key, scope, came):
-                    return Showing(self, key, scope, where, limit)
-            showing = Showing(self, key, scope, where, limit)
-            self._under_way.setdefault(key, []).append(showing)
-            return showing
+                    return LoginAttempt(self, key, scope, where, limit)
+            attempt = LoginAttempt(self, key, scope, where, limit)
+            self._under_way.setdefault(key, []).append(attempt)
+            return attempt
 
-    def _ahead(self, key: bytes, scope: Collection[str]) -> list[Showing]:
+    def _ahead(self, key: bytes, scope: Collection[str]) -> list[LoginAttempt]:
         now, under_way = self.now(), self._under_way.get(key, ())
         return [
             each
             for each in under_way
-            if each.where in scope and now < (each.start + _PATIENCE if each.usual else each.end)
+            if each.where in scope
+            and now < (each.start + _PATIENCE if each.established else each.end)
         ]
 
     def _accepted_since(self, key: bytes, scope: Collection[str], then: float) -> bool:
@@ -277,24 +280,27 @@ class Book:
                 when = time.strftime("%H:%M:%S")
                 known[where] = _Refusal(where, when, why, until, times + 1, now)
 
-    def over(self, key: bytes, showing: Showing) -> None:
+    def over(self, key: bytes, attempt: LoginAttempt) -> None:
         """Let others go on after *showing*."""
         with self._changed:
             left = self._under_way.get(key, [])
-            if showing in left:
-                left.remove(showing)
+            if attempt in left:
+                left.remove(attempt)
             if not left:
                 self._under_way.pop(key, None)
             self._changed.notify_all()
 
 
-def _room(known: dict[bytes, Any]) -> None:
+Known = TypeVar("Known")
+
+
+def _room(known: dict[bytes, Known]) -> None:
     while len(known) >= _MOST:
         del known[next(iter(known))]
 
 
-_BOOKS: list[Book] = []
-BOOK = Book()
+_BOOKS: list[LoginThrottle] = []
+LOGIN_THROTTLE = LoginThrottle()
 
 
 def _forked() -> None:

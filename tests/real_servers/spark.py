@@ -12,37 +12,34 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from impala_ha import Coordinator
-from impala_ha.testing.servers._daemon import Daemon
-from impala_ha.testing.servers._jars import spark_jars
-from impala_ha.testing.servers._loopback import ADDRESS, build_loopback
-from impala_ha.testing.servers._ports import free_port
-from impala_ha.testing.servers._spark_command import command, environment
-from impala_ha.testing.servers._spark_plan import Identity, Plan
+
+from .daemon import Daemon
+from .jars import spark_jars
+from .loopback import ADDRESS, build_loopback
+from .ports import free_port
+from .private_files import PrivateFiles
+from .spark_command import command, environment
+from .spark_plan import Identity, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from typing_extensions import Self
 
-    from impala_ha.testing.servers._directory import Directory
-    from impala_ha.testing.servers._realm import Realm
+    from .directory import Directory
+    from .realm import Realm
 
 _UP_WITHIN = 120.0
 _WARM_WITHIN = 120.0
 
 
-class SparkServer:
+class SparkServer(PrivateFiles):
     """A Spark Thrift Server (HiveServer2) on a loopback address.
 
     It needs Java 17, 0.6 GiB of memory, 10 to 20 seconds to start, and once a machine the download
@@ -90,14 +87,13 @@ class SparkServer:
     ) -> None:
         if auth == "GSSAPI" and realm is None:
             raise ValueError("auth='GSSAPI' needs a realm")
+        super().__init__()
         self.host = host
         self.port = port or free_port(host)
         self._realm = realm if auth == "GSSAPI" else None
         self._ldap = ldap
-        self._directory = Path(tempfile.mkdtemp(prefix="impala-ha-spark-"))
-        self._remove = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         self._plan = Plan(
-            directory=self._directory,
+            directory=self.directory,
             host=host,
             port=self.port,
             auth=auth,
@@ -111,16 +107,11 @@ class SparkServer:
         )
         program = command(self._plan, spark_jars())
         around = _surroundings(self._plan)
-        self._daemon = Daemon(program, around, self._directory, (host, self.port), _UP_WITHIN)
+        self._daemon = Daemon(program, around, self.directory, (host, self.port), _UP_WITHIN)
 
     def __enter__(self) -> Self:
         self.start()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<SparkServer {self._plan} {f'pid={self.pid}' if self.pid else 'not running'}>"
@@ -189,7 +180,7 @@ class SparkServer:
     def close(self) -> None:
         """Kill the server and remove its files."""
         self._daemon.kill()
-        self._remove()
+        super().close()
 
     def log(self, lines: int = 25) -> str:
         """Return the last *lines* lines that the server logged."""
@@ -199,14 +190,14 @@ class SparkServer:
         """In a process of its own: the ticket of the warming is nobody else's."""
         ticket = {}
         if self._realm is not None:
-            cache = str(self._directory / "cache")
+            cache = str(self.directory / "cache")
             ticket = self._realm.environment
             ticket["KRB5CCNAME"] = self._realm.kinit(self._realm.users[0], cache)
         options = self.options
         if self._plan.auth == "LDAP" and self._ldap:
             options["user"], options["password"] = next(iter(self._ldap.users.items()))
         path = os.pathsep.join(filter(None, sys.path))
-        said = subprocess.run(  # noqa: S603  # every word of the command is ours
+        said = subprocess.run(  # every word of the command is ours
             [sys.executable, "-c", _WARMING, json.dumps([self.hosts, options])],
             env={**environment(self._plan), "PYTHONPATH": path, **ticket},
             stdin=subprocess.DEVNULL,

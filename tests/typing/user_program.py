@@ -1,0 +1,60 @@
+"""
+A small program of a user, checked by mypy and pyright in their strict modes and never run.
+
+What he writes without an annotation must have a type, and it must be the right one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pandas as pd
+import sqlalchemy
+from typing_extensions import assert_type
+
+import impala_ha
+from impala_ha.testing import LocalCluster
+
+SALES = "select id, amount from sales where day = %(day)s"
+
+
+def rows(day: str) -> Iterator[tuple[int, float]]:
+    """What is sold on a day, whoever of the coordinators answers."""
+    with closing(impala_ha.connect("a,b,c", database="shop", deadline=30)) as connection:
+        cursor = connection.cursor()
+        assert_type(cursor, impala_ha.Cursor)
+        cursor.execute(SALES, {"day": day}, idempotent=True)
+        yield from cursor
+
+
+def frame() -> pd.DataFrame:
+    """A result in pandas, on a connection of SQLAlchemy's pool."""
+    engine = sqlalchemy.create_engine("impala://", creator=lambda: impala_ha.connect("a,b,c"))
+    return pd.read_sql(SALES, engine, params={"day": "2024-01-02"})
+
+
+def load(connection: impala_ha.Connection) -> str:
+    """A write, and what can be known where its coordinator is lost."""
+    try:
+        connection.cursor().execute("insert into sales select * from staging")
+    except impala_ha.OutcomeUnknown as error:
+        assert_type(error.coordinator, impala_ha.Coordinator | None)
+        for attempt in error.attempts:
+            assert_type(attempt.elapsed, float)
+        outcome = error.resolve(timeout=5)
+        assert_type(outcome, impala_ha.Outcome)
+        return outcome.value
+    except impala_ha.NoCoordinatorLeft as error:
+        return str(error.attempts[-1].coordinator)
+    except impala_ha.ConfigurationError as error:
+        return ", ".join(error.problems)
+    except impala_ha.Error as error:
+        return str(error)
+    return "done"
+
+
+def local() -> str:
+    """A cluster for the user's own tests."""
+    with LocalCluster(2) as cluster:
+        return cluster.hosts

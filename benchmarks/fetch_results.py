@@ -19,9 +19,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
+import impala.dbapi
 from _canned import TYPES, Canned
+from impala.util import as_pandas
+
+import impala_ha
 
 #: What is read: by whom, how, and which of impyla's it is compared with.
 WAYS: dict[str, tuple[str, str, str]] = {
@@ -35,16 +40,18 @@ WAYS: dict[str, tuple[str, str, str]] = {
     "fetch_polars": ("impala-ha", "polars", "impyla: as_pandas"),
 }
 GOALS = {"fetchall": 8, "fetch_arrow_table": 25}
+#: What a way needs, and is not to be measured.
+PACKAGES = {
+    "as_pandas": ["pandas"],
+    "arrow": ["pyarrow.compute"],
+    "batches": ["pyarrow.compute"],
+    "pandas": ["pyarrow.compute", "pyarrow.pandas_compat", "pandas"],
+    "polars": ["pyarrow.compute", "polars"],
+}
 
 
 def count(batches: Any) -> int:
     return sum(batch.num_rows for batch in batches)
-
-
-def as_pandas(cursor: Any) -> Any:
-    from impala.util import as_pandas
-
-    return as_pandas(cursor)
 
 
 READ: dict[str, Callable[[Any], int]] = {
@@ -89,18 +96,11 @@ def main() -> None:
 def child(client: str, way: str, host: str, port: str) -> None:
     """Read it once; what it took, as JSON.  Packages are imported before the clock starts."""
     if client == "impyla":
-        from impala.dbapi import connect
-
-        cursor = connect(host, int(port), auth_mechanism="NOSASL").cursor()
+        cursor = impala.dbapi.connect(host, int(port), auth_mechanism="NOSASL").cursor()
     else:
-        import impala_ha
-
         cursor = impala_ha.connect([f"{host}:{port}"], auth_mechanism="NOSASL").cursor()
-    packages = {"as_pandas": "pandas", "pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
-    if way in packages:
-        __import__(packages[way])
-    if way in {"pandas", "polars", "batches"}:
-        __import__("pyarrow")
+    for package in PACKAGES.get(way, ()):
+        import_module(package)
     cursor.execute("select * from canned")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, cpu = time.perf_counter(), time.process_time()

@@ -29,6 +29,7 @@ PACKAGES = [
     "net",
     "auth",
     "hs2",
+    "arrow",
     "failover",
     "dbapi",
 ]

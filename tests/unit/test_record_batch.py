@@ -73,7 +73,9 @@ def test_the_unit_of_timestamps(unit):
 
 
 def test_an_unknown_unit_is_an_error():
-    with pytest.raises(ProgrammingError, match="unit must be one of s, ms, us, ns, not 'h'"):
+    with pytest.raises(
+        ProgrammingError, match="timestamp_unit must be one of s, ms, us, ns, not 'h'"
+    ):
         arrow_schema(described("TIMESTAMP"), "h")
 
 
@@ -126,7 +128,7 @@ def test_odd_columns(name, form, values, nulls, expected):
     ("name", "value", "advice"),
     [
         ("STRING", b"\xff", "fetch it as rows"),
-        ("TIMESTAMP", b"9999-12-31 00:00:00", "need unit='us'"),
+        ("TIMESTAMP", b"9999-12-31 00:00:00", "need timestamp_unit='us'"),
         (("DECIMAL", 3, 0), b"12345", "CAST"),
         ("DATE", b"soon", "CAST"),
     ],

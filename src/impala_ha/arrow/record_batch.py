@@ -19,15 +19,17 @@ others                 string, as Impala writes them: ARRAY, MAP and STRUCT as J
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from impala_ha import errors
-from impala_ha.core.extras import need
+from impala_ha.core.extras import import_extra
+from impala_ha.core.remote import ColumnDescription, Schema
+from impala_ha.hs2.batch import Values, values_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from impala._thrift_gen.TCLIService.ttypes import TRowSet
 
 _PLAIN = {
     "BOOLEAN": "bool",
@@ -43,16 +45,16 @@ _PLAIN = {
 }
 _ARRAYS = {"B": "uint8", "b": "int8", "h": "int16", "i": "int32", "q": "int64", "d": "float64"}
 _INVERTED = bytes(range(255, -1, -1))
-UNITS = ("s", "ms", "us", "ns")
+TimestampUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 
 
 @lru_cache(maxsize=1)
 def pyarrow() -> Any:
     """The package, or an error that says what to type."""
-    return need("pyarrow", "arrow")
+    return import_extra("pyarrow", "arrow")
 
 
-def arrow_schema(description: Sequence[Sequence[Any]], unit: str = "ns") -> pa.Schema:
+def arrow_schema(description: Schema, unit: TimestampUnit = "ns") -> pa.Schema:
     """
     Arrow's schema of a result.
 
@@ -60,12 +62,13 @@ def arrow_schema(description: Sequence[Sequence[Any]], unit: str = "ns") -> pa.S
         description: PEP 249's: name, type, ..., precision, scale, ... of each column.
         unit: Of timestamps: s, ms, us or ns.
     """
-    if unit not in UNITS:
-        raise errors.ProgrammingError(f"unit must be one of {', '.join(UNITS)}, not {unit!r}")
-    return pyarrow().schema([(each[0], _type(each, unit)) for each in description])  # type: ignore[no-any-return]
+    if unit not in get_args(TimestampUnit):
+        units = ", ".join(get_args(TimestampUnit))
+        raise errors.ProgrammingError(f"timestamp_unit must be one of {units}, not {unit!r}")
+    return pyarrow().schema([(each[0], _type(each, unit)) for each in description])
 
 
-def _type(column: Sequence[Any], unit: str) -> Any:
+def _type(column: ColumnDescription, unit: TimestampUnit) -> pa.DataType:
     arrow, name = pyarrow(), column[1]
     if name == "TIMESTAMP":
         return arrow.timestamp(unit)
@@ -74,32 +77,31 @@ def _type(column: Sequence[Any], unit: str) -> Any:
     return arrow.type_for_alias(_PLAIN.get(name, "string"))
 
 
-def record_batch(row_set: Any, schema: pa.Schema) -> pa.RecordBatch:
+def record_batch(row_set: TRowSet, schema: pa.Schema) -> pa.RecordBatch:
     """
-    The rows of *row_set*, a TRowSet.
+    The rows of *row_set*.
 
     Raises:
         ValueError: They do not fit the schema.
         DataError: A value has no place in its type.
     """
     columns = zip(row_set.columns or (), schema, strict=True)
-    arrays = [_array(column, field) for column, field in columns]
-    return pyarrow().RecordBatch.from_arrays(arrays, schema=schema)  # type: ignore[no-any-return]
+    arrays = [_array(values_of(column)[1], field) for column, field in columns]
+    return pyarrow().RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _array(column: Any, field: Any) -> Any:
-    arrow = pyarrow()
-    got = next((each for each in vars(column).values() if each is not None), None)
-    if got is None or got.values is None:
-        raise ValueError("a column has no values")
+def _array(column: Values, field: pa.Field) -> pa.Array:
+    arrow, values = pyarrow(), column.values
     if arrow.types.is_null(field.type):
-        return arrow.nulls(len(got.values))
-    if isinstance(got.values, list):
-        plain = arrow.array(got.values, arrow.binary())
+        return arrow.nulls(len(values))
+    if not len(values):
+        return arrow.array([], field.type)
+    if isinstance(values, list):
+        plain = arrow.array(values)
     else:
-        form = arrow.type_for_alias(_ARRAYS[got.values.typecode])
-        plain = arrow.Array.from_buffers(form, len(got.values), [None, arrow.py_buffer(got.values)])
-    buffers = [_validity(got.nulls or b"", len(plain)), *plain.buffers()[1:]]
+        form = arrow.type_for_alias(_ARRAYS[values.typecode])
+        plain = arrow.Array.from_buffers(form, len(values), [None, arrow.py_buffer(values)])
+    buffers = [_validity(column.nulls or b"", len(plain)), *plain.buffers()[1:]]
     plain = arrow.Array.from_buffers(plain.type, len(plain), buffers)
     try:
         return _cast(plain, field.type)
@@ -107,7 +109,7 @@ def _array(column: Any, field: Any) -> Any:
         raise errors.DataError(_unfit(field, str(error))) from error
 
 
-def _cast(plain: Any, wanted: Any) -> Any:
+def _cast(plain: pa.Array, wanted: pa.DataType) -> pa.Array:
     arrow = pyarrow()
     if plain.type == wanted:
         return plain
@@ -127,7 +129,7 @@ def _cast(plain: Any, wanted: Any) -> Any:
 _WIDTHS = {"s": 19, "ms": 23, "us": 26}  # characters of a timestamp that the unit has room for
 
 
-def _validity(nulls: bytes, length: int) -> Any:
+def _validity(nulls: bytes, length: int) -> pa.Buffer | None:
     """Arrow's bits say what is there, HiveServer2's what is not; zeros may be missing."""
     if not any(nulls):
         return None
@@ -135,10 +137,10 @@ def _validity(nulls: bytes, length: int) -> Any:
     return pyarrow().py_buffer(nulls[:size].ljust(size, b"\0").translate(_INVERTED))
 
 
-def _unfit(field: Any, why: str) -> str:
+def _unfit(field: pa.Field, why: str) -> str:
     types = pyarrow().types
     if types.is_timestamp(field.type) and field.type.unit == "ns":
-        advice = "years before 1678 and after 2261 need unit='us'"
+        advice = "years before 1678 and after 2261 need timestamp_unit='us'"
     elif types.is_string(field.type):
         advice = "it is not UTF-8: select unhex(hex(...)) as BINARY, or fetch it as rows"
     else:

@@ -11,12 +11,25 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from bitarray import bitarray
 from impala._thrift_gen.TCLIService import ttypes as hs2
 from impala.hiveserver2 import CBatch, Column
+
+from impala_ha.core.remote import Row, Schema
+
+Cell: TypeAlias = Any  #: What a value is, its column says.
+
+
+class Values(Protocol):
+    """One of HiveServer2's eight kinds of columns, TI64Column and so on."""
+
+    values: Any
+    nulls: bytes | None
+
 
 _ONE = bitarray("1")
 _DATE_LENGTHS = frozenset({10})  # characters: YYYY-MM-DD
@@ -26,9 +39,10 @@ _MICROSECONDS = 26  # characters of a timestamp that Python 3.10 can read
 
 class ColumnBatch(CBatch):  # type: ignore[misc]  # impyla is not typed
     """
-    A batch of rows, as impyla's cursors use it.
+    A batch of rows, as impyla's cursors use it; values are made once they are asked for.
 
     Attributes:
+        row_set: The columns as they came; None where no rows have come.
         columns: impyla's columns: type, values, and a bit for each that is NULL.
 
     Raises:
@@ -37,69 +51,83 @@ class ColumnBatch(CBatch):  # type: ignore[misc]  # impyla is not typed
 
     def __init__(
         self,
-        row_set: Any,
+        row_set: hs2.TRowSet | None,
         expect_more_rows: bool,
-        schema: Any,
+        schema: Schema,
         convert_types: bool = True,
         convert_strings_to_unicode: bool = True,
     ):
+        self.row_set = row_set
         self.expect_more_rows = expect_more_rows
         self.schema = schema
-        self.columns = []
-        columns = zip(row_set.columns or (), schema, strict=True) if row_set else ()
-        for column, (_, type_, *_) in columns:
-            values, nulls, text = _read(column)
-            if text and type_ != "BINARY":
-                if convert_types and type_ in _CONVERT:
-                    values = _converted(type_, values, nulls)
-                elif convert_strings_to_unicode:
-                    values = _without_nulls(_decoded(values), nulls)
-            self.columns.append(Column(type_, values, nulls))
-        self.remaining_rows = len(self.columns[0].values) if self.columns else 0
-        self._rows: Iterator[tuple[Any, ...]] | None = None
+        self._convert = convert_types, convert_strings_to_unicode
+        came = list(zip(row_set.columns or (), schema, strict=True)) if row_set else []
+        self._came = [(*values_of(column), about[1]) for column, about in came]
+        self.remaining_rows = len(self._came[0][1].values) if came else 0
+        self._rows: Iterator[Row] | None = None
 
-    def _left(self) -> Iterator[tuple[Any, ...]]:
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The columns, with values of Python."""
+        types, texts = self._convert
+        return [
+            Column(type_, *_read(name, got, type_, types, texts)) for name, got, type_ in self._came
+        ]
+
+    def _left(self) -> Iterator[Row]:
         if self._rows is None:
             self._rows = zip(*map(_with_nulls, self.columns), strict=True)
         return self._rows
 
-    def pop(self) -> tuple[Any, ...]:
+    def pop(self) -> Row:
         """The next row."""
         self.remaining_rows -= 1
         return next(self._left())
 
-    def pop_many(self, row_count: int) -> list[tuple[Any, ...]]:
+    def pop_many(self, row_count: int) -> list[Row]:
         """Up to *row_count* next rows."""
         row_count = min(row_count, self.remaining_rows)
         self.remaining_rows -= row_count
         return list(islice(self._left(), row_count))
 
 
-def _read(column: Any) -> tuple[list[Any], bitarray, bool]:
-    """Values of a TColumn, which of them are NULL, and whether they are texts or binary."""
-    name, got = next((each for each in vars(column).items() if each[1] is not None), ("", None))
-    if got is None or got.values is None:
-        raise ValueError("a column has no values")
-    values = got.values
-    if name == "boolVal":
-        values = list(map(bool, values))
-    elif not isinstance(values, list):
-        values = values.tolist()
+def values_of(column: hs2.TColumn) -> tuple[str, Values]:
+    """In which form *column* came, and its values with their NULLs."""
+    for name, got in vars(column).items():
+        if got is not None and got.values is not None:
+            return name, got
+    raise ValueError("a column has no values")
+
+
+def _read(
+    form: str, got: Values, type_: str, convert_types: bool, convert_strings_to_unicode: bool
+) -> tuple[list[Cell], bitarray]:
+    """Values of a column, and which of them are NULL."""
+    values: list[Cell]
+    if form == "boolVal":
+        values = list(map(bool, got.values))
+    else:
+        values = got.values if isinstance(got.values, list) else got.values.tolist()
     nulls = bitarray(endian="little")
     nulls.frombytes(got.nulls or b"")
     nulls.extend([0] * (len(values) - len(nulls)))  # Hive and Spark leave out zeros at the end
     del nulls[len(values) :]
-    return values, nulls, name == "stringVal"
+    if form == "stringVal" and type_ != "BINARY":
+        if convert_types and type_ in _CONVERT:
+            values = _converted(type_, values, nulls)
+        elif convert_strings_to_unicode:
+            values = _without_nulls(_decoded(values), nulls)
+    return values, nulls
 
 
-def _without_nulls(values: list[Any], nulls: bitarray, instead: Any = None) -> list[Any]:
+def _without_nulls(values: list[Cell], nulls: bitarray, instead: Cell = None) -> list[Cell]:
     """*values*, in place, with *instead* where they are NULL: what stands there is anything."""
     for place in nulls.search(_ONE):
         values[place] = instead
     return values
 
 
-def _decoded(values: list[bytes]) -> list[Any]:
+def _decoded(values: list[bytes]) -> list[Cell]:
     """*values* as texts; bytes that are no UTF-8 stay bytes, as impyla has it."""
     try:
         return list(map(bytes.decode, values))
@@ -114,7 +142,7 @@ def _text(value: bytes) -> str | bytes:
         return value
 
 
-def _timestamps(texts: list[Any]) -> list[Any]:
+def _timestamps(texts: list[Cell]) -> list[Cell]:
     if not _TIMESTAMP_LENGTHS.issuperset(map(len, texts)):
         raise ValueError
     if sys.version_info < (3, 11):  # which cuts what is finer than a microsecond by itself
@@ -122,21 +150,21 @@ def _timestamps(texts: list[Any]) -> list[Any]:
     return list(map(datetime.fromisoformat, texts))
 
 
-def _dates(texts: list[Any]) -> list[Any]:
+def _dates(texts: list[Cell]) -> list[Cell]:
     if not _DATE_LENGTHS.issuperset(map(len, texts)):
         raise ValueError
     return list(map(date.fromisoformat, texts))
 
 
 #: A type: what reads all its texts at once, and a text that stands where a value is NULL.
-_CONVERT: dict[str, tuple[Callable[[list[Any]], list[Any]], bytes]] = {
+_CONVERT: dict[str, tuple[Callable[[list[Cell]], list[Cell]], bytes]] = {
     "TIMESTAMP": (_timestamps, b"1970-01-01 00:00:00"),
     "DATE": (_dates, b"1970-01-01"),
     "DECIMAL": (lambda texts: list(map(Decimal, texts)), b"0"),
 }
 
 
-def _converted(type_: str, values: list[bytes], nulls: bitarray) -> list[Any]:
+def _converted(type_: str, values: list[bytes], nulls: bitarray) -> list[Cell]:
     """The values of a column of texts; by impyla, one at a time, where a text is unusual."""
     convert, sample = _CONVERT[type_]
     try:
@@ -148,7 +176,7 @@ def _converted(type_: str, values: list[bytes], nulls: bitarray) -> list[Any]:
     return _without_nulls(converted, nulls)
 
 
-def _with_nulls(column: Column) -> list[Any]:
+def _with_nulls(column: Column) -> list[Cell]:
     """The values of *column*, None where they are NULL."""
-    values: list[Any] = column.values
+    values: list[Cell] = column.values
     return _without_nulls(list(values), column.nulls) if column.nulls.any() else values

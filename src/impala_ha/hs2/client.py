@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
 _LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
 _LONGEST_LIST = 2**27  # what is longer would not fit into a message, however short its items
-_FEW = 1024  # rows; for fewer the heads of the columns cost more than reading by column saves
+FEW = 1024  # rows; for fewer the heads of the columns cost more than reading by column saves
 
 CloseSessions = Callable[[float], None]  # gets the seconds that it may take
 
@@ -180,7 +180,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def send_FetchResults(self, req: TFetchResultsReq) -> None:
         """Ask for rows, and note how their reply is read."""
-        self._by_column = req.maxRows > _FEW
+        self._by_column = req.maxRows > FEW
         super().send_FetchResults(req)
 
     def recv_FetchResults(self) -> TFetchResultsResp:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from impala_ha.core.login_throttle import LoginAttempt
     from impala_ha.options.kerberos_names import Identity
 
+_PIECE = 2**16  # bytes that thrift asks for at once
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
 
@@ -198,7 +199,9 @@ def _opened(
         else:
             login, attempt = _login(options, secrets, coordinator, who[0], wire)
             transport = get_transport(wire, "", "", options.auth_mechanism, *login)
-        if not isinstance(transport, TBufferedTransport):
+        if isinstance(transport, TBufferedTransport):
+            transport = TBufferedTransport(wire, rbuf_size=_PIECE)
+        else:
             _open_sasl(transport, sasl, attempt)
     except BaseException as error:
         if attempt is not None and wire is not None:

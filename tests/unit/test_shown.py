@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 from counting import serving
-from impala_ha.cli.doctor.session import Practice
+from impala_ha.cli.doctor.context import Context
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster
@@ -267,12 +267,10 @@ def test_a_hedged_open_shows_the_old_password_to_one_coordinator_after_a_change(
 
 def test_the_doctor_shows_a_wrong_password_to_one_coordinator(ended):
     servers = ended
-    practice = Practice(
-        Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts
-    )
+    context = Context(Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts)
     for host in servers.hosts:
         with suppress(CallFailed):
-            practice.open(host)
+            context.open(host)
 
     assert {"wrong": 1} == servers.counted
 

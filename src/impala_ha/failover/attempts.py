@@ -203,7 +203,7 @@ class History:
 
     @property
     def permanent(self) -> set[Coordinator]:
-        """Coordinators that failed for good, or are not worth the wait since two others refuse us."""
+        """Coordinators that failed for good, or need no waiting since two others refuse us."""
         final = _NOT_THERE if self.refused else frozenset()
         return {
             each.coordinator

@@ -239,7 +239,7 @@ def test_who_goes_away_without_an_answer_leaves_the_trial_to_the_next(world):
     world["a"].down = True
     world.connect()
     world["a"].down = False
-    world.failover.leave(world.failover.link)
+    world.failover.links.detach(world.failover.links.current)
     world.clock.time += 7
     world["a"].script["OpenSession"] = deque([interrupt])
     with pytest.raises(KeyboardInterrupt):

@@ -31,7 +31,7 @@ def told(world):
 def test_one_that_refuses_is_passed_over_and_ejected_for_nobody(world):
     refusals(world, "a")
 
-    assert "b" == world.connect().failover.link.coordinator.host
+    assert "b" == world.connect().failover.links.current.coordinator.host
     assert State.HEALTHY is world.state("a")
 
 
@@ -53,7 +53,7 @@ def test_what_two_refuse_is_told_though_a_third_is_away(world, away, ejected):
     down(world, away)
     if ejected:
         world.connect()  # to another one
-        world.failover.leave(world.failover.link)
+        world.failover.links.detach(world.failover.links.current)
         told_before = len(world.driver.opened)
     else:
         told_before = 0

@@ -12,10 +12,10 @@ import contextlib
 import functools
 import queue
 import signal
+import struct
 import threading
 from collections.abc import Iterator
 from http.client import HTTPException
-from struct import error as StructError  # noqa: N812 - it is a class
 from types import CodeType, FrameType, TracebackType
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ _FAILURES = (
     EOFError,
     HTTPException,
     Error,
-    StructError,
+    struct.error,
     OverflowError,
     ValueError,
     KeyError,

@@ -18,7 +18,7 @@ from impala_ha import errors
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault
 from impala_ha.core.interruption import from_signal_handler, suppress
-from impala_ha.core.remote import RemoteOperation
+from impala_ha.core.remote import Identifier, RemoteOperation, RemoteSession, Status
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, SessionArguments
 from impala_ha.failover.failover import Failover
 from impala_ha.hs2.client import ConnectionClosed
@@ -99,13 +99,13 @@ class CursorSession:
                 self._end_left_behind(old, left)
 
     def _replay(self, text: str) -> None:
-        operation = self.handle.execute(text, run_async=True)
+        operation: RemoteOperation = self.handle.execute(text, run_async=True)
         answer = poll(operation, self._failover.cluster.clock)
         if answer.operationState == TOperationState.ERROR_STATE:
             raise failed(answer)
         operation.close()
 
-    def _end_left_behind(self, old: Link, handle: Any) -> None:
+    def _end_left_behind(self, old: Link, handle: RemoteSession) -> None:
         """
         End what was left behind: a lost statement that runs on holds its place in the queue, and
         an open session delays the shutdown of a coordinator that drains.
@@ -132,6 +132,10 @@ class CursorSession:
             self.detach()
             raise
         cluster.add_database(name)
+
+    def get_info(self) -> None:
+        """Ask the coordinator for its name."""
+        self.handle.get_info()
 
     def warn_of_what_was_dropped(self) -> None:
         """Impala drops options that it does not know in silence, and tells all that it has."""
@@ -167,7 +171,7 @@ class CursorSession:
         link, self.link = self.link, None
         return link
 
-    def close_confirmed(self, link: Link, handle: Any) -> bool:
+    def close_confirmed(self, link: Link, handle: RemoteSession) -> bool:
         """End the session *handle* on *link*; is what ran in it certainly over?"""
         if link.client.forked:
             return False
@@ -231,12 +235,12 @@ class CursorSession:
             self.link.close_later(self.handle)
 
 
-def failed(answer: Any) -> errors.OperationalError:
+def failed(answer: Status) -> errors.OperationalError:
     """The error of a statement, of which GetOperationStatus says so."""
     return errors.OperationalError(answer.errorMessage or "Operation is in ERROR_STATE")
 
 
-def printed_id(identifier: Any) -> str:
+def printed_id(identifier: Identifier) -> str:
     """A THandleIdentifier as Impala prints it: two numbers in hexadecimal digits."""
     if len(identifier.guid) != _GUID.size:
         return str(identifier.guid.hex())

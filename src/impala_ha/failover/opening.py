@@ -110,7 +110,7 @@ class Opener:
         got, fault, phase = result.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
-            fault = classify(got.__cause__ or got, phase, credential=self._driver.shown)
+            fault = classify(got.__cause__ or got, phase, credential=self._driver.credential)
             self._driver.redact(got)
             if fault is Fault.DENIED and isinstance(got.__cause__, LoginBlocked):
                 phase = None  # it was not asked

@@ -212,7 +212,7 @@ def test_a_write_that_was_lost_while_it_was_polled_is_not_sent_again(world, curs
     assert caught.value.query_id
 
 
-# A trial belongs to who was given it.
+# A lease belongs to the call that has it.
 
 
 def test_an_old_connection_does_not_end_another_callers_trial():

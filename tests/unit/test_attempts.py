@@ -57,7 +57,7 @@ def test_a_write_is_tried_again_only_if_it_cannot_have_run(fault, phase, kind):
 
 @given(st.sampled_from(Fault), st.sampled_from(Phase))
 def test_what_is_certainly_over_may_be_done_once_more(fault, phase):
-    """The loop asks the fence only where it would be harmless."""
+    """The loop asks the fence only where it would be idempotent."""
     assert fault.retry is WRITE.may_follow(replace(attempt(fault, phase), ended=True))
 
 

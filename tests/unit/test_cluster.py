@@ -70,7 +70,7 @@ def test_a_success_heals():
     assert [State.HEALTHY, State.HEALTHY] == states(cluster)
 
 
-def test_rounds_and_links_are_the_rosters():
+def test_rounds_and_connections_are_those_of_the_members():
     cluster = made()
     link = FakeDriver().open(B, "etl", {}, 10)
     cluster.attach(link)

@@ -88,7 +88,7 @@ def test_a_dead_coordinator_is_left_alone_by_the_next_connection(world):
     assert world.driver.opened == ["a", "b", "b"]
 
 
-def test_an_ejected_one_comes_back_on_trial(world):
+def test_an_ejected_one_comes_back_half_open(world):
     down(world, "a")
     world.connect()
     world["a"].down = False
@@ -212,7 +212,7 @@ def test_nor_is_one_whose_plan_nobody_tells(world, cursor):
     assert world["b"].statements() == [f"EXPLAIN {OVERWRITE}"]
 
 
-def test_who_says_that_it_is_not_harmless_is_believed(world, cursor):
+def test_who_says_that_it_is_not_idempotent_is_believed(world, cursor):
     world["a"].script["ExecuteStatement"] = deque([lost()])
 
     with pytest.raises(errors.OutcomeUnknown):
@@ -282,7 +282,7 @@ def test_a_write_that_had_ended_is_done_though_closing_it_failed(world, cursor):
     assert cursor.rowcount == -1
 
 
-def test_a_write_the_caller_knows_to_be_harmless_is_repeated(world, cursor):
+def test_a_write_the_caller_knows_to_be_idempotent_is_repeated(world, cursor):
     world["a"].script["ExecuteStatement"] = deque([lost()])
 
     cursor.execute("insert into t values (1)", idempotent=True)

@@ -536,17 +536,17 @@ def test_one_that_could_not_be_asked_for_want_of_a_thread_may_be_tried_by_the_ne
     assert not failover.cluster._state.members.is_leased(B, failover.cluster.clock.now())
 
 
-def test_one_on_trial_is_hedged_whatever_was_hedged_before(world):
+def test_a_half_open_one_is_hedged_whatever_was_hedged_before(world):
     failover, _, _ = world
     cluster = failover.cluster
     assert [cluster.may_hedge(A) for _ in range(4)] == [True, True, True, False]
 
     for host in (A, B):
         cluster.report(Attempt("connect", 1, host, 0.1, Fault.UNREACHABLE, Phase.CONNECT))
-    on_trial = cluster.pick()
+    probed = cluster.pick()
 
-    assert cluster.may_hedge(on_trial)
-    assert not cluster.may_hedge(({A, B} - {on_trial}).pop())
+    assert cluster.may_hedge(probed)
+    assert not cluster.may_hedge(({A, B} - {probed}).pop())
 
 
 def test_who_waits_for_one_that_another_call_found_lost_asks_the_next_one(world):

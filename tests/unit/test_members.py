@@ -15,7 +15,7 @@ A, B, C = (Coordinator(host) for host in "abc")
 
 
 class Lab(Members):
-    """A roster with one policy, as a cluster has it."""
+    """Members with one policy, as a cluster has it."""
 
     def pick(self, *rest, **how):
         return super().pick(Ordered(), *rest, **how)
@@ -30,7 +30,7 @@ def states(found, now):
     return [candidate.state for candidate in found.candidates(now)]
 
 
-def test_an_empty_roster_is_refused():
+def test_no_members_are_refused():
     with pytest.raises(ValueError, match="at least one coordinator"):
         Members((), CircuitBreaker(), random.Random(7))
 
@@ -165,7 +165,7 @@ def test_a_child_counts_neither_its_parents_links_nor_its_trials():
     found.forked()
 
     assert [0, 0, 0] == links(found)
-    assert A == found.pick(6.0), "its parent's trial is none of its own"
+    assert A == found.pick(6.0), "the lease of its parent is none of its own"
     found.detach(link)
     assert [0, 0, 0] == links(found)
 

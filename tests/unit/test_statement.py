@@ -1,4 +1,4 @@
-"""What a text does: reads, harmless repetitions, writes; and what it changes in the session."""
+"""What a text does: reads, idempotent writes, writes; and what it changes in the session."""
 
 import pytest
 from hypothesis import given
@@ -187,7 +187,7 @@ def test_what_changes_nothing_more_when_it_runs_again_may_be_repeated(sql):
 
 
 @pytest.mark.parametrize("sql", [*WRITES, *OPEN])
-def test_a_write_and_whatever_is_in_doubt_is_not_repeatable(sql):
+def test_a_write_and_whatever_is_in_doubt_is_not_idempotent(sql):
     statement = Statement.parse(sql)
 
     assert Effect.WRITE is statement.effect
@@ -387,7 +387,7 @@ WRITING = ["insert", "upsert", "update", "delete", "merge", "load", "alter", "tr
 
 
 @given(FILLING, st.sampled_from(WRITING), FILLING, st.text(max_size=40))
-def test_a_text_with_a_write_at_its_head_is_never_repeatable(before, word, between, rest):
+def test_a_text_with_a_write_at_its_head_is_never_idempotent(before, word, between, rest):
     assert Statement.parse(f"{before}{word}{between}{rest}").effect is Effect.WRITE
 
 

@@ -36,68 +36,29 @@ _MORE = r"[\s\S]*"
 #: Our text for a coordinator that closes the connection after a ticket, and answers others.
 TICKET_REJECTED = "the server hangs up on this ticket, and answers those who show none"
 
-#: Statuses of HTTP.
+
+def _http(
+    name: str, status: str, where: frozenset[Phase], fault: Fault | LoginFailure
+) -> FaultRule:
+    return FaultRule(name, (HttpError,), where, rf"HTTP code {status}{_MORE}", fault)
+
+
+_LATER = r"503\b.*, retry after"
 _HTTP = (
-    FaultRule(
-        "HTTP 401", (HttpError,), _EVERYWHERE, r"HTTP code 401\b" + _MORE, LoginFailure.REJECTED
-    ),
-    FaultRule(
-        "HTTP 403",
-        (HttpError,),
-        _OPENING | {Phase.PING},
-        r"HTTP code 403\b" + _MORE,
-        LoginFailure.REJECTED,
-    ),
-    FaultRule(  # by a gateway that inspects statements, perhaps
-        "HTTP 403 to a statement",
-        (HttpError,),
-        _EVERYWHERE,
-        r"HTTP code 403\b" + _MORE,
-        Fault.DENIED,
-    ),
-    FaultRule(
-        "HTTP 407", (HttpError,), _EVERYWHERE, r"HTTP code 407\b" + _MORE, LoginFailure.PROXY_LOGIN
-    ),
-    FaultRule("HTTP 413", (HttpError,), FIRST, r"HTTP code 413\b" + _MORE, Fault.QUERY),
-    FaultRule(
-        "HTTP 429",
-        (HttpError,),
-        _UNSENT | FIRST,
-        r"HTTP code 429\b" + _MORE,
-        LoginFailure.RETRY_LATER,
-    ),
-    FaultRule(
-        "HTTP 503 retry later",
-        (HttpError,),
-        _UNSENT,
-        r"HTTP code 503\b.*, retry after" + _MORE,
-        LoginFailure.RETRY_LATER,
-    ),
-    FaultRule(
-        "HTTP 503 retry later after sending",
-        (HttpError,),
-        FIRST,
-        r"HTTP code 503\b.*, retry after" + _MORE,
-        Fault.LATER,
-    ),
-    FaultRule(
-        "HTTP 5xx",
-        (HttpError,),
-        _UNSENT,
-        r"HTTP code (?:408|5(?!01|05))" + _MORE,  # 501 and 505 will not change
-        LoginFailure.GATEWAY_ERROR,
-    ),
-    FaultRule(
-        "HTTP 4xx",
-        (HttpError,),
-        _UNSENT | FIRST,
-        r"HTTP code (?!408)[34]" + _MORE,
-        LoginFailure.PROTOCOL_MISMATCH,
-    ),
-    FaultRule(
-        "HTTP other", (HttpError,), _UNSENT, r"HTTP code" + _MORE, LoginFailure.PROTOCOL_MISMATCH
-    ),
-    FaultRule("HTTP failure after sending", (HttpError,), SENT, r"HTTP code" + _MORE, Fault.LOST),
+    _http("HTTP 401", r"401\b", _EVERYWHERE, LoginFailure.REJECTED),
+    _http("HTTP 403", r"403\b", _OPENING | {Phase.PING}, LoginFailure.REJECTED),
+    # by a gateway that inspects statements, perhaps
+    _http("HTTP 403 to a statement", r"403\b", _EVERYWHERE, Fault.DENIED),
+    _http("HTTP 407", r"407\b", _EVERYWHERE, LoginFailure.PROXY_LOGIN),
+    _http("HTTP 413", r"413\b", FIRST, Fault.QUERY),
+    _http("HTTP 429", r"429\b", _UNSENT | FIRST, LoginFailure.RETRY_LATER),
+    _http("HTTP 503 retry later", _LATER, _UNSENT, LoginFailure.RETRY_LATER),
+    _http("HTTP 503 retry later after sending", _LATER, FIRST, Fault.LATER),
+    # 501 and 505 will not change
+    _http("HTTP 5xx", r"(?:408|5(?!01|05))", _UNSENT, LoginFailure.GATEWAY_ERROR),
+    _http("HTTP 4xx", r"(?!408)[34]", _UNSENT | FIRST, LoginFailure.PROTOCOL_MISMATCH),
+    _http("HTTP other", "", _UNSENT, LoginFailure.PROTOCOL_MISMATCH),
+    _http("HTTP failure after sending", "", SENT, Fault.LOST),
 )
 
 #: Errors of local libraries, before anything of the caller's was sent.

@@ -145,20 +145,15 @@ class LoginFailure(enum.Enum):
     password is not sent to another coordinator, because directories lock accounts.  Impala refuses
     both with an end of file.
 
+    Each has a label and what it means: without credentials (but perhaps a client certificate), with
+    a Kerberos ticket, and with a password or token; or one fault for all of them.
+
     Attributes:
         label: In words.
-        nothing: What it means without credentials (but a client certificate, perhaps).
-        ticket: The same, with a Kerberos ticket.
-        secret: The same, with a password or token.
     """
 
-    TIMEOUT = ("no answer in time", Fault.UNREACHABLE, Fault.UNREACHABLE, Fault.UNREACHABLE)
-    RESET = (
-        "a reset, or an end of file over HTTP",
-        Fault.UNREACHABLE,
-        Fault.UNREACHABLE,
-        Fault.UNREACHABLE,
-    )
+    TIMEOUT = ("no answer in time", Fault.UNREACHABLE)
+    RESET = ("a reset, or an end of file over HTTP", Fault.UNREACHABLE)
     END_OF_FILE = (
         "an end of file in the binary protocol",
         Fault.UNREACHABLE,
@@ -177,35 +172,19 @@ class LoginFailure(enum.Enum):
         Fault.REFUSED,
         Fault.DENIED,
     )
-    CLIENT_CERTIFICATE = (
-        "an alert of TLS about the client's certificate",
-        Fault.REFUSED,
-        Fault.REFUSED,
-        Fault.REFUSED,
-    )
-    PROXY_LOGIN = ("407 of HTTP, from a proxy", Fault.DENIED, Fault.DENIED, Fault.DENIED)
-    RETRY_LATER = ("429, or 503 with Retry-After, of HTTP", Fault.BUSY, Fault.BUSY, Fault.BUSY)
-    GATEWAY_ERROR = (
-        "408 or 5xx of HTTP",
-        Fault.UNREACHABLE,
-        Fault.UNREACHABLE,
-        Fault.UNREACHABLE,
-    )
-    PROTOCOL_MISMATCH = (
-        "another status of HTTP, or another protocol",
-        Fault.MISMATCH,
-        Fault.MISMATCH,
-        Fault.MISMATCH,
-    )
+    CLIENT_CERTIFICATE = ("an alert of TLS about the client's certificate", Fault.REFUSED)
+    PROXY_LOGIN = ("407 of HTTP, from a proxy", Fault.DENIED)
+    RETRY_LATER = ("429, or 503 with Retry-After, of HTTP", Fault.BUSY)
+    GATEWAY_ERROR = ("408 or 5xx of HTTP", Fault.UNREACHABLE)
+    PROTOCOL_MISMATCH = ("another status of HTTP, or another protocol", Fault.MISMATCH)
     TICKET_EXPIRED = ("the ticket has expired meanwhile", None, Fault.DENIED, None)
     SERVER_UNPROVEN = ("no proof of who the server is", None, Fault.UNTRUSTED, None)
     WRONG_PRINCIPAL = ("success, as another user than before", None, Fault.DENIED, None)
 
-    def __init__(
-        self, label: str, nothing: Fault | None, ticket: Fault | None, secret: Fault | None
-    ):
+    def __init__(self, label: str, *faults: Fault | None):
         self.label = label
-        self._means = dict(zip(CredentialKind, (nothing, ticket, secret), strict=True))
+        each = faults if len(faults) > 1 else faults * len(CredentialKind)
+        self._means = dict(zip(CredentialKind, each, strict=True))
 
     def means(self, credential: CredentialKind) -> Fault | None:
         """What it means after a login with *credential*; None where that cannot be."""

@@ -115,16 +115,14 @@ class Opener:
             if fault is Fault.DENIED and isinstance(got.__cause__, LoginBlocked):
                 phase = None  # it was not asked
         text = str(got) if fault else ""
-        where = result.coordinator
-        attempt = Attempt(
-            operation, 1, where, 0.0, fault, phase, text=text, options_key=self._options_key
-        )
+        where, key = result.coordinator, self._options_key
+        attempt = Attempt(operation, 1, where, 0.0, fault, phase, text=text, options_key=key)
         if isinstance(got, Exception):
             attempt = replace(attempt, error=got.__cause__ or got)
-        proven = self._cluster.was_opened_with(where, self._options_key)
+        proven = self._cluster.was_opened_with(where, key)
         self._cluster.report(
             replace(attempt, may_be_options=may_be_options(attempt, proven=proven))
         )
         if fault in (Fault.DENIED, Fault.REFUSED) and phase in _BY_SERVER:
-            self._cluster.mark_reachable(where, self._options_key)  # who refuses is there
+            self._cluster.mark_reachable(where, key)  # who refuses is there
         return fault

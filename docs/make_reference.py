@@ -124,7 +124,7 @@ def login_table() -> str:
         rows.append(f"| {end} | {' | '.join(means.get(kind, '') for kind in CredentialKind)} |\n")
     rows.append("\n| fault | whose | at the end |\n|---|---|---|\n")
     for fault, row in {row.fault: row for row in logins()}.items():
-        rows.append(f"| {fault.name} | {row.whose} | {row.told} |\n")
+        rows.append(f"| {fault.name} | {row.whose} | {row.error} |\n")
     return "".join(rows)
 
 

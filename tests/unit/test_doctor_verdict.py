@@ -11,8 +11,7 @@ from impala_ha.core.faults import CredentialKind, Phase
 from impala_ha.core.kerberos_errors import GSSError
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import AuthenticationFailed, OperationalError
-from impala_ha.hs2.hints import HINTS, hint
-from impala_ha.hs2.hints import Failure as Opening
+from impala_ha.hs2.hints import HINTS, OpenFailure, hint
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
@@ -143,4 +142,4 @@ def test_a_hint_of_a_layer_is_not_for_an_error():
     for _, row in DIAGNOSED:
         where = Coordinator("coord1", 21050)
 
-        assert row.advice != hint(Opening(where, Options(), Phase.OPEN, row.pattern))
+        assert row.advice != hint(OpenFailure(where, Options(), Phase.OPEN, row.pattern))

@@ -35,7 +35,7 @@ from impala_ha.options.options import Options
 
 from . import fence, open_binary
 from .client import BinaryProtocol, Client, Transport
-from .hints import Failure, hint
+from .hints import OpenFailure, hint
 from .link import Link
 from .other_protocol import other_protocol
 from .service import Service, silent
@@ -263,7 +263,7 @@ class ImpylaDriver:
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
-        return hint(Failure(coordinator, self._options, phase, text))
+        return hint(OpenFailure(coordinator, self._options, phase, text))
 
     def other_protocol(
         self, coordinator: Coordinator, phase: Phase, text: str, limit: float

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from impala_ha.cli.doctor.report import Diagnosis, Layer
 from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Coordinator
-from impala_ha.hs2.hints import Failure as Opening
-from impala_ha.hs2.hints import hint
+from impala_ha.hs2.hints import OpenFailure, hint
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
@@ -138,7 +137,7 @@ _DEFAULT_ADVICE = "look at the coordinator's log around this time"
 def advice_for(failure: Failure, layer: Layer) -> str:
     """What to do."""
     where, options = failure.coordinator, failure.options
-    opening = Opening(where, options, failure.phase, failure.text, layer.value)
+    opening = OpenFailure(where, options, failure.phase, failure.text, layer.value)
     return hint(opening) or _DEFAULT_ADVICE
 
 

@@ -8,13 +8,13 @@ kept as impyla's methods expect them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import get_ident
 from typing import Any, NoReturn, TypeVar
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
-from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType, TOperationState
+from impala._thrift_gen.TCLIService.ttypes import TOperationState
 from impala.hiveserver2 import HiveServer2Cursor
 
 from impala_ha import errors
@@ -23,19 +23,19 @@ from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import Fault
 from impala_ha.core.interruption import from_signal_handler, is_interrupt, suppress
 from impala_ha.core.model import Attempt, Coordinator
-from impala_ha.core.remote import RemoteOperation, Schema
+from impala_ha.core.remote import RemoteOperation, RemoteSession, Row, Rows, Schema
 from impala_ha.failover.attempts import History
 from impala_ha.failover.failover import Failover
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.hs2.polling import poll
-from impala_ha.sql.parameters import bind
+from impala_ha.sql.parameters import Parameters, bind
 from impala_ha.sql.session_state import Session
 
 from .cursor_session import CursorSession, failed
 from .execution import CursorCall, Execution, MetadataExecution, prepare, statement_call
 
 Got = TypeVar("Got")
-_END: Any = object()
+_END = object()
 
 
 class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
@@ -49,9 +49,14 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     - `cancel` is `cancel_operation`.
     """
 
+    arraysize: int
+    has_result_set: bool
+    rowcount: int
+    _buffer: Rows
+    _last_operation: RemoteOperation | None
     _closed = True  # until __init__ is through: impyla's __del__ asks
 
-    def __init__(self, failover: Failover, session: Session, **options: Any):
+    def __init__(self, failover: Failover, session: Session, **options: bool):
         self._session = CursorSession(failover, session)
         HiveServer2Cursor.__init__(self, None, **options)
         self._last_operation_finished: bool = False
@@ -73,12 +78,12 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._session.warn_of_ignored_options()
 
     @property
-    def session(self) -> Any:
+    def session(self) -> RemoteSession | None:
         """Impyla's session; None before there is one."""
         return self._session.handle
 
     @session.setter
-    def session(self, handle: Any) -> None:  # impyla's __init__ assigns it
+    def session(self, handle: RemoteSession | None) -> None:  # impyla's __init__ assigns it
         self._session.handle = handle
 
     @property
@@ -186,9 +191,10 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def reads(self, link: Link) -> bool:
         """Is something open on *link* that was not read to its end?"""
-        if self._session.link is not link or not self._last_operation_active:
+        operation = self._last_operation if self._last_operation_active else None
+        if self._session.link is not link or operation is None:
             return False
-        return len(self._buffer) > 0 or not self._last_operation.complete
+        return len(self._buffer) > 0 or not operation.complete
 
     def close_stale_session(self) -> None:
         """End the session where the connection is no more, unless something is open in it."""
@@ -200,8 +206,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def execute(
         self,
         operation: str,
-        parameters: Any = None,
-        configuration: dict[str, Any] | None = None,
+        parameters: Parameters | None = None,
+        configuration: Mapping[str, object] | None = None,
         *,
         idempotent: bool | None = None,
     ) -> None:
@@ -233,8 +239,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def execute_async(
         self,
         operation: str,
-        parameters: Any = None,
-        configuration: dict[str, Any] | None = None,
+        parameters: Parameters | None = None,
+        configuration: Mapping[str, object] | None = None,
         *,
         idempotent: bool | None = None,
     ) -> None:
@@ -248,15 +254,19 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def executemany(
         self,
         operation: str,
-        seq_of_parameters: Iterable[Any],
-        configuration: dict[str, Any] | None = None,
+        seq_of_parameters: Iterable[Parameters],
+        configuration: Mapping[str, object] | None = None,
     ) -> None:
         """Run *operation* once for each of *seq_of_parameters*."""
         with self._links.exclusive:
             HiveServer2Cursor.executemany(self, operation, list(seq_of_parameters), configuration)
 
     def _prepare(
-        self, operation: str, parameters: Any, configuration: Any, idempotent: bool | None
+        self,
+        operation: str,
+        parameters: Parameters | None,
+        configuration: Mapping[str, object] | None,
+        idempotent: bool | None,
     ) -> None:
         try:
             text, options = bind(operation, parameters, configuration)
@@ -284,7 +294,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
         def send() -> RemoteOperation:
             operation_fn()
-            return self._last_operation  # type: ignore[no-any-return]
+            assert self._last_operation is not None
+            return self._last_operation
 
         self._check_open()
         with self._links.exclusive:
@@ -302,11 +313,13 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
                 if self._execution is not None:  # ibis waits before it has executed anything
                     self._run(self._statement_call("wait"), self._wait_to_finish)
             return
-        answer = poll(self._last_operation, self._failover.cluster.clock)
+        operation = self._last_operation
+        assert operation is not None
+        answer = poll(operation, self._failover.cluster.clock)
         if answer.operationState == TOperationState.ERROR_STATE:
             if not answer.errorMessage and self.fetch_error and self.has_result_set:
                 self._last_operation_active = False
-                self._last_operation.fetch()  # Impala before 2.7 has the error only here
+                operation.fetch()  # Impala before 2.7 has the error only here
             raise failed(answer)
         self._last_operation_finished = True
 
@@ -465,35 +478,35 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         """PEP 249: name, type and so on of each column; None without a result set."""
         if self._description is None and self._last_operation is not None and not self._closed:
             return self._read("description", partial(_description, self))
-        return self._description  # type: ignore[no-any-return]
+        return self._description
 
-    def fetchone(self) -> Any:
+    def fetchone(self) -> Row | None:
         """The next row; None at the end."""
         if len(self._buffer) and not self._links.closed:
             self._rowcount += 1
             return self._buffer.pop()
         return self._fetch("fetchone", partial(HiveServer2Cursor.fetchone, self), 1)
 
-    def fetchmany(self, size: int | None = None) -> Any:
+    def fetchmany(self, size: int | None = None) -> list[Row]:
         """Up to *size* (`arraysize` by default) next rows."""
         rows = self.arraysize if size is None else size
         if 0 < rows <= len(self._buffer) and not self._links.closed:
             return self._pop_from_buffer(rows)
         return self._fetch("fetchmany", partial(HiveServer2Cursor.fetchmany, self, rows), rows)
 
-    def fetchall(self) -> Any:
+    def fetchall(self) -> list[Row]:
         """All rows that are left; none are handed out before all are there."""
         return self._fetch("fetchall", partial(HiveServer2Cursor.fetchall, self))
 
-    def fetchcolumnar(self) -> Any:
+    def fetchcolumnar(self) -> list[Rows]:
         """All rows that are left, as impyla's column batches."""
         return self._fetch("fetchcolumnar", partial(_columnar, self))
 
-    def fetchcbatch(self) -> Any:
+    def fetchcbatch(self) -> Rows | None:
         """The next column batch; None if none is there."""
         return self._fetch("fetchcbatch", partial(HiveServer2Cursor.fetchcbatch, self))
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Row:
         if len(self._buffer) and not self._links.closed:
             self._rowcount += 1
             return self._buffer.pop()
@@ -505,22 +518,22 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             raise StopIteration
         return row
 
-    def _state(self, operation: str) -> Any:
+    def _state(self, operation: str) -> str:
         """The state, which no server knows any more once the operation has ended and is closed."""
         self._check_open()
         if self._last_operation_finished and not self._last_operation_active:
             return "FINISHED_STATE"
         return self._read(operation, partial(HiveServer2Cursor.status, self))
 
-    def status(self) -> Any:
+    def status(self) -> str:
         """State of the operation, as HiveServer2 names it."""
         return self._state("status")
 
-    def is_executing(self) -> Any:
+    def is_executing(self) -> bool:
         """Is the operation pending or running?"""
         return self._op_state_is_executing(self._state("is_executing"))
 
-    def execution_failed(self) -> Any:
+    def execution_failed(self) -> bool:
         """Did the operation fail?"""
         return self._op_state_is_error(self._state("execution_failed"))
 
@@ -543,14 +556,14 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         """Rows that a write changed, and rows that it could not change; -1 if unknown."""
         if self._rows_failed is not None:
             return self._rowcount, self._rows_failed
-        return HiveServer2Cursor.rowcounts.fget(self)  # type: ignore[no-any-return]
+        return HiveServer2Cursor.rowcounts.fget(self)
 
-    def _set_rowcount_from_close_result(self, close_result: Any) -> None:
+    def _set_rowcount_from_close_result(self, close_result: object) -> None:
         HiveServer2Cursor._set_rowcount_from_close_result(self, close_result)  # noqa: SLF001
         if result := getattr(close_result, "dml_result", None):
             self._rows_failed = result.num_row_errors or 0
 
-    def get_log(self) -> Any:
+    def get_log(self) -> str:
         """Messages of the server about the statement."""
         if self._last_operation_log is not None:
             return self._last_operation_log
@@ -576,14 +589,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def ping(self) -> bool:
         """Does a coordinator answer that takes new statements?"""
-
-        def get_info() -> None:
-            request = TGetInfoReq(self.session.handle, TGetInfoType.CLI_SERVER_NAME)
-            self.session._rpc("GetInfo", request)  # noqa: SLF001 - impyla's own
-
         with self._links.exclusive:
             try:
-                self._in_session("ping", get_info)
+                self._in_session("ping", self._session.get_info)
             except errors.Error as error:
                 if from_signal_handler(error):
                     raise
@@ -606,10 +614,10 @@ def _nothing() -> None:
 
 
 def _description(cursor: Cursor) -> Schema | None:
-    return HiveServer2Cursor.description.fget(cursor)  # type: ignore[no-any-return]
+    return HiveServer2Cursor.description.fget(cursor)
 
 
-def _columnar(cursor: Cursor) -> Any:
+def _columnar(cursor: Cursor) -> list[Rows]:
     """All rows: impyla's ``fetchcolumnar`` stumbles where there is no result."""
     cursor._wait_to_finish()  # noqa: SLF001 - impyla's own
     if not cursor.has_result_set:

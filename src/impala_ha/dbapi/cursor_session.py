@@ -18,7 +18,7 @@ from impala_ha import errors
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault
 from impala_ha.core.interruption import from_signal_handler, suppress
-from impala_ha.core.remote import RemoteOperation
+from impala_ha.core.remote import Identifier, RemoteOperation, RemoteSession, Status
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, SessionArguments
 from impala_ha.failover.failover import Failover
 from impala_ha.hs2.client import ConnectionClosed
@@ -101,13 +101,13 @@ class CursorSession:
                 self._end_old(old, left)
 
     def _replay(self, text: str) -> None:
-        operation = self.handle.execute(text, run_async=True)
+        operation: RemoteOperation = self.handle.execute(text, run_async=True)
         answer = poll(operation, self._failover.cluster.clock)
         if answer.operationState == TOperationState.ERROR_STATE:
             raise failed(answer)
         operation.close()
 
-    def _end_old(self, old: Link, handle: Any) -> None:
+    def _end_old(self, old: Link, handle: RemoteSession) -> None:
         """
         End the old session: a lost statement that runs on holds its place in the queue, and
         an open session delays the shutdown of a coordinator that drains.
@@ -134,6 +134,10 @@ class CursorSession:
             self.detach()
             raise
         cluster.add_database(name)
+
+    def get_info(self) -> None:
+        """Ask the coordinator for its name."""
+        self.handle.get_info()
 
     def warn_of_ignored_options(self) -> None:
         """Warn of query options that the server ignored: Impala's answer lists all that it has."""
@@ -169,7 +173,7 @@ class CursorSession:
         link, self.link = self.link, None
         return link
 
-    def close_confirmed(self, link: Link, handle: Any) -> bool:
+    def close_confirmed(self, link: Link, handle: RemoteSession) -> bool:
         """End the session *handle* on *link*; is what ran in it certainly over?"""
         if link.client.forked:
             return False
@@ -235,12 +239,12 @@ class CursorSession:
             self.link.close_later(self.handle)
 
 
-def failed(answer: Any) -> errors.OperationalError:
+def failed(answer: Status) -> errors.OperationalError:
     """The error of a statement in ERROR_STATE."""
     return errors.OperationalError(answer.errorMessage or "Operation is in ERROR_STATE")
 
 
-def printed_id(identifier: Any) -> str:
+def printed_id(identifier: Identifier) -> str:
     """A THandleIdentifier as Impala prints it: two numbers in hexadecimal digits."""
     if len(identifier.guid) != _GUID.size:
         return str(identifier.guid.hex())

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thrift.Thrift import TException
 
 from impala_ha import errors
 from impala_ha.core.interruption import from_signal_handler
+from impala_ha.core.remote import RemoteOperation
 from impala_ha.failover.attempts import Call, SessionArguments, doubtful_faults
 from impala_ha.failover.failover import Failover
 from impala_ha.failover.statement_ref import StatementRef
@@ -52,10 +53,10 @@ class Execution:
 
     text: str
     statement: Statement
-    options: dict[str, Any] | None = None
+    options: dict[str, object] | None = None
     idempotent: bool = True
     mark: StatementTag | None = None
-    operation: Any = None
+    operation: RemoteOperation | None = None
     accepted: bool = False
     fetched: bool = False
     sent: str = ""
@@ -67,7 +68,7 @@ class Execution:
         """Is it more than a read?"""
         return self.statement.effect is not Effect.READ
 
-    def submit(self, session: CursorSession) -> Any:
+    def submit(self, session: CursorSession) -> RemoteOperation:
         """Send it in *session*; impyla's operation of it."""
         self.operation, self.sent, self.tag, options = None, self.text, None, self.options
         if self.mark is not None:
@@ -80,7 +81,7 @@ class Execution:
             session.handle.execute(self.sent, options, run_async=True), session
         )
 
-    def _accepted_as(self, operation: Any, session: CursorSession) -> Any:
+    def _accepted_as(self, operation: RemoteOperation, session: CursorSession) -> RemoteOperation:
         session.statements.append(printed_id(operation.handle.operationId))
         self.operation, self.accepted = operation, True
         return operation
@@ -108,7 +109,7 @@ class MetadataExecution(Execution):
 
     __slots__ = ("_send",)
 
-    def __init__(self, send: Callable[[], Any]):
+    def __init__(self, send: Callable[[], RemoteOperation]):
         """
         Args:
             send: Sends it; returns impyla's operation.
@@ -116,7 +117,7 @@ class MetadataExecution(Execution):
         Execution.__init__(self, "", Statement(Effect.READ))
         self._send = send
 
-    def submit(self, session: CursorSession) -> Any:
+    def submit(self, session: CursorSession) -> RemoteOperation:
         """Send it in *session*; impyla's operation of it."""
         self.operation = None
         session.submitted += 1
@@ -124,7 +125,7 @@ class MetadataExecution(Execution):
 
 
 def prepare(
-    text: str, options: dict[str, Any] | None, idempotent: bool | None, wanted: Options
+    text: str, options: dict[str, object] | None, idempotent: bool | None, wanted: Options
 ) -> Execution:
     """
     The execution of *text*.
@@ -196,10 +197,11 @@ class CursorCall(Call):
         leaves out "UDF ERROR:" where it fails with constant arguments: be/src/exprs/
         scalar-expr-evaluator.cc).  The profile's line is admission-controller.cc's.
         """
-        if self.execution is None or not self.writes:
+        operation = self.execution.operation if self.execution is not None else None
+        if operation is None or not self.writes:
             return False
         try:
-            profile = self.execution.operation.get_profile()
+            profile = operation.get_profile()
         except (errors.Error, TException) as error:
             if from_signal_handler(error):
                 raise

@@ -20,7 +20,7 @@ def extend_dialect() -> None:
         return
     extends = dialect.is_disconnect
 
-    def is_disconnect(self: Any, error: Any, connection: Any, cursor: Any) -> bool:
+    def is_disconnect(self: object, error: object, connection: object, cursor: object) -> bool:
         ours = getattr(connection, "dbapi_connection", connection)
         if isinstance(ours, Connection) and ours.closed:
             return True

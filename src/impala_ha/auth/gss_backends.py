@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.forks import GATE
-from impala_ha.core.kerberos_errors import GSSError, told
+from impala_ha.core.kerberos_errors import GSSError, to_gss_error
 
 Got = TypeVar("Got")
 
@@ -94,7 +94,7 @@ class KerberosContext:
             | lib.GSS_C_INTEG_FLAG
             | lib.GSS_C_CONF_FLAG
         )
-        words: dict[str, Any] = {"gssflags": flags}
+        words: dict[str, object] = {"gssflags": flags}
         if login.principal:
             words["principal"] = login.principal
         name = f"{login.service}@{login.host}"
@@ -151,7 +151,7 @@ class KerberosContext:
             with GATE.passing():
                 return work()
         except self._library.KrbError as error:
-            raise told(error, f"asking for {self._login}") from error
+            raise to_gss_error(error, f"asking for {self._login}") from error
 
 
 class GssapiContext:
@@ -259,7 +259,7 @@ class GssapiContext:
             with GATE.passing():
                 return work()
         except self._library.exceptions.GSSError as error:
-            raise told(error, f"asking for {self._login}") from error
+            raise to_gss_error(error, f"asking for {self._login}") from error
 
 
 def begin(login: ContextParameters, backend: str) -> tuple[Context, bytes]:

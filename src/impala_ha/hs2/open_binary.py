@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import struct
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impala._thrift_api import get_transport
-from thrift.transport.TTransport import TBufferedTransport, TTransportException
+from thrift.transport.TTransport import TBufferedTransport, TTransportBase, TTransportException
 
 from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import (
-    TURNED_AWAY,
+    TICKET_REJECTED,
     classify,
     error_text,
     is_end_of_file,
-    turned_away_unread,
+    refused_before_login,
 )
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
 from impala_ha.core.trace import Step, trace
-from impala_ha.net.sockets import Socket
+from impala_ha.net import tls
+from impala_ha.net.sockets import Address, Socket
 from impala_ha.options.options import Options
 
 from .service import silent
@@ -47,9 +48,9 @@ def binary(
     *,
     clock: Clock,
     limit: float,
-    pinned: Any = None,
+    pinned: Address | None = None,
     identity: Identity | None = None,
-) -> tuple[Any, Any]:
+) -> tuple[TTransportBase, Socket]:
     """
     A connected and authenticated transport, and its socket.
 
@@ -83,15 +84,19 @@ def binary(
         if error.phase is Phase.TICKET:
             raise refused from refused.__cause__
         if _hung_up(error) and _knows_sasl(options, coordinator, clock, end - clock.now(), pinned):
-            why = f"{TURNED_AWAY} ({error})"
+            why = f"{TICKET_REJECTED} ({error})"
             told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
             raise CallFailed(Phase.LOGIN, told) from told
         raise
 
 
 def probe_anonymously(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any = None
-) -> Any:
+    options: Options,
+    coordinator: Coordinator,
+    clock: Clock,
+    limit: float,
+    pinned: Address | None = None,
+) -> Address | None:
     """
     Have somebody answer within *limit* seconds, without saying who comes.
 
@@ -106,7 +111,7 @@ def probe_anonymously(
 
 
 def _knows_sasl(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Address | None
 ) -> bool:
     """Does it refuse somebody who shows nothing in the words of SASL, within *limit* seconds?"""
     try:
@@ -117,7 +122,7 @@ def _knows_sasl(
 
 
 def _asked(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Any
+    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Address | None
 ) -> tuple[Socket, bytes]:
     """
     A closed socket, and the first byte that was said to who shows nothing; none: it hung up.
@@ -133,7 +138,7 @@ def _asked(
         wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
         said = wire.read(1)
     except BaseException as error:
-        if interrupted(error):
+        if is_interrupt(error):
             raise
         if phase is Phase.CONNECT or silent(error):
             raise CallFailed(phase, error) from error
@@ -154,7 +159,10 @@ def _hung_up(error: CallFailed) -> bool:
     """Did the server end the login without a word?  Impala refuses a bad ticket so."""
     if error.phase is not Phase.LOGIN or silent(error.__cause__):
         return False
-    return classify(error.__cause__ or error, error.phase, shown=Shown.TICKET) is Fault.UNREACHABLE
+    return (
+        classify(error.__cause__ or error, error.phase, credential=CredentialKind.TICKET)
+        is Fault.UNREACHABLE
+    )
 
 
 def _opened(
@@ -165,8 +173,8 @@ def _opened(
     *,
     clock: Clock,
     limit: float,
-    pinned: Any,
-) -> tuple[Any, Any]:
+    pinned: Address | None,
+) -> tuple[TTransportBase, Socket]:
     """One try of `binary`."""
     phase = Phase.CONNECT
     wire = sasl = attempt = None
@@ -189,12 +197,12 @@ def _opened(
         if not isinstance(transport, TBufferedTransport):
             _open_sasl(transport, sasl, attempt)
     except BaseException as error:
-        if attempt:
+        if attempt is not None and wire is not None:
             phase = _judge(attempt, error, wire)
         if wire is not None:
             wire.close()
         scrub(error)  # SASL's messages are variables of its frames
-        if interrupted(error):
+        if is_interrupt(error):
             raise
         raise _failure(phase, error, sasl) from error
     return transport, wire
@@ -212,13 +220,16 @@ def _login(
     return (name, password), attempt
 
 
-def _judge(attempt: LoginAttempt, error: BaseException, wire: Any) -> Phase:
+def _judge(attempt: LoginAttempt, error: BaseException, wire: Socket) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
     attempt.ended = True
-    if interrupted(error) or turned_away_unread(error):
+    if is_interrupt(error) or refused_before_login(error):
         attempt.over()
-    elif not hung_up and classify(error, Phase.LOGIN, shown=Shown.SECRET) is Fault.DENIED:
+    elif (
+        not hung_up
+        and classify(error, Phase.LOGIN, credential=CredentialKind.SECRET) is Fault.DENIED
+    ):
         attempt.refused(error_text(error))
     elif isinstance(error, TTransportException) and wire.is_gone():
         attempt.over()
@@ -234,18 +245,22 @@ def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFaile
         return failed
     hung_up = _hung_up(failed)
     told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
-    if hung_up or told_why or classify(error, phase, shown=Shown.TICKET) is Fault.REFUSED:
+    if (
+        hung_up
+        or told_why
+        or classify(error, phase, credential=CredentialKind.TICKET) is Fault.REFUSED
+    ):
         renewed = sasl.renew()
         if renewed or hung_up:  # it may have been a mishap
             return _TicketRefused(phase, error)
     return failed
 
 
-def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: Any = None) -> Socket:
+def _socket(
+    options: Options, coordinator: Coordinator, clock: Clock, pinned: Address | None = None
+) -> Socket:
     context = None
     if options.use_ssl:
-        from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
-
         context = tls.context(options)
     wire = Socket(coordinator.host, coordinator.port, clock, context)
     wire.pinned = pinned
@@ -253,7 +268,7 @@ def _socket(options: Options, coordinator: Coordinator, clock: Clock, pinned: An
     return wire
 
 
-def _open_sasl(transport: Any, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:
+def _open_sasl(transport: TTransportBase, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:
     """
     Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 

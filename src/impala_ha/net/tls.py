@@ -82,7 +82,7 @@ def _files(options: Options) -> list[str | None]:
 def _stamp(path: str | None) -> tuple[int, int, int] | None:
     """What changes when a file does."""
     try:
-        told = os.stat(path or "")  # noqa: PTH116 - pathlib is not loaded for it
+        told = os.stat(path or "")
     except OSError:
         return None
     return told.st_mtime_ns, told.st_size, told.st_ino

@@ -9,10 +9,9 @@ from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import errors
-from impala_ha.auth.http_auth import NoAuth
 from impala_ha.core.clock import SystemClock
 from impala_ha.net.cookies import CookieJar
-from impala_ha.net.http_request import Target
+from impala_ha.net.http_request import Auth, Target
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.net.http_transport import HttpTransport
 from impala_ha.net.sockets import Socket
@@ -60,7 +59,7 @@ def reply(body=b"", status="200 OK", *headers):
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
-class Known(NoAuth):
+class Known(Auth):
     """Says who it is, and has something else to say once."""
 
     def __init__(self, *words):
@@ -79,7 +78,7 @@ def wire_to(peer, login=None, *, clock=None, patience=5.0, more=None, names="*")
     coordinator = peer.coordinator
     sock = Socket(coordinator.host, coordinator.port, clock)
     target = Target(f"http://{coordinator}/x", "/x", str(coordinator), more=more)
-    wire = HttpTransport(sock, target, (login or NoAuth(), CookieJar(names, "/x")), clock, patience)
+    wire = HttpTransport(sock, target, (login or Auth(), CookieJar(names, "/x")), clock, patience)
     wire.open()
     return wire
 

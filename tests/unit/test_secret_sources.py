@@ -66,8 +66,8 @@ def test_nothing_and_functions_stay_as_they_are():
 
 
 def test_a_text_is_what_it_is():
-    password = Secrets(Options(password="s3cret", **PLAIN)).password()
-    jwt = Secrets(Options(jwt="t0ken", **JWT)).jwt()
+    password = Secrets(Options(password=Secret("s3cret"), **PLAIN)).password()
+    jwt = Secrets(Options(jwt=Secret("t0ken"), **JWT)).jwt()
 
     assert ("s3cret", "t0ken") == (password, jwt)
     assert ("***", "***") == (repr(password), repr(jwt))
@@ -145,7 +145,7 @@ def test_what_went_wrong_with_a_command_is_reported():
     code = "import sys; print('s3cret'); sys.exit(3)"
 
     with pytest.raises(errors.AuthenticationFailed) as caught:
-        Secrets(Options(password_cmd=python(code), **PLAIN)).ready("etl", "a:21050")
+        Secrets(Options(password_cmd=Secret(python(code)), **PLAIN)).ready("etl", "a:21050")
 
     told = "password_cmd: the command ended with status 3; nothing was opened"
     assert told == str(caught.value)

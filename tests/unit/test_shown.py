@@ -9,10 +9,10 @@ from threading import Thread
 
 import pytest
 from counting import serving
-from impala_ha.cli.doctor.session import Practice
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster
+from impala_ha.cli.doctor.context import Context
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed
 from impala_ha.core.login_throttle import LoginBlocked, LoginThrottle, StaleCredential
@@ -267,9 +267,7 @@ def test_a_hedged_open_shows_the_old_password_to_one_coordinator_after_a_change(
 
 def test_the_doctor_shows_a_wrong_password_to_one_coordinator(ended):
     servers = ended
-    practice = Practice(
-        Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts
-    )
+    practice = Context(Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts)
     for host in servers.hosts:
         with suppress(CallFailed):
             practice.open(host)

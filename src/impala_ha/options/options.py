@@ -260,26 +260,26 @@ class Options:
         Connections of the same form meet the same failures; those of another one may not.
         """
         named = [(name, getattr(self, name)) for name in _FORM]
-        told = [
+        parts = [
             f"{name}={value.partition('?')[0] if name == 'http_path' else value!r}"
             for name, value in named
             if value != _DEFAULTS[name] or name == "auth_mechanism"
         ]
         if (headers := self.get_user_custom_headers_func) is not None:
-            told.append(f"headers of {getattr(headers, '__qualname__', type(headers).__name__)}")
+            parts.append(f"headers of {getattr(headers, '__qualname__', type(headers).__name__)}")
         if self.auth_mechanism == "GSSAPI" and not self.keytab and "KRB5CCNAME" in os.environ:
-            told.append(f"KRB5CCNAME={os.environ['KRB5CCNAME']}")
-        return ", ".join(told)
+            parts.append(f"KRB5CCNAME={os.environ['KRB5CCNAME']}")
+        return ", ".join(parts)
 
     def __repr__(self) -> str:
         """Without secrets, and without what is as it is by default."""
-        told = []
+        parts = []
         for known in fields(self):
             value = getattr(self, known.name)
             if value != known.default:
                 shown = "***" if known.metadata["secret"] else repr(value)
-                told.append(f"{known.name}={shown}")
-        return f"Options({', '.join(told)})"
+                parts.append(f"{known.name}={shown}")
+        return f"Options({', '.join(parts)})"
 
 
 #: Those of the transport, of the login without who logs in by password, and of patience.

@@ -267,10 +267,10 @@ def test_a_hedged_open_shows_the_old_password_to_one_coordinator_after_a_change(
 
 def test_the_doctor_shows_a_wrong_password_to_one_coordinator(ended):
     servers = ended
-    practice = Context(Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts)
+    context = Context(Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts)
     for host in servers.hosts:
         with suppress(CallFailed):
-            practice.open(host)
+            context.open(host)
 
     assert {"wrong": 1} == servers.counted
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import impala.dbapi
 
 import impala_ha
+from impala_ha.core import interruption
 from impala_ha.options.options import HostOptions, Options
 from impala_ha.options.settings import DEPRECATED
 
@@ -136,6 +137,11 @@ def imported(path, **which):
 def offenders(paths, rule):
     """Where *rule* finds something to say of a file, and what."""
     return {module(path): found for path in paths if (found := rule(path))}
+
+
+def test_whether_a_signal_handler_raised_is_judged_with_all_packages_in_sight():
+    """The errors of a package that the list does not have would pass for those of a handler."""
+    assert set(PACKAGES) - {"errors"} == set(interruption._PACKAGES)
 
 
 def test_imports_between_packages_only_go_down():

@@ -226,7 +226,7 @@ def test_who_would_say_the_same_again_counts_as_asked_in_each_round():
         attempt(Fault.UNREACHABLE, Phase.CONNECT, host="b"),
     )
 
-    assert {Coordinator("typo")} == found.lasting
+    assert {Coordinator("typo")} == found.permanent
     assert ["typo", "b", "typo", "typo"] == [where.host for where in found.asked]
 
 

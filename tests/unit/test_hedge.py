@@ -543,10 +543,10 @@ def test_a_half_open_one_is_hedged_whatever_was_hedged_before(world):
 
     for host in (A, B):
         cluster.report(Attempt("connect", 1, host, 0.1, Fault.UNREACHABLE, Phase.CONNECT))
-    probed = cluster.pick()
+    on_trial = cluster.pick()
 
-    assert cluster.may_hedge(probed)
-    assert not cluster.may_hedge(({A, B} - {probed}).pop())
+    assert cluster.may_hedge(on_trial)
+    assert not cluster.may_hedge(({A, B} - {on_trial}).pop())
 
 
 def test_who_waits_for_one_that_another_call_found_lost_asks_the_next_one(world):

@@ -1,4 +1,4 @@
-"""PEP 249's connection: a place in a cluster that cursors share."""
+"""PEP 249's connection: a link to a coordinator of a cluster, which cursors share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from impala_ha.sql.session_state import Session
 from .cursor import Cursor
 from .dict_cursor import DictCursor
 
-_DOAS = "impala.doas.user"  # Impala's name for whom a session acts for
+_DOAS = "impala.doas.user"  # Impala's option for the user that a session acts for
 
 
 class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not typed
@@ -33,8 +33,8 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     time may use it.
 
     Attributes:
-        cluster: Who is there and how they are; shared with other connections.
-        options: What `connect` was told; its repr shows no secret.
+        cluster: The coordinators and their health; shared with other connections.
+        options: Those of `connect`; their repr shows no secret.
         default_db: The database of new cursors.
     """
 

@@ -1,7 +1,7 @@
 """
 A statement of a cursor: what is sent, how far it is, and whether it may be sent elsewhere.
 
-While nobody has seen its result, and running it twice is harmless, it may be submitted again.
+Until the first row is fetched it may be submitted again, if running it twice is harmless.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Execution:
         text: SQL with its values in it; empty for a metadata call.
         statement: What it does.
         options: The query options that go with it.
-        idempotent: Whether it may run again although it may still be under way: it reads, or the
-            caller said so.
-        mark: What it is marked with, where there is room for it; None for nothing.
+        idempotent: Whether it may run again although it may still be running: it reads, or the
+            caller declared it idempotent.
+        mark: The tag to send with it, where the server takes one; None for none.
         operation: impyla's operation of the last submit; None if there is no answer to it.
-        accepted: Whether a server took it.
-        begun: Whether rows of its result were handed out.
+        accepted: Whether a server accepted it.
+        fetched: Whether rows of its result were fetched.
         sent: The text as it was sent.
-        tag: What it was marked with; None if it was not.
-        refs: What is known of each try in which it may have run.
+        tag: The tag that was sent; None for none.
+        refs: For each try in which it may have run, what `OutcomeUnknown.resolve` needs.
     """
 
     text: str
@@ -55,7 +55,7 @@ class Execution:
     mark: StatementTag | None = None
     operation: RemoteOperation | None = None
     accepted: bool = False
-    begun: bool = False
+    fetched: bool = False
     sent: str = ""
     tag: str | None = None
     refs: list[StatementRef] = field(default_factory=list)
@@ -102,7 +102,7 @@ class Execution:
 
 
 class MetadataExecution(Execution):
-    """A metadata call of impyla's, which notes its operation on the cursor."""
+    """A metadata call of impyla's, which assigns its operation to the cursor."""
 
     __slots__ = ("_send",)
 
@@ -125,12 +125,12 @@ def prepare(
     text: str, options: dict[str, object] | None, idempotent: bool | None, wanted: Options
 ) -> Execution:
     """
-    The execution of *text*, whose effect the caller may know better.
+    The execution of *text*.
 
     Args:
         text: SQL with its values in it.
         options: Query options for it alone.
-        idempotent: What the caller says of running it twice, None for nothing.
+        idempotent: As in `Cursor.execute`.
         wanted: The options of the connection.
     """
     statement = Statement.parse(text)
@@ -155,7 +155,7 @@ class CursorCall(Call):
         failover: The loop.
         session: The cursor's.
         execution: Its statement, None where only the session is needed.
-        submits: Whether the next try submits the statement, for no server has it.
+        submits: Whether the next try submits the statement.
         opens: Whether a try opens the session where it is not, if it submits nothing.
     """
 
@@ -172,7 +172,7 @@ class CursorCall(Call):
 
     @property
     def pinned_link(self) -> Link | None:
-        """Where the statement is; or the session, if nothing else can take it in its place."""
+        """The statement's link; or the session's, if a new session could not be opened there."""
         return self.session.pinned_link if self.submits or self.opens else self.session.link
 
     @property
@@ -181,7 +181,7 @@ class CursorCall(Call):
         return self.session.arguments
 
     def failed(self, error: Exception, link: Link) -> Exception:
-        """Take note of *error*, which a try on *link* raised; what the loop is to go by."""
+        """Update the session after *error*, which a try on *link* raised; the error to classify."""
         return self.session.failed(error, link)
 
     def was_admitted(self) -> bool:
@@ -219,7 +219,7 @@ class CursorCall(Call):
         handle = session.handle
         execution.refs.append(execution.ref(session, link))
         if execution.idempotent:
-            return False  # it is repeated in any case, and what it left behind ended then
+            return False  # it is repeated in any case, and the old session ended then
         if session.link is link:
             session.detach()  # the next session is not to end this one
         if again and self._is_harmless(execution) and session.close_confirmed(link, handle):
@@ -229,7 +229,7 @@ class CursorCall(Call):
         return False
 
     def _is_harmless(self, execution: Execution) -> bool:
-        """Would running it once more change nothing?  Another coordinator's plan tells."""
+        """Would running it once more change nothing?  If need be, by another coordinator's plan."""
         if execution.statement.effect is Effect.IDEMPOTENT:
             return True
         if not execution.statement.replaces:
@@ -255,7 +255,7 @@ class CursorCall(Call):
         return True
 
     def leave_alone(self, unknown: errors.OutcomeUnknown) -> None:
-        """Let *unknown* be resolved, and keep out of the session: ending it would end that."""
+        """Make *unknown* resolvable, and do not end the session: that would end the statement."""
         left = self.session.detach()
         if left is not None:
             left.release(self.session.handle)
@@ -275,7 +275,7 @@ class CursorCall(Call):
         unknown.identify(refs[-1].session_id, refs[-1].query_id, refs[-1].tag)
 
     def lost_before(self) -> errors.FailoverError:
-        """The error where an earlier call lost the session: what that means for this one."""
+        """The error of this call, where an earlier one lost the session."""
         link = self.session.link
         why = link.client.broken if link else None
         where = f"coordinator {link.coordinator}" if link else "the session"
@@ -307,14 +307,14 @@ def statement_call(
         ended: Whether the statement ran to its end before.
     """
     writes = execution.writes
-    finished = execution.begun or (execution.accepted and ended)
+    finished = execution.fetched or (execution.accepted and ended)
     return CursorCall(
         operation,
         idempotent=execution.idempotent,
-        again=not (execution.begun or (finished and writes)),
+        again=not (execution.fetched or (finished and writes)),
         writes=writes,
         doubtful=doubtful_faults(execution.statement.kind),
-        finished=finished and (execution.begun or writes),
+        finished=finished and (execution.fetched or writes),
         proof=not execution.accepted,
         failover=failover,
         session=session,

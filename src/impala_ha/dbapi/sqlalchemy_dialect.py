@@ -1,5 +1,5 @@
 """
-SQLAlchemy asks its dialect after an error whether the connection is lost; impyla's says never.
+SQLAlchemy asks its dialect after an error whether the connection is lost; impyla's denies it.
 
 Ours heal themselves, but for those that were closed, or that a forked process inherited: without a
 yes to that question a pool would hand them out for ever.

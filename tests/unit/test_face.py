@@ -240,7 +240,7 @@ def test_an_id_of_another_length_is_reported_as_it_is():
     assert printed_id(SimpleNamespace(guid=bytes(7) + b"\1" + bytes(8))).startswith("01000")
 
 
-def test_time_may_run_out_between_two_witnesses():
+def test_time_may_run_out_between_two_sources():
     world = World()
     cursor = world.connect().cursor()
     world["a"].script["GetOperationStatus"] = deque([lost()])

@@ -51,7 +51,7 @@ class ContextParameters:
 _HELD: dict[str, Any] = {}  # by the name of their cache, the tickets that were acquired last
 
 
-class Context(Protocol):
+class SecurityContext(Protocol):
     """A security context of the client's side."""
 
     def step(self, token: bytes) -> bytes:
@@ -262,7 +262,7 @@ class GssapiContext:
             raise to_gss_error(error, f"asking for {self._login}") from error
 
 
-def begin(login: ContextParameters, backend: str) -> tuple[Context, bytes]:
+def begin(login: ContextParameters, backend: str) -> tuple[SecurityContext, bytes]:
     """
     A context, and the first token of it.
 
@@ -281,7 +281,7 @@ def begin(login: ContextParameters, backend: str) -> tuple[Context, bytes]:
     return context, context.step(b"")
 
 
-def choose(backend: str, *, keytab: bool) -> Callable[[ContextParameters], Context]:
+def choose(backend: str, *, keytab: bool) -> Callable[[ContextParameters], SecurityContext]:
     """
     The backend of that name; for ``"auto"`` the one that is there and can do it.
 

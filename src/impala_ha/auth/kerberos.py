@@ -42,7 +42,7 @@ from impala_ha.options import kerberos_names as names
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
-from .gss_backends import Context, ContextParameters, begin, choose
+from .gss_backends import ContextParameters, SecurityContext, begin, choose
 from .gss_sasl import Sasl
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 Got = TypeVar("Got")
 Who = tuple[str | None, str]  # a principal and its keytab
-_FirstToken = tuple[Context, bytes, Callable[[], None], Callable[[], bool]]
+_FirstToken = tuple[SecurityContext, bytes, Callable[[], None], Callable[[], bool]]
 
 _NO_MATCH = "Matching credential not found"
 _WHILE = 30.0  # seconds; libkrb5's own pause between tries to renew
@@ -288,7 +288,7 @@ def _first_token(
 
 def _acquire(
     options: Options, coordinator: Coordinator, clock: Clock, limit: float, cache: int
-) -> tuple[Context, bytes]:
+) -> tuple[SecurityContext, bytes]:
     """A context with its first token, within *limit* seconds."""
     asked, who = service(options, coordinator), (options.principal, options.keytab)
     # A program may change these between two logins.
@@ -297,12 +297,12 @@ def _acquire(
     request = _REQUESTS.get(key) or TicketRequest()
     request.check(clock.now())
 
-    def first(renew: bool) -> tuple[Context, bytes]:
+    def first(renew: bool) -> tuple[SecurityContext, bytes]:
         host = names.host_of(options.krb_host, coordinator, _own_name(options, coordinator))
         login = ContextParameters(options.kerberos_service_name, host, *who, renew, cache)
         return begin(login, options.kerberos_backend)
 
-    def work(renew: bool) -> tuple[Context, bytes]:
+    def work(renew: bool) -> tuple[SecurityContext, bytes]:
         return request.ask(key, partial(first, renew))
 
     name = f"ticket for {asked}"

@@ -18,7 +18,7 @@ from impala_ha import errors
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault
 from impala_ha.core.interruption import from_signal_handler, suppress
-from impala_ha.core.remote import Identifier, RemoteOperation, RemoteSession, Status
+from impala_ha.core.remote import Identifier, RemoteOperation, RemoteSession, RemoteStatus
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, SessionArguments
 from impala_ha.failover.failover import Failover
 from impala_ha.hs2.client import ConnectionClosed
@@ -239,7 +239,7 @@ class CursorSession:
             self.link.close_later(self.handle)
 
 
-def failed(answer: Status) -> errors.OperationalError:
+def failed(answer: RemoteStatus) -> errors.OperationalError:
     """The error of a statement in ERROR_STATE."""
     return errors.OperationalError(answer.errorMessage or "Operation is in ERROR_STATE")
 

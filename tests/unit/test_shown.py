@@ -9,10 +9,10 @@ from threading import Thread
 
 import pytest
 from counting import serving
-from impala_ha.cli.doctor.context import Context
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster
+from impala_ha.cli.doctor.context import Context
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed
 from impala_ha.core.login_throttle import LoginBlocked, LoginThrottle, StaleCredential

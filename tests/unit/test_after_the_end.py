@@ -146,7 +146,9 @@ def test_a_finished_write_is_done_whatever_is_answered_to_its_closing(
 
 
 @pytest.mark.parametrize("rpc", ["GetLog", "CloseImpalaOperation"])
-def test_other_words_about_a_finished_write_are_told_and_nothing_is_repeated(world, cursor, rpc):
+def test_other_words_about_a_finished_write_are_reported_and_nothing_is_repeated(
+    world, cursor, rpc
+):
     world["a"].script[rpc] = deque(["Something that nobody has heard of"])
 
     with pytest.raises(errors.Error, match="nobody has heard of"):
@@ -239,7 +241,7 @@ def test_who_goes_away_without_an_answer_leaves_the_trial_to_the_next(world):
     world["a"].down = True
     world.connect()
     world["a"].down = False
-    world.failover.leave(world.failover.link)
+    world.failover.links.detach(world.failover.links.current)
     world.clock.time += 7
     world["a"].script["OpenSession"] = deque([interrupt])
     with pytest.raises(KeyboardInterrupt):

@@ -40,7 +40,7 @@ def cursor():
 
 def of(world_cursor):
     """The coordinator in memory behind a cursor of `World`."""
-    return world_cursor._home.client._server
+    return world_cursor._session.link.client._server
 
 
 # connect() and the connection.
@@ -68,7 +68,7 @@ def test_reconnecting_opens_a_new_connection(cluster, peer, answers):
         assert connection.coordinator == peer.coordinator
         assert peer.accepted == 2
 
-        connection._failover.leave(connection._failover.link)
+        connection._failover.links.detach(connection._failover.links.current)
         connection.reconnect()
         assert peer.accepted == 3
 
@@ -182,7 +182,7 @@ def test_an_error_without_words_or_rows_says_what_it_is(cursor):
         cursor.execute("insert into t values (1)")
 
 
-def test_an_error_in_closing_a_finished_statement_is_told(cursor):
+def test_an_error_in_closing_a_finished_statement_is_reported(cursor):
     of(cursor).script["CloseImpalaOperation"] = deque(["Kudu error(s) reported"])
 
     with pytest.raises(HiveServer2Error, match="Kudu error"):
@@ -203,7 +203,7 @@ def test_ctrl_c_while_the_first_session_is_opened_abandons_nothing():
 
 def test_ctrl_c_with_nothing_running_cancels_nothing(cursor):
     of(cursor).script["GetInfo"] = deque([lambda _: (_ for _ in ()).throw(KeyboardInterrupt)])
-    cursor._home.client.invalidate = lambda _: None
+    cursor._session.link.client.invalidate = lambda _: None
 
     with pytest.raises(KeyboardInterrupt):
         cursor.ping()
@@ -235,7 +235,7 @@ def test_an_unknown_outcome_on_a_session_that_is_gone_can_still_be_asked_for():
         cursor.fetchall()
 
 
-def test_an_id_of_another_length_is_told_as_it_is():
+def test_an_id_of_another_length_is_reported_as_it_is():
     assert printed_id(SimpleNamespace(guid=b"\x01\xff")) == "01ff"
     assert printed_id(SimpleNamespace(guid=bytes(7) + b"\1" + bytes(8))).startswith("01000")
 

@@ -17,9 +17,8 @@ from impala_ha.core.kerberos_errors import GSSError
 from impala_ha.dbapi.cursor import Cursor
 from impala_ha.dbapi.dict_cursor import DictCursor
 from impala_ha.failover.attempts import Call
-from impala_ha.failover.failover import Failover
 from impala_ha.sql.session_state import Session
-from impala_ha.testing.fakes import FakeClock, FakeDriver, Unsent, state
+from impala_ha.testing.fakes import FakeClock, FakeDriver, Unsent, failover, state
 
 
 def lost():
@@ -29,18 +28,16 @@ def lost():
 class World:
     """Three coordinators, tried in the order of the list."""
 
-    def __init__(self, **retry):
+    def __init__(self, cluster=None, sync_ddl=False, **retry):
         self.clock = FakeClock()
         self.driver = FakeDriver()
-        self.cluster = Cluster(
+        self.cluster = cluster or Cluster(
             [Coordinator(host) for host in "abc"],
             policy="ordered",
             clock=self.clock,
             rng=random.Random(7),
         )
-        self.failover = Failover(
-            self.cluster, self.driver, Retry(**retry), first=("etl", {}), connect_timeout=10
-        )
+        self.failover = failover(self.cluster, self.driver, Retry(**retry), sync_ddl=sync_ddl)
 
     def __getitem__(self, host):
         return self.driver[host]
@@ -85,7 +82,7 @@ def test_connecting_walks_past_the_dead(world):
 
 def test_a_dead_coordinator_is_left_alone_by_the_next_connection(world):
     down(world, "a")
-    world.connect().failover.leave(world.failover.link)
+    world.connect().failover.links.detach(world.failover.links.current)
     world.connect()
 
     assert world.driver.opened == ["a", "b", "b"]
@@ -252,7 +249,7 @@ def test_a_write_on_a_connection_that_died_while_idle_goes_elsewhere(world, curs
     assert world.statements() == {"b": ["insert into t values (1)"]}
 
 
-def test_a_write_lost_while_it_ran_is_told(world, cursor):
+def test_a_write_lost_while_it_ran_is_reported(world, cursor):
     world["a"].script["GetOperationStatus"] = deque([lost()])
 
     with pytest.raises(errors.OutcomeUnknown) as caught:
@@ -262,7 +259,7 @@ def test_a_write_lost_while_it_ran_is_told(world, cursor):
     assert caught.value.attempts[-1].phase is Phase.RUNNING
 
 
-def test_a_write_that_runs_where_no_ticket_is_to_be_had_is_told(world, cursor):
+def test_a_write_that_runs_where_no_ticket_is_to_be_had_is_reported(world, cursor):
     """Over HTTP a cookie may end while a statement is polled, and the KDC be away."""
     why = GSSError("Cannot contact any KDC for realm 'X' (KRB5_KDC_UNREACH)", "KRB5_KDC_UNREACH")
     world["a"].script["GetOperationStatus"] = deque([CallFailed(Phase.TICKET, why)])
@@ -319,7 +316,7 @@ def test_a_lost_session_is_opened_anew_and_nobody_is_blamed(world, cursor, text)
     assert 0 < wait < 1, "nothing is asked of the same coordinator without a wait"
 
 
-def test_a_lost_session_while_a_write_ran_is_told(world, cursor):
+def test_a_lost_session_while_a_write_ran_is_reported(world, cursor):
     world["a"].script["GetOperationStatus"] = deque(["Invalid or unknown query handle: 1:2."])
 
     with pytest.raises(errors.OutcomeUnknown) as caught:
@@ -392,7 +389,7 @@ def test_a_full_queue_is_waited_for_and_nobody_else_asked(world, cursor):
     assert all(seconds > 0 for seconds in world.clock.slept)
 
 
-def test_a_queue_that_stays_full_is_told_in_the_servers_words(world, cursor):
+def test_a_queue_that_stays_full_is_reported_in_the_servers_words(world, cursor):
     text = "Rejected query from pool default-pool: queue full, limit=1, num_queued=1."
     full = lambda request: state(request, "ERROR_STATE", text)  # noqa: E731
     world["a"].script["GetOperationStatus"] = deque([full] * 1000)
@@ -403,7 +400,7 @@ def test_a_queue_that_stays_full_is_told_in_the_servers_words(world, cursor):
     assert 55 < world.clock.time - 1000 < 60
 
 
-def test_create_table_as_select_turned_away_by_the_queue_is_told(world, cursor):
+def test_create_table_as_select_turned_away_by_the_queue_is_reported(world, cursor):
     """Its table is there already, so that running it again would fail."""
     text = "Rejected query from pool default-pool: queue full, limit=1, num_queued=1."
     full = lambda request: state(request, "ERROR_STATE", text)  # noqa: E731
@@ -415,7 +412,7 @@ def test_create_table_as_select_turned_away_by_the_queue_is_told(world, cursor):
     assert world.statements() == {"a": ["create table t as select 1"]}
 
 
-def test_everyone_down_is_told_in_full_within_the_deadline(world):
+def test_everyone_down_is_reported_in_full_within_the_deadline(world):
     down(world, "abc")
 
     with pytest.raises(errors.NoCoordinatorLeft) as caught:
@@ -549,7 +546,7 @@ def overlays(coordinator):
 
 
 def test_sync_ddl_goes_with_changes_alone(world):
-    world.failover.sync_ddl = True
+    world = World(sync_ddl=True)
     cursor = world.connect().cursor()
 
     cursor.execute("select 1")
@@ -798,8 +795,8 @@ def test_closing_a_connection_closes_all_sessions(world, cursor):
     world.cursor()
     assert len(world["a"].sessions) == 2
 
-    world.failover.close()
-    world.failover.close()
+    world.failover.links.close()
+    world.failover.links.close()
 
     assert world["a"].sessions == {}
     with pytest.raises(errors.InterfaceError, match="the connection is closed"):
@@ -820,7 +817,7 @@ def test_a_forgotten_cursors_session_is_closed_at_the_next_call(world, cursor):
 def test_a_dropped_link_says_goodbye(world):
     cursor = world.connect().cursor()
     cursor.execute("select 1")
-    world.failover.link = None
+    world.failover.links.current = None
     del cursor
 
     assert world["a"].sessions == {}
@@ -830,9 +827,9 @@ def test_a_dropped_link_that_broke_is_let_go(world):
     cursor = world.connect().cursor()
     world["a"].script["ExecuteStatement"] = deque([lost()])
     cursor.execute("select 1")
-    new = weakref.ref(cursor._home)
+    new = weakref.ref(cursor._session.link)
     del cursor
-    world.failover.link = None
+    world.failover.links.current = None
     gc.collect()
 
     assert new() is None, "the traceback of what broke the old link leads to the cursor"

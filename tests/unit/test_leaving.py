@@ -77,12 +77,10 @@ def test_connections_that_are_dropped_without_close_are_not_counted():
 
     assert links(world) == [2, 0, 0]
     for each in kept:
-        each.failover.close()
+        each.failover.links.close()
     assert links(world) == [0, 0, 0]
 
 
 def another(world):
     """Another connection to the same cluster."""
-    made = World()
-    made.cluster = made.failover.cluster = world.cluster
-    return made
+    return World(world.cluster)

@@ -475,7 +475,7 @@ def test_who_does_not_tell_how_full_the_log_is_denies_nothing(world, page):
 
 def marked(world, page=None, kind="client_identifier", text=INSERT):
     """A write that was marked before it was lost."""
-    world.failover.statement_tag = kind
+    world.failover.options = replace(world.failover.options, statement_tag=kind)
     cursor = world.connect().cursor()
     told = {"http_addr": page["address"]} if page else {}
     cursor.session.config = {"CLIENT_IDENTIFIER": "", **told}

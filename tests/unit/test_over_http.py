@@ -64,7 +64,7 @@ def test_host_and_url_name_the_coordinator(coordinator, options, host, url):
     assert (host, url) == (target.host, target.url)
 
 
-def test_a_proxy_is_in_the_url_that_is_told_and_gets_its_login_in_clear_only():
+def test_a_proxy_is_in_the_url_that_is_reported_and_gets_its_login_in_clear_only():
     proxy = Proxy("p", 3128, "Basic p")
     plain = over()._target(A, proxy)
     hidden = over(use_ssl=True)._target(A, proxy)
@@ -156,7 +156,7 @@ def test_ctrl_c_while_connecting_stays_ctrl_c():
             over(Interrupting()).open(peer.coordinator, "etl", 3.0)
 
 
-def test_files_of_tls_that_are_none_are_told_before_anything_is_opened(tmp_path):
+def test_files_of_tls_that_are_none_are_reported_before_anything_is_opened(tmp_path):
     file = tmp_path / "ca.pem"
     file.write_text("none")
 
@@ -203,7 +203,7 @@ def patient(cursor):
         pauses.append(waited)
         return waited + 1.0 if waited < 3 else 0.0
 
-    cursor._home.service.pause = pause
+    cursor._session.link.service.pause = pause
     return pauses
 
 
@@ -266,7 +266,7 @@ def test_a_coordinator_that_is_gone_after_a_wait_is_lost(world):
     cursor = world.connect().cursor()
     patient(cursor)
     world["a"].script["GetOperationStatus"] = deque([gateway(502)])
-    cursor._home.service.reconnect = lambda _: False
+    cursor._session.link.service.reconnect = lambda _: False
 
     with pytest.raises(OutcomeUnknown, match="HTTP code 502"):
         cursor.execute("insert into t values (1)")
@@ -283,7 +283,7 @@ def test_who_is_busy_is_asked_again_after_the_time_it_said(world, code, after):
     assert [fault, None] == [attempt.fault for attempt in cursor.attempts]
     assert {"a"} == {attempt.coordinator.host for attempt in cursor.attempts}
     assert after <= sum(world.clock.slept) < after + 1.0
-    assert not cursor._home.broken
+    assert not cursor._session.link.broken
 
 
 def test_who_is_busy_while_opening_is_asked_again_and_nobody_else():

@@ -97,7 +97,7 @@ def test_a_pool_shows_the_old_password_once_after_a_change(ended):
     old = servers.counted["good"]
     servers.good = now[0] = "better"
     for each in pooled:
-        each._failover.leave(each._failover.link)
+        each._failover.links.detach(each._failover.links.current)
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda each: each.cursor(), pooled))
 
@@ -196,7 +196,7 @@ def test_a_password_that_is_refused_is_shown_once_by_all_that_a_connection_does(
         connection = connect(servers, password="good")
         old = servers.counted["good"]
         servers.good = "better"
-        connection._failover.leave(connection._failover.link)
+        connection._failover.links.detach(connection._failover.links.current)
         for opened in (connection.cursor, connection.reconnect, connection.cursor):
             with pytest.raises(AuthenticationFailed):
                 opened()
@@ -320,7 +320,7 @@ def test_a_statement_outlives_a_password_that_is_changed(servers):
     try:
         cursor = connection.cursor()
         servers.good = "better"
-        watch = connection._failover.link.client.transport.probe
+        watch = connection._failover.links.current.client.transport.probe
 
         assert ["", "", ""] == [watch() for _ in range(3)]
         assert cursor is not None

@@ -35,7 +35,7 @@ def test_a_cursor_tells_where_it_is_and_what_it_does(world):
 
 def test_so_does_one_without_a_coordinator(world):
     cursor = world.cursor(kind=DictCursor)
-    cursor._home = None
+    cursor._session.detach()
 
     assert "<impala_ha DictCursor not connected, nothing executed>" == repr(cursor)
 
@@ -60,7 +60,7 @@ def test_the_attempts_of_a_statement_outlive_looks_at_its_result(world):
         assert attempts == cursor.attempts
 
 
-def test_a_look_that_was_tried_again_is_told(world):
+def test_a_look_that_was_tried_again_is_reported(world):
     cursor = world.cursor()
     cursor.execute("select 1")
     world["a"].script["FetchResults"] = deque([lost()])

@@ -22,7 +22,7 @@ from impala_ha.core.login_throttle import (
     digest,
 )
 from impala_ha.core.redaction import Redaction
-from impala_ha.core.secret import Secret, masked, printed, scrub
+from impala_ha.core.secret import Secret, printed, scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -192,8 +192,7 @@ class Secrets:
         return found
 
     def _found(self, name: str) -> Secret | None:
-        command = masked(getattr(self._options, f"{name}_cmd"))
-        given = masked(getattr(self._options, name))
+        command, given = getattr(self._options, f"{name}_cmd"), getattr(self._options, name)
         if command is not None:
             limit = self._options.connect_timeout
             found, wrong = printed(command, limit=limit)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 Got = TypeVar("Got")
 Who = tuple[str | None, str]  # a principal and its keytab
+_FirstToken = tuple[Context, bytes, Callable[[], None], Callable[[], bool]]
 
 _NO_MATCH = "Matching credential not found"
 _WHILE = 30.0  # seconds; libkrb5's own pause between tries to renew
@@ -162,15 +163,6 @@ _REQUESTS: dict[object, TicketRequest] = {}
 os.register_at_fork(after_in_child=_REQUESTS.clear)  # the threads that ask are the parent's
 
 
-class FirstToken(NamedTuple):
-    """A context with a coordinator that has not been spoken to, and the token for it."""
-
-    context: Context
-    token: bytes
-    accepted: Callable[[], None]
-    renew: Callable[[], bool]
-
-
 class Negotiation(NamedTuple):
     """
     One login over HTTP.
@@ -226,8 +218,8 @@ def login(
         MissingExtra: There is no package for it.
         GSSError: There is no token, and why; also when there was none in time.
     """
-    first = _first_token(options, coordinator, clock, limit, identity)
-    return Sasl(first.context, first.token, accepted=first.accepted, renew=first.renew)
+    context, token, accepted, renew = _first_token(options, coordinator, clock, limit, identity)
+    return Sasl(context, token, accepted=accepted, renew=renew)
 
 
 def transport(sasl: Sasl, wire: Socket) -> TTransportBase:
@@ -267,8 +259,8 @@ def _first_token(
     clock: Clock,
     limit: float,
     identity: Identity | None,
-) -> FirstToken:
-    """A token, within *limit* seconds."""
+) -> _FirstToken:
+    """A context and its token within *limit* seconds; see `Negotiation` for the two calls."""
     start, asked = clock.now(), service(options, coordinator)
     tickets, old = Tickets(), None
     if options.keytab is None:
@@ -291,7 +283,7 @@ def _first_token(
         if identity is not None:
             identity.check(made[0].initiator)
 
-    return FirstToken(*made, accepted, lambda: tickets.renew(old, clock.now()))
+    return *made, accepted, lambda: tickets.renew(old, clock.now())
 
 
 def _acquire(

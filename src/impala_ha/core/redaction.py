@@ -16,6 +16,8 @@ from collections import OrderedDict
 from http.client import HTTPMessage
 from urllib.parse import quote, quote_plus
 
+from .secret import linked
+
 _MASK = "***"
 _MOST = 64  # tokens and cookies, which come and go
 _SHORT = 4  # characters; what is shorter is masked where it stands alone, or no text could be read
@@ -77,13 +79,8 @@ class Redaction:
         Returns:
             Whether there was any.
         """
-        found, seen = False, set()
-        ahead: list[object] = [error]
-        while ahead:
-            one = ahead.pop()
-            if not isinstance(one, BaseException) or id(one) in seen:
-                continue
-            seen.add(id(one))
+        found = False
+        for one in linked(error, "__cause__", "inner"):
             args = tuple(map(self._value, one.args))
             if args != one.args:
                 one.args, found = args, True
@@ -92,7 +89,6 @@ class Redaction:
                 if masked is not value:
                     setattr(one, name, masked)
                     found = True
-            ahead += [one.__cause__, getattr(one, "inner", None)]
         return found
 
     def _value(self, value: object) -> object:
@@ -113,8 +109,7 @@ class Redaction:
 def _forms(secret: str) -> set[str]:
     """How *secret* may look in a text: plain, escaped, and in base64 wherever it begins there."""
     data = secret.encode(errors="replace")
-    percents = "".join(f"%{byte:02X}" for byte in data)
-    escaped = {quote(data, safe=""), quote(data), quote_plus(data), percents}
+    escaped = {quote(data, safe=""), quote(data), quote_plus(data)}
     found = {
         secret,
         data.decode("latin-1"),
@@ -126,8 +121,6 @@ def _forms(secret: str) -> set[str]:
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
         repr(data)[2:-1],
-        data.hex(),
-        data.hex().upper(),
     }
     for before in range(3):
         coded = base64.b64encode(b"\0" * before + data).decode()

@@ -225,12 +225,7 @@ class ImpylaDriver:
         return None
 
     def end_session(self, link: Link, user: str, session: RemoteSession, limit: float) -> bool:
-        """
-        Close *user*'s *session* on a new connection to where *link* led, within *limit* seconds.
-
-        Returns:
-            Whether what ran in it is certainly over.
-        """
+        """Close *user*'s *session*, see `Driver`."""
         # A name may lead to several coordinators: the same address is asked.
         peer, http = link.client.transport.peer, self._options.use_http_transport
         return fence.ends(

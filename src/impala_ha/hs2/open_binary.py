@@ -157,16 +157,12 @@ class _TicketRefused(CallFailed):
 
 def _hung_up(error: CallFailed) -> bool:
     """Did the server end the login without a word?  Impala refuses a bad ticket so."""
-    if error.phase is not Phase.LOGIN or _is_late(error.__cause__):
+    if error.phase is not Phase.LOGIN or silent(error.__cause__):
         return False
     return (
         classify(error.__cause__ or error, error.phase, credential=CredentialKind.TICKET)
         is Fault.UNREACHABLE
     )
-
-
-def _is_late(error: BaseException | None) -> bool:
-    return bool(getattr(error, "type", None) == TTransportException.TIMED_OUT)
 
 
 def _opened(

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from thrift.transport.TTransport import TBufferedTransport, TTransportBase
 
 from impala_ha.auth.credentials import Secrets
-from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth, NoAuth
+from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.interruption import is_interrupt
@@ -22,7 +22,7 @@ from impala_ha.core.model import Coordinator
 from impala_ha.net import tls
 from impala_ha.net.cookies import CookieJar
 from impala_ha.net.http_proxy import Proxy, ProxyAuth, TunnelSocket, proxy_for
-from impala_ha.net.http_request import Target
+from impala_ha.net.http_request import Auth, Target
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.net.http_transport import ABOUT_NOTHING, HttpTransport
 from impala_ha.net.sockets import Address, Socket
@@ -79,7 +79,7 @@ class HttpConnector:
         if not anonymous and self._needs_probe(coordinator, user):
             pinned = self.probe_anonymously(coordinator, user, limit, pinned)
         proxy = proxy_for(self._scheme, coordinator.host, coordinator.port)
-        login: Any = NoAuth() if anonymous else self._login(coordinator, user)
+        login: Any = Auth() if anonymous else self._login(coordinator, user)
         if proxy is not None and proxy.login:
             self._secrets.redaction.add(proxy.login.partition(" ")[2])
             self._secrets.redaction.add(proxy.password)
@@ -177,7 +177,7 @@ class HttpConnector:
     def _scheme(self) -> str:
         return "https" if self._options.use_ssl else "http"
 
-    def _secret_auth(self, coordinator: Coordinator, name: str) -> NoAuth:
+    def _secret_auth(self, coordinator: Coordinator, name: str) -> Auth:
         """Who shows a password, or a token, there."""
         options, secrets = self._options, self._secrets
         usual = "password" if options.auth_mechanism == "PLAIN" else ""  # as in impyla
@@ -201,7 +201,7 @@ class HttpConnector:
             return BearerAuth(show, renew, well)
         return BasicAuth(name, show, renew, well)
 
-    def _login(self, coordinator: Coordinator, user: str) -> NoAuth:
+    def _login(self, coordinator: Coordinator, user: str) -> Auth:
         options, secrets = self._options, self._secrets
         if options.auth_mechanism in ("PLAIN", "LDAP", "JWT"):
             return self._secret_auth(coordinator, options.user or user)
@@ -218,7 +218,7 @@ class HttpConnector:
                 options.connect_timeout,
                 certified=options.use_ssl and bool(options.ca_cert or options.verify_cert),
             )
-        return NoAuth()
+        return Auth()
 
     def _socket(self, coordinator: Coordinator, proxy: Proxy | None) -> Socket:
         options, context = self._options, None

@@ -16,7 +16,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from impala._thrift_gen.TCLIService.ttypes import TFetchOrientation, TRowSet
+from impala._thrift_gen.TCLIService.ttypes import (
+    TExecuteStatementReq,
+    TFetchOrientation,
+    TRowSet,
+)
 from impala.hiveserver2 import Batch, HS2Service, HS2Session, Operation, ThriftRPC
 from impala.hiveserver2 import log as _impylas_log
 from thrift.protocol.TProtocol import TProtocolException
@@ -148,6 +152,16 @@ def _ask_later(
 
 class ResumableSession(_RedactedRPC, HS2Session):  # type: ignore[misc]  # impyla is not typed
     """impyla's session, whose operations are ours."""
+
+    def execute(
+        self,
+        statement: str,
+        configuration: Mapping[str, str] | None = None,
+        run_async: bool = False,
+    ) -> ResumableOperation:
+        """Send *statement*, with the query options *configuration* for it alone."""
+        request = TExecuteStatementReq(self.handle, statement, configuration, run_async)
+        return self._get_operation(self._rpc("ExecuteStatement", request).operationHandle)
 
     def _get_operation(self, handle: OperationHandle) -> ResumableOperation:
         return ResumableOperation(self, handle, retries=1)

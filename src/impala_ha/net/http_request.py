@@ -22,6 +22,39 @@ _AGENT = "Python/ImpylaHttpClient"  # servers' logs and rules know it
 _ANNOUNCED = 1024  # bytes from which a request is announced, as curl and impyla do
 
 
+class Auth:
+    """
+    How a client says who it is: not at all; `auth.http_auth` has those that do.
+
+    Attributes:
+        mutual: Whether the server must say who it is as well, see `verify`.
+        unverified: Whether the last header tells a secret that nobody has accepted yet.
+    """
+
+    mutual = False
+    unverified = False
+
+    def prepare(self, limit: float) -> None:
+        """Get what the first request needs, within *limit* seconds."""
+
+    def header(self, *, known: bool) -> str:  # noqa: ARG002 - for those that do
+        """The value of the Authorization header; *known*: a cookie stands for a login already."""
+        return ""
+
+    def renew(self) -> bool:
+        """Get something else to show after a refusal; is there anything?"""
+        return False
+
+    def answered(self, status: int) -> None:
+        """Take note of the HTTP *status* of the answer to the last header."""
+
+    def failed(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
+
+    def verify(self, said: Iterable[str]) -> None:
+        """See that the server has proven who it is, by the WWW-Authenticate headers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """

@@ -19,12 +19,6 @@ _ALERT = 21
 
 
 @pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
-
-
-@pytest.fixture(scope="module")
 def secured(certificates):
     """Two coordinators: each has a certificate of its own, and asks for a password."""
     pems = [certificates.of(f"coord{n}.test", f"127.0.0.{n}") for n in (1, 2)]

@@ -24,12 +24,6 @@ USERS = {"etl": "s3cret"}
 
 
 @pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
-
-
-@pytest.fixture(scope="module")
 def mixed(certificates):
     """One whose certificate is good, one with another's name, one that has ended."""
     pems = [

@@ -12,12 +12,6 @@ import pytest
 from real_servers import Certificates
 
 
-@pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
-
-
 def shake_hands(client, server, name):
     """Let two contexts meet; return what the server sees of the client."""
     ours, theirs = socket.socketpair()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from thrift.Thrift import TException
 
@@ -24,11 +23,9 @@ from impala_ha.hs2.polling import rows
 from impala_ha.options.options import Options
 from impala_ha.sql import plan
 from impala_ha.sql.statement import Effect, Statement
+from impala_ha.sql.tag import StatementTag
 
 from .cursor_session import CursorSession, printed_id
-
-if TYPE_CHECKING:
-    from impala_ha.sql.tag import StatementTag
 
 
 @dataclass(slots=True)
@@ -137,8 +134,6 @@ def prepare(
         options = {"SYNC_DDL": "true", **(options or {})}
     mark = None
     if wanted.statement_tag != "none":
-        from impala_ha.sql.tag import StatementTag  # noqa: PLC0415 - reads need no tag
-
         mark = StatementTag(wanted.statement_tag == "comment")
     return Execution(text, statement, options, bool(idempotent), mark)
 

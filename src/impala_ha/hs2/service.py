@@ -27,20 +27,14 @@ from impala_ha.net.http_status import HTTPStatusError
 
 from .client import Client, ConnectionClosed
 
-_ASKED_AGAIN = frozenset(
-    {
-        "GetOperationStatus",
-        "GetResultSetMetadata",
-        "FetchResults",
-        "GetLog",
-        "GetRuntimeProfile",
-        "GetExecSummary",
-    }
+_ASKED_AGAIN = (
+    *("GetOperationStatus", "GetResultSetMetadata", "FetchResults"),
+    *("GetLog", "GetRuntimeProfile", "GetExecSummary"),
 )
 
 
 class _RedactedRPC(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
-    """impyla's calls, whose answers are logged without what a server was told in confidence."""
+    """impyla's calls, whose responses are logged without secrets."""
 
     def _log_response(self, kind: str, response: Any) -> None:
         if _impylas_log.isEnabledFor(logging.DEBUG):

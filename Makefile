@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test announcement lint types check bench soak docs dist clean
+.PHONY: help quick demo test announcement lint types check bench soak docs dist clean
 .PHONY: soak-games soak-restarts soak-bytes soak-forks
 
 help:  ## what there is
@@ -17,6 +17,10 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev -e '.[local,sqlalchemy,pandas]'
 	@touch $@
+
+quick: $(STAMP) lint types  ## what to run after each change: a minute
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) -m "not slow" \
+		tests/unit tests/test_house.py tests/test_front_door.py
 
 demo: $(STAMP)  ## three coordinators, one killed, one hung: watch the statements go on
 	$(BIN)/impala-ha demo
@@ -33,7 +37,8 @@ test: announcement $(STAMP)  ## lint, type-check and test
 	./.ci/debian-packages
 	./.ci/test-extras $(BIN)/python
 	$(MAKE) lint types
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
+		--cov --cov-report=term:skip-covered
 
 announcement:
 	@./.ci/announcement

@@ -21,13 +21,12 @@ from typing import Any
 from impala._thrift_gen.TCLIService import ttypes as hs2
 from impala.hiveserver2 import HiveServer2Connection, HS2Service
 
-from impala_ha import Cluster, Coordinator, Retry
+from impala_ha import Cluster, Coordinator
 from impala_ha.dbapi.cursor import Cursor
 from impala_ha.dbapi.dict_cursor import DictCursor
 from impala_ha.failover.attempts import Call
-from impala_ha.failover.failover import Failover
 from impala_ha.sql.session_state import Session
-from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeDriver, FakeTransport
+from impala_ha.testing.fakes import FakeClient, FakeCoordinator, FakeDriver, FakeTransport, failover
 
 GOAL = 1.2
 
@@ -110,9 +109,9 @@ def theirs(server: FakeCoordinator, dicts: bool) -> Any:
 def ours(server: FakeCoordinator, dicts: bool) -> Any:
     driver = FakeDriver()
     driver.hosts["a"] = server
-    failover = Failover(Cluster([Coordinator("a")]), driver, Retry(), first=("etl", {}))
-    failover.run(Call("connect", proof=True), lambda _: None)
-    return (DictCursor if dicts else Cursor)(failover, Session("etl"))
+    loop = failover(Cluster([Coordinator("a")]), driver)
+    loop.run(Call("connect", proof=True), lambda _: None)
+    return (DictCursor if dicts else Cursor)(loop, Session("etl"))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from impala_ha.cli._commands import COMMANDS
 from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
 from impala_ha.core.fault_rules import FAULT_RULES
-from impala_ha.core.faults import FaultRule, Phase, Shown
+from impala_ha.core.faults import CredentialKind, FaultRule, Phase
 from impala_ha.core.impala_rules import IMPALA_RULES
 from impala_ha.failover.attempts import doubtful_faults
 from impala_ha.failover.decision_table import logins
@@ -116,16 +116,15 @@ def operations(text: str) -> str:
 
 
 def login_table() -> str:
-    """What each end of a login means, by what was shown."""
-    rows = [
-        f"| it ended with | {' | '.join(shown.value for shown in Shown)} |\n|---|---|---|---|\n"
-    ]
+    """What each failure of a login means, by the credentials."""
+    kinds = " | ".join(kind.value for kind in CredentialKind)
+    rows = [f"| it failed with | {kinds} |\n|---|---|---|---|\n"]
     for end, about in groupby(logins(), key=lambda row: row.end):
-        means = {row.shown: f"[{row.fault.name}](#{row.fault.name.lower()})" for row in about}
-        rows.append(f"| {end} | {' | '.join(means.get(shown, '') for shown in Shown)} |\n")
+        means = {row.credential: f"[{row.fault.name}](#{row.fault.name.lower()})" for row in about}
+        rows.append(f"| {end} | {' | '.join(means.get(kind, '') for kind in CredentialKind)} |\n")
     rows.append("\n| fault | whose | at the end |\n|---|---|---|\n")
     for fault, row in {row.fault: row for row in logins()}.items():
-        rows.append(f"| {fault.name} | {row.whose} | {row.told} |\n")
+        rows.append(f"| {fault.name} | {row.whose} | {row.error} |\n")
     return "".join(rows)
 
 
@@ -141,7 +140,7 @@ def facts(fault: Fault) -> str:
     named = [rule.name for rule in FAULT_RULES if fault in rule.faults]
     known = ", ".join(f"[{name}](faults-table.md#{_anchor(name)})" for name in named)
     return (
-        "| another try can help | may have run, once it was sent | the coordinator is left alone | "
+        "| another try can help | may have run, once it was sent | the coordinator is ejected | "
         "next try elsewhere |\n|---|---|---|---|\n"
         f"| {' | '.join(words)} |\n"
         f"\nKnown by the rules: {known or 'none; it is what no rule knows'}.\n"
@@ -174,11 +173,14 @@ def _rule(rule: FaultRule) -> str:
 
 
 def _means(rule: FaultRule) -> str:
-    """Its fault, or which after what was shown."""
+    """Its fault, or its faults by the credentials."""
     links = {fault: f"[{fault.name}](operations.md#{fault.name.lower()})" for fault in rule.faults}
     if len(links) == 1:
         return "".join(links.values())
-    return ", ".join(f"after {shown.value}: {links[rule.means(shown)]}" for shown in Shown)
+    return ", ".join(
+        f"after {credential.value}: {links[rule.means(credential)]}"
+        for credential in CredentialKind
+    )
 
 
 def test_of(rule: FaultRule) -> str:
@@ -190,7 +192,7 @@ def test_of(rule: FaultRule) -> str:
 
 _TESTS = {
     "session gone for a child query": "test_a_prefix_before_a_text_that_has_no_query",
-    "admissiond started anew": "test_an_unknown_handle_is_admissions",
+    "admissiond restarted": "test_an_unknown_handle_is_admissions",
     "table not known yet": "test_a_missing_table_may_be_news",
 }
 
@@ -248,7 +250,7 @@ def _first_paragraph(thing: Any) -> str:
 
 
 def _error(kind: type) -> Iterator[str]:
-    return _class(kind, leave_out=(impala_ha.errors.Told,))
+    return _class(kind, leave_out=(impala_ha.errors.FailoverError,))
 
 
 def _class(kind: type, leave_out: tuple[type, ...] = ()) -> Iterator[str]:

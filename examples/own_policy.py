@@ -19,7 +19,7 @@ class BiggestFirst:
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Pick it."""
-        return max(candidates, key=lambda c: (c.coordinator.weight, -c.links))
+        return max(candidates, key=lambda c: (c.coordinator.weight, -c.connections))
 
 
 cluster = impala_ha.Cluster(

@@ -25,6 +25,15 @@ def pytest_configure():
             signal.signal(number, handler)
 
 
+def pytest_collection_modifyitems(items):
+    """Files that take long come first, so that none is left to one process at the end."""
+    seconds = {}
+    for item in items:
+        for mark in item.iter_markers("slow"):
+            seconds[item.path] = max(seconds.get(item.path, 0), *mark.args, 1)
+    items.sort(key=lambda item: -seconds.get(item.path, 0))
+
+
 @pytest.fixture(autouse=True)
 def _forgotten():
     """What one test's servers refused says nothing of those of the next, on the same ports."""

@@ -18,7 +18,7 @@ from impala_ha import Fault, Phase, errors
 from impala_ha.cli._commands import COMMANDS
 from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
-from impala_ha.failover.decision_table import verdict
+from impala_ha.failover.decision_table import decide
 from impala_ha.options.options import Options
 from impala_ha.options.settings import HOST_VARIABLES, NAMES, OTHERS_PORT, Settings
 from impala_ha.sql.statement import Effect
@@ -268,7 +268,7 @@ def test_operations_explains_every_error_of_ours():
         ("no longer knows the session", "SESSION_GONE SENT", (True, True), None),
         ("its session limit", "FULL OPEN", (True, True), None),
         ("the admission queue is full", "BUSY RUNNING", (True, True), None),
-        ("has not heard yet", "STALE RUNNING", (True, True), None),
+        ("does not know yet the table", "STALE RUNNING", (True, True), None),
         ("an executor is lost", "EXECUTORS RUNNING", (True, False), "OutcomeUnknown"),
         ("certificate is not trusted", "UNTRUSTED CONNECT", (True, True), None),
         ("user or password", "DENIED LOGIN", (False, False), "AuthenticationFailed"),
@@ -280,11 +280,11 @@ def test_a_row_of_the_readme_says_what_the_rules_say(row, met, again, told):
     table = (ROOT / "README.md").read_text("utf-8").partition("## What happens when")[2]
     (line,) = [line for line in table.splitlines() if line.startswith("|") and row in line]
     fault, phase = met.split()
-    read = verdict(Fault[fault], Phase[phase], Effect.READ)
-    write = verdict(Fault[fault], Phase[phase], Effect.WRITE)
+    read = decide(Fault[fault], Phase[phase], Effect.READ)
+    write = decide(Fault[fault], Phase[phase], Effect.WRITE)
 
     assert again == (read.again, write.again)
-    assert told is None or (told == write.told and f"`{told}`" in line)
+    assert told is None or (told == write.error and f"`{told}`" in line)
 
 
 def test_the_numbers_in_the_readme_are_the_defaults():
@@ -292,7 +292,7 @@ def test_the_numbers_in_the_readme_are_the_defaults():
     default = Options()
     for name in ("connect_timeout", "hedge_after", "probe_after", "deadline"):
         assert f"`{name}` ({getattr(default, name):g} s)" in text
-    assert f"left alone for {default.eject_for:g} s, and then tried by one caller" in text
+    assert f"ejected for {default.eject_for:g} s, and then probed by one call" in text
     assert f"... up to {default.eject_most:g} s" in text
 
 

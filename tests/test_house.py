@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import impala.dbapi
@@ -77,7 +78,11 @@ GENERATED = "impala._thrift_gen."  # what Thrift made of the interface; the prot
 #: impyla's signature alone has 25 lines.
 LONG_SIGNATURES = {("dbapi", "connect")}
 
+#: A cursor has all of impyla's methods: cut in two it would be two classes with shared fields.
+LONG_CLASSES = {("dbapi.cursor", "Cursor")}
 
+
+@cache
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -222,12 +227,15 @@ def longer(path, kinds, limit):
         for node in walk(tree(path))
         if isinstance(node, kinds)
         and lines(node) > limit
-        and (module(path), node.name) not in LONG_SIGNATURES
+        and (module(path), node.name) not in LONG_SIGNATURES | LONG_CLASSES
     ]
 
 
 def test_a_file_has_at_most_400_lines():
-    assert {} == offenders(FILES, lambda path: len(path.read_text("utf-8").splitlines()) > 400)
+    whole = {name for name, _ in LONG_CLASSES}  # such a class may fill a file of its own
+    files = [path for path in FILES if module(path) not in whole]
+
+    assert {} == offenders(files, lambda path: len(path.read_text("utf-8").splitlines()) > 400)
 
 
 def test_a_class_has_at_most_250_lines():
@@ -269,11 +277,29 @@ def test_private_names_of_others_are_listed_and_none_in_vain():
     }
 
 
+def per_thousand(count):
+    return (
+        1000
+        * sum(map(count, CORE))
+        / sum(len(path.read_text("utf-8").splitlines()) for path in CORE)
+    )
+
+
+def test_any_and_noqa_stay_rare():
+    """Each hides something from the type checker or from ruff; `benchmarks/house.py` counts them."""
+    any_ = per_thousand(
+        lambda path: sum(getattr(node, "id", "") == "Any" for node in ast.walk(tree(path)))
+    )
+    noqa = per_thousand(lambda path: len(re.findall(r"#\s*noqa", path.read_text("utf-8"))))
+
+    assert any_ <= 9
+    assert noqa <= 3
+
+
 COSTLY = [
     "SQLAlchemy",
     "asyncio",
     "click",
-    "difflib",
     "duckdb",
     "kerberos",
     "numpy",

@@ -5,7 +5,8 @@ Connect to several Apache Impala coordinators: balanced, with failover, without 
 >>> connection = impala_ha.connect("coord1,coord2,coord3")  # doctest: +SKIP
 """
 
-from . import errors, policies  # noqa: F401 - a public module
+from . import errors
+from . import policies as policies
 from .balancing.circuit_breaker import CircuitBreaker, State
 from .balancing.cluster import Cluster
 from .core.faults import Fault, Phase

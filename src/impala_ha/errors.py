@@ -1,20 +1,20 @@
 """
-What can go wrong, as PEP 249 sees it.
+The exceptions of PEP 249, and those of failing over.
 
 The classes of PEP 249 are impyla's own, so code that already catches
-``impala.error.OperationalError`` keeps working.  The leaves below are ours::
+``impala.error.OperationalError`` keeps working.  These subclasses are new::
 
     InterfaceError
-    `-- ConfigurationError      connect() was told something that cannot be
+    `-- ConfigurationError      arguments of connect() are invalid
     OperationalError
-    |-- AuthenticationFailed    who you are was not accepted
+    |-- AuthenticationFailed    the login was refused
     |-- CoordinatorLost         the coordinator failed under this call
     |   `-- OutcomeUnknown      ... and the statement may have run
-    |-- NoCoordinatorLeft       every attempt was spent
-    `-- ResultLost              rows were already handed out, the rest is gone
+    |-- NoCoordinatorLeft       the deadline or the last attempt is over
+    `-- ResultLost              some rows were fetched, the rest is lost
 
-An error of ours that stands for one of Thrift's, impyla's or the system's is an instance of that
-class as well (`tell` builds such a class), has it as its ``__cause__`` and keeps its text: code
+An error that was caused by one of Thrift's, impyla's or the system's is an instance of that class
+as well (`make_error` builds such a class), has it as its ``__cause__`` and keeps its text: code
 that catches ``TTransportException`` or looks for ``TSocket read 0 bytes`` goes on working.
 """
 
@@ -76,7 +76,7 @@ class ConfigurationError(
     ValueError,
 ):
     """
-    ``connect()`` was told something that cannot be; nothing was opened.
+    Arguments of ``connect()`` are invalid; nothing was opened.
 
     impyla raises NotSupportedError, TypeError or ValueError for the same mistakes, one at a time.
 
@@ -98,75 +98,76 @@ class ConfigurationError(
         return ConfigurationError, (self.problems,)
 
 
-class Told(OperationalError):  # type: ignore[misc]  # impyla is not typed
+class FailoverError(OperationalError):  # type: ignore[misc]  # impyla is not typed
     """
-    What the errors of failing over share.
+    The base of the errors of failing over.
 
     Attributes:
-        attempts: What was tried, in order; the last one is why this was raised.
+        attempts: All attempts, in order; the last one is why this was raised.
     """
 
     attempts: tuple[Attempt, ...] = ()
-    made_of: ClassVar[tuple[type[Told], type[BaseException]] | None] = None  # see `tell`
+    combined_of: ClassVar[tuple[type[FailoverError], type[BaseException]] | None] = (
+        None  # see `make_error`
+    )
 
     @property
     def coordinator(self) -> Coordinator | None:
-        """Where the last attempt was made, None if there was none."""
+        """The coordinator of the last attempt, None if there was none."""
         return self.attempts[-1].coordinator if self.attempts else None
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
     def __reduce__(self) -> tuple[object, ...]:
-        kind, stood_for = self.made_of or (type(self), None)
+        kind, other = self.combined_of or (type(self), None)
         plain: dict[str, object] = {
             n: v for n, v in vars(self).items() if isinstance(v, (str, int, type(None)))
         }
         plain["attempts"] = tuple(attempt.portable() for attempt in self.attempts)
-        return _rebuilt, (kind, stood_for, self.args, plain)
+        return _rebuild, (kind, other, self.args, plain)
 
 
-class AuthenticationFailed(Told):
+class AuthenticationFailed(FailoverError):
     """
-    Who you are was not accepted, or could not be shown.
+    The login was refused, or could not be made (no ticket, no password).
 
-    A password that was refused is shown to nobody else, for accounts are locked; where nothing is
-    lost by it (a ticket), the others were asked as well, and refused it too.
+    A refused password is not sent to another coordinator, because directories lock accounts. A
+    Kerberos ticket was tried on the others as well, and they refused it too.
     """
 
 
-class CoordinatorLost(Told):
-    """The coordinator failed under this call; the statement has not run, or was a read."""
+class CoordinatorLost(FailoverError):
+    """The coordinator failed during this call; the statement has not run, or was a read."""
 
 
 class Outcome(enum.Enum):
     """
     What became of a statement.
 
-    FAILED does not mean that nothing changed: an INSERT may fail when its files are already in
-    their place, Kudu keeps the rows that were written before an error, and a failed CREATE TABLE
-    AS SELECT leaves the table.
+    FAILED does not mean that nothing changed: an INSERT may fail after its files were moved, Kudu
+    keeps the rows that were written before an error, and a failed CREATE TABLE AS SELECT leaves
+    the table.
     """
 
     DONE = "it ran to its end"
     FAILED = "it failed or was cancelled, perhaps after it had changed something"
     RUNNING = "it still runs"
     NEVER_SEEN = "the coordinator never got it, and cannot get it any more"
-    UNKNOWN = "nobody could tell"
+    UNKNOWN = "no source knows it"
 
 
 class OutcomeUnknown(CoordinatorLost):
     """
     The coordinator failed after the statement was sent: it may have run, or may still run.
 
-    It was not run again.  Find out (count the rows, look at the coordinator's ``/queries`` page),
-    then repeat it if need be.
+    It was not run again.  Find out with `resolve()`, or count the rows; then repeat it if needed.
 
     Attributes:
         phase: How far it had come.
-        session_id: Of the session it was sent in, as Impala prints it; None if that is not known.
+        session_id: Of its session, as Impala prints it; None if that is not known.
         query_id: Of the statement, as Impala prints it; None where the server's answer was lost.
-        statement_tag: What it was marked with (see the option of that name); None if it was not.
+        statement_tag: Its tag (see the option of that name); None if it has none.
     """
 
     session_id: str | None = None
@@ -178,13 +179,13 @@ class OutcomeUnknown(CoordinatorLost):
         """
         Ask what became of the statement.
 
-        The old coordinator is asked for the operation and for its page of queries, and any
-        coordinator for `sys.impala_query_log` and `sys.impala_query_live`, whatever is to be
-        had. None is probed or ejected for its answer. A statement that is seen to run is
-        waited for, not ended. Where the coordinator certainly has not seen it, its session is
-        closed before a second look, so that it cannot be seen later.
+        Asks the old coordinator for the operation and for its page of queries, and any
+        coordinator for `sys.impala_query_log` and `sys.impala_query_live`, as far as they are
+        available. No answer ejects a coordinator. A statement that still runs is waited for, not
+        cancelled. Where the coordinator certainly has not received it, its session is closed and
+        the page is read again, so that it cannot start later.
 
-        The page can tell only if it is served without TLS and without a login, at the address
+        The page is read only if it is served without TLS and without a login, at the address
         that Impala gives to its clients. Hive and Spark have none.
 
         Args:
@@ -192,9 +193,9 @@ class OutcomeUnknown(CoordinatorLost):
 
         Returns:
             DONE, FAILED (it may have changed something all the same), RUNNING (at the end of
-            *timeout*), NEVER_SEEN, or UNKNOWN where nobody could tell (and always after the error
-            came out of a pickle). Of several tries that may have run, one that is DONE counts
-            first, then one that is RUNNING, then one that nobody could tell of.
+            *timeout*), NEVER_SEEN, or UNKNOWN where no source knows it (and always after the error
+            was pickled). Of several tries that may have run, one that is DONE counts first, then
+            one that is RUNNING, then one that is UNKNOWN.
         """
         return Outcome.UNKNOWN if self.resolver is None else self.resolver(timeout)
 
@@ -206,7 +207,7 @@ class OutcomeUnknown(CoordinatorLost):
     def identify(
         self, session_id: str | None, query_id: str | None, statement_tag: str | None
     ) -> None:
-        """Add what the server calls session and statement, to the text as well."""
+        """Add the ids of session and statement, to the text as well."""
         self.session_id, self.query_id = session_id, query_id
         self.statement_tag = statement_tag
         known = [
@@ -214,43 +215,43 @@ class OutcomeUnknown(CoordinatorLost):
             ("query id", query_id),
             ("statement tag", statement_tag),
         ]
-        told = ", ".join(f"{name} {value}" for name, value in known if value)
-        if told:
-            self.args = (f"{self}\n{told}.",)
+        ids = ", ".join(f"{name} {value}" for name, value in known if value)
+        if ids:
+            self.args = (f"{self}\n{ids}.",)
 
 
-class ResultLost(Told):
-    """The coordinator failed after rows were handed out; the rest of the result is gone."""
+class ResultLost(FailoverError):
+    """The coordinator failed after rows were fetched; the rest of the result is lost."""
 
 
-class NoCoordinatorLeft(Told):
-    """Every attempt was spent."""
+class NoCoordinatorLeft(FailoverError):
+    """No coordinator could do it before the deadline or the last attempt was over."""
 
 
 def shorten(error: BaseException) -> None:
     """
-    Take what lies below the caller's frame out of the traceback of *error*.
+    Remove the frames below the caller's from the traceback of *error*.
 
-    Whoever reads that a statement has a syntax error looks for the line of that statement, not
-    for the twenty lines of drivers below it.  What an error stands for keeps its own traceback.
+    Who reads of a syntax error looks for the line of that statement, not for the twenty frames of
+    drivers below it.  The cause of *error* keeps its own traceback.
     """
     caught = error.__traceback__
     assert caught is not None  # the caller's
     caught.tb_next = None
 
 
-Spoken = TypeVar("Spoken", bound=Told)
+ErrorT = TypeVar("ErrorT", bound=FailoverError)
 
 
-def tell(
-    kind: type[Spoken],
+def make_error(
+    kind: type[ErrorT],
     text: str,
     cause: BaseException | None = None,
     attempts: Iterable[Attempt] = (),
-) -> Spoken:
-    """An error of *kind* that is also what *cause* is, and has it as its cause."""
-    made = _standing_for(kind, type(cause)) if isinstance(cause, _STOOD_FOR) else kind
-    error = _born(made, (text,))
+) -> ErrorT:
+    """An error of *kind* that is also of the class of *cause*, and has it as its ``__cause__``."""
+    made = _combined(kind, type(cause)) if isinstance(cause, _COMBINABLE) else kind
+    error = _instantiate(made, (text,))
     if cause is not None and made is not kind:
         error.__dict__.update(vars(cause))  # type, inner, code, http_headers: what callers look at
     error.attempts = tuple(attempts)
@@ -258,46 +259,46 @@ def tell(
     return error
 
 
-_STOOD_FOR = (TException, RPCError, OSError, EOFError)
-_MADE: dict[tuple[type[Told], type[BaseException]], type[Told]] = {}
+_COMBINABLE = (TException, RPCError, OSError, EOFError)
+_COMBINED: dict[tuple[type[FailoverError], type[BaseException]], type[FailoverError]] = {}
 
 
-def _standing_for(kind: type[Spoken], other: type[BaseException]) -> type[Spoken]:
-    """A class that is both; *kind* alone where Python cannot build it."""
+def _combined(kind: type[ErrorT], other: type[BaseException]) -> type[ErrorT]:
+    """A subclass of both; *kind* alone where Python cannot build it."""
     key = (kind, other)
-    if key not in _MADE:
-        _MADE[key] = _make(kind, other)
-    return cast("type[Spoken]", _MADE[key])
+    if key not in _COMBINED:
+        _COMBINED[key] = _combine(kind, other)
+    return cast("type[ErrorT]", _COMBINED[key])
 
 
-def _make(kind: type[Told], other: type[BaseException]) -> type[Told]:
+def _combine(kind: type[FailoverError], other: type[BaseException]) -> type[FailoverError]:
     if issubclass(kind, other) or issubclass(other, kind):
         return kind
     try:
         made = type(
             kind.__name__,
             (kind, other),
-            {"__module__": kind.__module__, "__doc__": kind.__doc__, "made_of": (kind, other)},
+            {"__module__": kind.__module__, "__doc__": kind.__doc__, "combined_of": (kind, other)},
         )
-    except TypeError:  # two layouts that do not fit together
+    except TypeError:  # the layouts of the two classes conflict
         return kind
-    return cast("type[Told]", made)
+    return cast("type[FailoverError]", made)
 
 
-def _born(made: type[Spoken], args: tuple[object, ...]) -> Spoken:
+def _instantiate(made: type[ErrorT], args: tuple[object, ...]) -> ErrorT:
     """An instance: the other class's ``__init__`` has arguments of its own and is left out."""
     error = made.__new__(made, *args)
     BaseException.__init__(error, *args)
     return error
 
 
-def _rebuilt(
-    kind: type[Told],
-    stood_for: type[BaseException] | None,
+def _rebuild(
+    kind: type[FailoverError],
+    other: type[BaseException] | None,
     args: tuple[object, ...],
     state: dict[str, object],
-) -> Told:
+) -> FailoverError:
     """What pickle calls."""
-    error = _born(_standing_for(kind, stood_for) if stood_for else kind, args)
+    error = _instantiate(_combined(kind, other) if other else kind, args)
     error.__dict__.update(state)
     return error

@@ -1,32 +1,8 @@
 """
-Who is next?
+Load-balancing policies: which coordinator is next.
 
-A policy is anything with ``choose(candidates)``.  To add one, write the class and give it a name
-in `POLICIES`.
+A policy is any object with ``choose(candidates)``.  `POLICIES` has those that have a name.
 """
 
-from .balancing.policies import (
-    POLICIES,
-    Candidate,
-    LeastConnections,
-    Ordered,
-    Policy,
-    RandomChoice,
-    RoundRobin,
-    TwoChoices,
-)
-
-__all__ = [
-    "POLICIES",
-    "Candidate",
-    "LeastConnections",
-    "Ordered",
-    "Policy",
-    "RandomChoice",
-    "RoundRobin",
-    "TwoChoices",
-]
-
-
-def __dir__() -> list[str]:
-    return __all__
+from .balancing.policies import *  # noqa: F403 - its __all__
+from .balancing.policies import __all__, __dir__  # noqa: F401

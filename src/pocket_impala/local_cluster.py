@@ -4,7 +4,7 @@
         connection = impala_ha.connect(cluster.hosts)
         cluster[0].kill()
 
-Behind it stands one process, the keeper, which forks the coordinators and ends with whoever
+Behind it stands one process, the supervisor, which forks the coordinators and ends with whoever
 started it, so a test run that is killed leaves nothing behind.  What everybody needs to know lies
 in a private directory; another process that knows it can `attach` and hurt the same cluster.
 """
@@ -24,7 +24,12 @@ from pocket_impala.coordinator.flags import parse_flags
 from pocket_impala.coordinator.layout import Layout, read_layout
 from pocket_impala.coordinator.security import make_security
 from pocket_impala.local_coordinators import Coordinators
-from pocket_impala.local_process import end_keeper, private_directory, start_keeper, wait_ready
+from pocket_impala.local_process import (
+    end_supervisor,
+    private_directory,
+    start_supervisor,
+    wait_ready,
+)
 
 if TYPE_CHECKING:
     import subprocess
@@ -163,11 +168,11 @@ class LocalCluster(Coordinators):
             warehouse = self._plan.warehouse or str(Path(directory, "warehouse"))
             Path(warehouse).mkdir(parents=True, exist_ok=True)
             self._plan.within(directory, warehouse).write()
-            self._process = start_keeper(directory)
+            self._process = start_supervisor(directory)
             wait_ready(self._process, directory)
             self._layout = read_layout(directory)
         except BaseException:
-            self._end_keeper()
+            self._end_supervisor()
             shutil.rmtree(directory, ignore_errors=True)
             raise
         return self
@@ -181,15 +186,15 @@ class LocalCluster(Coordinators):
             self._leave()
             return
         with contextlib.suppress(OSError, ValueError):
-            control.ask(layout.keeper, "stop")
+            control.ask(layout.supervisor, "stop")
         self._leave()
-        self._end_keeper()
+        self._end_supervisor()
         shutil.rmtree(layout.directory, ignore_errors=True)
 
-    def _end_keeper(self) -> None:
+    def _end_supervisor(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            end_keeper(process)
+            end_supervisor(process)
 
 
 def _check(n: int, port: int | None, data: str | os.PathLike[str] | None) -> None:

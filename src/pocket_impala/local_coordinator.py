@@ -1,7 +1,7 @@
 """One coordinator of a local cluster, as a test holds it: what it is, what it did, how to hurt it.
 
 Nothing is remembered here.  Every question and every order goes to the process itself, or to the
-keeper when it is about the process, so two test processes that hold the same coordinator agree.
+supervisor when it is about the process, so two test processes that hold the same coordinator agree.
 """
 
 from __future__ import annotations
@@ -63,37 +63,37 @@ class LocalCoordinator(Breakable):
     @property
     def pid(self) -> int | None:
         """Its process; None when it is dead."""
-        pid: int | None = self._keep("pids")[self.index]
+        pid: int | None = self._ask_supervisor("pids")[self.index]
         return pid
 
     @property
     def hangs(self) -> bool:
         """Whether its process is stopped, as by `hang`."""
-        return bool(self._keep("stopped", index=self.index))
+        return bool(self._ask_supervisor("stopped", index=self.index))
 
     @property
     def sessions(self) -> list[str]:
         """The ids of its open sessions."""
-        return list(self._order("sessions"))
+        return list(self._command("sessions"))
 
     @property
     def queries(self) -> list[str]:
         """The ids of its queries that nobody has closed."""
-        return list(self._order("queries"))
+        return list(self._command("queries"))
 
     @property
     def connections(self) -> int:
         """How many clients are connected, served or waiting to be."""
-        return int(self._order("connections"))
+        return int(self._command("connections"))
 
     @property
     def cut_count(self) -> int:
         """How many of the ordered cuts have happened since it started."""
-        return int(self._order("cut_count"))
+        return int(self._command("cut_count"))
 
     def http_connections(self) -> int:
         """Return how many connections its HTTP port had since it started, open ones included."""
-        return int(self._order("http_connections"))
+        return int(self._command("http_connections"))
 
     def journal(self) -> list[Event]:
         """Return what it wrote down, in all its lives, oldest first."""
@@ -114,11 +114,11 @@ class LocalCoordinator(Breakable):
 
     def kill(self) -> None:
         """Kill it with SIGKILL; return when it is gone.  Does nothing when it is dead."""
-        self._keep("kill", index=self.index)
+        self._ask_supervisor("kill", index=self.index)
 
     def restart(self) -> None:
         """Kill it if it lives, and start it again at its address; return when it is ready."""
-        self._keep("start", index=self.index, within=_START_WITHIN)
+        self._ask_supervisor("start", index=self.index, within=_START_WITHIN)
 
     def hang(self) -> None:
         """Stop it with SIGSTOP: the kernel accepts connections, the process does nothing.
@@ -131,7 +131,7 @@ class LocalCoordinator(Breakable):
         """
         catalog = Path(self._layout.warehouse, FILE)
         for _ in range(_HANG_TRIES):
-            self._keep("signal", index=self.index, number=int(signal.SIGSTOP))
+            self._ask_supervisor("signal", index=self.index, number=int(signal.SIGSTOP))
             if is_free(catalog):
                 return
             self.resume()
@@ -139,7 +139,7 @@ class LocalCoordinator(Breakable):
 
     def resume(self) -> None:
         """Let it go on after `hang`."""
-        self._keep("signal", index=self.index, number=int(signal.SIGCONT))
+        self._ask_supervisor("signal", index=self.index, number=int(signal.SIGCONT))
 
     def heal(self) -> None:
         """Undo everything: start it if it is dead, let it go on if it hangs, call off the rest.
@@ -149,15 +149,15 @@ class LocalCoordinator(Breakable):
         if self.pid is None:
             self.restart()
         self.resume()
-        self._order("heal")
+        self._command("heal")
 
-    def _order(self, verb: str, **arguments: Any) -> Any:
+    def _command(self, command: str, **arguments: Any) -> Any:
         try:
-            return control.ask(self._layout.control(self.index), verb, **arguments)
+            return control.ask(self._layout.control(self.index), command, **arguments)
         except OSError as error:
             raise ConnectionError(
                 f"{self!r} does not answer: it is dead, or it hangs ({error})"
             ) from error
 
-    def _keep(self, verb: str, *, within: float = 10.0, **arguments: Any) -> Any:
-        return control.ask(self._layout.keeper, verb, within=within, **arguments)
+    def _ask_supervisor(self, command: str, *, within: float = 10.0, **arguments: Any) -> Any:
+        return control.ask(self._layout.supervisor, command, within=within, **arguments)

@@ -15,43 +15,43 @@ _QUEUE_FULL = "queue full, limit=1, num_queued=1."
 
 
 class Breakable(Protocol):
-    """What can be told to misbehave, by orders to its process."""
+    """What can be told to misbehave, by commands to its process."""
 
     def mute(self) -> None:
         """Let it take connections and requests and answer none, until `unmute`."""
-        self._order("mute", on=True)
+        self._command("mute", on=True)
 
     def unmute(self) -> None:
         """Let it answer again, also what it was asked meanwhile."""
-        self._order("mute", on=False)
+        self._command("mute", on=False)
 
     def saturate(self) -> None:
         """Take all its service threads: new clients are connected, and hear nothing."""
-        self._order("saturate", on=True)
+        self._command("saturate", on=True)
 
     def unsaturate(self) -> None:
         """Give the service threads back; who has waited is served."""
-        self._order("saturate", on=False)
+        self._command("saturate", on=False)
 
     def drain(self) -> None:
         """Begin a graceful shutdown: no new session, no new statement; the rest goes on."""
-        self._order("drain", on=True)
+        self._command("drain", on=True)
 
     def undrain(self) -> None:
         """Take new work again."""
-        self._order("drain", on=False)
+        self._command("drain", on=False)
 
     def lose_sessions(self) -> None:
         """Forget all sessions and queries, as a restart would, but keep the connections."""
-        self._order("lose_sessions")
+        self._command("lose_sessions")
 
     def disconnect(self) -> int:
         """Close all client connections from the server's side; return how many there were."""
-        return int(self._order("disconnect"))
+        return int(self._command("disconnect"))
 
     def forget_cookies(self) -> None:
         """Know none of the cookies any more that its HTTP clients have; they must log in again."""
-        self._order("forget_cookies")
+        self._command("forget_cookies")
 
     def answer_http(
         self,
@@ -71,13 +71,13 @@ class Breakable(Protocol):
             times: How many requests get this answer.
             call: Only requests of this RPC get it, such as ``"ExecuteStatement"``; None: any.
             body: What a person would read.
-            ran: Whether the coordinator does the call all the same, as when a gateway's patience
+            ran: Whether the coordinator does the call all the same, as when a gateway's time
                 ends before the coordinator is done (504).
 
         Raises:
             ValueError: There is no such status or RPC, or *times* is not positive.
         """
-        self._order(
+        self._command(
             "answer_http",
             status=status,
             headers=dict(headers or {}),
@@ -94,7 +94,7 @@ class Breakable(Protocol):
             seconds: How long; 0 ends it.
             rpc: Which call, such as ``"FetchResults"``; None for all.
         """
-        self._order("delay", seconds=seconds, rpc=rpc)
+        self._command("delay", seconds=seconds, rpc=rpc)
 
     def lag(self, seconds: float) -> None:
         """Let it hear late of what the other coordinators do to databases and tables.
@@ -111,7 +111,7 @@ class Breakable(Protocol):
         """
         if seconds < 0:
             raise ValueError(f"seconds must not be negative, not {seconds}")
-        self._order("lag", seconds=seconds)
+        self._command("lag", seconds=seconds)
 
     def cut(self, phase: str, byte: int = 0, how: Literal["fin", "rst"] = "fin") -> None:
         """Cut the connection the next time that *phase* comes; once.
@@ -126,7 +126,7 @@ class Breakable(Protocol):
         Raises:
             ValueError: There is no such phase, or *byte* is negative.
         """
-        self._order("cut", phase=phase, byte=byte, how=how)
+        self._command("cut", phase=phase, byte=byte, how=how)
 
     def fail_next(
         self, text: str, at: str = "execute", *, ran: bool = False, exact: bool = True
@@ -141,7 +141,7 @@ class Breakable(Protocol):
                 fails.
             exact: For ``"status"``: False puts the query id in front, as Impala 4.5 does.
         """
-        self._order("fail_next", text=text, at=at, ran=ran, exact=exact)
+        self._command("fail_next", text=text, at=at, ran=ran, exact=exact)
 
     def reject(self, reason: str) -> None:
         """Let admission control reject the next statement, for *reason*; it does not run."""
@@ -151,4 +151,4 @@ class Breakable(Protocol):
         """Let the next statement find the admission queue full."""
         self.reject(_QUEUE_FULL)
 
-    def _order(self, verb: str, **arguments: Any) -> Any: ...
+    def _command(self, command: str, **arguments: Any) -> Any: ...

@@ -1,4 +1,4 @@
-"""The keeper of a local cluster, seen from the process that owns it: begin, hear, end."""
+"""The supervisor of a local cluster, seen from the process that owns it: begin, hear, end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_DIRECTORY = 85
 _LAST_WORDS = 2000  # characters of its log
 _START_WITHIN = 60.0
 _END_WITHIN = 10.0
-_KEEPER = (
+_SUPERVISOR = (
     "import sys; directory = sys.argv[1]; sys.path[:] = sys.argv[2:]; "
     "from pocket_impala.coordinator.supervisor import main; main(directory)"
 )
@@ -29,11 +29,11 @@ def private_directory() -> str:
     return tempfile.mkdtemp(prefix="impala-ha-", dir="/tmp")  # mkdtemp makes it 0700
 
 
-def start_keeper(directory: str) -> subprocess.Popen[str]:
-    """Start the keeper of the cluster whose plan lies in *directory*."""
+def start_supervisor(directory: str) -> subprocess.Popen[str]:
+    """Start the supervisor of the cluster whose plan lies in *directory*."""
     # The same modules as here, and none from the current directory: a file there may be
     # called like one of ours.
-    command = [sys.executable, "-c", _KEEPER, directory, *filter(None, sys.path)]
+    command = [sys.executable, "-c", _SUPERVISOR, directory, *filter(None, sys.path)]
     with Path(directory, "log.txt").open("ab") as log:
         return subprocess.Popen(  # noqa: S603  # every word of the command is ours
             command,
@@ -69,8 +69,8 @@ def wait_ready(process: subprocess.Popen[str], directory: str) -> None:
         raise kind(news["error"])
 
 
-def end_keeper(process: subprocess.Popen[str]) -> None:
-    """End the keeper, and with it every coordinator."""
+def end_supervisor(process: subprocess.Popen[str]) -> None:
+    """End the supervisor, and with it every coordinator."""
     # The end of its standard input tells it to end.
     for stream in (process.stdin, process.stdout):
         if stream is not None:

@@ -9,22 +9,13 @@ import struct
 import sys
 
 
-def exactly(connection, size):
-    got = b""
-    while len(got) < size:
-        more = connection.recv(size - len(got))
-        if not more:
-            raise EOFError
-        got += more
-    return got
-
-
 def binary(connection):
     """Wait for a password by SASL PLAIN."""
-    if exactly(connection, struct.unpack(">BI", exactly(connection, 5))[1]) != b"PLAIN":
-        connection.sendall(struct.pack(">BI", 3, 0))
-        return
-    exactly(connection, struct.unpack(">BI", exactly(connection, 5))[1])
+    with connection.makefile("rb") as stream:
+        if stream.read(struct.unpack(">BI", stream.read(5))[1]) != b"PLAIN":
+            connection.sendall(struct.pack(">BI", 3, 0))
+            return
+        stream.read(struct.unpack(">BI", stream.read(5))[1])
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -54,7 +45,7 @@ def main(host, way, pem=""):
         context.load_cert_chain(pem)
     while True:
         connection, _ = listener.accept()
-        with contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(OSError, EOFError, struct.error):
             if context is not None:
                 connection = context.wrap_socket(connection, server_side=True)
             {"binary": binary, "http": http}[way](connection)

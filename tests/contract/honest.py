@@ -208,7 +208,7 @@ class Calls:
             self._strike.start()
         try:
             got = work()
-        except errors.Told as told:
+        except errors.FailoverError as told:
             error = told
         except Exception as raw:
             self.note(doing)

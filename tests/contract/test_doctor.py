@@ -47,7 +47,7 @@ def ran(*words, environment=None):
     )
 
 
-def charts(*words, environment=None):
+def reports(*words, environment=None):
     """What the doctor writes down, and its exit status."""
     done = ran("--json", *words, environment=environment)
     assert done.returncode in {0, 1}, done.stderr
@@ -55,13 +55,13 @@ def charts(*words, environment=None):
     return [json.loads(line) for line in done.stdout.splitlines()], done.returncode
 
 
-def chart(*words, environment=None):
+def report(*words, environment=None):
     """Of one coordinator that is ill."""
-    (found,), status = charts(*words, environment=environment)
+    (found,), status = reports(*words, environment=environment)
     assert (False, 1) == (found["ok"], status)
     assert found["problem"]
     assert found["advice"]
-    ill = [step["layer"] for step in found["steps"] if step["condition"] == "ill"]
+    ill = [step["layer"] for step in found["steps"] if step["status"] == "failed"]
     assert found["layer"] in ill
     return found
 
@@ -150,14 +150,14 @@ def listening(answer=b"", *, backlog=8):
 
 
 def test_all_is_well_and_told_in_the_order_of_the_list(plain):
-    found, status = charts("-i", plain.hosts)
+    found, status = reports("-i", plain.hosts)
 
     assert 0 == status
     assert plain.hosts.split(",") == [each["coordinator"] for each in found]
     for each in found:
         assert each["ok"]
         assert [None] * 4 == [each[key] for key in ("layer", "fault", "problem", "advice")]
-        assert {"ok"} == {one["condition"] for one in each["steps"]}
+        assert {"ok"} == {one["status"] for one in each["steps"]}
         assert "impalad version 4.5.0" in step(each, "version")["text"]
         assert step(each, "state")["facts"]["quiescing"] is False
         assert step(each, "session")["seconds"] > 0
@@ -170,13 +170,13 @@ def test_a_cluster_that_is_well_fits_on_one_screen(plain):
     assert 0 == done.returncode
     lines = done.stdout.splitlines()
     assert len(lines) <= 3 * len(plain) + 1
-    assert "2 coordinators, all well" in lines[-1]
+    assert "2 coordinators, all healthy" in lines[-1]
     assert "\x1b" not in done.stdout, "no colours in a pipe"
     assert "" == done.stderr
 
 
 def test_over_http_all_is_well(plain):
-    (found, _), status = charts(
+    (found, _), status = reports(
         "-i", plain.http_hosts, "--protocol", "hs2-http", "--http_path", "cliservice"
     )
 
@@ -185,7 +185,7 @@ def test_over_http_all_is_well(plain):
 
 
 def test_hosts_and_options_come_from_the_environment(plain):
-    found, status = charts(environment={"IMPALA_HA_HOSTS": plain.hosts})
+    found, status = reports(environment={"IMPALA_HA_HOSTS": plain.hosts})
 
     assert (2, 0) == (len(found), status)
 
@@ -218,8 +218,8 @@ def test_a_certificate_is_told_with_its_names_and_its_days(certificates):
     pem = certificates.of("127.0.0.1", "coord1.test")
     with LocalCluster(1, tls=pem, auth="LDAP", users={"etl": SECRET}) as cluster:
         words = ["-l", "-u", "etl", "--ldap_password_cmd", f"echo {SECRET}", "--ssl"]
-        (found,), status = charts("-i", cluster.hosts, *words, "--ca_cert", certificates.ca)
-        (believed,), _ = charts("-i", cluster.hosts, *words)
+        (found,), status = reports("-i", cluster.hosts, *words, "--ca_cert", certificates.ca)
+        (believed,), _ = reports("-i", cluster.hosts, *words)
 
     assert 0 == status
     shown = step(found, "tls")["facts"]
@@ -227,15 +227,15 @@ def test_a_certificate_is_told_with_its_names_and_its_days(certificates):
     assert shown["verified"]
     assert shown["days_left"] > 1
     assert shown["protocol"].startswith("TLSv1.")
-    assert ["LDAP", "ok"] == [step(found, "login")["text"], step(found, "login")["condition"]]
+    assert ["LDAP", "ok"] == [step(found, "login")["text"], step(found, "login")["status"]]
     unverified = step(believed, "tls")
-    assert "warning" == unverified["condition"]
+    assert "warning" == unverified["status"]
     assert {**shown, "verified": False} == unverified["facts"] | {"days_left": shown["days_left"]}
 
 
 @needs_realm
 def test_a_ticket_is_told_with_its_life_and_the_service_with_its_name(realm, kerberized, etl):
-    (found,), status = charts("-k", "-i", kerberized.kerberos_hosts, environment=etl)
+    (found,), status = reports("-k", "-i", kerberized.kerberos_hosts, environment=etl)
 
     assert 0 == status
     ticket = step(found, "ticket")["facts"]
@@ -248,7 +248,7 @@ def test_a_ticket_is_told_with_its_life_and_the_service_with_its_name(realm, ker
 @needs_realm
 def test_a_keytab_is_told_with_whose_tickets_it_gave(realm, kerberized, nobody):
     words = ["-k", "--keytab", realm.keytab("etl"), "--principal", "etl"]
-    (found,), status = charts(*words, "-i", kerberized.kerberos_hosts, environment=nobody)
+    (found,), status = reports(*words, "-i", kerberized.kerberos_hosts, environment=nobody)
 
     assert 0 == status
     ticket = step(found, "ticket")["facts"]
@@ -263,7 +263,7 @@ def test_a_keytab_is_told_with_whose_tickets_it_gave(realm, kerberized, nobody):
 def test_one_that_hangs_keeps_nobody_from_being_examined(plain):
     plain[0].hang()
     with listening() as mute:
-        found, status = charts(
+        found, status = reports(
             "-i", f"{plain.hosts},{mute},nope.invalid", "--connect_timeout", BRIEF
         )
 
@@ -274,13 +274,13 @@ def test_one_that_hangs_keeps_nobody_from_being_examined(plain):
 
 def test_a_wrong_password_is_given_to_one_coordinator_only(ldap):
     words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", "echo wrong"]
-    found, status = charts("-i", ldap.hosts, *words)
+    found, status = reports("-i", ldap.hosts, *words)
 
     assert 1 == status
     assert ["login", "login"] == [each["layer"] for each in found]
-    tried = [step(each, "login")["condition"] for each in found]
-    assert ["ill", "untried"] == sorted(tried)
-    assert "ok" == step(found[1], "tcp")["condition"], "what needs no password is looked at"
+    tried = [step(each, "login")["status"] for each in found]
+    assert ["failed", "skipped"] == sorted(tried)
+    assert "ok" == step(found[1], "tcp")["status"], "what needs no password is looked at"
 
 
 def test_what_is_ill_is_told_with_why_and_what_to_do(plain):
@@ -288,10 +288,10 @@ def test_what_is_ill_is_told_with_why_and_what_to_do(plain):
     done = ran("-i", plain.hosts)
 
     assert 1 == done.returncode
-    assert f"ILL  {plain[1].address}: state" in done.stdout
-    assert "why  Server is being shut down" in done.stdout
-    assert "do   somebody shuts it down gracefully" in done.stdout
-    assert f"1 of 2 coordinators ill: {plain[1].address} (state)" in done.stdout
+    assert f"FAIL {plain[1].address}: state" in done.stdout
+    assert "why   Server is being shut down" in done.stdout
+    assert "do    somebody shuts it down gracefully" in done.stdout
+    assert f"1 of 2 coordinators failed: {plain[1].address} (state)" in done.stdout
 
 
 def test_ctrl_c_does_not_wait_for_one_that_hangs():
@@ -300,7 +300,7 @@ def test_ctrl_c_does_not_wait_for_one_that_hangs():
         with subprocess.Popen(
             [PROGRAM, "doctor", *words], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
         ) as process:
-            assert "ILL  no-such-host.invalid" in process.stdout.readline()
+            assert "FAIL no-such-host.invalid" in process.stdout.readline()
             process.send_signal(signal.SIGINT)
             assert 130 == process.wait(LIMIT / 4)
 
@@ -309,17 +309,17 @@ def test_ctrl_c_does_not_wait_for_one_that_hangs():
 
 
 def test_an_unknown_name():
-    found = chart("-i", "no-such-host.invalid")
+    found = report("-i", "no-such-host.invalid")
 
     assert "addresses" == found["layer"]
     assert "check the spelling" in found["advice"]
-    assert "untried" == step(found, "tcp")["condition"]
+    assert "skipped" == step(found, "tcp")["status"]
 
 
 def test_a_refused_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        found = chart("-i", "{}:{}".format(*taken.getsockname()))
+        found = report("-i", "{}:{}".format(*taken.getsockname()))
 
     assert "tcp" == found["layer"]
     assert "nothing listens on this port" in found["advice"]
@@ -333,7 +333,7 @@ def test_a_full_backlog_which_looks_like_a_firewall():
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex((host, int(port)))
-        found = chart("-i", address, "--connect_timeout", BRIEF)
+        found = report("-i", address, "--connect_timeout", BRIEF)
         for filler in fillers:
             filler.close()
 
@@ -344,7 +344,7 @@ def test_a_full_backlog_which_looks_like_a_firewall():
 
 def test_a_server_that_takes_connections_and_says_nothing():
     with listening() as address:
-        found = chart("-i", address, "--connect_timeout", BRIEF)
+        found = report("-i", address, "--connect_timeout", BRIEF)
 
     assert "session" == found["layer"]
     assert "no answer within 3 s" == found["problem"]
@@ -352,7 +352,7 @@ def test_a_server_that_takes_connections_and_says_nothing():
 
 
 def test_the_web_page_in_place_of_hiveserver2(plain):
-    found = chart("-i", plain[0].web_address, "--connect_timeout", BRIEF)
+    found = report("-i", plain[0].web_address, "--connect_timeout", BRIEF)
 
     assert "protocol" == found["layer"]
     assert "web page" in found["advice"]
@@ -362,7 +362,7 @@ def test_the_web_page_in_place_of_hiveserver2(plain):
 @pytest.mark.parametrize(("port", "told"), [(21000, "Beeswax"), (25000, "web page")])
 def test_a_port_that_is_known_for_something_else(port, told):
     with socket.create_server(("127.0.0.87", port)):
-        found = chart("-i", f"127.0.0.87:{port}", "--connect_timeout", BRIEF)
+        found = report("-i", f"127.0.0.87:{port}", "--connect_timeout", BRIEF)
 
     assert "protocol" == found["layer"]
     assert told in found["advice"]
@@ -370,7 +370,7 @@ def test_a_port_that_is_known_for_something_else(port, told):
 
 
 def test_binary_to_the_port_of_http(plain):
-    found = chart("-i", plain.http_hosts.split(",")[0], "--connect_timeout", BRIEF)
+    found = report("-i", plain.http_hosts.split(",")[0], "--connect_timeout", BRIEF)
 
     assert "protocol" == found["layer"]
     assert "speaks HTTP on this port" in found["problem"]
@@ -379,7 +379,7 @@ def test_binary_to_the_port_of_http(plain):
 
 def test_http_to_the_binary_port(plain):
     address = plain[0].address
-    found = chart("-i", address, "--protocol", "hs2-http", "--connect_timeout", BRIEF)
+    found = report("-i", address, "--protocol", "hs2-http", "--connect_timeout", BRIEF)
 
     assert "protocol" == found["layer"]
     assert "speaks the binary protocol" in found["problem"]
@@ -389,14 +389,14 @@ def test_http_to_the_binary_port(plain):
 
 
 def test_tls_to_a_server_that_speaks_none(plain):
-    found = chart("-i", plain[0].address, "--ssl")
+    found = report("-i", plain[0].address, "--ssl")
 
     assert "tls" == found["layer"]
     assert "--ssl" in found["advice"]
 
 
 def test_no_tls_to_a_server_that_wants_it(tls):
-    found = chart("-i", tls.hosts, "--connect_timeout", BRIEF)
+    found = report("-i", tls.hosts, "--connect_timeout", BRIEF)
 
     assert "tls" == found["layer"]
     assert "spoken to in the clear" in found["problem"]
@@ -405,7 +405,7 @@ def test_no_tls_to_a_server_that_wants_it(tls):
 
 def test_a_certificate_of_another_authority(tls, certificates):
     with Certificates() as others:
-        found = chart("-i", tls.hosts, "--ssl", "--ca_cert", others.ca)
+        found = report("-i", tls.hosts, "--ssl", "--ca_cert", others.ca)
 
     assert ("tls", "UNTRUSTED") == (found["layer"], found["fault"])
     assert "ca_cert" in found["advice"]
@@ -414,7 +414,7 @@ def test_a_certificate_of_another_authority(tls, certificates):
 
 def test_a_certificate_of_another_name(certificates):
     with LocalCluster(1, tls=certificates.of("coord9.test")) as cluster:
-        found = chart("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
+        found = report("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
 
     assert "tls" == found["layer"]
     assert "other names" in found["advice"]
@@ -423,7 +423,7 @@ def test_a_certificate_of_another_name(certificates):
 
 def test_an_expired_certificate(certificates):
     with LocalCluster(1, tls=certificates.of("127.0.0.1", expired=True)) as cluster:
-        found = chart("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
+        found = report("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
 
     assert "tls" == found["layer"]
     assert "expired" in found["problem"]
@@ -435,7 +435,7 @@ def test_an_expired_certificate(certificates):
 def test_a_certificate_of_the_client_is_wanted(certificates, minimum):
     pem = certificates.of("127.0.0.1")
     with LocalCluster(1, tls=pem, client_ca=certificates.ca, tls_minimum=minimum) as cluster:
-        found = chart("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
+        found = report("-i", cluster.hosts, "--ssl", "--ca_cert", certificates.ca)
 
     assert "tls" == found["layer"]
     assert "client_cert" in found["advice"]
@@ -445,7 +445,7 @@ def test_a_certificate_of_the_client_is_wanted(certificates, minimum):
 
 
 def test_no_login_where_one_is_wanted(ldap):
-    found = chart("-i", ldap[0].address, "--connect_timeout", BRIEF)
+    found = report("-i", ldap[0].address, "--connect_timeout", BRIEF)
 
     assert "login" == found["layer"]
     assert "wants to know who comes" in found["problem"]
@@ -454,7 +454,7 @@ def test_no_login_where_one_is_wanted(ldap):
 
 def test_a_login_where_none_is_wanted(plain):
     words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", f"echo {SECRET}"]
-    found = chart("-i", plain[0].address, *words, "--connect_timeout", BRIEF)
+    found = report("-i", plain[0].address, *words, "--connect_timeout", BRIEF)
 
     assert "login" == found["layer"]
     assert "asks nobody" in found["problem"]
@@ -463,7 +463,7 @@ def test_a_login_where_none_is_wanted(plain):
 @needs_realm
 def test_a_password_where_kerberos_is_wanted(kerberized):
     words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", f"echo {SECRET}"]
-    found = chart("-i", kerberized.hosts, *words)
+    found = report("-i", kerberized.hosts, *words)
 
     assert "login" == found["layer"]
     assert "the server does not offer this auth_mechanism" == found["advice"]
@@ -471,7 +471,7 @@ def test_a_password_where_kerberos_is_wanted(kerberized):
 
 def test_a_wrong_password(ldap):
     words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", "echo wrong"]
-    found = chart("-i", ldap[0].address, *words)
+    found = report("-i", ldap[0].address, *words)
 
     assert ("login", "DENIED") == (found["layer"], found["fault"])
     assert "the server closed the connection after the password" in found["advice"]
@@ -483,10 +483,10 @@ def test_a_command_for_the_password_that_fails(ldap):
         "IMPALA_HA_PASSWORD_CMD": "false",
     }
     words = ["-i", ldap[0].address, "--auth_creds_ok_in_clear"]
-    found = chart(*words, environment=environment)
+    found = report(*words, environment=environment)
 
     assert "secret" == found["layer"]
-    assert "ok" == step(found, "tcp")["condition"]
+    assert "ok" == step(found, "tcp")["status"]
 
 
 # Kerberos.
@@ -494,11 +494,11 @@ def test_a_command_for_the_password_that_fails(ldap):
 
 @needs_realm
 def test_no_ticket(kerberized, nobody):
-    found = chart("-k", "-i", kerberized.kerberos_hosts, environment=nobody)
+    found = report("-k", "-i", kerberized.kerberos_hosts, environment=nobody)
 
     assert "ticket" == found["layer"]
     assert "`kinit`" in found["advice"]
-    assert "ok" == step(found, "tcp")["condition"], "what needs no ticket is looked at"
+    assert "ok" == step(found, "tcp")["status"], "what needs no ticket is looked at"
 
 
 @needs_realm
@@ -506,7 +506,7 @@ def test_an_expired_ticket(kerberized, realm, nobody, until):
     realm.kinit("etl", nobody["KRB5CCNAME"].removeprefix("FILE:"), lifetime=1)
     over = time.monotonic() + 2
     until(lambda: time.monotonic() > over)
-    found = chart("-k", "-i", kerberized.kerberos_hosts, environment=nobody)
+    found = report("-k", "-i", kerberized.kerberos_hosts, environment=nobody)
 
     assert "ticket" == found["layer"]
     assert "ticket has ended" in found["advice"]
@@ -515,7 +515,7 @@ def test_an_expired_ticket(kerberized, realm, nobody, until):
 @needs_realm
 def test_a_kdc_that_is_down(kerberized, realm, etl):
     realm.stop_kdc()
-    found = chart("-k", "-i", kerberized.kerberos_hosts, environment=etl)
+    found = report("-k", "-i", kerberized.kerberos_hosts, environment=etl)
 
     assert "ticket" == found["layer"]
     assert "check the KDC" in found["advice"]
@@ -525,7 +525,7 @@ def test_a_kdc_that_is_down(kerberized, realm, etl):
 def test_a_kdc_that_hangs(kerberized, realm, etl):
     realm.hang_kdc()
     words = ["-k", "-i", kerberized.kerberos_hosts, "--connect_timeout", BRIEF]
-    found = chart(*words, environment=etl)
+    found = report(*words, environment=etl)
 
     assert "ticket" == found["layer"]
     assert "check the KDC" in found["advice"]
@@ -534,11 +534,11 @@ def test_a_kdc_that_hangs(kerberized, realm, etl):
 
 @needs_realm
 def test_a_service_that_the_kdc_does_not_know(kerberized, etl):
-    found = chart("-k", "-i", kerberized.hosts, "-b", "nope.test", environment=etl)
+    found = report("-k", "-i", kerberized.hosts, "-b", "nope.test", environment=etl)
 
     assert ("principal", "MISNAMED") == (found["layer"], found["fault"])
     assert "impala/nope.test" == step(found, "principal")["text"]
-    assert ["ok", "ok"] == [step(found, layer)["condition"] for layer in ("ticket", "tcp")]
+    assert ["ok", "ok"] == [step(found, layer)["status"] for layer in ("ticket", "tcp")]
     assert "`kvno`" in found["advice"]
 
 
@@ -552,7 +552,7 @@ def test_a_ticket_for_the_key_of_another_server(kerberized, etl, realm):
         principals="impala/coord2.test",
     ) as cluster:
         words = ["-k", "-i", cluster.hosts, "-b", "coord1.test"]
-        found = chart(*words, environment=etl)
+        found = report(*words, environment=etl)
 
     assert "principal" == found["layer"]
     assert "krb_host" in found["advice"]
@@ -574,7 +574,7 @@ def test_a_ticket_that_is_older_than_the_key(kerberized, etl, realm, protocol):
     words = kerberos(kerberized, protocol)
     assert 0 == ran(*words, environment=etl).returncode
     realm.change_keys()
-    found = chart(*words, environment=etl)
+    found = report(*words, environment=etl)
 
     assert ("principal", "REFUSED") == (found["layer"], found["fault"])
     assert "impala/coord1.test" == step(found, "principal")["text"]
@@ -586,7 +586,7 @@ def test_a_ticket_that_is_older_than_the_key(kerberized, etl, realm, protocol):
 @needs_realm
 @PROTOCOLS
 def test_the_name_of_another_coordinator(kerberized, etl, protocol):
-    found = chart(*kerberos(kerberized, protocol, "coord2.test"), environment=etl)
+    found = report(*kerberos(kerberized, protocol, "coord2.test"), environment=etl)
 
     assert ("principal", "REFUSED") == (found["layer"], found["fault"])
     assert "impala/coord2.test" == step(found, "principal")["text"]
@@ -597,7 +597,7 @@ def test_the_name_of_another_coordinator(kerberized, etl, protocol):
 def test_tickets_for_other_services_alone(kerberized, realm, nobody):
     command = ["kinit", "-k", "-t", realm.keytab("etl"), "-S", "impala/other.test", "etl"]
     subprocess.run(command, check=True, timeout=30, env=ENVIRONMENT | nobody)
-    found = chart(*kerberos(kerberized, "hs2"), environment=nobody)
+    found = report(*kerberos(kerberized, "hs2"), environment=nobody)
 
     assert ("ticket", "NO_TICKET") == (found["layer"], found["fault"])
     assert "no ticket for impala/coord1.test" in found["problem"]
@@ -606,7 +606,7 @@ def test_tickets_for_other_services_alone(kerberized, realm, nobody):
 
 @needs_realm
 def test_kerberos_over_http_to_a_server_with_passwords(ldap, etl):
-    found = chart(*kerberos(ldap, "hs2-http"), environment=etl)
+    found = report(*kerberos(ldap, "hs2-http"), environment=etl)
 
     assert ("login", "REFUSED") == (found["layer"], found["fault"])
     assert "(asks for Basic)" in found["problem"]
@@ -615,7 +615,7 @@ def test_kerberos_over_http_to_a_server_with_passwords(ldap, etl):
 
 @needs_realm
 def test_kerberos_in_the_clear_to_a_server_that_wants_tls(tls, etl):
-    found = chart(*kerberos(tls, "hs2"), environment=etl)
+    found = report(*kerberos(tls, "hs2"), environment=etl)
 
     assert "tls" == found["layer"]
     assert "--ssl" in found["advice"]
@@ -624,7 +624,7 @@ def test_kerberos_in_the_clear_to_a_server_that_wants_tls(tls, etl):
 @needs_realm
 def test_kerberos_to_a_server_with_passwords(ldap, etl):
     words = ["-k", "-i", ldap[0].address, "-b", "coord1.test"]
-    found = chart(*words, environment=etl)
+    found = report(*words, environment=etl)
 
     assert "login" == found["layer"]
     assert "the server does not offer this auth_mechanism" == found["advice"]
@@ -633,7 +633,7 @@ def test_kerberos_to_a_server_with_passwords(ldap, etl):
 @needs_realm
 def test_kerberos_to_a_server_that_asks_nobody(plain, etl):
     words = ["-k", "-i", plain[0].address, "-b", "coord1.test", "--connect_timeout", BRIEF]
-    found = chart(*words, environment=etl)
+    found = report(*words, environment=etl)
 
     assert "login" == found["layer"]
     assert "asks nobody" in found["problem"]
@@ -645,7 +645,7 @@ def test_a_missing_package(kerberized, etl, tmp_path):
         broken = tmp_path / f"{name}.py"
         broken.write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')\n")
     words = ["-k", "-i", kerberized.kerberos_hosts]
-    found = chart(*words, environment={**etl, "PYTHONPATH": str(tmp_path)})
+    found = report(*words, environment={**etl, "PYTHONPATH": str(tmp_path)})
 
     assert "ticket" == found["layer"]
     assert "pip install 'impala-ha[kerberos]'" in found["problem"]
@@ -656,7 +656,7 @@ def test_a_missing_package(kerberized, etl, tmp_path):
 
 def test_a_coordinator_that_is_being_shut_down(plain):
     plain[0].drain()
-    found = chart("-i", plain[0].address)
+    found = report("-i", plain[0].address)
 
     assert ("state", "DRAINING") == (found["layer"], found["fault"])
     assert "shutdown grace period left" in found["problem"]
@@ -664,7 +664,7 @@ def test_a_coordinator_that_is_being_shut_down(plain):
 
 def test_a_coordinator_without_a_service_thread(plain):
     plain[0].saturate()
-    found = chart("-i", plain[0].address, "--connect_timeout", BRIEF)
+    found = report("-i", plain[0].address, "--connect_timeout", BRIEF)
 
     assert "session" == found["layer"]
     assert "--fe_service_threads" in found["advice"]
@@ -673,7 +673,7 @@ def test_a_coordinator_without_a_service_thread(plain):
 def test_the_web_page_of_a_mute_one_is_looked_at(plain):
     plain[0].saturate()
     port = plain[0].web_address.rpartition(":")[2]
-    found = chart("-i", plain[0].address, "--connect_timeout", BRIEF, "--web_port", port)
+    found = report("-i", plain[0].address, "--connect_timeout", BRIEF, "--web_port", port)
 
     assert "session" == found["layer"]
     assert f"its web page ({plain[0].web_address}) answers, so the process lives" in found["advice"]
@@ -682,7 +682,7 @@ def test_the_web_page_of_a_mute_one_is_looked_at(plain):
 def test_a_limit_of_sessions():
     with LocalCluster(1, flags={"max_hs2_sessions_per_user": 1}) as cluster:
         with impala_ha.connect(cluster.hosts, user="etl"):
-            found = chart("-i", cluster.hosts, "-u", "etl")
+            found = report("-i", cluster.hosts, "-u", "etl")
 
     assert ("session", "FULL") == (found["layer"], found["fault"])
     assert "--max_hs2_sessions_per_user" in found["advice"]
@@ -691,23 +691,23 @@ def test_a_limit_of_sessions():
 def test_a_coordinator_that_hangs_after_the_login(ldap):
     ldap[0].delay(30, rpc="OpenSession")
     words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", f"echo {SECRET}"]
-    found = chart("-i", ldap[0].address, *words, "--connect_timeout", BRIEF)
+    found = report("-i", ldap[0].address, *words, "--connect_timeout", BRIEF)
 
     assert "session" == found["layer"]
-    assert "ok" == step(found, "login")["condition"]
+    assert "ok" == step(found, "login")["status"]
     assert "no answer within 3 s" == found["problem"]
 
 
 def test_a_ping_that_is_not_answered(plain):
     plain[0].delay(30, rpc="GetInfo")
-    found = chart("-i", plain[0].address, "--connect_timeout", BRIEF)
+    found = report("-i", plain[0].address, "--connect_timeout", BRIEF)
 
     assert "ping" == found["layer"]
-    assert "ok" == step(found, "session")["condition"]
+    assert "ok" == step(found, "session")["status"]
 
 
 def test_somebody_who_may_not_be_acted_for(plain):
-    found = chart("-i", plain[0].address, "-u", "etl", "--doas_user", "ada")
+    found = report("-i", plain[0].address, "-u", "etl", "--doas_user", "ada")
 
     assert ("session", "DENIED") == (found["layer"], found["fault"])
     assert "authorized_proxy_user_config" in found["advice"]
@@ -723,7 +723,7 @@ def test_somebody_who_may_not_be_acted_for(plain):
 def test_a_gateway_that_answers_in_its_place(plain, status, layer):
     plain[0].answer_http(status, times=20)
     address = plain.http_hosts.split(",")[0]
-    found = chart("-i", address, "--protocol", "hs2-http", "--http_path", "gateway/x")
+    found = report("-i", address, "--protocol", "hs2-http", "--http_path", "gateway/x")
 
     assert layer == found["layer"]
     assert status == step(found, layer)["facts"]["status"]
@@ -732,7 +732,7 @@ def test_a_gateway_that_answers_in_its_place(plain, status, layer):
 
 def test_a_wrong_password_over_http(ldap):
     words = ["-l", "-u", "etl", "--auth_creds_ok_in_clear", "--ldap_password_cmd", "echo wrong"]
-    found = chart("-i", ldap.http_hosts.split(",")[0], "--protocol", "hs2-http", *words)
+    found = report("-i", ldap.http_hosts.split(",")[0], "--protocol", "hs2-http", *words)
 
     assert ("login", "DENIED") == (found["layer"], found["fault"])
 
@@ -746,7 +746,7 @@ def test_an_expired_token():
         for name, ends in (("good", 600), ("expired", -600)):
             claims = {"username": "etl", "exp": int(time.time()) + ends}
             token = jwt.encode(claims, KEY, algorithm="HS256")
-            found[name] = charts(*words, environment={"IMPALA_HA_JWT": token})[0][0]
+            found[name] = reports(*words, environment={"IMPALA_HA_JWT": token})[0][0]
             assert token not in json.dumps(found[name])
 
     assert found["good"]["ok"]

@@ -157,21 +157,21 @@ def told(tmp_path_factory):
             check=False,
         )
     assert 1 == done.returncode, done.stderr
-    charts = [json.loads(line) for line in done.stdout.splitlines()]
-    return dict(zip(hosts, charts, strict=True))
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    return dict(zip(hosts, reports, strict=True))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_certificate_that_is_not_good_is_told_with_what_to_do(told, kind):
     _, problem, advice = KINDS[kind]
-    chart = told[kind]
+    report = told[kind]
     if problem is None:
-        assert "session" == chart["layer"], "TLS is well, and then nobody answers"
+        assert "session" == report["layer"], "TLS is well, and then nobody answers"
         return
 
-    assert ("tls", "UNTRUSTED") == (chart["layer"], chart["fault"])
-    assert problem in chart["problem"]
-    assert advice in chart["advice"]
+    assert ("tls", "UNTRUSTED") == (report["layer"], report["fault"])
+    assert problem in report["problem"]
+    assert advice in report["advice"]
 
 
 def test_a_common_name_is_shown_as_one(told):

@@ -21,6 +21,7 @@ FROM = int(os.environ.get("SOAK_FROM", "0"))  # this cut of the series on
 PORTION = 500  # cuts between two looks at what they did
 
 pytestmark = [
+    pytest.mark.slow(50),
     pytest.mark.servers,
     pytest.mark.timeout(3600 * 4 if EVERY else 240),
 ]

@@ -21,9 +21,8 @@ from impala.error import HiveServer2Error, OperationalError
 from impala_ha import Cluster, Coordinator, Retry, State, errors
 from impala_ha.dbapi.cursor import Cursor
 from impala_ha.failover.attempts import Call
-from impala_ha.failover.failover import Failover
 from impala_ha.sql.session_state import Session
-from impala_ha.testing.fakes import FakeClock, FakeCoordinator, FakeDriver, state
+from impala_ha.testing.fakes import FakeClock, FakeCoordinator, FakeDriver, failover, state
 from impala_texts import (
     ERROR,
     FETCH,
@@ -175,13 +174,7 @@ class World:
             clock=self.clock,
             rng=random.Random(7),
         )
-        self.failover = Failover(
-            self.cluster,
-            self.driver,
-            Retry(deadline=deadline),
-            first=("etl", {}),
-            connect_timeout=10,
-        )
+        self.failover = failover(self.cluster, self.driver, Retry(deadline=deadline))
         self._go(more or {})
 
     def take(self, host):

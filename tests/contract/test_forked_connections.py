@@ -12,6 +12,8 @@ import pytest
 
 import impala_ha
 
+pytestmark = pytest.mark.slow(40)
+
 sa = pytest.importorskip("sqlalchemy")
 
 

@@ -25,7 +25,7 @@ from impala_ha.options.options import Options
 from impala_ha.testing import LocalCluster
 from real_servers import Realm
 
-pytestmark = MARKS
+pytestmark = [pytest.mark.slow(50), *MARKS]
 
 PATIENCE = 3.0  # seconds for a KDC that hangs
 

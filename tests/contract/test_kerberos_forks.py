@@ -16,7 +16,7 @@ FORKS = int(os.environ.get("SOAK_FORKS", "40"))
 THREADS = 8 if SOAK else 4
 SECONDS = 60  # for a child; its connect_timeout is 20
 
-pytestmark = [*MARKS, pytest.mark.timeout(7200 if SOAK else 120)]
+pytestmark = [pytest.mark.slow(10), *MARKS, pytest.mark.timeout(7200 if SOAK else 120)]
 
 #: Arguments: hosts, keytab, how many forks and threads, and the seconds after which a child hangs.
 #: Says how the children ended and what the slowest of them took, in seconds.

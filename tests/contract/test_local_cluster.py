@@ -221,8 +221,8 @@ def test_a_coordinator_that_cannot_start_is_told_with_the_reason():
         LocalCluster(1, _engine="json:no_such_maker").start()
 
 
-def test_a_keeper_that_ends_at_once_is_told_with_its_last_words(monkeypatch):
-    monkeypatch.setattr(local_process, "_KEEPER", "raise SystemExit('no room')")
+def test_a_supervisor_that_ends_at_once_is_told_with_its_last_words(monkeypatch):
+    monkeypatch.setattr(local_process, "_SUPERVISOR", "raise SystemExit('no room')")
 
     with pytest.raises(RuntimeError, match="ended as it started; it said:\nno room"):
         LocalCluster(1).start()

@@ -11,8 +11,8 @@ import pytest
 from hs2 import hs2
 from http_hs2 import Http, Refused, message
 from impala._thrift_gen.TCLIService import ttypes as t
-
 from impala_ha.cli.local.orders import obey
+
 from impala_ha.testing import LocalCluster
 
 pytestmark = pytest.mark.servers

@@ -1,4 +1,4 @@
-"""The local cluster's doorkeeper asks for tickets: SASL GSSAPI, its layers, and who is let in."""
+"""The local cluster's login asks for tickets: SASL GSSAPI, its layers, and who is let in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local cluster's doorkeeper: SASL PLAIN as Impala plays it, the good and the bad."""
+"""The local cluster's login: SASL PLAIN as Impala plays it, the good and the bad."""
 
 from __future__ import annotations
 

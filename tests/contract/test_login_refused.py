@@ -147,7 +147,7 @@ def test_what_all_of_them_say_is_told_at_once_and_for_each(kind):
     talk, fault = KINDS[kind]
     with Imposter(talk, address=HERE) as here, Imposter(talk, address=THERE) as there:
         cluster, opened = connect(here.where, there.where, use_http_transport=kind in OVER_HTTP)
-        with pytest.raises(impala_ha.errors.Told) as caught:
+        with pytest.raises(impala_ha.errors.FailoverError) as caught:
             opened()
 
     assert [fault, fault] == [attempt.fault for attempt in caught.value.attempts]

@@ -211,7 +211,7 @@ def test_those_with_the_same_options_learn_from_each_other(certificates):
         )
         with impala_ha.connect(cluster, **words) as connection:
             assert cluster.coordinators[1] == connection.coordinator
-            assert 2 == len(connection._failover.cluster.failures(connection.options.form)) + 1
+            assert 2 == len(connection._failover.cluster.failures(connection.options.key)) + 1
         with impala_ha.connect(cluster, **words, user="another") as connection:
             assert cluster.coordinators[1] == connection.coordinator
 

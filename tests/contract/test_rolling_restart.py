@@ -28,6 +28,7 @@ from impala_ha import OutcomeUnknown
 from impala_ha.testing import LocalCluster
 
 pytestmark = [
+    pytest.mark.slow(30),
     pytest.mark.servers,
     pytest.mark.timeout(120 + int(os.environ.get("SOAK_SECONDS", "0"))),
 ]

@@ -47,7 +47,7 @@ STEPS = 50
 PATIENCE = 12.0  # seconds after which a game goes on in peace
 ROWS = 40
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(int(SECONDS) + 300)]
+pytestmark = [pytest.mark.slow(60), pytest.mark.servers, pytest.mark.timeout(int(SECONDS) + 300)]
 
 WHO = st.integers(0, 2)
 DESK = st.integers(0, 1)

@@ -44,7 +44,11 @@ QUOTED = [
 DONE, UNKNOWN, OWN, NONE = "done", "outcome unknown", "the server's error", "none of them"
 COUNTS = {DONE: {1}, UNKNOWN: {0, 1}, OWN: {0, 1}, NONE: {0}}
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(int(2 * SECONDS) + 180)]
+pytestmark = [
+    pytest.mark.slow(10),
+    pytest.mark.servers,
+    pytest.mark.timeout(int(2 * SECONDS) + 180),
+]
 
 
 @dataclass

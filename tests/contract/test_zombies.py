@@ -22,7 +22,7 @@ from impala_ha import Cluster, Coordinator, Outcome, State
 from impala_ha.testing import LocalCluster
 from real_servers import Certificates
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.slow(60), pytest.mark.servers]
 
 PATIENCE = {"connect_timeout": 1, "probe_after": 0.3, "hedge_after": 0, "deadline": 20}
 HTTP = {"use_http_transport": True, "http_path": "cliservice"}

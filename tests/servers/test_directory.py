@@ -20,6 +20,7 @@ from real_servers import Directory, missing
 
 LACKS = missing("spark", "directory")
 pytestmark = [
+    pytest.mark.slow(40),
     pytest.mark.servers,
     # The first test fetches 318 MB on a machine that has none of it.
     pytest.mark.timeout(1200),

@@ -13,7 +13,7 @@ import pytest
 
 from impala_ha.testing import LocalCluster
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow(50), pytest.mark.servers, pytest.mark.timeout(300)]
 
 SUITE = Path(impala.tests.__file__).parent
 

@@ -22,6 +22,7 @@ from real_servers import Certificates, Realm, missing
 
 LACKS = missing("realm", "kerberos", "gssapi")
 pytestmark = [
+    pytest.mark.slow(60),
     pytest.mark.servers,
     pytest.mark.timeout(600),
     pytest.mark.skipif(bool(LACKS), reason=LACKS),

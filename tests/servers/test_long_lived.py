@@ -19,6 +19,7 @@ from real_servers import Certificates, Realm, SparkServer, missing
 
 LACKS = missing("spark", "realm", "kerberos", "gssapi")
 pytestmark = [
+    pytest.mark.slow(40),
     pytest.mark.servers,
     # The first test fetches 318 MB on a machine that has none of it.
     pytest.mark.timeout(1200),

@@ -19,7 +19,7 @@ import pytest
 from impala_ha.testing import LocalCluster
 from real_servers import Certificates, Realm, cache_directory, missing
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow(60), pytest.mark.servers, pytest.mark.timeout(900)]
 
 SHELL = "impala-shell==4.6.0"
 HEADERS = "apt install gcc g++ python3-dev libsasl2-dev libkrb5-dev"

@@ -15,6 +15,7 @@ from real_servers import missing
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "impala-ha"))
 
 pytestmark = [
+    pytest.mark.slow(20),
     pytest.mark.servers,
     # The first test fetches 318 MB on a machine that has none of it.
     pytest.mark.timeout(1200),
@@ -22,7 +23,7 @@ pytestmark = [
 ]
 
 
-def chart(server, *words):
+def report(server, *words):
     done = subprocess.run(
         [
             PROGRAM,
@@ -46,8 +47,8 @@ def chart(server, *words):
 
 def test_it_is_well_without_a_state_and_is_known_for_what_it_speaks(spark):
     with spark({"auth": "NOSASL"}) as (server,):
-        well = chart(server)
-        wrong = chart(server, "--protocol", "hs2-http", "--connect_timeout", "5")
+        well = report(server)
+        wrong = report(server, "--protocol", "hs2-http", "--connect_timeout", "5")
 
     assert well["ok"], well
     steps = {each["layer"]: each for each in well["steps"]}

@@ -16,6 +16,7 @@ import impala_ha
 from real_servers import missing
 
 pytestmark = [
+    pytest.mark.slow(60),
     pytest.mark.servers,
     pytest.mark.timeout(1200),
     pytest.mark.skipif(bool(missing("spark", "realm")), reason=missing("spark", "realm")),

@@ -12,6 +12,7 @@ from impala_ha.core.faults import Fault
 from real_servers import missing
 
 pytestmark = [
+    pytest.mark.slow(20),
     pytest.mark.servers,
     pytest.mark.timeout(1200),
     pytest.mark.skipif(bool(missing("spark", "realm")), reason=missing("spark", "realm")),

@@ -14,6 +14,7 @@ import impala_ha
 from real_servers import missing
 
 pytestmark = [
+    pytest.mark.slow(150),
     pytest.mark.servers,
     # The first test fetches 318 MB on a machine that has none of it.
     pytest.mark.timeout(1200),

@@ -8,6 +8,7 @@ import impala_ha
 from real_servers import Certificates, missing
 
 pytestmark = [
+    pytest.mark.slow(20),
     pytest.mark.servers,
     pytest.mark.timeout(1200),
     pytest.mark.skipif(bool(missing("spark")), reason=missing("spark")),

@@ -18,7 +18,7 @@ from real_servers import Certificates, jars
 
 PAGE = DOCS / "security.md"
 STEPS = [block for block in blocks(PAGE) if block.kind in {"python", "sh"}]
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.slow(20), pytest.mark.servers]
 
 NAMES = ("coord1.example.com", "coord2.example.com")
 KEY = "what the coordinators verify tokens with"

@@ -92,8 +92,8 @@ def _before_fetches(weather, name):
 
     @functools.wraps(original)
     def method(self, *args, **options):
-        errand = self._errand
-        if errand is not None and not errand.begun and errand.freely:
+        execution = self._execution
+        if execution is not None and not execution.begun and execution.idempotent:
             weather.before(self, read=True)
         return original(self, *args, **options)
 

@@ -100,7 +100,7 @@ def a_cluster(cluster: Cluster) -> None:
     for candidate in cluster.snapshot():
         assert_type(candidate.coordinator, Coordinator)
         assert_type(candidate.state, State)
-        assert_type(candidate.links, int)
+        assert_type(candidate.connections, int)
         assert_type(candidate.ejected_for, float)
 
 

@@ -212,7 +212,7 @@ def test_a_write_that_was_lost_while_it_was_polled_is_not_sent_again(world, curs
     assert caught.value.query_id
 
 
-# A trial belongs to who was given it.
+# A lease belongs to the call that has it.
 
 
 def test_an_old_connection_does_not_end_another_callers_trial():
@@ -239,7 +239,7 @@ def test_who_goes_away_without_an_answer_leaves_the_trial_to_the_next(world):
     world["a"].down = True
     world.connect()
     world["a"].down = False
-    world.failover.leave(world.failover.link)
+    world.failover.links.detach(world.failover.links.current)
     world.clock.time += 7
     world["a"].script["OpenSession"] = deque([interrupt])
     with pytest.raises(KeyboardInterrupt):

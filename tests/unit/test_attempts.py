@@ -12,7 +12,7 @@ from impala_ha import Attempt, Coordinator, errors
 from impala_ha.core.faults import AFTER, Fault, Phase
 from impala_ha.failover.attempts import (
     Call,
-    Trail,
+    History,
     deadline_error,
     doubtful_faults,
     final_error,
@@ -34,8 +34,8 @@ def attempt(fault=Fault.LOST, phase=Phase.SENT, error=None, *, number=1, host="a
     return Attempt("execute", number, Coordinator(host), 0.5, fault, phase, error, str(error), hint)
 
 
-def trail(*attempts):
-    return Trail(list(attempts))
+def history(*attempts):
+    return History(list(attempts))
 
 
 @given(
@@ -57,7 +57,7 @@ def test_a_write_is_tried_again_only_if_it_cannot_have_run(fault, phase, kind):
 
 @given(st.sampled_from(Fault), st.sampled_from(Phase))
 def test_what_is_certainly_over_may_be_done_once_more(fault, phase):
-    """The loop asks the fence only where it would be harmless."""
+    """The loop asks the fence only where it would be idempotent."""
     assert fault.retry is WRITE.may_follow(replace(attempt(fault, phase), ended=True))
 
 
@@ -85,7 +85,7 @@ def test_nothing_follows_a_success():
 
 
 def test_a_trail_tells_where_it_was_and_how_often_the_statement_may_have_run():
-    found = trail(
+    found = history(
         attempt(Fault.UNREACHABLE, Phase.CONNECT), attempt(host="b"), attempt(Fault.BUSY, host="b")
     )
 
@@ -114,7 +114,7 @@ def test_a_trail_tells_where_it_was_and_how_often_the_statement_may_have_run():
     ],
 )
 def test_the_last_attempt_decides_what_is_told(call, failed, kind):
-    error = final_error(call, trail(failed))
+    error = final_error(call, history(failed))
 
     assert kind.__name__ == type(error).__name__
     assert isinstance(error, TTransportException)
@@ -138,14 +138,14 @@ THEIRS = HiveServer2Error("queue full")
     ],
 )
 def test_what_the_server_said_of_the_statement_is_passed_on_untouched(call, failed):
-    assert THEIRS is final_error(call, trail(failed))
+    assert THEIRS is final_error(call, history(failed))
 
 
 @pytest.mark.parametrize("call", [WRITE, IDEMPOTENT])
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.LOST])
 def test_a_write_that_may_have_run_before_is_not_told_to_have_failed(call, fault):
     """The second try's "table exists" says nothing of the first; nor does "nobody left"."""
-    found = trail(attempt(), attempt(fault, Phase.OPEN, THEIRS, number=2, host="b"))
+    found = history(attempt(), attempt(fault, Phase.OPEN, THEIRS, number=2, host="b"))
 
     for told in (final_error(call, found), deadline_error(call, found)):
         assert isinstance(told, errors.OutcomeUnknown)
@@ -154,7 +154,7 @@ def test_a_write_that_may_have_run_before_is_not_told_to_have_failed(call, fault
 
 @pytest.mark.parametrize("call", [WRITE, IDEMPOTENT])
 def test_nobody_left_is_told_of_a_write_that_was_never_sent(call):
-    found = trail(attempt(Fault.UNREACHABLE, Phase.CONNECT), attempt(Fault.LOST, Phase.UNSENT))
+    found = history(attempt(Fault.UNREACHABLE, Phase.CONNECT), attempt(Fault.LOST, Phase.UNSENT))
 
     assert isinstance(deadline_error(call, found), errors.NoCoordinatorLeft)
 
@@ -163,13 +163,13 @@ def test_one_attempt_is_told_in_one_line_and_advice():
     assert (
         "execute failed: a:21050 (0.50 s) stopped answering after the statement was sent: "
         "TSocket read 0 bytes"
-    ) == str(final_error(READ, trail(attempt())))
+    ) == str(final_error(READ, history(attempt())))
 
 
 def test_several_coordinators_are_told_one_a_line():
     text = str(
         final_error(
-            WRITE, trail(attempt(Fault.UNREACHABLE, Phase.OPEN), attempt(number=2, host="b"))
+            WRITE, history(attempt(Fault.UNREACHABLE, Phase.OPEN), attempt(number=2, host="b"))
         )
     )
 
@@ -184,7 +184,7 @@ def refused(number, host, since):
 
 
 def test_a_coordinator_has_one_line_however_often_it_was_tried():
-    found = trail(*(refused(n, "abc"[n % 3], n) for n in range(31)))
+    found = history(*(refused(n, "abc"[n % 3], n) for n in range(31)))
 
     first, *lines = str(deadline_error(READ, replace(found, limit=60.0))).splitlines()
 
@@ -200,7 +200,7 @@ def test_a_coordinator_has_one_line_however_often_it_was_tried():
 
 def test_what_it_said_before_is_told_too():
     """Which try may have run must not get lost behind a later one that did not."""
-    found = trail(attempt(), refused(2, "a", 1.0), refused(3, "a", 2.0))
+    found = history(attempt(), refused(2, "a", 1.0), refused(3, "a", 2.0))
 
     line = str(deadline_error(WRITE, found)).splitlines()[1]
 
@@ -211,7 +211,7 @@ def test_what_it_said_before_is_told_too():
 
 
 def test_hints_are_told_once_each():
-    found = trail(
+    found = history(
         attempt(hint="look here"), attempt(hint="look there"), attempt(hint="look here"), attempt()
     )
 
@@ -221,7 +221,7 @@ def test_hints_are_told_once_each():
 
 
 def test_who_would_say_the_same_again_counts_as_asked_in_each_round():
-    found = trail(
+    found = history(
         attempt(Fault.UNRESOLVED, Phase.CONNECT, host="typo"),
         attempt(Fault.UNREACHABLE, Phase.CONNECT, host="b"),
     )
@@ -231,7 +231,7 @@ def test_who_would_say_the_same_again_counts_as_asked_in_each_round():
 
 
 def test_when_all_is_spent_the_advice_is_to_check_the_coordinators():
-    error = deadline_error(READ, trail(attempt(Fault.UNREACHABLE, Phase.CONNECT)))
+    error = deadline_error(READ, history(attempt(Fault.UNREACHABLE, Phase.CONNECT)))
 
     assert isinstance(error, errors.NoCoordinatorLeft)
     assert "Check that the coordinators run" in str(error)
@@ -239,12 +239,12 @@ def test_when_all_is_spent_the_advice_is_to_check_the_coordinators():
 
 @pytest.mark.parametrize("fault", [Fault.BUSY, Fault.EXECUTORS])
 def test_when_waiting_was_in_vain_the_servers_words_say_what_it_lacks(fault):
-    assert THEIRS is deadline_error(READ, trail(attempt(fault, error=THEIRS)))
+    assert THEIRS is deadline_error(READ, history(attempt(fault, error=THEIRS)))
 
 
 def test_a_gateway_that_stays_busy_is_told_as_a_coordinator_that_was_lost():
     """HTTP's 429 is no word of Impala's."""
-    assert isinstance(deadline_error(READ, trail(attempt(Fault.BUSY))), errors.NoCoordinatorLeft)
+    assert isinstance(deadline_error(READ, history(attempt(Fault.BUSY))), errors.NoCoordinatorLeft)
 
 
 # May it be due to the options of the connection?

@@ -12,7 +12,7 @@ from impala.interface import _bind_parameters
 
 from impala_ha import errors
 from impala_ha.sql.parameters import bind
-from impala_ha.sql.scanner import Token, scan
+from impala_ha.sql.scanner import TokenType, scan
 
 
 def bound(sql, values, style=None):
@@ -270,9 +270,11 @@ def test_any_text_is_one_string_in_every_style_and_in_any_quotes(value):
     quoted = [f"{q}{m}{q}" for q, m in itertools.product("'\"", ("%s", "%(a)s"))]
     for marker in [*MARKERS.values(), *quoted]:
         sql = bound(f"select {marker} /* end */", {"a": value} if "a" in marker else [value])
-        pieces = [(piece.token, sql[piece.start : piece.end]) for piece in scan(sql)]
+        pieces = [(token.type, token.text) for token in scan(sql)]
 
-        assert [Token.CODE, Token.STRING, Token.CODE, Token.COMMENT] == [t for t, _ in pieces]
+        assert [TokenType.CODE, TokenType.STRING, TokenType.CODE, TokenType.COMMENT] == [
+            t for t, _ in pieces
+        ]
         assert unescape(pieces[1][1][1:-1]) == value
         assert ("select ", " ", "/* end */") == (pieces[0][1], *(p for _, p in pieces[2:]))
 

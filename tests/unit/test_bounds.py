@@ -21,7 +21,7 @@ from impala._thrift_gen.ImpalaService import ImpalaHiveServer2Service
 from impala._thrift_gen.TCLIService import TCLIService
 from loopback import Answers, Peer, hiveserver2
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow(25), pytest.mark.timeout(120)]
 
 PATIENCE = 0.5  # seconds that the client waits for a read
 LONGEST = 20.0  # seconds for all that a call does: a hang, not a measurement

@@ -11,6 +11,8 @@ import pytest
 
 from impala_ha.core.extras import MissingExtra, import_extra
 
+pytestmark = pytest.mark.slow(20)
+
 
 def test_a_module_that_is_there_is_what_import_gives():
     assert import_extra("json", "cli") is json

@@ -17,7 +17,7 @@ from impala_ha.cli.connect import request as request_module
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.credentials import secret, user_name
 from impala_ha.cli.connect.output import Delimited, Table, Vertical
-from impala_ha.cli.connect.request import Loudness, Profile, Request, request
+from impala_ha.cli.connect.request import Profile, Request, Verbosity, request
 from impala_ha.core.extras import MissingExtra
 from impala_ha.errors import ConfigurationError
 
@@ -371,9 +371,9 @@ def test_the_form_follows_the_options():
 
 
 def test_loudness_follows_the_options():
-    heard = [asked("-eselect 1", *words).loudness for words in ([], ["--quiet"], ["-V"])]
+    heard = [asked("-eselect 1", *words).verbosity for words in ([], ["--quiet"], ["-V"])]
 
-    assert heard == [Loudness.NORMAL, Loudness.QUIET, Loudness.VERBOSE]
+    assert heard == [Verbosity.NORMAL, Verbosity.QUIET, Verbosity.VERBOSE]
 
 
 def test_ldap_takes_its_password_from_a_command_and_keeps_it_to_itself():

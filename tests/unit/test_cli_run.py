@@ -13,9 +13,9 @@ from impala_ha import errors
 from impala_ha.cli.connect.destination import Destination
 from impala_ha.cli.connect.notes import Notes
 from impala_ha.cli.connect.output import Table
-from impala_ha.cli.connect.request import Loudness, Profile, Request
+from impala_ha.cli.connect.request import Profile, Request, Verbosity
 from impala_ha.cli.connect.run import run
-from impala_ha.cli.connect.script import Statement
+from impala_ha.cli.connect.script import ScriptStatement
 from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Attempt, Coordinator
 
@@ -150,13 +150,13 @@ def test_a_log_that_cannot_be_had_any_more_fails_nothing(capsys):
 
 
 def test_nobody_hears_anything_of_a_quiet_run_that_goes_well(capsys):
-    carried_out({"insert": Outcome(modified=1, log="hm")}, loudness=Loudness.QUIET)
+    carried_out({"insert": Outcome(modified=1, log="hm")}, verbosity=Verbosity.QUIET)
 
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_verbose_run_tells_where_and_what(capsys):
-    carried_out({"insert": DML}, loudness=Loudness.VERBOSE)
+    carried_out({"insert": DML}, verbosity=Verbosity.VERBOSE)
 
     err = capsys.readouterr().err
     assert "Connected to a:21050\nQuery: insert\nServed by a:21050\n" in err
@@ -214,7 +214,7 @@ def test_ctrl_c_cancels_the_statement_and_passes_on(outcome):
 
 
 def test_an_error_of_a_link_that_is_a_broken_pipe_is_the_statements_failure(capsys):
-    error = errors.tell(errors.CoordinatorLost, "broken", BrokenPipeError("broken"))
+    error = errors.make_error(errors.CoordinatorLost, "broken", BrokenPipeError("broken"))
     assert isinstance(error, BrokenPipeError)
 
     status, connection = carried_out({"a": Outcome(raised=error)})
@@ -254,7 +254,7 @@ def test_a_script_with_nothing_in_it_opens_nothing_and_went_well(tmp_path, capsy
     status = run(
         wanted([], destination=Destination(file)),
         lambda **_: pytest.fail("opened"),
-        Notes(Loudness.NORMAL),
+        Notes(Verbosity.NORMAL),
     )
 
     assert (status, file.read_text()) == (0, "")
@@ -444,7 +444,7 @@ def test_no_connection_is_misuse_or_failure_by_its_reason(error, expected, tmp_p
     def connect(**_):
         raise error
 
-    status = run(wanted(["a"], destination=Destination(kept)), connect, Notes(Loudness.NORMAL))
+    status = run(wanted(["a"], destination=Destination(kept)), connect, Notes(Verbosity.NORMAL))
 
     assert (status, kept.read_text()) == (expected, "of yesterday")
     assert capsys.readouterr().err == f"impala-connect: {error}\n"
@@ -491,8 +491,8 @@ def test_a_failover_over_two_is_one_line_too(notes, capsys):
     heard("connect", notes, (A, Fault.UNREACHABLE, "refused"), (B, Fault.FULL, ""), (C, None, ""))
 
     assert capsys.readouterr().err == (
-        "impala-connect: a:21050 could not be reached (refused), b:21050 has no room for another"
-        " session (no reason given); went on at c:21050\n"
+        "impala-connect: a:21050 could not be reached (refused), b:21050 has reached its limit of"
+        " sessions (no reason given); went on at c:21050\n"
     )
 
 
@@ -519,7 +519,7 @@ def test_a_second_try_at_the_same_place_is_told_as_that(notes, capsys):
     heard("execute", notes, (A, Fault.BUSY, "queue full"), (A, None, ""))
 
     assert capsys.readouterr().err == (
-        "impala-connect: a:21050 has no room for the statement (queue full); answered again\n"
+        "impala-connect: a:21050 is too busy for the statement (queue full); answered again\n"
     )
 
 
@@ -531,14 +531,14 @@ def test_a_call_that_failed_everywhere_is_left_to_its_error(notes, capsys):
 
 
 def test_a_quiet_run_keeps_its_failovers_to_itself(notes, capsys):
-    notes.loudness = Loudness.QUIET
+    notes.verbosity = Verbosity.QUIET
     heard("execute", notes, (B, Fault.LOST, "read 0 bytes"), (C, None, ""))
 
     assert not capsys.readouterr().err
 
 
 def test_a_verbose_run_tells_each_attempt(notes, capsys):
-    notes.loudness = Loudness.VERBOSE
+    notes.verbosity = Verbosity.VERBOSE
     heard("execute", notes, (B, Fault.LOST, "read 0 bytes"), (C, None, ""))
 
     assert capsys.readouterr().err.count("Attempt: execute #") == 2
@@ -581,7 +581,7 @@ def notes(monkeypatch):
     monkeypatch.setattr(root, "handlers", [])
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     level = library.level
-    made = Notes(Loudness.NORMAL)
+    made = Notes(Verbosity.NORMAL)
     made.listen()
     yield made
     made.answered()
@@ -599,7 +599,8 @@ def wanted(script, **more):
     return Request(
         **{
             "script": tuple(
-                Statement(sql, line, sql.split()[0].upper()) for line, sql in enumerate(script, 1)
+                ScriptStatement(sql, line, sql.split()[0].upper())
+                for line, sql in enumerate(script, 1)
             ),
             "origin": "etl.sql",
             "connect": {},
@@ -608,7 +609,7 @@ def wanted(script, **more):
             "destination": Destination(None),
             "fetch_size": 2,
             "keep_going": False,
-            "loudness": Loudness.NORMAL,
+            "verbosity": Verbosity.NORMAL,
             **more,
         }
     )
@@ -617,4 +618,4 @@ def wanted(script, **more):
 def carried_out(outcomes, connection=None, **more):
     connection = connection or Connection(Cursor(outcomes))
     request = wanted(outcomes, **more)
-    return run(request, lambda **_: connection, Notes(request.loudness)), connection
+    return run(request, lambda **_: connection, Notes(request.verbosity)), connection

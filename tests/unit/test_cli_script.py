@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impala_ha.cli.connect.bad_input import BadInput
-from impala_ha.cli.connect.script import Statement, assignments, decoded, statements, substituted
+from impala_ha.cli.connect.script import (
+    ScriptStatement,
+    assignments,
+    decoded,
+    statements,
+    substituted,
+)
 
 CUTS = [
     ("select 1", ["select 1"]),
@@ -85,7 +91,7 @@ def test_every_statement_knows_the_line_of_its_first_word():
 def test_a_statement_keeps_its_comments_for_the_query_log():
     found = statements("-- job 7\nselect 1 -- x", {}, "-e")
 
-    assert found == (Statement("-- job 7\nselect 1 -- x", 2, "SELECT"),)
+    assert found == (ScriptStatement("-- job 7\nselect 1 -- x", 2, "SELECT"),)
 
 
 FILLED = [

@@ -70,15 +70,15 @@ def test_a_success_heals():
     assert [State.HEALTHY, State.HEALTHY] == states(cluster)
 
 
-def test_rounds_and_links_are_the_rosters():
+def test_rounds_and_connections_are_those_of_the_members():
     cluster = made()
     link = FakeDriver().open(B, "etl", {}, 10)
     cluster.attach(link)
 
-    assert [0, 1] == [candidate.links for candidate in cluster.snapshot()]
+    assert [0, 1] == [candidate.connections for candidate in cluster.snapshot()]
     assert [0, 1] == [cluster.rounds([A]), cluster.rounds([A, B])]
     cluster.detach(link)
-    assert [0, 0] == [candidate.links for candidate in cluster.snapshot()]
+    assert [0, 0] == [candidate.connections for candidate in cluster.snapshot()]
 
 
 def test_attempts_are_for_debugging_and_changes_of_a_coordinator_are_told(caplog):
@@ -218,7 +218,7 @@ def test_what_is_known_of_coordinators_is_shared_whatever_the_policy(shared):
 
     for cluster in [one, *others, shared([A, B], Unhashable(), CircuitBreaker())]:
         assert [State.EJECTED, State.HEALTHY] == states(cluster)
-        assert [0, 1] == [candidate.links for candidate in cluster.snapshot()]
+        assert [0, 1] == [candidate.connections for candidate in cluster.snapshot()]
         assert B == cluster.pick()
         assert cluster.has_database("d")
 
@@ -333,8 +333,10 @@ def test_what_happens_in_the_child_frees_every_lock():
 TLS, PLAIN = "use_ssl=True", "auth_mechanism='NOSASL'"
 
 
-def own(fault=Fault.UNTRUSTED, coordinator=A, form=TLS):
-    return replace(attempt(fault, coordinator), form=form, may_be_options=fault is not None)
+def own(fault=Fault.UNTRUSTED, coordinator=A, options_key=TLS):
+    return replace(
+        attempt(fault, coordinator), options_key=options_key, may_be_options=fault is not None
+    )
 
 
 def test_what_may_be_the_callers_mistake_ejects_for_the_same_options_and_is_shown(caplog):
@@ -345,7 +347,7 @@ def test_what_may_be_the_callers_mistake_ejects_for_the_same_options_and_is_show
 
     assert [State.HEALTHY] * 2 == states(cluster)
     assert A == cluster.pick()
-    assert B == cluster.pick(form=TLS)
+    assert B == cluster.pick(options_key=TLS)
     assert "<Cluster a:21050 healthy (ejected with use_ssl=True), b:21050 healthy>" == repr(cluster)
     (record,) = caplog.records
     assert "a:21050 is ejected for 5." in caplog.text
@@ -366,12 +368,12 @@ def test_one_that_is_trusted_again_is_back_for_the_same_options(caplog):
     cluster = made()
     cluster.report(own())
 
-    cluster.report(own(None, form=PLAIN))
+    cluster.report(own(None, options_key=PLAIN))
     assert "is back" not in caplog.text
     cluster.report(own(None))
 
     assert "a:21050 is back" in caplog.text
-    assert A == cluster.pick(form=TLS)
+    assert A == cluster.pick(options_key=TLS)
 
 
 def test_success_with_other_options_does_not_end_the_backoff_of_a_mistake():
@@ -381,9 +383,9 @@ def test_success_with_other_options_does_not_end_the_backoff_of_a_mistake():
     asked = 0
     for number in range(100):
         asked += isinstance(
-            cluster.pick_or_wait(number, [], lambda times: 2.0**times, form=TLS), Coordinator
+            cluster.pick_or_wait(number, [], lambda times: 2.0**times, options_key=TLS), Coordinator
         )
-        cluster.report(own(None, form=PLAIN))
+        cluster.report(own(None, options_key=PLAIN))
         cluster.release(A, TLS)
         cluster.release(B, TLS)
 
@@ -395,7 +397,7 @@ def test_the_good_are_not_held_up_by_who_waits():
     for coordinator in (A, B):
         cluster.report(own(coordinator=coordinator))
 
-    assert isinstance(cluster.pick_or_wait(1, [], lambda _: 9.0, form=TLS), Coordinator)
-    assert A == cluster.pick_or_wait(2, [], lambda _: 9.0, form=PLAIN)
+    assert isinstance(cluster.pick_or_wait(1, [], lambda _: 9.0, options_key=TLS), Coordinator)
+    assert A == cluster.pick_or_wait(2, [], lambda _: 9.0, options_key=PLAIN)
     assert cluster.is_healthy(PLAIN)
     assert not cluster.is_healthy(TLS)

@@ -1,4 +1,4 @@
-"""What a doctor can tell of tickets, certificates and web pages; and how charts look."""
+"""What a doctor can tell of tickets, certificates and web pages; and how reports look."""
 
 import http.server
 import io
@@ -13,13 +13,13 @@ import pytest
 from rich.console import Console
 
 import impala_ha.cli
+from impala_ha.cli.doctor.context import Context, PasswordRefusal
 from impala_ha.cli.doctor.facts import days, duration, read_klist, web_page
 from impala_ha.cli.doctor.render import show, summary
-from impala_ha.cli.doctor.report import Condition, Diagnosis, Layer, blank
-from impala_ha.cli.doctor.session import Practice, Refuser
+from impala_ha.cli.doctor.report import Diagnosis, Layer, Status, empty_report
 from impala_ha.cli.doctor.watch import Watch
 from impala_ha.core.clock import SystemClock
-from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.core.trace import Step
 from impala_ha.options.options import Options
@@ -127,32 +127,32 @@ def test_no_web_page_is_told_as_the_system_tells_it():
 
 def tracing(*steps, **options):
     clock = FakeClock()
-    chart = blank(ONE, tls=False, http=False, kerberos=False)
-    watch = Watch(chart, Options(**options), clock)
+    report = empty_report(ONE, tls=False, http=False, kerberos=False)
+    watch = Watch(report, Options(**options), clock)
     for seconds, step, what in steps:
         clock.sleep(seconds)
         watch(step, what)
-    return chart, watch
+    return report, watch
 
 
 ADDRESSES = [(None,) * 4 + (("10.0.0.1", 21050),), (None,) * 4 + (("fd00::2", 21050, 0, 0),)]
 
 
 def test_addresses_that_failed_before_are_told_and_doubtful_where_they_cost_time():
-    for cost, condition in ((0.01, Condition.WELL), (3.0, Condition.DOUBTFUL)):
-        chart, watch = tracing(
+    for cost, status in ((0.01, Status.OK), (3.0, Status.WARNING)):
+        report, watch = tracing(
             (0.1, Step.RESOLVED, ADDRESSES),
             (0.0, Step.TRYING, ADDRESSES[0][4]),
             (cost, Step.TRYING, ADDRESSES[1][4]),
             (0.2, Step.CONNECTED, ADDRESSES[1][4]),
         )
-        row = chart.rows[Layer.TCP]
-        assert ("[fd00::2]:21050, after 10.0.0.1:21050 failed", condition) == (
+        row = report.rows[Layer.TCP]
+        assert ("[fd00::2]:21050, after 10.0.0.1:21050 failed", status) == (
             row.text,
-            row.condition,
+            row.status,
         )
         assert row.seconds == pytest.approx(0.2)
-        assert ["10.0.0.1", "fd00::2"] == chart.rows[Layer.ADDRESSES].facts["addresses"]
+        assert ["10.0.0.1", "fd00::2"] == report.rows[Layer.ADDRESSES].facts["addresses"]
         assert watch.at is Layer.TCP
 
 
@@ -161,9 +161,9 @@ def test_a_proxy_of_the_environment_is_told(monkeypatch):
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     address = ("127.0.0.1", 3128)
-    chart, _ = tracing((0, Step.CONNECTED, address), use_http_transport=True)
+    report, _ = tracing((0, Step.CONNECTED, address), use_http_transport=True)
 
-    assert "127.0.0.1:3128 (proxy 127.0.0.1:3128)" == chart.rows[Layer.TCP].text
+    assert "127.0.0.1:3128 (proxy 127.0.0.1:3128)" == report.rows[Layer.TCP].text
 
 
 # Caution with passwords.
@@ -173,7 +173,7 @@ class Failing:
     """A driver that opens nothing; it remembers who was asked."""
 
     sends_password = True
-    shown = Shown.SECRET
+    credential = CredentialKind.SECRET
 
     def __init__(self, phase, error):
         self.asked = []
@@ -185,54 +185,54 @@ class Failing:
 
 
 def practice_with(driver):
-    practice = Practice(Options(auth_mechanism="LDAP", password="x"), SystemClock(), 0)
-    practice.driver = driver
-    return practice
+    context = Context(Options(auth_mechanism="LDAP", password="x"), SystemClock(), 0)
+    context.driver = driver
+    return context
 
 
 def test_a_password_that_one_has_refused_is_given_to_nobody_else():
-    practice = practice_with(driver := Failing(Phase.LOGIN, RuntimeError("Bad status: 3 (x)")))
+    context = practice_with(driver := Failing(Phase.LOGIN, RuntimeError("Bad status: 3 (x)")))
     with pytest.raises(CallFailed):
-        practice.open(ONE)
+        context.open(ONE)
 
-    found = practice.open(TWO)
+    found = context.open(TWO)
 
-    assert isinstance(found, Refuser)
+    assert isinstance(found, PasswordRefusal)
     assert ONE == found.coordinator
     assert [ONE] == driver.asked
 
 
 def test_who_cannot_be_reached_has_not_refused_a_password():
-    practice = practice_with(driver := Failing(Phase.CONNECT, ConnectionRefusedError("refused")))
+    context = practice_with(driver := Failing(Phase.CONNECT, ConnectionRefusedError("refused")))
     for where in (ONE, TWO):
         with pytest.raises(CallFailed):
-            practice.open(where)
+            context.open(where)
 
     assert [ONE, TWO] == driver.asked
 
 
 def test_a_session_is_opened_as_the_options_say():
-    practice = Practice(Options(database="`sales`", doas_user="ada", user="etl"), SystemClock(), 0)
+    context = Context(Options(database="`sales`", doas_user="ada", user="etl"), SystemClock(), 0)
 
-    assert {"use:database": "sales", "impala.doas.user": "ada"} == practice.configuration
-    assert "etl" == practice.user
+    assert {"use:database": "sales", "impala.doas.user": "ada"} == context.configuration
+    assert "etl" == context.user
 
 
-# Charts for the eyes.
+# Reports for the eyes.
 
 
 def chart_of(where, *, ill=False):
-    made = blank(where, tls=True, http=False, kerberos=True)
+    made = empty_report(where, tls=True, http=False, kerberos=True)
     made.put(Layer.NAME, str(where))
     made.put(Layer.ADDRESSES, "10.0.0.1", 0.001)
     made.put(Layer.TCP, "10.0.0.1:21050", 0.0004)
     facts = {"protocol": "TLSv1.3", "verified": False, "days_left": 88.2}
-    made.put(Layer.TLS, "TLSv1.3, for a, by b", 0.003, condition=Condition.DOUBTFUL, facts=facts)
+    made.put(Layer.TLS, "TLSv1.3, for a, by b", 0.003, status=Status.WARNING, facts=facts)
     made.put(Layer.TICKET, "etl@CORP, 9 h 2 min left", 0.01)
     made.put(Layer.PRINCIPAL, "impala/coord1")
     made.seconds = 1.25
     if ill:
-        made.put(Layer.LOGIN, "", 1.0, condition=Condition.ILL)
+        made.put(Layer.LOGIN, "", 1.0, status=Status.FAILED)
         made.diagnosis = Diagnosis(Layer.LOGIN, "the problem", "the advice")
         return made
     made.put(Layer.LOGIN, "GSSAPI", 0.2)
@@ -243,20 +243,20 @@ def chart_of(where, *, ill=False):
     return made
 
 
-def printed(chart, *, whole=False, encoding="utf-8", width=80, **how):
+def printed(report, *, whole=False, encoding="utf-8", width=80, **how):
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding)
-    show(Console(file=file, width=width, highlight=False, **how), chart, whole=whole)
+    show(Console(file=file, width=width, highlight=False, **how), report, whole=whole)
     file.flush()
     return raw.getvalue().decode(encoding)
 
 
 def test_what_a_server_says_cannot_steer_the_terminal():
-    chart = chart_of(Coordinator("a"), ill=True)
-    chart.put(Layer.TICKET, "\x1b[2Jticket")
-    chart.diagnosis = Diagnosis(Layer.LOGIN, "the \x1b]0;problem\x07", "the \x9badvice")
+    report = chart_of(Coordinator("a"), ill=True)
+    report.put(Layer.TICKET, "\x1b[2Jticket")
+    report.diagnosis = Diagnosis(Layer.LOGIN, "the \x1b]0;problem\x07", "the \x9badvice")
 
-    shown = printed(chart)
+    shown = printed(report)
 
     assert "\\x1b[2Jticket" in shown
     assert not {"\x1b", "\x07", "\x9b"} & set(shown)
@@ -282,16 +282,16 @@ def test_on_a_terminal_without_utf8_nothing_is_printed_that_it_has_not():
 
 def test_who_is_ill_gets_a_line_a_layer_and_what_to_do():
     assert [
-        "ILL  coord1:21050: login  1.2 s",
-        "     ok   addresses   1.0 ms  10.0.0.1",
-        "     ok   tcp         0.4 ms  10.0.0.1:21050",
-        "     !    tls         3.0 ms  TLSv1.3, for a, by b",
-        "     ok   ticket       10 ms  etl@CORP, 9 h 2 min left",
-        "     ok   principal           impala/coord1",
-        "     ILL  login        1.0 s",
-        "     -    not come to: session, ping, version, state",
-        "     why  the problem",
-        "     do   the advice",
+        "FAIL coord1:21050: login  1.2 s",
+        "     ok    addresses   1.0 ms  10.0.0.1",
+        "     ok    tcp         0.4 ms  10.0.0.1:21050",
+        "     !     tls         3.0 ms  TLSv1.3, for a, by b",
+        "     ok    ticket       10 ms  etl@CORP, 9 h 2 min left",
+        "     ok    principal           impala/coord1",
+        "     FAIL  login        1.0 s",
+        "     -     not reached: session, ping, version, state",
+        "     why   the problem",
+        "     do    the advice",
     ] == printed(chart_of(ONE, ill=True)).splitlines()
 
 
@@ -306,12 +306,12 @@ def test_a_terminal_gets_colours():
 
 
 def test_the_last_line_counts_and_names():
-    assert "1 coordinator, well (2.0 s)" == str(summary([chart_of(ONE)], 2))
-    assert "2 coordinators, all well (2 ms)" == str(
+    assert "1 coordinator, healthy (2.0 s)" == str(summary([chart_of(ONE)], 2))
+    assert "2 coordinators, all healthy (2 ms)" == str(
         summary([chart_of(ONE), chart_of(TWO)], 0.02)
     ).replace("20 ms", "2 ms")
     ill = [chart_of(ONE), chart_of(TWO, ill=True)]
-    assert "1 of 2 coordinators ill: coord2:21050 (login) (2.0 s)" == str(summary(ill, 2))
+    assert "1 of 2 coordinators failed: coord2:21050 (login) (2.0 s)" == str(summary(ill, 2))
 
 
 # What programs rely on.
@@ -320,7 +320,7 @@ def test_the_last_line_counts_and_names():
 def test_the_page_names_every_layer_condition_and_key():
     page = (Path(impala_ha.cli.__file__).parents[3] / "docs" / "doctor.md").read_text("utf-8")
     data = chart_of(ONE, ill=True).as_data()
-    names = {layer.value for layer in Layer} | {each.value for each in Condition}
+    names = {layer.value for layer in Layer} | {each.value for each in Status}
     names |= set(data) | set(data["steps"][0])
 
     assert set() == {name for name in names if not re.search(rf"`{name}`", page)}

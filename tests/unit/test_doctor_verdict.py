@@ -7,12 +7,11 @@ from thrift.transport.TTransport import TTransportException
 from impala_ha.cli.doctor.report import Layer
 from impala_ha.cli.doctor.verdict import Failure, diagnosis
 from impala_ha.core.fault_rules import classify, error_text
-from impala_ha.core.faults import Phase, Shown
+from impala_ha.core.faults import CredentialKind, Phase
 from impala_ha.core.kerberos_errors import GSSError
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import AuthenticationFailed, OperationalError
-from impala_ha.hs2.hints import HINTS, hint
-from impala_ha.hs2.hints import Failure as Opening
+from impala_ha.hs2.hints import HINTS, OpenFailure, hint
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
@@ -30,8 +29,8 @@ NOT_READY = (
 
 def failure(error, phase, at=Layer.TCP, *, port=21050, **options):
     options = Options(**options)
-    shown = Shown.by(options.auth_mechanism)
-    fault = classify(error, phase, shown=shown) if phase else None
+    credential = CredentialKind.by(options.auth_mechanism)
+    fault = classify(error, phase, credential=credential) if phase else None
     return Failure(Coordinator("coord1", port), options, phase, error, error_text(error), fault, at)
 
 
@@ -143,4 +142,4 @@ def test_a_hint_of_a_layer_is_not_for_an_error():
     for _, row in DIAGNOSED:
         where = Coordinator("coord1", 21050)
 
-        assert row.advice != hint(Opening(where, Options(), Phase.OPEN, row.pattern))
+        assert row.advice != hint(OpenFailure(where, Options(), Phase.OPEN, row.pattern))

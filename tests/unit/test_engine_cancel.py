@@ -86,18 +86,24 @@ def test_sleep_is_evaluated_for_each_row(lab, monkeypatch):
     assert [0.02] * 10 == slept
 
 
-def test_sleeping_queries_do_not_hold_up_others(lab):
+def test_sleeping_queries_do_not_hold_up_others(lab, monkeypatch):
+    asleep, wait = threading.Semaphore(0), Lane.wait
+    monkeypatch.setattr(Lane, "wait", lambda *args: asleep.release() or wait(*args))
     jobs = [lab.job("SELECT sleep(60000)") for _ in range(8)]
     threads = [threading.Thread(target=_run_quietly, args=(job,)) for job in jobs]
     for thread in threads:
         thread.start()
+    for _ in threads:
+        assert asleep.acquire(timeout=20)
     found = lab.value("SELECT 1")
+    sleeping = [thread.is_alive() for thread in threads]
     for job in jobs:
         job.cancel()
     for thread in threads:
         thread.join(20)
 
-    assert 1 == found
+    assert (1, [True] * 8) == (found, sleeping)
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def _run_quietly(job):

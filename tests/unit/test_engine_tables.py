@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -189,26 +190,30 @@ def test_a_reader_ends_with_the_rows_it_began_with(lab):
     job.close()
 
 
-def _insert_for_ever(warehouse, started):
+def _insert_for_ever(warehouse, begun):
     lab = Lab(warehouse)
-    while True:
+    for turn in itertools.count():
         lab.run("INSERT INTO t VALUES (1), (1)")
         lab.run("INSERT OVERWRITE o SELECT a FROM t")
-        started.set()
+        if turn == 0:
+            begun.send("both statements went well")
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_no_half_statement(lab, tmp_path):
     """Each INSERT writes two rows: their number is even whenever the writer dies."""
     lab.run("CREATE TABLE t (a INT)")
     lab.run("CREATE TABLE o (a INT)")
     context = multiprocessing.get_context("spawn")
     for _ in range(3):
-        started = context.Event()
+        told, begun = context.Pipe(duplex=False)
         writer = context.Process(
-            target=_insert_for_ever, args=(tmp_path / "warehouse", started), daemon=True
+            target=_insert_for_ever, args=(tmp_path / "warehouse", begun), daemon=True
         )
         writer.start()
-        assert started.wait(30)
+        begun.close()  # so that the end of the writer is the end of the pipe
+        with told:
+            told.recv()
         writer.kill()
         writer.join()
         assert -signal.SIGKILL == writer.exitcode

@@ -37,7 +37,7 @@ def attempt(cause):
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: type(cause).__name__)
 @pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.__name__)
 def test_an_error_is_what_it_means_and_what_it_stands_for(kind, cause):
-    error = errors.tell(kind, "words", cause, [attempt(cause)])
+    error = errors.make_error(kind, "words", cause, [attempt(cause)])
 
     assert isinstance(error, kind)
     assert isinstance(error, type(cause))
@@ -51,7 +51,7 @@ def test_an_error_is_what_it_means_and_what_it_stands_for(kind, cause):
 @pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.__name__)
 def test_an_error_survives_pickle_with_its_classes_words_and_attempts(kind, cause):
     """Celery, multiprocessing and their like send exceptions from one process to another."""
-    error = errors.tell(kind, "words", cause, [attempt(cause)])
+    error = errors.make_error(kind, "words", cause, [attempt(cause)])
 
     copy = pickle.loads(pickle.dumps(error))
 
@@ -65,26 +65,28 @@ def test_an_error_survives_pickle_with_its_classes_words_and_attempts(kind, caus
 def test_what_callers_look_at_is_there():
     eof, http = CAUSES[0], CAUSES[3]
 
-    assert TTransportException.END_OF_FILE == errors.tell(errors.CoordinatorLost, "x", eof).type
-    told = errors.tell(errors.CoordinatorLost, "x", http)
+    assert (
+        TTransportException.END_OF_FILE == errors.make_error(errors.CoordinatorLost, "x", eof).type
+    )
+    told = errors.make_error(errors.CoordinatorLost, "x", http)
     assert (503, {"Retry-After": "1"}) == (told.code, told.http_headers)
 
 
 def test_the_classes_are_made_once():
-    one, two = (errors.tell(errors.ResultLost, "x", EOFError()) for _ in range(2))
+    one, two = (errors.make_error(errors.ResultLost, "x", EOFError()) for _ in range(2))
 
     assert type(one) is type(two)
 
 
 def test_an_error_of_another_kind_is_only_the_cause():
-    error = errors.tell(errors.CoordinatorLost, "words", KeyError("x"))
+    error = errors.make_error(errors.CoordinatorLost, "words", KeyError("x"))
 
     assert errors.CoordinatorLost is type(error)
     assert isinstance(error.__cause__, KeyError)
 
 
 def test_an_error_without_a_cause_is_plain():
-    error = errors.tell(errors.NoCoordinatorLeft, "words")
+    error = errors.make_error(errors.NoCoordinatorLeft, "words")
 
     assert (errors.NoCoordinatorLeft, None) == (type(error), error.__cause__)
     assert (None, ()) == (error.coordinator, error.attempts)
@@ -96,9 +98,11 @@ def test_an_error_that_nobody_told_can_be_raised_too():
 
 
 def test_an_error_that_is_the_kind_already_needs_no_class_of_its_own():
-    first = errors.tell(errors.OutcomeUnknown, "first", CAUSES[0])
+    first = errors.make_error(errors.OutcomeUnknown, "first", CAUSES[0])
 
-    assert errors.CoordinatorLost is type(errors.tell(errors.CoordinatorLost, "second", first))
+    assert errors.CoordinatorLost is type(
+        errors.make_error(errors.CoordinatorLost, "second", first)
+    )
 
 
 def test_an_error_that_cannot_be_combined_is_only_the_cause():
@@ -106,7 +110,7 @@ def test_an_error_that_cannot_be_combined_is_only_the_cause():
         def __init_subclass__(cls):
             raise TypeError("final")
 
-    error = errors.tell(errors.CoordinatorLost, "words", FinalError("x"))
+    error = errors.make_error(errors.CoordinatorLost, "words", FinalError("x"))
 
     assert errors.CoordinatorLost is type(error)
     assert isinstance(error.__cause__, FinalError)
@@ -122,7 +126,7 @@ def test_an_error_that_cannot_be_combined_is_only_the_cause():
 )
 def test_an_unknown_outcome_tells_what_to_look_for(session, query, tag, text):
     """Who looks at the coordinator's list of queries needs the id."""
-    error = errors.tell(errors.OutcomeUnknown, "words", CAUSES[0], [attempt(CAUSES[0])])
+    error = errors.make_error(errors.OutcomeUnknown, "words", CAUSES[0], [attempt(CAUSES[0])])
     error.identify(session, query, tag)
 
     for each in (error, pickle.loads(pickle.dumps(error))):
@@ -153,4 +157,4 @@ def test_a_wrong_call_survives_pickle(problems):
 
 
 def test_the_server_status_is_an_rpc_error_as_in_impyla():
-    assert isinstance(errors.tell(errors.OutcomeUnknown, "x", CAUSES[2]), RPCError)
+    assert isinstance(errors.make_error(errors.OutcomeUnknown, "x", CAUSES[2]), RPCError)

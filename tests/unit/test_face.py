@@ -40,7 +40,7 @@ def cursor():
 
 def of(world_cursor):
     """The coordinator in memory behind a cursor of `World`."""
-    return world_cursor._home.client._server
+    return world_cursor._session.link.client._server
 
 
 # connect() and the connection.
@@ -68,7 +68,7 @@ def test_reconnecting_opens_a_new_connection(cluster, peer, answers):
         assert connection.coordinator == peer.coordinator
         assert peer.accepted == 2
 
-        connection._failover.leave(connection._failover.link)
+        connection._failover.links.detach(connection._failover.links.current)
         connection.reconnect()
         assert peer.accepted == 3
 
@@ -203,7 +203,7 @@ def test_ctrl_c_while_the_first_session_is_opened_abandons_nothing():
 
 def test_ctrl_c_with_nothing_running_cancels_nothing(cursor):
     of(cursor).script["GetInfo"] = deque([lambda _: (_ for _ in ()).throw(KeyboardInterrupt)])
-    cursor._home.client.invalidate = lambda _: None
+    cursor._session.link.client.invalidate = lambda _: None
 
     with pytest.raises(KeyboardInterrupt):
         cursor.ping()

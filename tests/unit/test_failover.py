@@ -12,14 +12,13 @@ from impala.error import HiveServer2Error, OperationalError
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State, errors
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.core.kerberos_errors import GSSError
 from impala_ha.dbapi.cursor import Cursor
 from impala_ha.dbapi.dict_cursor import DictCursor
 from impala_ha.failover.attempts import Call
-from impala_ha.failover.failover import Failover
 from impala_ha.sql.session_state import Session
-from impala_ha.testing.fakes import FakeClock, FakeDriver, Unsent, state
+from impala_ha.testing.fakes import FakeClock, FakeDriver, Unsent, failover, state
 
 
 def lost():
@@ -29,18 +28,16 @@ def lost():
 class World:
     """Three coordinators, tried in the order of the list."""
 
-    def __init__(self, **retry):
+    def __init__(self, cluster=None, sync_ddl=False, **retry):
         self.clock = FakeClock()
         self.driver = FakeDriver()
-        self.cluster = Cluster(
+        self.cluster = cluster or Cluster(
             [Coordinator(host) for host in "abc"],
             policy="ordered",
             clock=self.clock,
             rng=random.Random(7),
         )
-        self.failover = Failover(
-            self.cluster, self.driver, Retry(**retry), first=("etl", {}), connect_timeout=10
-        )
+        self.failover = failover(self.cluster, self.driver, Retry(**retry), sync_ddl=sync_ddl)
 
     def __getitem__(self, host):
         return self.driver[host]
@@ -85,13 +82,13 @@ def test_connecting_walks_past_the_dead(world):
 
 def test_a_dead_coordinator_is_left_alone_by_the_next_connection(world):
     down(world, "a")
-    world.connect().failover.leave(world.failover.link)
+    world.connect().failover.links.detach(world.failover.links.current)
     world.connect()
 
     assert world.driver.opened == ["a", "b", "b"]
 
 
-def test_an_ejected_one_comes_back_on_trial(world):
+def test_an_ejected_one_comes_back_half_open(world):
     down(world, "a")
     world.connect()
     world["a"].down = False
@@ -215,7 +212,7 @@ def test_nor_is_one_whose_plan_nobody_tells(world, cursor):
     assert world["b"].statements() == [f"EXPLAIN {OVERWRITE}"]
 
 
-def test_who_says_that_it_is_not_harmless_is_believed(world, cursor):
+def test_who_says_that_it_is_not_idempotent_is_believed(world, cursor):
     world["a"].script["ExecuteStatement"] = deque([lost()])
 
     with pytest.raises(errors.OutcomeUnknown):
@@ -285,7 +282,7 @@ def test_a_write_that_had_ended_is_done_though_closing_it_failed(world, cursor):
     assert cursor.rowcount == -1
 
 
-def test_a_write_the_caller_knows_to_be_harmless_is_repeated(world, cursor):
+def test_a_write_the_caller_knows_to_be_idempotent_is_repeated(world, cursor):
     world["a"].script["ExecuteStatement"] = deque([lost()])
 
     cursor.execute("insert into t values (1)", idempotent=True)
@@ -465,10 +462,10 @@ def test_a_lost_executor_is_a_reason_to_run_a_read_again(world, cursor):
 
 
 def test_who_you_are_is_not_tried_on_everyone(world):
-    world.driver.shown = Shown.SECRET
+    world.driver.credential = CredentialKind.SECRET
     world["a"].script["connect"] = deque([CallFailed(Phase.LOGIN, lost())])
 
-    with pytest.raises(errors.AuthenticationFailed, match="did not accept who you are"):
+    with pytest.raises(errors.AuthenticationFailed, match="denied access"):
         world.connect()
 
     assert world.driver.opened == ["a"]
@@ -549,7 +546,7 @@ def overlays(coordinator):
 
 
 def test_sync_ddl_goes_with_changes_alone(world):
-    world.failover.sync_ddl = True
+    world = World(sync_ddl=True)
     cursor = world.connect().cursor()
 
     cursor.execute("select 1")
@@ -758,7 +755,7 @@ def test_ctrl_c_is_never_retried_and_stops_the_statement(world, cursor, before):
 
     assert world.statements() == {"a": ["select 1"] * (before + 1)}
     assert world.driver.ended == ["a"], "through another connection: this one is out of step"
-    assert world.cluster.snapshot()[0].links == 0
+    assert world.cluster.snapshot()[0].connections == 0
 
 
 def test_ctrl_c_between_two_polls_cancels_on_the_same_connection(world, cursor):
@@ -798,8 +795,8 @@ def test_closing_a_connection_closes_all_sessions(world, cursor):
     world.cursor()
     assert len(world["a"].sessions) == 2
 
-    world.failover.close()
-    world.failover.close()
+    world.failover.links.close()
+    world.failover.links.close()
 
     assert world["a"].sessions == {}
     with pytest.raises(errors.InterfaceError, match="the connection is closed"):
@@ -820,7 +817,7 @@ def test_a_forgotten_cursors_session_is_closed_at_the_next_call(world, cursor):
 def test_a_dropped_link_says_goodbye(world):
     cursor = world.connect().cursor()
     cursor.execute("select 1")
-    world.failover.link = None
+    world.failover.links.current = None
     del cursor
 
     assert world["a"].sessions == {}
@@ -830,9 +827,9 @@ def test_a_dropped_link_that_broke_is_let_go(world):
     cursor = world.connect().cursor()
     world["a"].script["ExecuteStatement"] = deque([lost()])
     cursor.execute("select 1")
-    new = weakref.ref(cursor._home)
+    new = weakref.ref(cursor._session.link)
     del cursor
-    world.failover.link = None
+    world.failover.links.current = None
     gc.collect()
 
     assert new() is None, "the traceback of what broke the old link leads to the cursor"

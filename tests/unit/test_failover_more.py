@@ -11,9 +11,8 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State, errors
 from impala_ha.core.faults import CallFailed, Fault, Phase
-from impala_ha.failover.attempts import Call, Trail
-from impala_ha.failover.failover import Failover
-from impala_ha.testing.fakes import FakeClock, FakeDriver
+from impala_ha.failover.attempts import Call, History
+from impala_ha.testing.fakes import FakeClock, FakeDriver, failover
 
 CONNECT = Call("connect", proof=True)
 
@@ -29,7 +28,7 @@ class World:
             clock=self.clock,
             rng=random.Random(7),
         )
-        self.failover = Failover(self.cluster, self.driver, Retry(), first=("etl", {}))
+        self.failover = failover(self.cluster, self.driver)
 
     def down(self, *hosts):
         for host in "abc":
@@ -114,7 +113,7 @@ def test_beside_a_misspelt_name_the_others_are_waited_for(world):
 
 def test_a_name_that_did_resolve_once_may_do_so_again(world):
     """The names of pods go and come with them."""
-    world.failover.leave(world.connect())
+    world.failover.links.detach(world.connect())
     for host in "abc":
         world.driver[host].script["connect"].append(unresolved())
 
@@ -183,7 +182,7 @@ def test_a_failover_is_followed_in_the_log(world, log):
     world.connect()
     world.down()
     world.clock.time += 7
-    world.failover.leave(world.failover.link)
+    world.failover.links.detach(world.failover.links.current)
     world.connect()
 
     told = [record.getMessage() for record in log.records]
@@ -225,7 +224,7 @@ def test_an_interruption_leaves_the_link_if_it_is_out_of_step(world, breaks):
     with pytest.raises(KeyboardInterrupt):
         world.failover.run(Call("execute"), work)
 
-    assert breaks is (world.failover.link is None)
+    assert breaks is (world.failover.links.current is None)
 
 
 def test_a_connection_of_the_parent_is_none_of_the_child(world, monkeypatch):
@@ -243,31 +242,31 @@ def test_a_connection_of_the_parent_is_none_of_the_child(world, monkeypatch):
 
 def test_a_link_that_was_left_before_changes_nothing(world):
     old = world.connect()
-    world.failover.leave(old)
+    world.failover.links.detach(old)
     new = world.connect()
 
-    world.failover.leave(old)
+    world.failover.links.detach(old)
 
-    assert new is world.failover.link
-    assert 1 == sum(candidate.links for candidate in world.cluster.snapshot())
+    assert new is world.failover.links.current
+    assert 1 == sum(candidate.connections for candidate in world.cluster.snapshot())
 
 
 def test_a_closed_connection_takes_no_call(world):
     world.connect()
-    world.failover.close()
-    world.failover.close()
+    world.failover.links.close()
+    world.failover.links.close()
 
     with pytest.raises(errors.InterfaceError, match="the connection is closed"):
         world.connect()
-    assert 0 == sum(candidate.links for candidate in world.cluster.snapshot())
+    assert 0 == sum(candidate.connections for candidate in world.cluster.snapshot())
 
 
 def test_what_was_tried_is_noted_where_the_caller_looks(world):
     world.driver["a"].down = True
-    trail = Trail()
+    history = History()
 
-    world.failover.run(CONNECT, lambda _: None, trail=trail)
+    world.failover.run(CONNECT, lambda _: None, history=history)
 
     assert [("a", Fault.UNREACHABLE, 1), ("b", None, 2)] == [
-        (attempt.coordinator.host, attempt.fault, attempt.number) for attempt in trail.attempts
+        (attempt.coordinator.host, attempt.fault, attempt.number) for attempt in history.attempts
     ]

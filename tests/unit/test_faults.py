@@ -10,8 +10,8 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.core.fault_rules import FAULT_RULES, TURNED_AWAY, classify, find_rule
-from impala_ha.core.faults import Fault, LoginEnd, Phase, Shown
+from impala_ha.core.fault_rules import FAULT_RULES, TICKET_REJECTED, classify, find_rule
+from impala_ha.core.faults import CredentialKind, Fault, LoginFailure, Phase
 from impala_ha.core.kerberos_errors import GSSError, PrincipalMismatch
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.net.http_status import HTTPStatusError
@@ -83,7 +83,7 @@ SAID = {
             ),
         ],
     ),
-    "no thread to begin with": (
+    "no thread to start": (
         FIRST,
         1,
         [
@@ -376,7 +376,7 @@ HAPPENED = [
     (EOF, Phase.OPEN, Fault.UNREACHABLE),
     (transport(TTransportException.TIMED_OUT, "read timeout"), Phase.LOGIN, Fault.UNREACHABLE),
     (ConnectionResetError(104, "Connection reset by peer"), Phase.LOGIN, Fault.UNREACHABLE),
-    (transport(TTransportException.END_OF_FILE, TURNED_AWAY), Phase.LOGIN, Fault.REFUSED),
+    (transport(TTransportException.END_OF_FILE, TICKET_REJECTED), Phase.LOGIN, Fault.REFUSED),
     (EOF, Phase.SENT, Fault.LOST),
     (EOF, Phase.FETCH, Fault.LOST),
     (EOF, Phase.CLOSE, Fault.LOST),
@@ -588,60 +588,60 @@ BAD = transport(TTransportException.NOT_OPEN, "Bad status: 3 (b'GSS initiate fai
 ENDED = GSSError("The context has expired (GSS_S_CONTEXT_EXPIRED), asking for impala/a")
 UNPROVEN = GSSError("the server did not prove who it is: it answered without a token")
 LOGINS = [
-    (LoginEnd.SILENCE, Phase.LOGIN, SILENCE, "UNREACHABLE", "UNREACHABLE", "UNREACHABLE"),
+    (LoginFailure.TIMEOUT, Phase.LOGIN, SILENCE, "UNREACHABLE", "UNREACHABLE", "UNREACHABLE"),
     (
-        LoginEnd.BROKE,
+        LoginFailure.RESET,
         Phase.LOGIN,
         ConnectionResetError(104, "Connection reset by peer"),
         "UNREACHABLE",
         "UNREACHABLE",
         "UNREACHABLE",
     ),
-    (LoginEnd.HUNG_UP, Phase.LOGIN, EOF, "UNREACHABLE", "UNREACHABLE", "DENIED"),
+    (LoginFailure.END_OF_FILE, Phase.LOGIN, EOF, "UNREACHABLE", "UNREACHABLE", "DENIED"),
     (
-        LoginEnd.TURNED_AWAY,
+        LoginFailure.TICKET_REJECTED,
         Phase.LOGIN,
-        transport(TTransportException.END_OF_FILE, f"{TURNED_AWAY} (TSocket read 0 bytes)"),
+        transport(TTransportException.END_OF_FILE, f"{TICKET_REJECTED} (TSocket read 0 bytes)"),
         None,
         "REFUSED",
         None,
     ),
-    (LoginEnd.REFUSED, Phase.LOGIN, BAD, "REFUSED", "REFUSED", "DENIED"),
-    (LoginEnd.REFUSED, Phase.OPEN, http(401), "REFUSED", "REFUSED", "DENIED"),
-    (LoginEnd.REFUSED, Phase.OPEN, http(403), "REFUSED", "REFUSED", "DENIED"),
+    (LoginFailure.REJECTED, Phase.LOGIN, BAD, "REFUSED", "REFUSED", "DENIED"),
+    (LoginFailure.REJECTED, Phase.OPEN, http(401), "REFUSED", "REFUSED", "DENIED"),
+    (LoginFailure.REJECTED, Phase.OPEN, http(403), "REFUSED", "REFUSED", "DENIED"),
     (
-        LoginEnd.CERTIFICATE,
+        LoginFailure.CLIENT_CERTIFICATE,
         Phase.LOGIN,
         alert("TLSV1_ALERT_UNKNOWN_CA"),
         "REFUSED",
         "REFUSED",
         "REFUSED",
     ),
-    (LoginEnd.PROXY, Phase.CONNECT, http(407), "DENIED", "DENIED", "DENIED"),
-    (LoginEnd.LATER, Phase.OPEN, http(429), "BUSY", "BUSY", "BUSY"),
-    (LoginEnd.LATER, Phase.OPEN, http(503, 2.0), "BUSY", "BUSY", "BUSY"),
+    (LoginFailure.PROXY_LOGIN, Phase.CONNECT, http(407), "DENIED", "DENIED", "DENIED"),
+    (LoginFailure.RETRY_LATER, Phase.OPEN, http(429), "BUSY", "BUSY", "BUSY"),
+    (LoginFailure.RETRY_LATER, Phase.OPEN, http(503, 2.0), "BUSY", "BUSY", "BUSY"),
     (
-        LoginEnd.BROKEN_GATEWAY,
+        LoginFailure.GATEWAY_ERROR,
         Phase.OPEN,
         http(502),
         "UNREACHABLE",
         "UNREACHABLE",
         "UNREACHABLE",
     ),
-    (LoginEnd.STRANGE, Phase.OPEN, http(404), "MISMATCH", "MISMATCH", "MISMATCH"),
-    (LoginEnd.STRANGE, Phase.OPEN, http(200), "MISMATCH", "MISMATCH", "MISMATCH"),
+    (LoginFailure.PROTOCOL_MISMATCH, Phase.OPEN, http(404), "MISMATCH", "MISMATCH", "MISMATCH"),
+    (LoginFailure.PROTOCOL_MISMATCH, Phase.OPEN, http(200), "MISMATCH", "MISMATCH", "MISMATCH"),
     (
-        LoginEnd.STRANGE,
+        LoginFailure.PROTOCOL_MISMATCH,
         Phase.LOGIN,
         transport(TTransportException.NOT_OPEN, "Bad status: 77 (b'x')"),
         "MISMATCH",
         "MISMATCH",
         "MISMATCH",
     ),
-    (LoginEnd.ENDED, Phase.LOGIN, ENDED, None, "DENIED", None),
-    (LoginEnd.UNPROVEN, Phase.LOGIN, UNPROVEN, None, "UNTRUSTED", None),
-    (LoginEnd.UNPROVEN, Phase.OPEN, UNPROVEN, None, "UNTRUSTED", None),
-    (LoginEnd.ANOTHER_USER, Phase.OPEN, PrincipalMismatch("bob"), None, "DENIED", None),
+    (LoginFailure.TICKET_EXPIRED, Phase.LOGIN, ENDED, None, "DENIED", None),
+    (LoginFailure.SERVER_UNPROVEN, Phase.LOGIN, UNPROVEN, None, "UNTRUSTED", None),
+    (LoginFailure.SERVER_UNPROVEN, Phase.OPEN, UNPROVEN, None, "UNTRUSTED", None),
+    (LoginFailure.WRONG_PRINCIPAL, Phase.OPEN, PrincipalMismatch("bob"), None, "DENIED", None),
 ]
 
 
@@ -655,22 +655,26 @@ def test_what_a_failed_login_means_depends_on_what_was_shown(end, phase, error, 
     rule = find_rule(error, phase)
 
     assert end is rule.fault
-    assert faults == [(f and f.name) for f in map(end.means, Shown)]
-    for shown, fault in zip(Shown, faults, strict=True):
-        assert fault in {None, classify(error, phase, shown=shown).name}
+    assert faults == [(f and f.name) for f in map(end.means, CredentialKind)]
+    for credential, fault in zip(CredentialKind, faults, strict=True):
+        assert fault in {None, classify(error, phase, credential=credential).name}
 
 
 def test_each_way_in_which_a_login_ends_has_an_example_and_a_rule():
-    ends = {rule.fault for rule in FAULT_RULES if isinstance(rule.fault, LoginEnd)}
+    ends = {rule.fault for rule in FAULT_RULES if isinstance(rule.fault, LoginFailure)}
 
-    assert set(LoginEnd) == {end for end, *_ in LOGINS} == ends
+    assert set(LoginFailure) == {end for end, *_ in LOGINS} == ends
 
 
 def test_nobody_is_denied_who_showed_nothing_that_could_be_spent():
     """But by a proxy, which is the same for all, and where the ticket is another's, or over."""
-    denied = {end for end in LoginEnd if end.means(Shown.TICKET) is Fault.DENIED}
+    denied = {end for end in LoginFailure if end.means(CredentialKind.TICKET) is Fault.DENIED}
 
-    assert {LoginEnd.PROXY, LoginEnd.ENDED, LoginEnd.ANOTHER_USER} == denied
+    assert {
+        LoginFailure.PROXY_LOGIN,
+        LoginFailure.TICKET_EXPIRED,
+        LoginFailure.WRONG_PRINCIPAL,
+    } == denied
 
 
 @pytest.mark.parametrize(
@@ -678,7 +682,7 @@ def test_nobody_is_denied_who_showed_nothing_that_could_be_spent():
     [(REFUSED, Phase.CONNECT), (EOF, Phase.OPEN), (ConnectionResetError(), Phase.LOGIN)],
 )
 def test_a_password_does_not_turn_other_failures_into_a_refusal(error, phase):
-    assert Fault.UNREACHABLE is classify(error, phase, shown=Shown.SECRET)
+    assert Fault.UNREACHABLE is classify(error, phase, credential=CredentialKind.SECRET)
 
 
 def test_every_rule_of_the_table_has_a_real_message():
@@ -686,7 +690,7 @@ def test_every_rule_of_the_table_has_a_real_message():
     reached = {find_rule(error, phase) for error, phase, _ in HAPPENED}
     reached = {rule.name for rule in reached if rule}
     reached |= SAID.keys() | {"any other answer"}
-    reached |= {"session gone for a child query", "admissiond started anew", "table not known yet"}
+    reached |= {"session gone for a child query", "admissiond restarted", "table not known yet"}
 
     assert {rule.name for rule in FAULT_RULES} == reached
 

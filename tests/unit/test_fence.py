@@ -42,7 +42,7 @@ def unknown(cursor, sql, **more):
 
 @pytest.mark.parametrize("sql", IDEMPOTENT)
 @pytest.mark.parametrize("rpc", PHASES)
-def test_a_harmless_write_is_repeated_once_its_session_was_closed(world, cursor, sql, rpc):
+def test_an_idempotent_write_is_repeated_once_its_session_was_closed(world, cursor, sql, rpc):
     world["a"].script[rpc] = deque([lost()])
 
     cursor.execute(sql)
@@ -169,7 +169,7 @@ def test_nobody_left_is_not_told_of_what_may_have_run(world, sql):
     assert "Connection" in str(error) or "Could not connect" in str(error)
 
 
-def test_three_runs_are_the_most_of_a_harmless_write(world, cursor):
+def test_three_runs_are_the_most_of_an_idempotent_write(world, cursor):
     for host in "abc":
         world[host].script["ExecuteStatement"] = deque([lost()] * 9)
 

@@ -13,16 +13,16 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import CircuitBreaker, Cluster, Coordinator, Retry, State, errors
 from impala_ha.balancing.hedge_budget import HedgeBudget
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt
 from impala_ha.core.timeouts import waiting_for_kdc
 from impala_ha.failover.attempts import Call
-from impala_ha.failover.failover import Failover
 from impala_ha.failover.hedging import Hedge
 from impala_ha.hs2.link import at_exit
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.testing.fakes import FakeDriver
+from impala_ha.testing.fakes import failover as in_memory
 
 A, B, C = (Coordinator(host) for host in "abc")
 AT_ONCE, PATIENT = 0.01, 30.0
@@ -252,7 +252,7 @@ def test_two_answers_at_once_and_the_loser_is_closed_in_its_own_thread(gated, un
         return B
 
     race = hedge._race
-    hedge._race = lambda *rest: (until(lambda: hedge._outcomes.qsize() == 2), race(*rest))[1]
+    hedge._race = lambda *rest: (until(lambda: hedge._results.qsize() == 2), race(*rest))[1]
     outcomes = hedge.run(A, AT_ONCE, second)
 
     loser = ({A, B} - {outcomes[-1].coordinator}).pop()
@@ -348,6 +348,7 @@ def test_no_more_is_waited_for_than_until_the_end_it_is_given(gated):
     assert gated.told.wait(30)
 
 
+@pytest.mark.slow
 def test_the_program_waits_for_losers_and_not_for_long():
     """Sixteen short programs left six sessions on a slow coordinator."""
     code = """
@@ -386,7 +387,7 @@ atexit.register(slow.set)
 def world():
     driver = FakeDriver()
     cluster = Cluster([A, B], policy="ordered", rng=random.Random(7))
-    failover = Failover(cluster, driver, Retry(deadline=30), first=("etl", {}), hedge_after=AT_ONCE)
+    failover = in_memory(cluster, driver, Retry(deadline=30), hedge_after=AT_ONCE)
     gate = threading.Event()
     plain = driver.open
 
@@ -409,7 +410,7 @@ def test_a_silent_coordinator_is_left_alone_as_soon_as_another_answered(world):
 
     failover.run(Call("connect", proof=True), lambda _: None)
 
-    assert failover.link.coordinator == B
+    assert failover.links.current.coordinator == B
     assert states(failover.cluster) == {"a": State.EJECTED, "b": State.HEALTHY}
 
 
@@ -452,9 +453,10 @@ EOF = TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes
     ],
 )
 def test_a_loser_that_is_refused_is_alive(world, error, state):
-    failover, driver, gate = world
-    failover.cluster = Cluster([A, B], policy="ordered", breaker=CircuitBreaker(ejection=300))
-    driver.shown = Shown.SECRET
+    _, driver, gate = world
+    cluster = Cluster([A, B], policy="ordered", breaker=CircuitBreaker(ejection=300))
+    failover = in_memory(cluster, driver, Retry(deadline=30), hedge_after=AT_ONCE)
+    driver.credential = CredentialKind.SECRET
     plain, done = driver.open, threading.Event()
 
     def opened(coordinator, *rest):
@@ -464,8 +466,8 @@ def test_a_loser_that_is_refused_is_alive(world, error, state):
         return link
 
     driver.open = opened
-    late = failover._late
-    failover._late = lambda outcome: (late(outcome), done.set())
+    late = failover.opener._late
+    failover.opener._late = lambda outcome: (late(outcome), done.set())
     failover.run(Call("connect", proof=True), lambda _: None)
     assert states(failover.cluster) == {"a": State.EJECTED, "b": State.HEALTHY}
     gate.set()
@@ -515,7 +517,7 @@ def test_where_no_thread_can_be_started_the_callers_opens(world, monkeypatch):
 
     failover.run(Call("connect", proof=True), lambda _: None)
 
-    assert failover.link.coordinator == A
+    assert failover.links.current.coordinator == A
     assert driver.opened == ["a"]
 
 
@@ -525,26 +527,26 @@ def test_one_that_could_not_be_asked_for_want_of_a_thread_may_be_tried_by_the_ne
     failover, _, gate = world
     failover.cluster.report(Attempt("connect", 1, B, 0.1, Fault.UNREACHABLE, Phase.CONNECT))
     no_more_threads(monkeypatch, after=1)
-    late = failover._late
-    failover._late = lambda outcome: (late(outcome), gate.set())
+    late = failover.opener._late
+    failover.opener._late = lambda outcome: (late(outcome), gate.set())
 
     failover.run(Call("connect", proof=True), lambda _: None)
 
-    assert failover.link.coordinator == A
+    assert failover.links.current.coordinator == A
     assert not failover.cluster._state.members.is_leased(B, failover.cluster.clock.now())
 
 
-def test_one_on_trial_is_hedged_whatever_was_hedged_before(world):
+def test_a_half_open_one_is_hedged_whatever_was_hedged_before(world):
     failover, _, _ = world
     cluster = failover.cluster
     assert [cluster.may_hedge(A) for _ in range(4)] == [True, True, True, False]
 
     for host in (A, B):
         cluster.report(Attempt("connect", 1, host, 0.1, Fault.UNREACHABLE, Phase.CONNECT))
-    on_trial = cluster.pick()
+    probed = cluster.pick()
 
-    assert cluster.may_hedge(on_trial)
-    assert not cluster.may_hedge(({A, B} - {on_trial}).pop())
+    assert cluster.may_hedge(probed)
+    assert not cluster.may_hedge(({A, B} - {probed}).pop())
 
 
 def test_who_waits_for_one_that_another_call_found_lost_asks_the_next_one(world):
@@ -564,15 +566,14 @@ def test_a_crowd_that_fails_over_at_once_does_not_open_twice(until):
     driver, cluster = FakeDriver(), Cluster([Coordinator(host) for host in "abc"])
     plain, gate, asked = driver.open, threading.Event(), []
     places = [
-        Failover(cluster, driver, Retry(deadline=60), first=("etl", {}), hedge_after=0.05)
-        for _ in range(crowd)
+        in_memory(cluster, driver, Retry(deadline=60), hedge_after=0.05) for _ in range(crowd)
     ]
     for place in places:
         place.run(Call("connect", proof=True), lambda _: None)
     driver["a"].down = True
     cluster.report(Attempt("ping", 1, A, 0.1, Fault.LOST, Phase.PING))
     for place in places:
-        place.leave(place.link)
+        place.links.detach(place.links.current)
     driver.opened.clear()
 
     def slow(coordinator, *rest):
@@ -593,5 +594,5 @@ def test_a_crowd_that_fails_over_at_once_does_not_open_twice(until):
     for thread in threads:
         thread.join(60)
 
-    assert {place.link.coordinator.host for place in places} == {"b", "c"}
+    assert {place.links.current.coordinator.host for place in places} == {"b", "c"}
     assert crowd < len(driver.opened) <= 1.2 * crowd

@@ -4,7 +4,7 @@ import pytest
 
 from impala_ha.core.faults import Phase
 from impala_ha.core.model import Coordinator
-from impala_ha.hs2.hints import HINTS, Failure, hint
+from impala_ha.hs2.hints import HINTS, OpenFailure, hint
 from impala_ha.options.options import Options
 
 EOF = "TSocket read 0 bytes"
@@ -276,7 +276,7 @@ CASES = [
 
 
 def advice(options, where, phase, text):
-    return hint(Failure(where, Options(**options), phase, text))
+    return hint(OpenFailure(where, Options(**options), phase, text))
 
 
 @pytest.mark.parametrize(("options", "host", "phase", "text", "told"), CASES)

@@ -9,9 +9,7 @@ from test_failover import World, lost
 
 import impala_ha.core.logs
 from impala_ha import Cluster, Coordinator, errors
-from impala_ha.failover.failover import Failover
-from impala_ha.failover.retry import Retry
-from impala_ha.testing.fakes import FakeClock, FakeDriver
+from impala_ha.testing.fakes import FakeClock, FakeDriver, failover
 
 WRITE = "insert into t values (1)"
 
@@ -85,7 +83,7 @@ def chosen_by(policy):
     world = World()
     world.clock, world.driver = FakeClock(), FakeDriver()
     world.cluster = Cluster([Coordinator(h) for h in "abc"], policy=policy, clock=world.clock)
-    world.failover = Failover(world.cluster, world.driver, Retry(), first=("etl", {}))
+    world.failover = failover(world.cluster, world.driver)
     return world
 
 
@@ -156,7 +154,7 @@ def test_an_error_before_the_first_attempt_is_raised_as_it_is(world, monkeypatch
     def no_file(*_):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(world.failover, "open", no_file)
+    monkeypatch.setattr(world.failover.opener, "open", no_file)
 
     with pytest.raises(OSError, match="Too many open files"):
         world.connect()

@@ -202,7 +202,7 @@ def test_there_is_nothing_to_cancel_where_all_was_closed(end, what):
     world = World()
     cursor = world.connect().cursor()
     cursor.execute("select 1")
-    (cursor if what == "cursor" else world.failover).close()
+    (cursor if what == "cursor" else world.failover.links).close()
 
     getattr(cursor, end)()
 
@@ -258,7 +258,7 @@ def test_no_row_comes_from_a_closed_connection(read):
     cursor = world.connect().cursor()
     cursor.execute("select 1")
     cursor.fetchone()
-    world.failover.close()
+    world.failover.links.close()
 
     with pytest.raises(Error, match="closed"):
         read(cursor)

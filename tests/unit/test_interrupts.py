@@ -9,7 +9,7 @@ import pytest
 from test_failover import World
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.testing.fakes import state
 
 
@@ -51,7 +51,7 @@ class Watch:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(), TimeLimit()])
 def test_what_no_connection_raises_is_the_callers(error):
-    assert interrupted(error)
+    assert is_interrupt(error)
 
 
 @pytest.mark.parametrize(
@@ -59,20 +59,20 @@ def test_what_no_connection_raises_is_the_callers(error):
     [TTransportException(), ConnectionResetError(), EOFError(), OverflowError(), KeyError("x")],
 )
 def test_what_a_connection_raises_is_its_own(error):
-    assert not interrupted(error)
+    assert not is_interrupt(error)
 
 
 @pytest.mark.parametrize(
     "handler", [had_enough, Watch().had_enough, functools.partial(had_enough, 1)]
 )
 def test_a_time_out_out_of_a_signal_handler_is_the_callers(handler):
-    assert interrupted(signalled(handler))
+    assert is_interrupt(signalled(handler))
 
 
 def test_so_it_is_when_thrift_has_taken_it_for_its_own():
     inner = signalled(had_enough)
 
-    assert interrupted(TTransportException(TTransportException.TIMED_OUT, "read timeout", inner))
+    assert is_interrupt(TTransportException(TTransportException.TIMED_OUT, "read timeout", inner))
 
 
 def test_a_sockets_time_out_is_its_own_though_a_handler_is_there():
@@ -81,7 +81,7 @@ def test_a_sockets_time_out_is_its_own_though_a_handler_is_there():
     with one, two:
         one.settimeout(0.001)
 
-        assert not interrupted(raised(lambda: one.recv(1)))
+        assert not is_interrupt(raised(lambda: one.recv(1)))
 
 
 @pytest.mark.parametrize("limit", [TimeLimit("enough"), KeyboardInterrupt()])

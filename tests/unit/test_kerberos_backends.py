@@ -14,7 +14,7 @@ from impala_ha.auth.gss_backends import (
     choose,
 )
 from impala_ha.core.extras import MissingExtra
-from impala_ha.core.kerberos_errors import GSSError, told
+from impala_ha.core.kerberos_errors import GSSError, to_gss_error
 
 A = ContextParameters("impala", "a")
 KEYTAB = ContextParameters("impala", "a", "etl", "/etl.keytab")
@@ -206,4 +206,4 @@ class Shapeless(Exception):
     ],
 )
 def test_what_has_another_form_is_told_all_the_same(error, text):
-    assert text == str(told(error, "x"))
+    assert text == str(to_gss_error(error, "x"))

@@ -65,7 +65,7 @@ def test_a_session_that_cannot_be_ended_there_disturbs_nobody(world):
 
 
 def links(world):
-    return [candidate.links for candidate in world.cluster.snapshot()]
+    return [candidate.connections for candidate in world.cluster.snapshot()]
 
 
 def test_connections_that_are_dropped_without_close_are_not_counted():
@@ -77,12 +77,10 @@ def test_connections_that_are_dropped_without_close_are_not_counted():
 
     assert links(world) == [2, 0, 0]
     for each in kept:
-        each.failover.close()
+        each.failover.links.close()
     assert links(world) == [0, 0, 0]
 
 
 def another(world):
     """Another connection to the same cluster."""
-    made = World()
-    made.cluster = made.failover.cluster = world.cluster
-    return made
+    return World(world.cluster)

@@ -7,9 +7,9 @@ import pytest
 from test_failover import World, lost
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha import Cluster, Coordinator, Retry, State
-from impala_ha.core.faults import CallFailed, Phase, Shown
-from impala_ha.failover.failover import Failover
+from impala_ha import Cluster, Coordinator, State
+from impala_ha.core.faults import CallFailed, CredentialKind, Phase
+from impala_ha.testing.fakes import failover
 
 HOUR = 3600.0
 
@@ -24,7 +24,7 @@ class Service(World):
             self.cluster.coordinators, policy=policy, clock=self.clock, rng=self.cluster.rng
         )
         how = {"max_lifetime": HOUR, **how}
-        self.failover = Failover(self.cluster, self.driver, Retry(), first=("etl", {}), **how)
+        self.failover = failover(self.cluster, self.driver, **how)
 
     def begin(self):
         self["a"].down = True
@@ -48,7 +48,7 @@ def cursor(world):
 
 
 def links(world):
-    return [candidate.links for candidate in world.cluster.snapshot()]
+    return [candidate.connections for candidate in world.cluster.snapshot()]
 
 
 def where(world, cursor):
@@ -130,7 +130,7 @@ def test_it_waits_until_the_others_have_heard_of_its_own_change(sync_ddl, host):
     world = Service(sync_ddl=sync_ddl).begin()
     cursor = world.cursor()
     world.later()
-    world.failover.changes.add(Coordinator("b"), "insert into t values (1)")
+    world.failover.links.changes.add(Coordinator("b"), "insert into t values (1)")
 
     assert where(world, cursor) == host
     assert where(world.later(11), cursor) == "a"
@@ -164,7 +164,7 @@ def test_a_function_of_the_callers_that_fails_costs_nothing(world, cursor):
 
 
 def test_a_password_that_was_refused_is_not_shown_again(world, cursor):
-    world.driver.shown = Shown.SECRET
+    world.driver.credential = CredentialKind.SECRET
     denied = TTransportException(TTransportException.NOT_OPEN, "Bad status: 3 (Error validating)")
     world["a"].script["connect"] = deque([CallFailed(Phase.LOGIN, denied)])
 

@@ -166,12 +166,12 @@ links = [driver.open(Coordinator("127.0.0.1", int(port)), "etl", {}, 5.0) for po
 
 def test_closing_a_connection_has_one_limit_for_all_of_its_links(peer, answers):
     connection = impala_ha.connect(peer.coordinator.host, peer.coordinator.port, hedge_after=0)
-    place = connection._failover
-    links = [place.link]
+    place = connection._failover.links
+    links = [place.current]
     for _ in range(9):
-        place.leave(place.link)
+        place.detach(place.current)
         connection.cursor()
-        links.append(place.link)
+        links.append(place.current)
     answers.server.script["CloseSession"].extend([peer.hush] * 10)
 
     start = time.monotonic()

@@ -19,7 +19,7 @@ from thrift.transport.TTransport import TTransportException
 from impala_ha import Coordinator, errors
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.fault_rules import classify
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.net.sockets import Socket
 from impala_ha.options.options import Options
@@ -92,7 +92,7 @@ def test_a_wrong_password_is_not_sent_twice(guarded):
     vault = Vault("wrong")
     error = refused(guarded, auth_mechanism="LDAP", password=vault)
 
-    assert Fault.DENIED is classify(error.__cause__, error.phase, shown=Shown.SECRET)
+    assert Fault.DENIED is classify(error.__cause__, error.phase, credential=CredentialKind.SECRET)
     assert (2, 1) == (vault.asked, guarded.users.asked)
 
 
@@ -142,7 +142,9 @@ def test_a_login_that_cannot_be_understood_is_no_refusal():
     with Peer(babbles) as peer:
         error = refused(peer, auth_mechanism="LDAP", password=vault)
 
-    assert Fault.MISMATCH is classify(error.__cause__, error.phase, shown=Shown.SECRET)
+    assert Fault.MISMATCH is classify(
+        error.__cause__, error.phase, credential=CredentialKind.SECRET
+    )
     assert 1 == vault.asked
 
 

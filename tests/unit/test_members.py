@@ -15,7 +15,7 @@ A, B, C = (Coordinator(host) for host in "abc")
 
 
 class Lab(Members):
-    """A roster with one policy, as a cluster has it."""
+    """Members with one policy, as a cluster has it."""
 
     def pick(self, *rest, **how):
         return super().pick(Ordered(), *rest, **how)
@@ -30,7 +30,7 @@ def states(found, now):
     return [candidate.state for candidate in found.candidates(now)]
 
 
-def test_an_empty_roster_is_refused():
+def test_no_members_are_refused():
     with pytest.raises(ValueError, match="at least one coordinator"):
         Members((), CircuitBreaker(), random.Random(7))
 
@@ -127,7 +127,7 @@ def test_candidates_tell_how_long_they_are_left_alone():
 
 
 def links(found):
-    return [candidate.links for candidate in found.candidates(0.0)]
+    return [candidate.connections for candidate in found.candidates(0.0)]
 
 
 def opened(coordinator):
@@ -165,7 +165,7 @@ def test_a_child_counts_neither_its_parents_links_nor_its_trials():
     found.forked()
 
     assert [0, 0, 0] == links(found)
-    assert A == found.pick(6.0), "its parent's trial is none of its own"
+    assert A == found.pick(6.0), "the lease of its parent is none of its own"
     found.detach(link)
     assert [0, 0, 0] == links(found)
 
@@ -200,10 +200,12 @@ def test_a_failure_of_ones_options_ejects_for_the_same_options_alone():
     found = members()
     assert 5.0 == found.failed(A, 0.0, TLS)
 
-    assert B == found.pick(1.0, form=TLS)
-    assert A == found.pick(1.0, form=PLAIN)
+    assert B == found.pick(1.0, options_key=TLS)
+    assert A == found.pick(1.0, options_key=PLAIN)
     assert A == found.pick(1.0)
-    assert [5.0, None, None] == [found.ejected_for(A, 0.0, form) for form in (TLS, PLAIN, "")]
+    assert [5.0, None, None] == [
+        found.ejected_for(A, 0.0, options_key) for options_key in (TLS, PLAIN, "")
+    ]
     assert [(TLS,), (), ()] == [each.ejected_with for each in found.snapshot(1.0)]
     assert [State.HEALTHY] * 3 == [each.state for each in found.snapshot(1.0)]
 
@@ -234,12 +236,12 @@ def test_one_caller_at_a_time_tries_it_with_these_options():
     found = members()
     found.failed(A, 0.0, TLS)
 
-    assert A == found.pick(6.0, form=TLS)
-    assert B == found.pick(6.0, form=TLS)
+    assert A == found.pick(6.0, options_key=TLS)
+    assert B == found.pick(6.0, options_key=TLS)
     assert A == found.pick(6.0), "for others it was well all the time"
     assert not found.is_leased(A, 6.0)
     found.inconclusive(A, TLS)
-    assert A == found.pick(6.0, form=TLS)
+    assert A == found.pick(6.0, options_key=TLS)
 
 
 def test_an_answer_to_the_same_options_ends_it_and_leaves_nothing():
@@ -267,7 +269,7 @@ def test_the_options_of_thousands_are_not_kept():
 def test_a_child_keeps_what_is_known_and_no_trials_of_its_parent():
     found = members()
     found.failed(A, 0.0, TLS)
-    found.pick(6.0, form=TLS)
+    found.pick(6.0, options_key=TLS)
     found.forked()
 
-    assert A == found.pick(6.0, form=TLS)
+    assert A == found.pick(6.0, options_key=TLS)

@@ -152,13 +152,13 @@ def test_those_who_log_in_by_password_have_the_same_form():
     one = Options(auth_mechanism="LDAP", user="ann", password="s3cret", database="x")
     other = Options(auth_mechanism="LDAP", user="bob", password=lambda: "other", policy=Ordered())
 
-    assert one.form == other.form == "auth_mechanism='LDAP'"
+    assert one.key == other.key == "auth_mechanism='LDAP'"
 
 
 def test_what_fails_for_one_and_not_for_another_is_another_form(monkeypatch):
     monkeypatch.delenv("KRB5CCNAME", raising=False)
     forms = [
-        Options(**words).form
+        Options(**words).key
         for words in (
             {},
             {"auth_mechanism": "GSSAPI"},
@@ -177,14 +177,14 @@ def test_what_fails_for_one_and_not_for_another_is_another_form(monkeypatch):
         )
     ]
     monkeypatch.setenv("KRB5CCNAME", "FILE:/other")
-    forms.append(Options(auth_mechanism="GSSAPI").form)
+    forms.append(Options(auth_mechanism="GSSAPI").key)
 
     assert len(forms) == len(set(forms))
-    assert all(form.startswith("auth_mechanism=") for form in forms), "never empty"
+    assert all(key.startswith("auth_mechanism=") for key in forms), "never empty"
 
 
 def test_a_form_holds_no_secret():
     words = dict.fromkeys(("password", "password_cmd", "jwt", "jwt_cmd"), "s3cret")
     path = {"use_http_transport": True, "http_path": "gateway?token=s3cret"}
 
-    assert "s3cret" not in Options(auth_mechanism="LDAP", **words, **path).form
+    assert "s3cret" not in Options(auth_mechanism="LDAP", **words, **path).key

@@ -1,7 +1,6 @@
 """What a port speaks that hung up: found out on real sockets, with nothing of the caller's."""
 
 import struct
-import sys
 
 import pytest
 from loopback import Answers, Peer, exactly, hiveserver2, over_http
@@ -146,11 +145,5 @@ def test_it_is_asked_where_the_first_bytes_were_answered_by_an_end(binary):
 def test_a_proxy_would_answer_in_its_place(binary, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
-
-    assert "" == asked(binary, Phase.OPEN, "TSocket read 0 bytes", use_http_transport=True)
-
-
-def test_a_package_that_was_replaced_hides_nothing(binary, monkeypatch):
-    monkeypatch.setitem(sys.modules, "impala_ha.hs2.other_protocol", None)
 
     assert "" == asked(binary, Phase.OPEN, "TSocket read 0 bytes", use_http_transport=True)

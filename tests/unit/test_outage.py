@@ -10,8 +10,7 @@ from impala_ha.balancing.outage import Outage, Wait
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.core.model import Attempt
 from impala_ha.failover.attempts import Call
-from impala_ha.failover.failover import Failover
-from impala_ha.testing.fakes import FakeDriver
+from impala_ha.testing.fakes import FakeDriver, failover
 
 A, B, C = HOSTS = [Coordinator(host) for host in "abc"]
 THREADS = 20
@@ -91,7 +90,7 @@ def dark():
     driver, cluster = FakeDriver(), Cluster(HOSTS)
     for host in "abc":
         driver[host].down = True
-    return driver, cluster, lambda retry: Failover(cluster, driver, retry, first=("etl", {}))
+    return driver, cluster, lambda retry: failover(cluster, driver, retry)
 
 
 def in_threads(work, until=None):
@@ -142,7 +141,7 @@ def test_all_notice_when_one_is_back(dark, until):
     came = in_threads(lambda: connect(left.pop()), back)
 
     assert came == [None] * THREADS
-    assert {place.link.coordinator for place in places} == {B}
+    assert {place.links.current.coordinator for place in places} == {B}
     assert cluster._state.members.table().outage._calls == set(), (
         "nothing is kept of a call that has ended"
     )
@@ -202,7 +201,7 @@ def test_who_waits_goes_on_once_another_call_found_somebody(world):
 
     world.clock.sleep = sleep
 
-    assert world.connect().failover.link.coordinator == B
+    assert world.connect().failover.links.current.coordinator == B
     assert world.clock.time < 1004
 
 
@@ -279,5 +278,5 @@ def test_one_that_speaks_another_protocol_is_there(world):
 
     assert world.state("a") is State.HEALTHY
     world["a"].down = False
-    assert world.connect().failover.link.coordinator == A
+    assert world.connect().failover.links.current.coordinator == A
     assert world.clock.time == 1000

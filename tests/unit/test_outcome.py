@@ -475,7 +475,7 @@ def test_who_does_not_tell_how_full_the_log_is_denies_nothing(world, page):
 
 def marked(world, page=None, kind="client_identifier", text=INSERT):
     """A write that was marked before it was lost."""
-    world.failover.statement_tag = kind
+    world.failover.options = replace(world.failover.options, statement_tag=kind)
     cursor = world.connect().cursor()
     told = {"http_addr": page["address"]} if page else {}
     cursor.session.config = {"CLIENT_IDENTIFIER": "", **told}
@@ -709,8 +709,8 @@ def test_with_everyone_down_nobody_knows(world):
 # Several tries, and who is asked.
 
 
-def test_a_coordinator_is_neither_picked_nor_put_on_trial(world):
-    """One whose time of ejection is over is tried by a call, not by a question."""
+def test_a_coordinator_is_neither_picked_nor_probed(world):
+    """One whose time of ejection is over is probed by a call, not by resolve()."""
     error = unknown(world)
     world["a"].down = world["b"].down = world["c"].down = True
     world.clock.time += 1000

@@ -203,7 +203,7 @@ def patient(cursor):
         pauses.append(waited)
         return waited + 1.0 if waited < 3 else 0.0
 
-    cursor._home.service.pause = pause
+    cursor._session.link.service.pause = pause
     return pauses
 
 
@@ -266,7 +266,7 @@ def test_a_coordinator_that_is_gone_after_a_wait_is_lost(world):
     cursor = world.connect().cursor()
     patient(cursor)
     world["a"].script["GetOperationStatus"] = deque([gateway(502)])
-    cursor._home.service.reconnect = lambda _: False
+    cursor._session.link.service.reconnect = lambda _: False
 
     with pytest.raises(OutcomeUnknown, match="HTTP code 502"):
         cursor.execute("insert into t values (1)")
@@ -283,7 +283,7 @@ def test_who_is_busy_is_asked_again_after_the_time_it_said(world, code, after):
     assert [fault, None] == [attempt.fault for attempt in cursor.attempts]
     assert {"a"} == {attempt.coordinator.host for attempt in cursor.attempts}
     assert after <= sum(world.clock.slept) < after + 1.0
-    assert not cursor._home.broken
+    assert not cursor._session.link.broken
 
 
 def test_who_is_busy_while_opening_is_asked_again_and_nobody_else():

@@ -48,9 +48,9 @@ def test_a_double_weight_carries_twice_the_connections(name):
     policy, now = POLICIES[name](random.Random(3)), list(WEIGHTED)
     for _ in range(600):
         chosen = now.index(policy.choose(now))
-        now[chosen] = replace(now[chosen], links=now[chosen].links + 1)
+        now[chosen] = replace(now[chosen], connections=now[chosen].connections + 1)
 
-    assert [100, 200, 300] == [pytest.approx(c.links, abs=12) for c in now]
+    assert [100, 200, 300] == [pytest.approx(c.connections, abs=12) for c in now]
 
 
 def test_ordered_takes_the_first_and_the_others_are_spares():
@@ -116,13 +116,13 @@ def test_round_robin_takes_in_a_newcomer():
 
 
 def test_least_connections_takes_the_least_loaded():
-    loaded = [replace(c, links=n) for c, n in zip(THREE, (5, 3, 4), strict=True)]
+    loaded = [replace(c, connections=n) for c, n in zip(THREE, (5, 3, 4), strict=True)]
 
     assert Counter(b=50) == served(LeastConnections(random.Random(3)), loaded, 50)
 
 
 def test_of_two_choices_the_fuller_one_never_wins():
-    loaded = [replace(c, links=n) for c, n in zip(THREE, (5, 3, 4), strict=True)]
+    loaded = [replace(c, connections=n) for c, n in zip(THREE, (5, 3, 4), strict=True)]
 
     seen = served(TwoChoices(random.Random(3)), loaded)
 
@@ -133,10 +133,10 @@ def test_of_two_choices_the_fuller_one_never_wins():
 @pytest.mark.parametrize("name", ["least_connections", "two_choices"])
 def test_what_another_coordinator_has_is_given_to_nobody_at_once(name):
     """One that restarted has no connections; all new ones would be its own until it has as many."""
-    policy, full = POLICIES[name](random.Random(3)), [replace(c, links=500) for c in WEIGHTED]
+    policy, full = POLICIES[name](random.Random(3)), [replace(c, connections=500) for c in WEIGHTED]
     served(policy, full, 60)
     served(policy, full[1:], 60)
-    back = [replace(full[0], links=0), *full[1:]]
+    back = [replace(full[0], connections=0), *full[1:]]
 
     seen = served(policy, back, 600)
 
@@ -148,9 +148,9 @@ def test_one_that_has_caught_up_is_a_coordinator_like_the_others(name):
     policy = POLICIES[name](random.Random(3))
     served(policy, THREE, 60)
     served(policy, THREE[1:], 60)
-    served(policy, [replace(THREE[0], links=9), *THREE[1:]], 60)
+    served(policy, [replace(THREE[0], connections=9), *THREE[1:]], 60)
 
-    seen = served(policy, [THREE[0], *(replace(c, links=9) for c in THREE[1:])], 60)
+    seen = served(policy, [THREE[0], *(replace(c, connections=9) for c in THREE[1:])], 60)
 
     assert seen["a"] > 25, seen
 

@@ -14,22 +14,16 @@ RUNNING, FINISHED = TOperationState.RUNNING_STATE, TOperationState.FINISHED_STAT
 class Operation:
     """Ends after *lasts* seconds; an answer takes *takes* seconds."""
 
-    handle = None
-
     def __init__(self, clock, lasts, takes=0.0, end=FINISHED):
         self._clock, self._end = clock, end
         self._until, self._takes = clock.now() + lasts, takes
         self.asked = 0
 
-    def _rpc(self, name, request, safe_to_retry):
-        assert ("GetOperationStatus", True) == (name, safe_to_retry)
+    def get_state(self):
         self.asked += 1
         self._clock.time += self._takes
         state = RUNNING if self._clock.now() < self._until else self._end
         return SimpleNamespace(operationState=state)
-
-    def update_has_result_set(self, answer):
-        self.told = answer
 
 
 @pytest.mark.parametrize(
@@ -41,7 +35,6 @@ def test_it_ends_with_the_statement_well_or_not(end):
 
     assert end == poll(operation, clock).operationState
     assert [] == clock.slept
-    assert end == operation.told.operationState
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_hive_ends_its_sessions_with_the_connection(world):
 def test_a_result_goes_on_where_it_stopped(world, cursor):
     cursor.execute("select 1")
     assert cursor.fetchone() == ("one",)
-    cursor._home.client.invalidate(lost())
+    cursor._session.link.client.invalidate(lost())
 
     assert cursor.fetchall() == [("two",)]
     assert world.statements() == {"a": ["select 1"]}
@@ -137,7 +137,7 @@ def test_a_dead_coordinator_is_asked_once(world, cursor):
 
 def test_a_connection_that_died_while_idle_is_made_anew_with_its_session(world, cursor):
     world["a"].script["CloseSession"] = deque(["never"])
-    cursor._home.client.transport.dropped = lambda: "TSocket read 0 bytes"
+    cursor._session.link.client.transport.dropped = lambda: "TSocket read 0 bytes"
 
     cursor.execute("insert into t values (1)")
 
@@ -147,8 +147,8 @@ def test_a_connection_that_died_while_idle_is_made_anew_with_its_session(world, 
 
 
 def test_a_closed_connection_is_not_made_anew(world, cursor):
-    link = cursor._home
-    world.failover.close()
+    link = cursor._session.link
+    world.failover.links.close()
 
     assert isinstance(link.client.broken, ConnectionClosed)
     assert link.usable() is False
@@ -157,7 +157,7 @@ def test_a_closed_connection_is_not_made_anew(world, cursor):
 
 def test_closing_makes_a_broken_connection_anew_to_end_its_sessions(world, cursor):
     cursor.execute("select 1")
-    cursor._home.client.invalidate(lost())
+    cursor._session.link.client.invalidate(lost())
 
     cursor.close()
 
@@ -165,20 +165,20 @@ def test_closing_makes_a_broken_connection_anew_to_end_its_sessions(world, curso
 
 
 def test_closing_notices_a_connection_that_broke_while_idle(world, cursor):
-    cursor._home.client.transport.dropped = lambda: "TSocket read 0 bytes"
+    cursor._session.link.client.transport.dropped = lambda: "TSocket read 0 bytes"
 
-    world.failover.close()
+    world.failover.links.close()
 
     assert revived(world) == 1
     assert world["a"].sessions == {}
 
 
 def test_closing_ends_sessions_on_a_broken_connection_that_was_left(world, cursor):
-    left = cursor._home
-    world.failover.leave(left)
+    left = cursor._session.link
+    world.failover.links.detach(left)
     left.client.invalidate(lost())
 
-    world.failover.close()
+    world.failover.links.close()
 
     assert revived(world) == 1
     assert world["a"].sessions == {}
@@ -186,7 +186,7 @@ def test_closing_ends_sessions_on_a_broken_connection_that_was_left(world, curso
 
 def test_a_new_cursor_makes_a_connection_anew_that_broke_while_idle(world, cursor):
     stale = ["TSocket read 0 bytes"]
-    cursor._home.client.transport.dropped = lambda: stale.pop() if stale else ""
+    cursor._session.link.client.transport.dropped = lambda: stale.pop() if stale else ""
 
     world.cursor()
 
@@ -199,7 +199,7 @@ def test_closing_ends_the_sessions_behind_one_that_the_server_forgot(world, curs
     other = world.cursor()
     world["a"].sessions.pop(cursor.session.handle.sessionId.guid)
 
-    world.failover.close()
+    world.failover.links.close()
 
     assert world["a"].sessions == {}
     assert other.session is not cursor.session
@@ -212,7 +212,7 @@ def test_a_write_of_unknown_outcome_is_not_ended_by_what_comes_after(world, curs
 
     cursor.execute("select count(*) from t")
     cursor.close()
-    world.failover.close()
+    world.failover.links.close()
 
     assert world.driver.ended == []
     assert len(world["a"].sessions) == 1, "left to the server: the INSERT may run in it"

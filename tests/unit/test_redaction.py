@@ -255,7 +255,7 @@ def test_a_gateway_that_repeats_the_request_is_told_without_the_login(
                 peer.coordinator.port,
                 use_http_transport=True,
                 hedge_after=0,
-                deadline=0.2,
+                deadline=0.5,
                 **options,
             )
 
@@ -276,7 +276,7 @@ def test_an_answer_that_is_none_is_told_without_the_login(shown, monkeypatch):
                 auth_mechanism="LDAP",
                 user="etl",
                 password=SECRET,
-                deadline=0.2,
+                deadline=0.5,
             )
 
     assert_silent([*shown, *seen(caught.value)], SECRET, SECRET[:8])

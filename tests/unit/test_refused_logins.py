@@ -7,11 +7,11 @@ from test_failover import World, down
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import State, errors
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 
 
 def refusals(world, *hosts):
-    world.driver.shown = Shown.TICKET
+    world.driver.credential = CredentialKind.TICKET
     for host in hosts:
         error = TTransportException(TTransportException.NOT_OPEN, "Bad status: 3 (b'no')")
         world[host].script["connect"] = deque([CallFailed(Phase.LOGIN, error)] * 99)
@@ -23,7 +23,7 @@ def world():
 
 
 def told(world):
-    with pytest.raises(errors.Told) as caught:
+    with pytest.raises(errors.FailoverError) as caught:
         world.connect()
     return caught.value
 
@@ -31,7 +31,7 @@ def told(world):
 def test_one_that_refuses_is_passed_over_and_ejected_for_nobody(world):
     refusals(world, "a")
 
-    assert "b" == world.connect().failover.link.coordinator.host
+    assert "b" == world.connect().failover.links.current.coordinator.host
     assert State.HEALTHY is world.state("a")
 
 
@@ -53,7 +53,7 @@ def test_what_two_refuse_is_told_though_a_third_is_away(world, away, ejected):
     down(world, away)
     if ejected:
         world.connect()  # to another one
-        world.failover.leave(world.failover.link)
+        world.failover.links.detach(world.failover.links.current)
         told_before = len(world.driver.opened)
     else:
         told_before = 0

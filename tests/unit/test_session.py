@@ -18,14 +18,14 @@ def session(configuration=(), *statements):
 def test_a_new_session_is_what_the_caller_asked_for():
     found = session({"use:database": "d", "mem_limit": "1g"})
 
-    assert {"use:database": "d", "mem_limit": "1g"} == found.whole()
+    assert {"use:database": "d", "mem_limit": "1g"} == found.open_configuration()
     assert [] == list(found.replay())
 
 
 def test_on_impala_one_call_rebuilds_it():
     found = session({"use:database": "d", "x": "1"}, "use sales", "set MEM_LIMIT=2g")
 
-    assert {"x": "1", "use:database": "sales", "MEM_LIMIT": "2g"} == found.whole()
+    assert {"x": "1", "use:database": "sales", "MEM_LIMIT": "2g"} == found.open_configuration()
 
 
 def test_elsewhere_statements_bring_it_up_to_date():
@@ -37,7 +37,7 @@ def test_elsewhere_statements_bring_it_up_to_date():
 def test_only_the_last_value_of_an_option_counts_whatever_its_case():
     found = session({"Mem_Limit": "1g"}, "set mem_limit=2g", "set MEM_LIMIT=3g")
 
-    assert {"MEM_LIMIT": "3g"} == found.whole()
+    assert {"MEM_LIMIT": "3g"} == found.open_configuration()
     assert ["SET MEM_LIMIT=3g"] == list(found.replay())
 
 
@@ -54,7 +54,7 @@ def test_what_was_is_not_changed():
 
     before.after(Statement.parse("set x=2"))
 
-    assert {"x": "1"} == before.whole()
+    assert {"x": "1"} == before.open_configuration()
 
 
 def test_unset_all_takes_back_every_query_option_and_nothing_else():
@@ -62,4 +62,8 @@ def test_unset_all_takes_back_every_query_option_and_nothing_else():
 
     found = session(given, "use sales", "set x=1", "unset all", "set y=2")
 
-    assert {"use:database": "sales", "impala.doas.user": "other", "y": "2"} == found.whole()
+    assert {
+        "use:database": "sales",
+        "impala.doas.user": "other",
+        "y": "2",
+    } == found.open_configuration()

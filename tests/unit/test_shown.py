@@ -12,7 +12,7 @@ from counting import serving
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster
-from impala_ha.cli.doctor.session import Practice
+from impala_ha.cli.doctor.context import Context
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed
 from impala_ha.core.login_throttle import LoginBlocked, LoginThrottle, StaleCredential
@@ -20,7 +20,7 @@ from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeClock
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.slow(70), pytest.mark.timeout(60)]
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_a_pool_shows_the_old_password_once_after_a_change(ended):
     old = servers.counted["good"]
     servers.good = now[0] = "better"
     for each in pooled:
-        each._failover.leave(each._failover.link)
+        each._failover.links.detach(each._failover.links.current)
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda each: each.cursor(), pooled))
 
@@ -196,7 +196,7 @@ def test_a_password_that_is_refused_is_shown_once_by_all_that_a_connection_does(
         connection = connect(servers, password="good")
         old = servers.counted["good"]
         servers.good = "better"
-        connection._failover.leave(connection._failover.link)
+        connection._failover.links.detach(connection._failover.links.current)
         for opened in (connection.cursor, connection.reconnect, connection.cursor):
             with pytest.raises(AuthenticationFailed):
                 opened()
@@ -267,12 +267,10 @@ def test_a_hedged_open_shows_the_old_password_to_one_coordinator_after_a_change(
 
 def test_the_doctor_shows_a_wrong_password_to_one_coordinator(ended):
     servers = ended
-    practice = Practice(
-        Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts
-    )
+    context = Context(Options(**words(servers, password="wrong")), SystemClock(), 0, servers.hosts)
     for host in servers.hosts:
         with suppress(CallFailed):
-            practice.open(host)
+            context.open(host)
 
     assert {"wrong": 1} == servers.counted
 
@@ -322,7 +320,7 @@ def test_a_statement_outlives_a_password_that_is_changed(servers):
     try:
         cursor = connection.cursor()
         servers.good = "better"
-        watch = connection._failover.link.client.transport.probe
+        watch = connection._failover.links.current.client.transport.probe
 
         assert ["", "", ""] == [watch() for _ in range(3)]
         assert cursor is not None

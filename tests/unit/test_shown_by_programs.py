@@ -13,7 +13,7 @@ from counting import serving
 import impala_ha
 from impala_ha import Cluster
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.slow(10), pytest.mark.timeout(60)]
 
 WAYS = [("binary", "FIN"), ("binary", "RST"), ("http", "status"), ("http", "500")]
 

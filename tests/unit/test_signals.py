@@ -186,4 +186,4 @@ def test_a_time_out_of_the_socket_is_none_of_the_handlers(strike):
 
         assert "read timeout" in cursor.attempts[0].text
         assert [1] == called
-        cursor._failover.close()
+        cursor._failover.links.close()

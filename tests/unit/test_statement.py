@@ -1,10 +1,10 @@
-"""What a text does: reads, harmless repetitions, writes; and what it changes in the session."""
+"""What a text does: reads, idempotent writes, writes; and what it changes in the session."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha.sql.scanner import Token, scan
+from impala_ha.sql.scanner import TokenType, scan
 from impala_ha.sql.statement import Effect, Kind, Statement
 
 READS = [
@@ -187,7 +187,7 @@ def test_what_changes_nothing_more_when_it_runs_again_may_be_repeated(sql):
 
 
 @pytest.mark.parametrize("sql", [*WRITES, *OPEN])
-def test_a_write_and_whatever_is_in_doubt_is_not_repeatable(sql):
+def test_a_write_and_whatever_is_in_doubt_is_not_idempotent(sql):
     statement = Statement.parse(sql)
 
     assert Effect.WRITE is statement.effect
@@ -387,7 +387,7 @@ WRITING = ["insert", "upsert", "update", "delete", "merge", "load", "alter", "tr
 
 
 @given(FILLING, st.sampled_from(WRITING), FILLING, st.text(max_size=40))
-def test_a_text_with_a_write_at_its_head_is_never_repeatable(before, word, between, rest):
+def test_a_text_with_a_write_at_its_head_is_never_idempotent(before, word, between, rest):
     assert Statement.parse(f"{before}{word}{between}{rest}").effect is Effect.WRITE
 
 
@@ -403,4 +403,4 @@ def test_what_is_left_open_or_goes_on_is_never_taken_for_a_read(tail):
     sql = f"select 1 {tail}; drop table t"
     last = list(scan(sql))[-1]
 
-    assert Token.CODE is not last.token or Statement.parse(sql).effect is Effect.WRITE
+    assert TokenType.CODE is not last.type or Statement.parse(sql).effect is Effect.WRITE

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from impala_ha.cli.explain import explain
 from impala_ha.core.faults import AFTER, Fault, Phase
-from impala_ha.failover.decision_table import logins, phases, table, verdict
+from impala_ha.failover.decision_table import decide, logins, phases, table
 from impala_ha.sql.statement import Effect
 
 TABLE = list(table())
@@ -26,15 +26,15 @@ def test_a_write_that_may_have_run_is_never_tried_again(row):
     may_have_run = (row.fault.may_have_run or login) and row.phase.sent
     if row.effect is not Effect.READ and may_have_run:
         assert not row.again
-        assert row.told == "OutcomeUnknown"
+        assert row.error == "OutcomeUnknown"
         assert row.fenced is (row.effect is Effect.IDEMPOTENT and row.fault.retry)
     else:
-        assert row.told != "OutcomeUnknown"
+        assert row.error != "OutcomeUnknown"
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if not phase.sent])
 def test_what_was_never_sent_goes_elsewhere_whatever_it_is(phase):
-    assert all(verdict(Fault.UNREACHABLE, phase, effect).again for effect in Effect)
+    assert all(decide(Fault.UNREACHABLE, phase, effect).again for effect in Effect)
 
 
 @pytest.mark.parametrize("fault", [Fault.DENIED, Fault.QUERY, Fault.UNKNOWN])
@@ -61,8 +61,8 @@ def test_the_program_prints_it():
     assert (
         "after the statement was sent, while the statement ran, fetching rows, closing:\n"
         "    a read: tried again\n"
-        "    an idempotent write: tried again once it is certainly over; else told: OutcomeUnknown\n"
-        "    any other write: not tried again; told: OutcomeUnknown\n" in result.output
+        "    an idempotent write: tried again once it is certainly over; else OutcomeUnknown\n"
+        "    any other write: not tried again: OutcomeUnknown\n" in result.output
     )
 
 
@@ -71,8 +71,8 @@ def test_the_program_prints_all_of_it_as_json():
 
     rows = [json.loads(line) for line in result.output.splitlines()]
     assert len(rows) == len(TABLE) + len(list(logins()))
-    assert rows[0].keys() == {"fault", "phase", "statement", "again", "fenced", "told"}
-    assert rows[-1].keys() == {"login", "shown", "fault", "whose", "again", "ejects", "told"}
+    assert rows[0].keys() == {"fault", "phase", "statement", "again", "fenced", "error"}
+    assert rows[-1].keys() == {"login", "credential", "fault", "whose", "again", "ejects", "error"}
 
 
 def test_an_unknown_fault_is_told_with_the_known_ones():
@@ -113,4 +113,4 @@ def test_whoever_is_ejected_for_a_login_is_the_coordinator_and_the_next_one_is_a
     for row in logins():
         assert row.fault.counts_against_host is row.whose.startswith("the coordinator's:")
         assert row.fault.retry is not row.whose.startswith("the caller's:")
-        assert (row.told == "AuthenticationFailed") is (row.fault in LOGINS)
+        assert (row.error == "AuthenticationFailed") is (row.fault in LOGINS)

@@ -35,7 +35,7 @@ def test_a_cursor_tells_where_it_is_and_what_it_does(world):
 
 def test_so_does_one_without_a_coordinator(world):
     cursor = world.cursor(kind=DictCursor)
-    cursor._home = None
+    cursor._session.detach()
 
     assert "<impala_ha DictCursor not connected, nothing executed>" == repr(cursor)
 

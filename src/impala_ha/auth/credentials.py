@@ -9,11 +9,11 @@ and only another one is worth a second try: accounts are locked for less.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impala_ha import errors
 from impala_ha.core import logs
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.login_throttle import (
     LOGIN_THROTTLE,
     LoginAttempt,
@@ -202,12 +202,12 @@ class Secrets:
         return _returned(given, name) if callable(given) else given
 
 
-def _returned(function: Callable[[], Any], name: str) -> Secret:
+def _returned(function: Callable[[], object], name: str) -> Secret:
     try:
         found, kind = _looked_at(function())
     except Exception as error:
         scrub(error)
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         why = f"{type(error).__name__}: {error}"
         raise errors.AuthenticationFailed(
@@ -221,6 +221,6 @@ def _returned(function: Callable[[], Any], name: str) -> Secret:
     return found
 
 
-def _looked_at(value: Any) -> tuple[Secret | None, str]:
+def _looked_at(value: object) -> tuple[Secret | None, str]:
     """A text as a secret, and what kind of thing else it is."""
     return (Secret(value) if isinstance(value, str) else None), type(value).__name__

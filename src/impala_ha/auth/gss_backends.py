@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.forks import GATE
-from impala_ha.core.kerberos_errors import GSSError, told
+from impala_ha.core.kerberos_errors import GSSError, to_gss_error
 
 P = ParamSpec("P")
 Got = TypeVar("Got")
@@ -84,7 +84,7 @@ def _gss_call(method: Callable[P, Got]) -> Callable[P, Got]:
             with GATE.passing():
                 return method(*args, **kwargs)
         except context.errors as error:
-            raise told(error, f"asking for {context.login}") from error
+            raise to_gss_error(error, f"asking for {context.login}") from error
 
     return call
 

@@ -17,12 +17,13 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from impala_ha.core.kerberos_errors import GSSError, unproven
+from impala_ha.core.kerberos_errors import GSSError, server_unproven
 
 from .gss_backends import Context
 
 _AUTH, _INT, _CONF = 1, 2, 4  # RFC 4752, 3.3
 _NAMES = {_AUTH: "auth", _INT: "auth-int", _CONF: "auth-conf"}
+_WORD = struct.Struct(">I")  # as the RFC has it
 _MOST = 0xFFFFFF  # bytes that we take at once, as three bytes can say it
 _OVERHEAD = 1024  # bytes that wrapping may add; AES adds 60
 
@@ -77,13 +78,13 @@ class Sasl:
         """
         token = challenge if isinstance(challenge, bytes) else challenge.encode()
         if self.protection:
-            raise unproven("it goes on with the login after its end")
+            raise server_unproven("it goes on with the login after its end")
         try:
             if not self._context.complete:
                 return True, self._context.step(token)
             plain, _ = self._context.unwrap(token)
         except GSSError as error:
-            raise unproven(error, error.name) from error
+            raise server_unproven(error, error.name) from error
         offer = _offer(plain)
         self.protection, self._piece = offer.best, max(offer.most - _OVERHEAD, _OVERHEAD)
         answer = struct.pack(">I", self.protection << 24 | _MOST)
@@ -97,9 +98,9 @@ class Sasl:
             GSSError: It did, or before the protection was agreed on.
         """
         if not self._context.complete:
-            raise unproven("it ended the login without a token of its own")
+            raise server_unproven("it ended the login without a token of its own")
         if not self.protection:
-            raise unproven("it ended the login before the protection was agreed on")
+            raise server_unproven("it ended the login before the protection was agreed on")
         self._accepted()
 
     def encode(self, data: bytes) -> tuple[bool, bytes | None]:
@@ -130,7 +131,7 @@ class Sasl:
             return False, None
         return True, plain
 
-    def getError(self) -> str:  # noqa: N802 - thrift_sasl's name
+    def getError(self) -> str:
         """Why the last `encode` or `decode` failed."""
         return self._error
 
@@ -142,9 +143,9 @@ class _Offer(NamedTuple):
 
 def _offer(plain: bytes) -> _Offer:
     """What the server offers and how many bytes it takes at once."""
-    if len(plain) != 4:  # noqa: PLR2004 - as long as the RFC has it
+    if len(plain) != _WORD.size:
         raise GSSError(f"the server offered its protection in {len(plain)} bytes instead of 4")
-    (word,) = struct.unpack(">I", plain)
+    (word,) = _WORD.unpack(plain)
     offered = word >> 24
     for protection in (_CONF, _INT, _AUTH):
         if offered & protection:

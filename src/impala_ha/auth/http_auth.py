@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from impala_ha import errors
-from impala_ha.core.fault_rules import error_text, turned_away_unread
+from impala_ha.core.fault_rules import error_text, refused_before_login
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
-from impala_ha.core.kerberos_errors import unproven
+from impala_ha.core.interruption import is_interrupt
+from impala_ha.core.kerberos_errors import server_unproven
 from impala_ha.core.login_throttle import LoginAttempt
 from impala_ha.core.secret import masked
 from impala_ha.net.http_request import Auth
@@ -100,7 +100,7 @@ class _SecretAuth(Auth, ABC):
         if attempt is None:
             return
         attempt.ended = True
-        if interrupted(error) or turned_away_unread(error) or gone():
+        if is_interrupt(error) or refused_before_login(error) or gone():
             attempt.over()
         else:
             attempt.failed(error_text(error))
@@ -171,7 +171,7 @@ class NegotiateAuth(Auth):
         try:
             self._ready = [self._token(limit)]
         except BaseException as error:
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             raise CallFailed(Phase.TICKET, error) from error
 
@@ -207,4 +207,6 @@ class NegotiateAuth(Auth):
         elif self._certified and self._shown is not None:
             self._shown.accepted()
         else:
-            raise unproven("it answered without a token of its own (WWW-Authenticate: Negotiate)")
+            raise server_unproven(
+                "it answered without a token of its own (WWW-Authenticate: Negotiate)"
+            )

@@ -27,14 +27,14 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from thrift_sasl import TSaslClientTransport
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import from_handler
-from impala_ha.core.kerberos_errors import NO_KDC, GSSError, late, unproven
+from impala_ha.core.interruption import from_signal_handler
+from impala_ha.core.kerberos_errors import NO_KDC, GSSError, server_unproven, timeout_error
 from impala_ha.core.model import Coordinator
 from impala_ha.core.timeouts import run_with_timeout, waiting_for_kdc
 from impala_ha.core.trace import Step, trace
@@ -44,6 +44,11 @@ from impala_ha.options.options import Options
 
 from .gss_backends import Context, ContextParameters, begin, choose
 from .gss_sasl import Sasl
+
+if TYPE_CHECKING:
+    from thrift.transport.TTransport import TTransportBase
+
+    from impala_ha.net.sockets import Socket
 
 Got = TypeVar("Got")
 Who = tuple[str | None, str]  # a principal and its keytab
@@ -217,7 +222,7 @@ def login(
     return Sasl(context, token, accepted=accepted, renew=renew)
 
 
-def sasl_transport(sasl: Sasl, trans: Any) -> Any:
+def sasl_transport(sasl: Sasl, trans: Socket) -> TTransportBase:
     """Thrift's transport on *trans* that logs in with *sasl* when it is opened."""
     return TSaslClientTransport(lambda: sasl, "GSSAPI", trans)
 
@@ -240,9 +245,9 @@ def negotiate(
         try:
             context.step(base64.b64decode(text, validate=True))
         except (GSSError, binascii.Error) as error:
-            raise unproven(error, getattr(error, "name", "")) from error
+            raise server_unproven(error, getattr(error, "name", "")) from error
         if not context.complete:
-            raise unproven("its token does not complete the login")
+            raise server_unproven("its token does not complete the login")
         accepted()
 
     return Negotiation(base64.b64encode(token).decode(), verify, accepted, renew)
@@ -309,9 +314,9 @@ def _acquire(
                 return run_with_timeout(lambda: work(False), limit, name, "")
             return _by_keytab(work, whose, clock, limit, name)
     except TimeoutError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
-        why = late(limit, f"asking for {asked}")
+        why = timeout_error(limit, f"asking for {asked}")
         request.failed(key, why, clock.now())
         if limit >= _BRIEFLY:
             _HANGS[whose] = clock.now() + _WHILE
@@ -336,7 +341,7 @@ def _by_keytab(
         try:
             return run_with_timeout(lambda: work(renew), limit / 2, name, "")
         except TimeoutError as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             if renew:
                 _HANGS[whose] = clock.now() + _WHILE
@@ -377,7 +382,7 @@ def _own_name(options: Options, coordinator: Coordinator) -> str:
     try:
         name, _ = socket.getnameinfo((coordinator.host, 0), socket.NI_NAMEREQD)
     except OSError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         reason = f"{coordinator.host} has no name ({error}), which krb_canonicalize looked for"
         raise GSSError(reason, "reverse look-up") from error

@@ -1,12 +1,12 @@
 """
-When to leave a coordinator alone, and when to try it again.
+A circuit breaker for each coordinator: when it is ejected, and when it is tried again.
 
     HEALTHY --failures reach the threshold--> EJECTED  (DRAINING, if it said that it shuts down)
-    EJECTED --its time is over--> HALF_OPEN   (one caller at a time)
+    EJECTED --its time is over--> HALF_OPEN   (one call at a time probes it)
     HALF_OPEN --success--> HEALTHY
     HALF_OPEN --failure--> EJECTED, for 1 s, and for twice as long after each next probe that failed
 
-`Health` is what is known; `CircuitBreaker` holds the rules.  Neither looks at a clock: *now* and
+`Health` is the state; `CircuitBreaker` has the rules.  Neither looks at a clock: *now* and
 chance are arguments.
 """
 
@@ -20,7 +20,7 @@ _PROBE_AFTER = 1.0  # seconds from a probe that failed to the next one; doubles
 
 
 class State(enum.Enum):
-    """How a coordinator stands."""
+    """The states of a coordinator."""
 
     HEALTHY = "healthy"
     HALF_OPEN = "half-open"
@@ -31,12 +31,12 @@ class State(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class Health:
     """
-    What is known of one coordinator.
+    The health of one coordinator.
 
     Attributes:
-        failures: In a row.
-        ejected_until: Left alone until then, in seconds of the clock; None while it is well.
-        leased_until: Until then one caller probes it, and nobody else does.
+        failures: Consecutive failures.
+        ejected_until: When its ejection ends, in seconds of the clock; None if it is not ejected.
+        leased_until: Until then one call probes it, and no other one.
         draining: Whether it said that it shuts down.
     """
 
@@ -46,8 +46,8 @@ class Health:
     draining: bool = False
 
 
-def worse(one: Health, other: Health) -> Health:
-    """What is known of a coordinator against which both speak: it is well only if both say so."""
+def combined(one: Health, other: Health) -> Health:
+    """The health of a coordinator by both: healthy only if it is healthy by both."""
     if one.ejected_until is None or other.ejected_until is None:
         return one if other.ejected_until is None else other
     leases = [each.leased_until for each in (one, other) if each.leased_until is not None]
@@ -62,7 +62,7 @@ def worse(one: Health, other: Health) -> Health:
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
     """
-    The rules.
+    When a coordinator is ejected, and for how long.
 
     Attributes:
         threshold: Consecutive failures before the first ejection.
@@ -70,8 +70,8 @@ class CircuitBreaker:
             the next one comes a second later (or after *ejection*, if that is less), then after 2,
             4, 8, ... seconds.
         max_ejection: The most seconds an ejection lasts.
-        jitter: An ejection lasts up to this share longer, at random and within *max_ejection*, so
-            that the clients of a coordinator that comes back do not all try it in the same moment.
+        jitter: An ejection lasts up to this fraction longer, at random and within *max_ejection*,
+            so that the clients do not all probe a coordinator at the same moment.
         lease_time: Seconds that a probe may take before another caller may probe.
     """
 
@@ -93,7 +93,7 @@ class CircuitBreaker:
             raise ValueError(f"jitter must be at least 0, not {self.jitter}")
 
     def state(self, health: Health, now: float) -> State:
-        """How a coordinator with that *health* stands."""
+        """The state of a coordinator with that *health* at *now*."""
         if health.ejected_until is None:
             return State.HEALTHY
         leased = health.leased_until is not None and now < health.leased_until
@@ -104,7 +104,7 @@ class CircuitBreaker:
     def failed(
         self, health: Health, now: float, rng: random.Random, *, draining: bool = False
     ) -> Health:
-        """What is known after a failure."""
+        """The health after a failure."""
         if health.ejected_until is not None and now < health.ejected_until:
             return self.inconclusive(health)  # the failure is older than the ejection
         failures = health.failures + 1
@@ -120,17 +120,17 @@ class CircuitBreaker:
         return Health(failures, until, draining=draining)
 
     def succeeded(self) -> Health:
-        """What is known after a success."""
+        """The health after a success."""
         return Health()
 
     def reached(self, health: Health) -> Health:
-        """What is known once it opened a session: it is there; its failures are not forgotten."""
+        """The health once it answers: not ejected, with the same count of failures."""
         return Health(health.failures)
 
     def lease(self, health: Health, now: float) -> Health:
-        """What is known once a caller probes it; a lease, because that caller may never return."""
+        """The health while a call probes it; a lease, because that call may never report."""
         return replace(health, leased_until=now + self.lease_time)
 
     def inconclusive(self, health: Health) -> Health:
-        """What is known once a probe ended without an answer for or against."""
+        """The health after a probe that showed nothing."""
         return replace(health, leased_until=None)

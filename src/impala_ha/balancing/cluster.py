@@ -1,8 +1,8 @@
 """
-The cluster: who is there and how they are, shared by all connections; the one room with a lock.
+The cluster: the coordinators and their health, shared by all connections.
 
-Decide under the lock, act outside it: `pick` and `report` only look and note, nothing here opens a
-socket.
+The one module whose lock all calls meet.  Decide under the lock, act outside it: nothing here
+opens a socket.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Cluster:
     """
     Several coordinators that serve the same tables.
 
-    Connections made with equal hosts and rules in one process share what is known of each, so what
-    one learns, all know; those with the same policy share the cluster (`Cluster.shared`).  May be
-    used by many threads; a forked child has its own from there.
+    The connections of a process with equal hosts and circuit breaker share the health of the
+    coordinators; those with the same policy share the cluster (`Cluster.shared`).  Safe for use by
+    many threads; a forked child gets its own state.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Cluster:
         Args:
             coordinators: At least one, each once.
             policy: A name in `impala_ha.policies.POLICIES`, or an object with ``choose()``.
-            breaker: When a coordinator is left alone and for how long.
-            clock: Where time comes from; the machine's by default.
-            rng: Where chance comes from; a fresh generator by default.
+            breaker: When a coordinator is ejected, and for how long.
+            clock: The clock; that of the machine by default.
+            rng: The source of random numbers; a new generator by default.
 
         Raises:
-            ValueError: No coordinator, one named twice, or an unknown policy.
+            ValueError: No coordinator, a coordinator given twice, or an unknown policy.
         """
         self.coordinators = tuple(coordinators)
         self.clock: Clock = clock or SystemClock()
@@ -73,11 +73,13 @@ class Cluster:
         self._state = _SharedState(self.coordinators, breaker, self.rng)
 
     def pick(
-        self, tried: Sequence[Coordinator] = (), zone: str = "", form: str = ""
+        self, tried: Sequence[Coordinator] = (), zone: str = "", options_key: str = ""
     ) -> Coordinator:
-        """Whose turn it is, for a call of that *form* that has *tried* those already."""
+        """Choose a coordinator for a call with those options that has already *tried* some."""
         with self._state.lock:
-            return self._state.members.pick(self._policy, self.clock.now(), tried, zone, form)
+            return self._state.members.pick(
+                self._policy, self.clock.now(), tried, zone, options_key
+            )
 
     def pick_or_wait(
         self,
@@ -87,113 +89,115 @@ class Cluster:
         *,
         zone: str = "",
         excluded: Collection[Coordinator] = (),
-        form: str = "",
+        options_key: str = "",
     ) -> Coordinator | Wait:
         """
-        Whose turn it is, for a *call* that opens a link; while nobody is healthy, the calls of
-        the process share the backoff of each coordinator, and one of them tries it at a time.
+        Choose a coordinator for a call that opens a connection, or say how long to wait.
+
+        While no coordinator is healthy, the calls of the process share the backoff of each one, and
+        one call at a time tries it.
 
         Args:
-            call: Stands for it, until `call_ended`.
-            tried: Where it has been already.
-            pause: Seconds before the next try of a coordinator, after so many of them.
-            zone: Whose coordinators come first.
-            excluded: Who would say the same again.
-            form: Of the call's connection.
+            call: A number that identifies the call, until `call_ended`.
+            tried: The coordinators that it has tried.
+            pause: From the number of tries of a coordinator to the seconds before the next one.
+            zone: The zone whose coordinators come first.
+            excluded: Coordinators that would fail in the same way again.
+            options_key: Of the call's connection.
         """
         state, now = self._state, self.clock.now()
         with state.lock:
             members = state.members
-            if not members.is_healthy(now, form):
-                free = [each for each in members.free(now, form) if each not in excluded]
-                turn = members.table(form).outage.pick_or_wait(call, now, tried, free, pause)
+            if not members.is_healthy(now, options_key):
+                free = [each for each in members.free(now, options_key) if each not in excluded]
+                turn = members.table(options_key).outage.pick_or_wait(call, now, tried, free, pause)
                 if isinstance(turn, Coordinator):
-                    members.lease(turn, now, form)
+                    members.lease(turn, now, options_key)
                 return turn
-            return members.pick(self._policy, now, tried, zone, form)
+            return members.pick(self._policy, now, tried, zone, options_key)
 
-    def call_ended(self, call: int, form: str = "") -> None:
-        """Wait no more for what *call* finds out."""
+    def call_ended(self, call: int, options_key: str = "") -> None:
+        """Forget *call*; it shares the backoff no longer."""
         with self._state.lock:
-            for table in self._state.members.tables(form):
+            for table in self._state.members.tables(options_key):
                 table.outage.call_ended(call)
 
-    def is_healthy(self, form: str = "") -> bool:
-        """Is any coordinator, for connections of that *form*?"""
+    def is_healthy(self, options_key: str = "") -> bool:
+        """Is any coordinator healthy, for connections with those options?"""
         with self._state.lock:
-            return self._state.members.is_healthy(self.clock.now(), form)
+            return self._state.members.is_healthy(self.clock.now(), options_key)
 
-    def failures(self, form: str = "") -> list[Attempt]:
-        """The last failure of each coordinator that failed last time, whoever tried it."""
+    def failures(self, options_key: str = "") -> list[Attempt]:
+        """The last attempt on each coordinator where it failed, of all connections."""
         found: dict[Coordinator, Attempt] = {}
         with self._state.lock:
-            for table in self._state.members.tables(form):
+            for table in self._state.members.tables(options_key):
                 found |= table.failures
         return list(found.values())
 
     def count_open(self) -> None:
-        """Note that an open begins that may be hedged."""
+        """Note that a connection is being opened that may be hedged."""
         with self._state.lock:
             self._state.hedges.deposit(self.clock.now())
 
-    def may_hedge(self, first: Coordinator, form: str = "") -> bool:
+    def may_hedge(self, first: Coordinator, options_key: str = "") -> bool:
         """
-        May another coordinator be asked as well, because *first* takes its time to open?
+        May another coordinator be tried as well, because *first* is slow to open?
 
-        Always where *first* is being probed, and where another call has found out meanwhile that
-        it is lost: one that is only slow answers somebody.
+        Always where *first* is being probed, and where another call has meanwhile found it lost.
+        Otherwise as long as the budget for hedges lasts.
         """
         state, now = self._state, self.clock.now()
         with state.lock:
             members = state.members
-            ejected = members.ejected_for(first, now, form) is not None
-            lost = ejected and members.is_healthy(now, form)
-            return lost or members.is_leased(first, now, form) or state.hedges.try_withdraw()
+            ejected = members.ejected_for(first, now, options_key) is not None
+            lost = ejected and members.is_healthy(now, options_key)
+            return lost or members.is_leased(first, now, options_key) or state.hedges.try_withdraw()
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
-        """How often a call that has *tried* those has been to everyone."""
+        """How often a call that has *tried* those has tried every coordinator."""
         with self._state.lock:
             return self._state.members.rounds(tried)
 
     def report(self, attempt: Attempt, *, leased: bool = True) -> None:
         """
-        Learn from *attempt*, and log it.
+        Update the health of a coordinator after *attempt*, and log it.
 
         Args:
-            attempt: How it ended.
-            leased: Whether its coordinator was picked for it: a failure that says nothing about
-                the coordinator then ends the trial, so that the next caller may try it.
+            attempt: The attempt and its result.
+            leased: Whether its coordinator was picked for it: an inconclusive failure then ends the
+                lease, so that the next caller may try the coordinator.
         """
-        coordinator, fault, form = attempt.coordinator, attempt.fault, attempt.form
-        told = attempt.portable()  # a record may be kept: a traceback in it would keep sockets open
-        own = form if attempt.may_be_options else ""
+        coordinator, fault, options_key = attempt.coordinator, attempt.fault, attempt.options_key
+        record = attempt.portable()  # a log may keep it, and a traceback would keep sockets open
+        own = options_key if attempt.may_be_options else ""
         with self._state.lock:
             members, now = self._state.members, self.clock.now()
             ejected, back = None, False
             if fault is None:
-                back = members.ejected_for(coordinator, now, form) is not None
-                members.succeeded(coordinator, form)
+                back = members.ejected_for(coordinator, now, options_key) is not None
+                members.succeeded(coordinator, options_key)
             elif leased:
-                members.inconclusive(coordinator, form)
+                members.inconclusive(coordinator, options_key)
             if fault and (fault.counts_against_host or own):
                 draining = fault is Fault.DRAINING
                 ejected = members.failed(coordinator, now, own, draining=draining)
-                members.table(own).failures[coordinator] = told
-        logs.debug("%s: %s", told.operation, told, extra={"attempt": told})
+                members.table(own).failures[coordinator] = record
+        logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
             state = "draining" if fault is Fault.DRAINING else "ejected"
             about = {"coordinator": coordinator, "state": state, "options": own}
             whose = f" for connections with {own}" if own else ""
-            why = f"{told.reason}: {logs.brief(told.text)}"
+            why = f"{record.reason}: {logs.brief(record.text)}"
             text = "%s is ejected for %.1f s%s: it %s"
             logs.warning(text, coordinator, ejected, whose, why, extra=about)
         elif back:
-            _tell_back(coordinator)
+            _log_recovery(coordinator)
 
-    def release(self, coordinator: Coordinator, form: str = "") -> None:
-        """Let another caller try *coordinator*: who picked it last went away without an answer."""
+    def release(self, coordinator: Coordinator, options_key: str = "") -> None:
+        """End the lease of *coordinator*: the caller that picked it got no answer."""
         with self._state.lock:
-            self._state.members.inconclusive(coordinator, form)
+            self._state.members.inconclusive(coordinator, options_key)
 
     def has_database(self, name: str) -> bool:
         """Has `add_database` been called with *name*?"""
@@ -207,37 +211,37 @@ class Cluster:
         databases.add(name)
 
     def was_opened(self, coordinator: Coordinator) -> bool:
-        """Has *coordinator* been connected to once in this process?"""
+        """Has any connection to *coordinator* been opened in this process?"""
         return self._state.members.was_opened(coordinator)
 
-    def was_opened_with(self, coordinator: Coordinator, form: str) -> bool:
-        """Was *coordinator* opened by a connection of that *form* once?"""
-        return self._state.members.was_opened_with(coordinator, form)
+    def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
+        """Has a connection to *coordinator* been opened with those options?"""
+        return self._state.members.was_opened_with(coordinator, options_key)
 
-    def attach(self, link: OpenLink, form: str = "") -> None:
-        """Count *link*, which has just been opened, as long as somebody has it."""
+    def attach(self, link: OpenLink, options_key: str = "") -> None:
+        """Count *link*, which has just been opened, until it is detached or collected."""
         with self._state.lock:
             self._state.members.attach(link)
-            self._state.members.mark_opened(link.coordinator, form)
-        self.mark_reachable(link.coordinator, form)
+            self._state.members.mark_opened(link.coordinator, options_key)
+        self.mark_reachable(link.coordinator, options_key)
 
-    def mark_reachable(self, coordinator: Coordinator, form: str = "") -> None:
-        """Note that *coordinator* is there, whatever it may say of a statement."""
+    def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
+        """Note that *coordinator* answers, whatever it answers to a statement."""
         state = self._state
         with state.lock:
-            # The backoff goes on until a call is done: all may open sessions and refuse statements.
-            before = state.members.ejected_for(coordinator, self.clock.now(), form)
-            state.members.mark_reachable(coordinator, form)
+            # The backoff goes on until a call succeeds: all may answer and refuse statements.
+            before = state.members.ejected_for(coordinator, self.clock.now(), options_key)
+            state.members.mark_reachable(coordinator, options_key)
         if before is not None:
-            _tell_back(coordinator)
+            _log_recovery(coordinator)
 
     def detach(self, link: OpenLink) -> None:
-        """Count *link* no more."""
+        """Stop counting *link*."""
         with self._state.lock:
             self._state.members.detach(link)
 
     def snapshot(self) -> list[Candidate]:
-        """How everyone stands now, in the order of the list."""
+        """The present state of all coordinators, in the order in which they were given."""
         with self._state.lock:
             return self._state.members.snapshot(self.clock.now())
 
@@ -249,34 +253,33 @@ class Cluster:
         cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: CircuitBreaker
     ) -> Cluster:
         """
-        The cluster of this process with these coordinators and rules, made at first sight.
+        The cluster of this process with these coordinators, policy and circuit breaker.
 
-        Clusters that differ in their policy alone share what is known of the coordinators.
+        Clusters that differ only in their policy share the health of the coordinators.
         """
-        told = tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators)
-        key = (told, breaker)
+        key = (tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators), breaker)
         with _SHARED_LOCK:
-            known = _SHARED.pop(key, None) or _IN_USE.get(key)
-            if known is None:
-                known = cls(coordinators, breaker=breaker)._state  # noqa: SLF001
-            _SHARED[key] = _IN_USE[key] = known
+            state = _SHARED.pop(key, None) or _IN_USE.get(key)
+            if state is None:
+                state = cls(coordinators, breaker=breaker)._state  # noqa: SLF001
+            _SHARED[key] = _IN_USE[key] = state
             if len(_SHARED) > _RECENT:
                 del _SHARED[next(iter(_SHARED))]
-            return known.cluster(cls, policy, breaker)
+            return state.cluster(cls, policy, breaker)
 
 
 def _shown(candidate: Candidate) -> str:
-    with_ = "".join(f" (ejected with {form})" for form in candidate.ejected_with)
+    with_ = "".join(f" (ejected with {options_key})" for options_key in candidate.ejected_with)
     return f"{candidate.coordinator} {candidate.state.value}{with_}"
 
 
-def _tell_back(coordinator: Coordinator) -> None:
+def _log_recovery(coordinator: Coordinator) -> None:
     about = {"coordinator": coordinator, "state": "healthy"}
     logs.info("%s is back", coordinator, extra=about)
 
 
 class _SharedState:
-    """What clusters know that have the same coordinators and rules."""
+    """The state of the clusters that have the same coordinators and circuit breaker."""
 
     def __init__(
         self, coordinators: Sequence[Coordinator], breaker: CircuitBreaker, rng: random.Random
@@ -288,18 +291,18 @@ class _SharedState:
         self.databases: set[str] = set()
         self.lock = threading.RLock()  # a policy may ask for a snapshot
         self._named: dict[str, Cluster] = {}
-        # An object of the caller need not be hashable; its cluster keeps it, so its id is its own.
+        # A policy object need not be hashable; its cluster keeps it alive, so its id is unique.
         self._others: weakref.WeakValueDictionary[int, Cluster] = weakref.WeakValueDictionary()
         _EVERY.add(self)
 
     def cluster(
         self, kind: type[Cluster], policy: str | Policy, breaker: CircuitBreaker
     ) -> Cluster:
-        """The cluster with that *policy*; one with an object of the caller's is not kept."""
+        """The cluster with that *policy*; one with a policy object is kept while it is used."""
         found = self._named.get(policy) if isinstance(policy, str) else self._others.get(id(policy))
         if found is None:
             found = kind(self.coordinators, policy=policy, breaker=breaker, rng=self.rng)
-            found._state = self  # noqa: SLF001 - what it made for itself knows nothing yet
+            found._state = self  # noqa: SLF001 - in place of its own, which is empty
             if isinstance(policy, str):
                 self._named[policy] = found
             else:
@@ -307,13 +310,13 @@ class _SharedState:
         return found
 
     def forked(self) -> None:
-        """In a child: another thread may have held the lock, and is not there."""
+        """In a child: another thread of the parent may have held the lock."""
         self.lock = threading.RLock()
-        self.rng.seed()  # or all children would draw the same lots
+        self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
 
 
-_RECENT = 100  # lists of hosts whose health is kept while no connection is open
+_RECENT = 100  # clusters whose health is kept while no connection is open
 _MOST_DATABASES = 10_000
 _EVERY: weakref.WeakSet[_SharedState] = weakref.WeakSet()
 _SHARED: dict[object, _SharedState] = {}
@@ -322,11 +325,11 @@ _SHARED_LOCK = threading.Lock()
 
 
 def _forked() -> None:
-    """A child may have been forked while another thread held a lock: start with fresh ones."""
+    """In a child: another thread of the parent may have held a lock."""
     global _SHARED_LOCK  # noqa: PLW0603
     _SHARED_LOCK = threading.Lock()
-    for known in list(_EVERY):
-        known.forked()
+    for state in list(_EVERY):
+        state.forked()
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -1,14 +1,14 @@
-"""How many opens of a cluster may be hedged."""
+"""How many opens of a cluster may be hedged: a token bucket."""
 
 from __future__ import annotations
 
 
 class HedgeBudget:
     """
-    How many opens may be hedged: a second question does not help where all are slow.
+    How many opens may be hedged: where all coordinators are slow, hedging makes it worse.
 
-    As gRPC throttles retries: a hedge takes a token; each open gives back a tenth of one, and each
-    second a twentieth.
+    As gRPC throttles retries: a hedge withdraws a token; each open deposits a tenth of one, and
+    each second a twentieth.
     """
 
     _TOKENS = 3.0
@@ -18,12 +18,12 @@ class HedgeBudget:
         self._filled = 0.0
 
     def deposit(self, now: float) -> None:
-        """Note that an open begins, at *now* seconds of the clock."""
+        """Deposit for an open that begins at *now* seconds of the clock."""
         self._tokens = min(self._TOKENS, self._tokens + 0.1 + 0.05 * (now - self._filled))
         self._filled = now
 
     def try_withdraw(self) -> bool:
-        """Take a token for a hedge; False if there is none."""
+        """Withdraw a token for a hedge; False if there is none."""
         if self._tokens < 1.0:
             return False
         self._tokens -= 1.0

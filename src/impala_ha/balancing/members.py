@@ -1,9 +1,9 @@
 """
-Who is there, and how they are.  Knows no clock, no lock and no network.
+The coordinators of a cluster and their health, without clock, lock and network.
 
-What speaks of a coordinator counts for everybody.  What may be due to the options of a connection
-(a certificate that its CA did not sign, TLS at a plain port, a login that ends without a word)
-counts for the connections with the same options alone.
+A failure of the coordinator counts for all connections.  One that may be due to the options of a
+connection (a certificate that its CA did not sign, TLS at a plain port, a login that ends without
+an answer) counts for connections with the same options only.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from weakref import WeakSet
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
-from .circuit_breaker import CircuitBreaker, Health, State, worse
+from .circuit_breaker import CircuitBreaker, Health, State, combined
 from .outage import Outage
 from .policies import Candidate, Policy
 
-_WELL = frozenset({State.HEALTHY, State.HALF_OPEN})
+_ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 
 
-_MOST_FORMS = 100  # options that are known to fail somewhere; the oldest are forgotten
-_MOST_OPENED = 1000  # options with which a coordinator was opened
+_MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
+_MOST_OPENED = 1000  # pairs of options and coordinator
 
 
 class HealthTable:
     """
-    What is known of coordinators, by all connections or by those with the same options.
+    The health of coordinators, for all connections or for those with the same options.
 
     Attributes:
-        health: By coordinator; those that are not in it are well.
-        failures: The last failure of each that failed last time.
-        outage: The tries while nobody is healthy.
+        health: By coordinator; those that are not in it are healthy.
+        failures: The last attempt on each, where it failed.
+        outage: The tries while no coordinator is healthy.
     """
 
     def __init__(self, health: dict[Coordinator, Health]):
@@ -46,17 +46,17 @@ class HealthTable:
 
 
 class OpenLink(Protocol):
-    """An open connection; counted until it is detached or nobody has it."""
+    """An open connection; counted until it is detached or collected."""
 
     coordinator: Coordinator
 
 
 class Members:
     """
-    The coordinators of a cluster with their health and their load.
+    The coordinators of a cluster with their health and their number of connections.
 
-    A *form* stands for the options that opening a connection depends on (`Options.form`); an empty
-    one for all connections.
+    An *options_key* identifies the options that opening a connection depends on (`Options.key`); an
+    empty one stands for all connections.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Members:
         self._own: dict[str, HealthTable] = {}
         self._opened_with: set[tuple[str, Coordinator]] = set()
         self._coordinators = tuple(self._all.health)
-        # A connection that is dropped without close() is counted no more once it is collected.
+        # A connection that is dropped without close() is counted until it is collected.
         self._links: dict[Coordinator, WeakSet[OpenLink]] = {
             c: WeakSet() for c in self._coordinators
         }
@@ -79,26 +79,26 @@ class Members:
         if not self._coordinators:
             raise ValueError("a cluster needs at least one coordinator")
 
-    def table(self, form: str = "") -> HealthTable:
-        """What goes for connections of that *form*: where nothing does, what goes for all."""
-        return self._own.get(form, self._all)
+    def table(self, options_key: str = "") -> HealthTable:
+        """The table for those options, that of all connections where there is none."""
+        return self._own.get(options_key, self._all)
 
-    def tables(self, form: str) -> list[HealthTable]:
-        """What is known by all, and by connections of that *form*."""
-        own = self._own.get(form)
+    def tables(self, options_key: str) -> list[HealthTable]:
+        """The table of all connections, and that for those options where there is one."""
+        own = self._own.get(options_key)
         return [self._all] if own is None else [self._all, own]
 
-    def _health(self, coordinator: Coordinator, form: str) -> Health:
-        """How *coordinator* is for connections of that *form*."""
-        known, own = self._all.health[coordinator], self._own.get(form)
+    def _health(self, coordinator: Coordinator, options_key: str) -> Health:
+        """The health of *coordinator* for connections with those options."""
+        known, own = self._all.health[coordinator], self._own.get(options_key)
         if own is None or coordinator not in own.health:
             return known
-        return worse(known, own.health[coordinator])
+        return combined(known, own.health[coordinator])
 
-    def candidates(self, now: float, form: str = "") -> list[Candidate]:
-        """Everyone, as they stand at *now* for connections of that *form*."""
-        own = self._own.get(form)
-        healths = self._all.health if own is None else self._merged(form)
+    def candidates(self, now: float, options_key: str = "") -> list[Candidate]:
+        """All coordinators at *now*, for connections with those options."""
+        own = self._own.get(options_key)
+        healths = self._all.health if own is None else self._merged(options_key)
         return [
             Candidate(
                 coordinator,
@@ -109,17 +109,17 @@ class Members:
             for coordinator, health in healths.items()
         ]
 
-    def _merged(self, form: str) -> dict[Coordinator, Health]:
-        return {each: self._health(each, form) for each in self._coordinators}
+    def _merged(self, options_key: str) -> dict[Coordinator, Health]:
+        return {each: self._health(each, options_key) for each in self._coordinators}
 
     def snapshot(self, now: float) -> list[Candidate]:
-        """Everyone, as they stand at *now* for all, and whose options they are ejected with."""
+        """All coordinators at *now*, with the options that they are ejected for, if not for all."""
         return [
             replace(
                 each,
                 ejected_with=tuple(
-                    form
-                    for form, table in self._own.items()
+                    options_key
+                    for options_key, table in self._own.items()
                     if table.health.get(each.coordinator, Health()).ejected_until is not None
                 ),
             )
@@ -132,31 +132,35 @@ class Members:
         now: float,
         tried: Sequence[Coordinator] = (),
         zone: str = "",
-        form: str = "",
+        options_key: str = "",
     ) -> Coordinator:
         """
-        Choose a coordinator: rather a well one, rather one that this call has tried least.
+        Choose a coordinator among those that this call has tried least, a healthy one if possible.
 
-        Nobody being well is no reason to try nobody; then the one whose ejection ends first, and
-        whom nobody else tries.
+        Without a healthy one: the one whose ejection ends first and that no other call probes.
 
         Args:
-            policy: Chooses among those that may be chosen.
+            policy: Chooses among the candidates.
             now: Seconds of the clock.
-            tried: Where this call has been already, once for each try.
-            zone: Whose coordinators come first, as long as one of them is well; empty: nobody's.
-            form: Of the connection that it is for.
+            tried: The coordinators that this call has tried, once for each try.
+            zone: The zone whose coordinators come first while one of them is healthy; empty: none.
+            options_key: Of the connection.
         """
-        everyone = self.candidates(now, form)
+        candidates = self.candidates(now, options_key)
         times = Counter(tried)
-        fewest = min(times[c.coordinator] for c in everyone)
-        fresh = [c for c in everyone if times[c.coordinator] == fewest]
-        well = [c for c in fresh if c.state in _WELL]
-        near = [c for c in well if zone and c.coordinator.zone == zone]
+        fewest = min(times[c.coordinator] for c in candidates)
+        fresh = [c for c in candidates if times[c.coordinator] == fewest]
+        eligible = [c for c in fresh if c.state in _ELIGIBLE]
+        near = [c for c in eligible if zone and c.coordinator.zone == zone]
         offered = (
             near
-            or well
-            or [min(fresh, key=lambda c: (self.is_leased(c.coordinator, now, form), c.ejected_for))]
+            or eligible
+            or [
+                min(
+                    fresh,
+                    key=lambda c: (self.is_leased(c.coordinator, now, options_key), c.ejected_for),
+                )
+            ]
         )
         chosen = policy.choose(offered)
         if chosen not in offered:
@@ -165,52 +169,52 @@ class Members:
                 f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
             )
         if chosen.state is not State.HEALTHY:
-            self.lease(chosen.coordinator, now, form)
+            self.lease(chosen.coordinator, now, options_key)
         return chosen.coordinator
 
-    def lease(self, coordinator: Coordinator, now: float, form: str = "") -> None:
-        """Note that somebody tries *coordinator*, which is not healthy."""
-        for table in self.tables(form):
+    def lease(self, coordinator: Coordinator, now: float, options_key: str = "") -> None:
+        """Note that a call probes *coordinator*, which is not healthy."""
+        for table in self.tables(options_key):
             health = table.health.get(coordinator)
             if health is not None and health.ejected_until is not None:
                 table.health[coordinator] = self._breaker.lease(health, now)
 
-    def free(self, now: float, form: str = "") -> list[Coordinator]:
-        """Whom nobody tries at the moment, from the one whose ejection ends first."""
-        found = sorted(self.candidates(now, form), key=lambda c: c.ejected_for)
-        return [c.coordinator for c in found if not self.is_leased(c.coordinator, now, form)]
+    def free(self, now: float, options_key: str = "") -> list[Coordinator]:
+        """The coordinators that no call probes, ordered by the end of their ejection."""
+        found = sorted(self.candidates(now, options_key), key=lambda c: c.ejected_for)
+        return [c.coordinator for c in found if not self.is_leased(c.coordinator, now, options_key)]
 
-    def is_leased(self, coordinator: Coordinator, now: float, form: str = "") -> bool:
+    def is_leased(self, coordinator: Coordinator, now: float, options_key: str = "") -> bool:
         """Does a call probe *coordinator* at the moment, because it is not healthy?"""
-        return (self._health(coordinator, form).leased_until or now) > now
+        return (self._health(coordinator, options_key).leased_until or now) > now
 
-    def is_healthy(self, now: float, form: str = "") -> bool:
-        """Is anybody?"""
+    def is_healthy(self, now: float, options_key: str = "") -> bool:
+        """Is any coordinator healthy?"""
         return any(
-            self._breaker.state(self._health(each, form), now) is State.HEALTHY
+            self._breaker.state(self._health(each, options_key), now) is State.HEALTHY
             for each in self._coordinators
         )
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
-        """How often everyone was tried, going by the one that was tried least."""
+        """How often the least tried coordinator was tried."""
         times = Counter(tried)
         return min(times[coordinator] for coordinator in self._coordinators)
 
     def failed(
-        self, coordinator: Coordinator, now: float, form: str = "", *, draining: bool = False
+        self, coordinator: Coordinator, now: float, options_key: str = "", *, draining: bool = False
     ) -> float | None:
         """
-        Note a failure that speaks against *coordinator*, to connections of that *form*.
+        Note a failure of *coordinator*, for connections with those options.
 
         Returns:
-            For how many seconds it is ejected, if that is new.
+            The seconds of its ejection, if it was not ejected before.
         """
         if coordinator not in self._all.health:
             return None
         table = self._all
-        if form:
-            self._own[form] = table = self._own.pop(form, HealthTable({}))
-            if len(self._own) > _MOST_FORMS:
+        if options_key:
+            self._own[options_key] = table = self._own.pop(options_key, HealthTable({}))
+            if len(self._own) > _MOST_KEYS:
                 del self._own[next(iter(self._own))]
         before = table.health.get(coordinator, Health())
         after = self._breaker.failed(before, now, self._rng, draining=draining)
@@ -219,64 +223,66 @@ class Members:
             return None
         return after.ejected_until - now
 
-    def ejected_for(self, coordinator: Coordinator, now: float, form: str = "") -> float | None:
-        """For how many seconds more *coordinator* is left alone; None while it is well."""
+    def ejected_for(
+        self, coordinator: Coordinator, now: float, options_key: str = ""
+    ) -> float | None:
+        """The seconds until the ejection of *coordinator* ends; None if it is not ejected."""
         if coordinator not in self._all.health:
             return None
-        until = self._health(coordinator, form).ejected_until
+        until = self._health(coordinator, options_key).ejected_until
         return None if until is None else max(0.0, until - now)
 
-    def succeeded(self, coordinator: Coordinator, form: str = "") -> None:
-        """Note an answer."""
-        for table in self.tables(form):
+    def succeeded(self, coordinator: Coordinator, options_key: str = "") -> None:
+        """Note a success."""
+        for table in self.tables(options_key):
             table.failures.pop(coordinator, None)
             table.outage.over()
         if coordinator in self._all.health:
             self._all.health[coordinator] = self._breaker.succeeded()
-        if (own := self._own.get(form)) is not None:
+        if (own := self._own.get(options_key)) is not None:
             own.health.pop(coordinator, None)
             if not own.health:
-                del self._own[form]
+                del self._own[options_key]
 
-    def inconclusive(self, coordinator: Coordinator, form: str = "") -> None:
-        """Note a failure that says nothing about *coordinator*: the next caller may try it."""
-        for table in self.tables(form):
+    def inconclusive(self, coordinator: Coordinator, options_key: str = "") -> None:
+        """Note a failure that says nothing about *coordinator*: the next call may probe it."""
+        for table in self.tables(options_key):
             if health := table.health.get(coordinator):
                 table.health[coordinator] = self._breaker.inconclusive(health)
 
-    def mark_reachable(self, coordinator: Coordinator, form: str = "") -> None:
-        """Note that *coordinator* is there; what it said of statements before is not forgotten."""
-        for table in self.tables(form):
+    def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
+        """Note that *coordinator* answers; its count of failures stays."""
+        for table in self.tables(options_key):
             if health := table.health.get(coordinator):
                 table.health[coordinator] = self._breaker.reached(health)
 
-    def mark_opened(self, coordinator: Coordinator, form: str) -> None:
-        """Note that *coordinator* can be opened with such options."""
+    def mark_opened(self, coordinator: Coordinator, options_key: str) -> None:
+        """Note that a connection to *coordinator* was opened with those options."""
         if len(self._opened_with) >= _MOST_OPENED:
             self._opened_with.clear()
-        self._opened_with.add((form, coordinator))
+        self._opened_with.add((options_key, coordinator))
 
-    def was_opened_with(self, coordinator: Coordinator, form: str) -> bool:
-        """Was *coordinator* opened with such options once?"""
-        return (form, coordinator) in self._opened_with
+    def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
+        """Has a connection to *coordinator* been opened with those options?"""
+        return (options_key, coordinator) in self._opened_with
 
     def attach(self, link: OpenLink) -> None:
-        """Count *link* until it is detached or nobody has it."""
+        """Count *link* until it is detached or collected."""
         if link.coordinator in self._links:
             self._links[link.coordinator].add(link)
             self._attached.add(link.coordinator)
 
     def was_opened(self, coordinator: Coordinator) -> bool:
-        """Was there ever a link to *coordinator*?"""
+        """Has any connection to *coordinator* been opened?"""
         return coordinator in self._attached
 
     def detach(self, link: OpenLink) -> None:
-        """Count *link* no more; one that is not counted changes nothing."""
+        """Stop counting *link*, if it is counted."""
         if link.coordinator in self._links:
             self._links[link.coordinator].discard(link)
 
     def forked(self) -> None:
-        """In a child: the links, the trials and the waiting calls are its parent's."""
+        """In a child: connections, leases and waiting calls belong to its parent."""
         self._links = {c: WeakSet() for c in self._coordinators}
         for table in (self._all, *self._own.values()):
             table.outage = Outage()

@@ -1,8 +1,8 @@
 """
 The backoff that the calls of a process share while no coordinator is healthy.
 
-Each coordinator is tried by one of them at a time, and the others learn from it: twenty threads ask
-hardly more often than one would.  Knows no clock, no lock and no network.
+One call at a time tries each coordinator, and the others use the result: twenty threads try hardly
+more often than one would.  Without clock, lock and network.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import NamedTuple
 from impala_ha.core.model import Coordinator
 
 Pause = Callable[[int], float]  # from the tries of a coordinator to seconds
-_LOOK = 1.0  # seconds, while each coordinator is being tried
+_LOOK = 1.0  # seconds, while other calls try all coordinators
 
 
 class Wait(NamedTuple):
     """
-    No try yet.
+    The call must wait before its next try.
 
     Attributes:
-        seconds: Until the next one.
-        alone: Whether nobody else tries or waits, so that nothing can be found out before.
+        seconds: How long.
+        alone: Whether no other call tries or waits, so that nothing can change before.
     """
 
     seconds: float
@@ -47,21 +47,21 @@ class Outage:
         pause: Pause,
     ) -> Coordinator | Wait:
         """
-        Whom *call* may try now, or how long it is to wait.
+        The coordinator that *call* may try now, or how long it must wait.
 
         Args:
-            call: Stands for it, until it has ended.
+            call: A number that identifies the call, until `call_ended`.
             now: Seconds of the clock.
-            tried: Where it has been.  Where it is alone, its backoff goes on from there: nobody is
-                to wait because of a call that is no more.
-            free: Whom nobody tries at the moment; rather the first.
-            pause: Seconds between two tries of a coordinator.
+            tried: The coordinators that it has tried.  Where it is the only call, its backoff
+                continues from there, and not from that of calls that have ended.
+            free: The coordinators that no call tries at the moment, in order of preference.
+            pause: From the number of tries of a coordinator to the seconds before the next one.
         """
         if not self._calls:
             self._tries = Counter(tried)
             self._next = {where: now + pause(times) for where, times in self._tries.items()}
         self._calls.add(call)
-        # The one that was tried least, or chance would let one that is back wait for two rounds.
+        # The least tried first, or one that has recovered might wait for two rounds.
         by_turn = sorted(free, key=lambda each: (self._tries[each], self._next.get(each, 0.0)))
         if not by_turn:
             return Wait(_LOOK, alone=False)
@@ -74,10 +74,10 @@ class Outage:
         return where
 
     def call_ended(self, call: int) -> None:
-        """Count on *call* no more."""
+        """Forget *call*."""
         self._calls.discard(call)
 
     def over(self) -> None:
-        """A coordinator answered: the next outage is another one."""
+        """A coordinator answered: forget the backoff."""
         self._tries.clear()
         self._next.clear()

@@ -1,5 +1,5 @@
 """
-Who is next?
+Load-balancing policies: which coordinator is next.
 
 A policy is anything with ``choose(candidates)``.  To add one, write the class and give it a name
 in `POLICIES`.
@@ -35,88 +35,88 @@ def __dir__() -> list[str]:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """
-    A coordinator as it stands at this moment.
+    The state of a coordinator at one moment.
 
     Attributes:
-        coordinator: Which.
-        state: How it is.
-        links: Connections that this process has open to it.
-        ejected_for: Seconds that it will still be left alone, 0 if it is not.
-        ejected_with: The options of the connections that leave it alone although it is healthy for
-            others: it may be the options that are wrong.  `Cluster.snapshot` tells them.
+        coordinator: The coordinator.
+        state: Its state.
+        connections: How many connections to it this process has open.
+        ejected_for: Seconds until its ejection ends, 0 if it is not ejected.
+        ejected_with: Options for whose connections alone it is ejected, because the options may be
+            wrong.  Only `Cluster.snapshot` fills it.
     """
 
     coordinator: Coordinator
     state: State = State.HEALTHY
-    links: int = 0
+    connections: int = 0
     ejected_for: float = 0.0
     ejected_with: tuple[str, ...] = ()
 
 
 class Policy(Protocol):
-    """Chooses among those that may be chosen; who may be is not its affair."""
+    """Chooses among the candidates; it does not decide who is a candidate."""
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick one of *candidates*; there is at least one."""
+        """Choose one of *candidates*; there is at least one."""
 
 
 class Ordered:
-    """The first of the list that is well; the others are spares."""
+    """The first one of the list; the others are spares."""
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick the first."""
+        """Choose the first."""
         return candidates[0]
 
 
 class RandomChoice:
-    """Any, in proportion to weight."""
+    """A random one, in proportion to weight."""
 
     def __init__(self, rng: random.Random):
         self._rng = rng
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick by lot."""
+        """Choose at random."""
         return self._rng.choices(candidates, [c.coordinator.weight for c in candidates])[0]
 
 
 class RoundRobin:
     """
-    The one that waited longest, in proportion to weight, from a random start.
+    Each in turn, in proportion to weight, from a random start.
 
     Not an index into the list: an index drifts towards the neighbour of a coordinator that is
-    left out.  Each has a point on a line at which its next turn is due; a turn moves it on by
-    1/weight.  One that was away is treated as if it had been served when the others were: its next
-    turn is drawn anew, from where the line is now.
+    missing.  As in the earliest-deadline-first scheduler of Envoy, each has a deadline; a turn
+    moves it on by 1/weight.  One that comes back gets a random deadline from the present on, and
+    not the turns that it has missed.
     """
 
     def __init__(self, rng: random.Random):
         self._rng = rng
-        self._line = 0.0
-        self._due: dict[Coordinator, float] = {}
+        self._now = 0.0
+        self._deadlines: dict[Coordinator, float] = {}
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick the one whose turn is most overdue."""
-        chosen = min(candidates, key=self._turn)
-        self._line = self._turn(chosen)
-        self._due[chosen.coordinator] = self._line + 1 / chosen.coordinator.weight
+        """Choose the one with the earliest deadline."""
+        chosen = min(candidates, key=self._deadline_of)
+        self._now = self._deadline_of(chosen)
+        self._deadlines[chosen.coordinator] = self._now + 1 / chosen.coordinator.weight
         return chosen
 
-    def _turn(self, candidate: Candidate) -> float:
+    def _deadline_of(self, candidate: Candidate) -> float:
         coordinator = candidate.coordinator
-        due = self._due.get(coordinator, -1.0)
-        if due < self._line:
-            due = self._line + self._rng.random() / coordinator.weight
-            self._due[coordinator] = due
-        return due
+        deadline = self._deadlines.get(coordinator, -1.0)
+        if deadline < self._now:
+            deadline = self._now + self._rng.random() / coordinator.weight
+            self._deadlines[coordinator] = deadline
+        return deadline
 
 
 class _SlowStart:
     """
-    Holds back those that have come back, where the one with the fewest connections is taken.
+    Slow start of coordinators that come back, for policies that choose by connections.
 
-    A coordinator that restarted has none, and would be given all new ones at once.  So it is
-    offered its share of the turns by weight, and a tenth more, until somebody else is preferred
-    to it.
+    A coordinator that restarted has no connections, and would get all new ones at once.  So it is
+    a candidate for its share of the turns by weight, and a tenth more, until another one is
+    preferred to it.
     """
 
     _PACE = 1.1
@@ -126,7 +126,7 @@ class _SlowStart:
         self._credit: dict[Coordinator, float] = {}
 
     def offered(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        """Those of *candidates* that may be taken in this turn."""
+        """Those of *candidates* that may be chosen in this turn."""
         present = {candidate.coordinator for candidate in candidates}
         self._credit.update(dict.fromkeys(self._known - present, 0.0))
         self._known |= present
@@ -140,7 +140,7 @@ class _SlowStart:
         return ready or candidates
 
     def chose(self, chosen: Candidate, among: Sequence[Candidate]) -> Candidate:
-        """Note that *chosen* was preferred to the others, and return it."""
+        """Note that *chosen* was preferred to the others; return it."""
         for candidate in among if self._credit else ():
             if candidate is not chosen:
                 self._credit.pop(candidate.coordinator, None)
@@ -151,9 +151,9 @@ class _SlowStart:
 
 class LeastConnections:
     """
-    The one with the fewest connections of this process for its weight; ties fall at random.
+    The one with the fewest connections of this process for its weight; ties are random.
 
-    One that comes back is given its share of the new ones until it has caught up, and not all.
+    One that comes back gets its share of the new ones until it has caught up, and not all.
     """
 
     def __init__(self, rng: random.Random):
@@ -161,17 +161,19 @@ class LeastConnections:
         self._start = _SlowStart()
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick the least loaded."""
+        """Choose the one with the fewest connections."""
         offered = self._start.offered(candidates)
-        chosen = min(offered, key=lambda c: (c.links / c.coordinator.weight, self._rng.random()))
+        chosen = min(
+            offered, key=lambda c: (c.connections / c.coordinator.weight, self._rng.random())
+        )
         return self._start.chose(chosen, offered)
 
 
 class TwoChoices:
     """
-    The less loaded of two picked at random.
+    The one with fewer connections of two random ones.
 
-    One that comes back is given its share of the new ones until it has caught up, and not more.
+    One that comes back gets its share of the new ones until it has caught up, and not more.
     """
 
     def __init__(self, rng: random.Random):
@@ -179,10 +181,10 @@ class TwoChoices:
         self._start = _SlowStart()
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Pick the better of two."""
+        """Choose the better of two."""
         offered = self._start.offered(candidates)
         two = self._rng.sample(offered, min(2, len(offered)))
-        return self._start.chose(min(two, key=lambda c: c.links / c.coordinator.weight), two)
+        return self._start.chose(min(two, key=lambda c: c.connections / c.coordinator.weight), two)
 
 
 POLICIES: dict[str, Callable[[random.Random], Policy]] = {

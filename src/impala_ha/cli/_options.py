@@ -262,8 +262,8 @@ _COMPATIBLE = section(
             "--live_summary": "It is for a person at a prompt",
             "--no_http_tracing": "No tracing headers are sent",
             "--use_new_http_connection": "A broken connection is replaced by itself",
-            "--beeswax_compat_num_rows": "The number of rows is always told",
-            "--strict_hs2_protocol": "Hive is told from Impala by its answers",
+            "--beeswax_compat_num_rows": "The number of rows is always shown",
+            "--strict_hs2_protocol": "Hive is distinguished from Impala by its answers",
             "--rpc_stdout": "RPCs are not written down; -V tells attempts",
         }.items()
     ),

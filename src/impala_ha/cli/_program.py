@@ -20,7 +20,7 @@ from impala_ha.cli._options import command
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.notes import Notes
 from impala_ha.cli.connect.output import prepare_stdout
-from impala_ha.cli.connect.request import Loudness, Request, request
+from impala_ha.cli.connect.request import Request, Verbosity, request
 from impala_ha.cli.connect.run import MISUSE, run
 from impala_ha.core.extras import MissingExtra
 from impala_ha.errors import InterfaceError
@@ -53,14 +53,14 @@ def program(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup has SIGHUP ignored: leave it so
             signal.signal(number, _end)
-    notes = Notes(Loudness.NORMAL)
+    notes = Notes(Verbosity.NORMAL)
     notes.listen()
     try:
         asked = _read(arguments)
         if not isinstance(asked, Request):
             return asked
         prepare_stdout()
-        notes.loudness = asked.loudness
+        notes.verbosity = asked.verbosity
         status = run(asked, connect, notes)
         _drop_what_is_left()
         return status  # noqa: TRY300 - an else would come after all kinds of ends

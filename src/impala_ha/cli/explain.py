@@ -9,9 +9,9 @@ from itertools import groupby
 import click
 
 from impala_ha.core.fault_rules import FAULT_RULES
-from impala_ha.core.faults import Fault, Phase, Shown
+from impala_ha.core.faults import CredentialKind, Fault, Phase
 from impala_ha.failover.attempts import doubtful_faults
-from impala_ha.failover.decision_table import LoginVerdict, Verdict, logins, table
+from impala_ha.failover.decision_table import Decision, LoginDecision, logins, table
 from impala_ha.sql.statement import Effect, Kind
 
 _LOGIN = "login"
@@ -45,7 +45,7 @@ def explain(faults: tuple[str, ...], as_json: bool) -> None:
         click.echo("\n".join(_grid(ends)))
 
 
-def _lines(fault: Fault, rows: list[Verdict]) -> Iterator[str]:
+def _lines(fault: Fault, rows: list[Decision]) -> Iterator[str]:
     """What happens in *fault*; phases in which the same happens share a paragraph."""
     yield f"{fault.name}: the coordinator {fault.label}"
     known = [rule.name for rule in FAULT_RULES if fault in rule.faults]
@@ -61,7 +61,7 @@ def _lines(fault: Fault, rows: list[Verdict]) -> Iterator[str]:
         yield from (f"    {_KINDS[effect]}: {words}" for effect, words in told.items())
 
 
-def _phase(row: Verdict) -> Phase:
+def _phase(row: Decision) -> Phase:
     return row.phase
 
 
@@ -73,50 +73,50 @@ def _named(name: str) -> Fault:
     return Fault[word]
 
 
-def _words(row: Verdict) -> str:
+def _words(row: Decision) -> str:
     if row.again:
         return "tried again"
     if row.fenced:
-        return f"tried again once it is certainly over; else told: {row.told}"
-    return f"not tried again; told: {row.told}"
+        return f"tried again once it is certainly over; else {row.error}"
+    return f"not tried again: {row.error}"
 
 
-def _data(row: Verdict) -> dict[str, object]:
+def _data(row: Decision) -> dict[str, object]:
     return {
         "fault": row.fault.name,
         "phase": row.phase.name,
         "statement": row.effect.name,
         "again": row.again,
         "fenced": row.fenced,
-        "told": row.told,
+        "error": row.error,
     }
 
 
-def _login_data(row: LoginVerdict) -> dict[str, object]:
+def _login_data(row: LoginDecision) -> dict[str, object]:
     return {
         "login": row.end,
-        "shown": row.shown.name,
+        "credential": row.credential.name,
         "fault": row.fault.name,
         "whose": row.whose,
         "again": row.fault.retry,
         "ejects": row.fault.counts_against_host,
-        "told": row.told,
+        "error": row.error,
     }
 
 
-def _grid(rows: list[LoginVerdict]) -> Iterator[str]:
+def _grid(rows: list[LoginDecision]) -> Iterator[str]:
     """How a login ended, by what was shown; and whose failure each fault is."""
     first = max(len(row.end) for row in rows)
-    columns = {shown: max(len(shown.value), 11) for shown in Shown}
+    columns = {credential: max(len(credential.value), 11) for credential in CredentialKind}
 
-    def line(begin: str, cells: dict[Shown, str]) -> str:
-        told = (f"{cells.get(shown, '-'):{width}}" for shown, width in columns.items())
+    def line(begin: str, cells: dict[CredentialKind, str]) -> str:
+        told = (f"{cells.get(credential, '-'):{width}}" for credential, width in columns.items())
         return f"  {begin:{first}}  {'  '.join(told)}".rstrip()
 
     yield "LOGINS: what each end of one means, after what was shown"
-    yield line("", {shown: shown.value for shown in Shown})
+    yield line("", {credential: credential.value for credential in CredentialKind})
     for end, about in groupby(rows, key=lambda row: row.end):
-        yield line(end, {row.shown: row.fault.name for row in about})
+        yield line(end, {row.credential: row.fault.name for row in about})
     yield ""
     for fault, row in {row.fault: row for row in rows}.items():
-        yield f"  {fault.name:11}  {row.whose}; at the end {row.told}"
+        yield f"  {fault.name:11}  {row.whose}; at the end {row.error}"

@@ -1,7 +1,7 @@
 """
-One thread at a time: PEP 249's threadsafety 1, told at once instead of met as mixed-up answers.
+PEP 249's threadsafety 1: a second thread gets an error at once, and not mixed-up answers.
 
-`close` and `cancel_operation` may come from another thread all the same.
+Only `close` and `cancel_operation` may be called by another thread.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from impala_ha import errors
 
 
-def forked(owner: int) -> errors.InterfaceError:
-    """The error for a forked process that uses what process *owner* opened."""
+def fork_error(owner: int) -> errors.InterfaceError:
+    """The error for a forked process that uses a connection of process *owner*."""
     return errors.InterfaceError(
         f"this connection belongs to process {owner}; "
         f"a forked process ({os.getpid()}) must connect for itself"
@@ -23,10 +23,10 @@ def forked(owner: int) -> errors.InterfaceError:
 
 class Exclusive:
     """
-    A block that one thread at a time may be in; another one is told, and not made to wait.
+    A block for one thread at a time; a second one gets an error and does not wait.
 
     Attributes:
-        afterwards: Is called once by whoever leaves the block next; None for nothing.
+        afterwards: Called once, by the next thread that leaves the block; None for nothing.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Exclusive:
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
             if self._process != os.getpid():
-                raise forked(self._process)
+                raise fork_error(self._process)
             raise errors.InterfaceError(
                 "another thread is using this connection; open one per thread (threadsafety is 1)"
             )
@@ -45,10 +45,10 @@ class Exclusive:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
         if self.afterwards is not None:
-            self.if_free(lambda: None)
+            self.run_if_free(lambda: None)
 
-    def if_free(self, work: Callable[[], None]) -> bool:
-        """Do *work* unless another thread is in the block; was it done?"""
+    def run_if_free(self, work: Callable[[], None]) -> bool:
+        """Call *work* unless another thread is in the block; return whether it was called."""
         if not self._lock.acquire(blocking=False):
             return False
         try:

@@ -1,9 +1,9 @@
 """
-What is installed only on request.
+Optional dependencies: the extras of the distribution.
 
-The core needs four packages; the command line, Kerberos, pandas and the local cluster need more
-and are extras of the distribution.  A room that wants one asks for it here, at the moment of use,
-and who lacks it reads one line that says what to type, not a traceback that names a module::
+The core needs four packages; the command line, Kerberos, pandas and the local cluster need more.
+They are imported here, when they are used, and where one is missing the error is one line with
+the command that installs it::
 
     pandas = import_extra("pandas", "pandas")
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-#: What `pip` cannot bring, for extras whose packages are built on the spot.
+#: What `pip` cannot install, for extras whose packages are compiled.
 _HEADERS = (
     "; its build needs `apt install gcc python3-dev libkrb5-dev`"
     " or `dnf install gcc python3-devel krb5-devel`"
@@ -26,9 +26,9 @@ _BUILT_WITH = {"kerberos": _HEADERS, "gssapi": _HEADERS}
 
 class MissingExtra(ImportError):
     """
-    An optional package is not there, or does not load.
+    An optional package is not installed, or does not load.
 
-    The text is one line and ends with what to type.
+    The text is one line and ends with the command that installs it.
     """
 
 
@@ -38,14 +38,14 @@ def import_extra(module: str, extra: str) -> ModuleType:
 
     Args:
         module: Its dotted name, as ``import`` takes it.
-        extra: The extra of ``impala-ha`` that brings it.
+        extra: The extra of ``impala-ha`` that installs it.
 
     Returns:
         The module.  Of a dotted name the last part, as `importlib.import_module` does.
 
     Raises:
-        MissingExtra: When it cannot be imported.  A package that is there but broken (a shared
-            library gone, say) is told from one that is not there.
+        MissingExtra: It cannot be imported.  The text says whether it is not installed or broken
+            (a shared library is missing, say).
     """
     try:
         return import_module(module)

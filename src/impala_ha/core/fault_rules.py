@@ -1,13 +1,12 @@
 """
-From an exception to what it means: the table of faults.
+From an exception to its fault: the table of faults.
 
-`FAULT_RULES` is read from the top, the first rule that fits wins.  A rule says three things: the
-types, WHERE the error may come for it to count (before a statement; in the first answer to it;
-after its handle is known), and what the WHOLE text looks like.  What Impala says is in
-`core.impala_rules`; what libraries of this machine say about opening a connection, before a server
-was given anything of the caller's, is found anywhere in their text.
+The first rule of `FAULT_RULES` that fits decides.  A rule has three conditions: the types of the
+error, the phases in which it may come (before a statement; in the first answer to it; after its
+handle is known), and a pattern of the WHOLE text.  The texts of Impala are in `core.impala_rules`;
+those of local libraries about opening a connection are matched anywhere in the text.
 
-How a login ended means something else after a ticket than after a password: see `LoginEnd`.
+A failed login means something else with a ticket than with a password: see `LoginFailure`.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from impala.error import Error, HttpError
 from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
-from .faults import FIRST, SENT, Fault, FaultRule, LoginEnd, Phase, Shown
+from .faults import FIRST, SENT, CredentialKind, Fault, FaultRule, LoginFailure, Phase
 from .impala_rules import ID, IMPALA_RULES
-from .kerberos_errors import ENDED, NO_KDC, GSSError, PrincipalMismatch
+from .kerberos_errors import EXPIRED, NO_KDC, GSSError, PrincipalMismatch
 from .login_throttle import LoginBlocked
 
-_EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator has a part
+_EVERYWHERE = frozenset(Phase) - {Phase.TICKET}  # where a coordinator takes part
 _UNSENT = _EVERYWHERE - SENT
 _TICKET = frozenset({Phase.TICKET})
 _LOGIN = frozenset({Phase.LOGIN})
@@ -34,64 +33,35 @@ _TRANSPORT = (TException, OSError, EOFError, HTTPException)
 _ANY = (Exception,)
 _MORE = r"[\s\S]*"
 
-#: What is said of who hangs up on a ticket, and answers others.
-TURNED_AWAY = "the server hangs up on this ticket, and answers those who show none"
+#: Our text for a coordinator that closes the connection after a ticket, and answers others.
+TICKET_REJECTED = "the server hangs up on this ticket, and answers those who show none"
 
-#: What HTTP says in place of an answer.
+
+def _http(
+    name: str, status: str, where: frozenset[Phase], fault: Fault | LoginFailure
+) -> FaultRule:
+    return FaultRule(name, (HttpError,), where, rf"HTTP code {status}{_MORE}", fault)
+
+
+_LATER = r"503\b.*, retry after"
 _HTTP = (
-    FaultRule("HTTP 401", (HttpError,), _EVERYWHERE, r"HTTP code 401\b" + _MORE, LoginEnd.REFUSED),
-    FaultRule(
-        "HTTP 403",
-        (HttpError,),
-        _OPENING | {Phase.PING},
-        r"HTTP code 403\b" + _MORE,
-        LoginEnd.REFUSED,
-    ),
-    FaultRule(  # by a gateway that reads it, perhaps
-        "HTTP 403 to a statement",
-        (HttpError,),
-        _EVERYWHERE,
-        r"HTTP code 403\b" + _MORE,
-        Fault.DENIED,
-    ),
-    FaultRule("HTTP 407", (HttpError,), _EVERYWHERE, r"HTTP code 407\b" + _MORE, LoginEnd.PROXY),
-    FaultRule("HTTP 413", (HttpError,), FIRST, r"HTTP code 413\b" + _MORE, Fault.QUERY),
-    FaultRule(
-        "HTTP 429", (HttpError,), _UNSENT | FIRST, r"HTTP code 429\b" + _MORE, LoginEnd.LATER
-    ),
-    FaultRule(
-        "HTTP 503 later",
-        (HttpError,),
-        _UNSENT,
-        r"HTTP code 503\b.*, retry after" + _MORE,
-        LoginEnd.LATER,
-    ),
-    FaultRule(
-        "HTTP 503 later after sending",
-        (HttpError,),
-        FIRST,
-        r"HTTP code 503\b.*, retry after" + _MORE,
-        Fault.LATER,
-    ),
-    FaultRule(
-        "HTTP 5xx",
-        (HttpError,),
-        _UNSENT,
-        r"HTTP code (?:408|5(?!01|05))" + _MORE,  # these two are of who cannot, whenever asked
-        LoginEnd.BROKEN_GATEWAY,
-    ),
-    FaultRule(
-        "HTTP 4xx",
-        (HttpError,),
-        _UNSENT | FIRST,
-        r"HTTP code (?!408)[34]" + _MORE,
-        LoginEnd.STRANGE,
-    ),
-    FaultRule("HTTP other", (HttpError,), _UNSENT, r"HTTP code" + _MORE, LoginEnd.STRANGE),
-    FaultRule("HTTP failure after sending", (HttpError,), SENT, r"HTTP code" + _MORE, Fault.LOST),
+    _http("HTTP 401", r"401\b", _EVERYWHERE, LoginFailure.REJECTED),
+    _http("HTTP 403", r"403\b", _OPENING | {Phase.PING}, LoginFailure.REJECTED),
+    # by a gateway that inspects statements, perhaps
+    _http("HTTP 403 to a statement", r"403\b", _EVERYWHERE, Fault.DENIED),
+    _http("HTTP 407", r"407\b", _EVERYWHERE, LoginFailure.PROXY_LOGIN),
+    _http("HTTP 413", r"413\b", FIRST, Fault.QUERY),
+    _http("HTTP 429", r"429\b", _UNSENT | FIRST, LoginFailure.RETRY_LATER),
+    _http("HTTP 503 retry later", _LATER, _UNSENT, LoginFailure.RETRY_LATER),
+    _http("HTTP 503 retry later after sending", _LATER, FIRST, Fault.LATER),
+    # 501 and 505 will not change
+    _http("HTTP 5xx", r"(?:408|5(?!01|05))", _UNSENT, LoginFailure.GATEWAY_ERROR),
+    _http("HTTP 4xx", r"(?!408)[34]", _UNSENT | FIRST, LoginFailure.PROTOCOL_MISMATCH),
+    _http("HTTP other", "", _UNSENT, LoginFailure.PROTOCOL_MISMATCH),
+    _http("HTTP failure after sending", "", SENT, Fault.LOST),
 )
 
-#: What libraries of this machine say, before a server has been given anything of the caller's.
+#: Errors of local libraries, before anything of the caller's was sent.
 _OPEN = (
     FaultRule(
         "no key for the name",
@@ -109,15 +79,19 @@ _OPEN = (
     ),
     FaultRule("no KDC", _ANY, _TICKET, rf"{_MORE}\((?:{'|'.join(NO_KDC)})\){_MORE}", Fault.NO_KDC),
     FaultRule("no ticket", _ANY, _TICKET, _MORE, Fault.DENIED),
-    FaultRule("another user's ticket", (PrincipalMismatch,), _UNSENT, _MORE, LoginEnd.ANOTHER_USER),
     FaultRule(
-        "ticket has ended",
+        "wrong principal", (PrincipalMismatch,), _UNSENT, _MORE, LoginFailure.WRONG_PRINCIPAL
+    ),
+    FaultRule(
+        "ticket expired",
         (GSSError,),
         _UNSENT,
-        rf"{_MORE}\((?:{'|'.join(ENDED)})\){_MORE}",
-        LoginEnd.ENDED,
+        rf"{_MORE}\((?:{'|'.join(EXPIRED)})\){_MORE}",
+        LoginFailure.TICKET_EXPIRED,
     ),
-    FaultRule("no proof by Kerberos", (GSSError,), _UNSENT, _MORE, LoginEnd.UNPROVEN),
+    FaultRule(
+        "server not proven by Kerberos", (GSSError,), _UNSENT, _MORE, LoginFailure.SERVER_UNPROVEN
+    ),
     FaultRule(
         "certificate",
         _ANY,
@@ -131,7 +105,7 @@ _OPEN = (
         _OPENING,
         _MORE + r"ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA"
         r"|ACCESS_DENIED)" + _MORE,
-        LoginEnd.CERTIFICATE,
+        LoginFailure.CLIENT_CERTIFICATE,
     ),
     FaultRule(
         "TLS version",
@@ -147,7 +121,7 @@ _OPEN = (
         _LOGIN,
         _MORE + r"(?:Bad status: [34]\b|Bad SASL result|Could not start SASL"
         r"|Error validating the login|GSS initiate failed)" + _MORE,
-        LoginEnd.REFUSED,
+        LoginFailure.REJECTED,
     ),
     FaultRule(
         "another protocol",
@@ -157,24 +131,26 @@ _OPEN = (
         r"|(?:Invalid method name:? |Unknown function )'?OpenSession"
         r"|WRONG_VERSION_NUMBER|frame of \d+ bytes is longer|Bad status: \d|no HTTP answer)"
         + _MORE,
-        LoginEnd.STRANGE,
+        LoginFailure.PROTOCOL_MISMATCH,
     ),
     FaultRule(
-        "ticket turned away",
+        "ticket rejected",
         _TRANSPORT,
         _LOGIN,
-        rf"{TURNED_AWAY}.*",
-        LoginEnd.TURNED_AWAY,
+        rf"{TICKET_REJECTED}.*",
+        LoginFailure.TICKET_REJECTED,
     ),
     FaultRule(
-        "login without end",
+        "login time-out",
         _TRANSPORT,
         _LOGIN,
         r"(?:(?:read|write) timeout|timed out)" + _MORE,
-        LoginEnd.SILENCE,
+        LoginFailure.TIMEOUT,
     ),
-    FaultRule("login hung up", _TRANSPORT, _LOGIN, r"TSocket read 0 bytes", LoginEnd.HUNG_UP),
-    FaultRule("login broke", _TRANSPORT, _LOGIN, _MORE, LoginEnd.BROKE),
+    FaultRule(
+        "login end of file", _TRANSPORT, _LOGIN, r"TSocket read 0 bytes", LoginFailure.END_OF_FILE
+    ),
+    FaultRule("login reset", _TRANSPORT, _LOGIN, _MORE, LoginFailure.RESET),
 )
 
 FAULT_RULES: tuple[FaultRule, ...] = (
@@ -201,27 +177,27 @@ def classify(
     error: BaseException,
     phase: Phase,
     *,
-    shown: Shown = Shown.NOTHING,
+    credential: CredentialKind = CredentialKind.NONE,
     lagging: bool = False,
 ) -> Fault:
     """
-    Say what *error* means.
+    What *error* means.
 
     Args:
         error: What was raised.
         phase: How far the call had come.
-        shown: What the caller logs in with.
-        lagging: Whether the caller changed something a moment ago on another coordinator, of
-            which this one may not have heard yet.
+        credential: What the caller logs in with.
+        lagging: Whether the caller changed a table a moment ago through another coordinator, and
+            this one may not know it yet.
     """
     rule = find_rule(error, phase, lagging=lagging)
-    return Fault.UNKNOWN if rule is None else rule.means(shown)
+    return Fault.UNKNOWN if rule is None else rule.means(credential)
 
 
-def turned_away_unread(error: BaseException) -> bool:
-    """Was the connection refused for our certificate, so that nobody read what was shown on it?"""
+def refused_before_login(error: BaseException) -> bool:
+    """Was the connection refused for our client certificate, before a login was read?"""
     rule = find_rule(error, Phase.LOGIN)
-    return rule is not None and rule.fault is LoginEnd.CERTIFICATE
+    return rule is not None and rule.fault is LoginFailure.CLIENT_CERTIFICATE
 
 
 def find_rule(error: BaseException, phase: Phase, *, lagging: bool = False) -> FaultRule | None:
@@ -238,19 +214,19 @@ def find_rule(error: BaseException, phase: Phase, *, lagging: bool = False) -> F
 
 
 def error_text(error: BaseException) -> str:
-    """What *error* says, and what thrift keeps beside it: "unexpected exception" says little."""
+    """The text of *error*, with that of its ``inner``: "unexpected exception" says little."""
     inner = getattr(error, "inner", None)
     text = str(error) or type(error).__name__
     return text if inner is None or str(inner) in text else f"{text}: {inner}"
 
 
 def is_late(error: BaseException | None) -> bool:
-    """Is it a time limit of ours that ended what *error* is about, and nothing that was found?"""
+    """Is *error* a time-out of ours?"""
     inner = getattr(error, "inner", None)
     if isinstance(inner, TimeoutError) or isinstance(error, TimeoutError):
         return True
     kind = getattr(error, "type", None)
-    # Two probes without an answer are no impatience; see `Socket.read`.
+    # A socket whose probes had no answer is lost, and not late; see `Socket.read`.
     return kind == TTransportException.TIMED_OUT and "probes" not in str(error)
 
 
@@ -262,5 +238,5 @@ def _without_prefixes(text: str) -> tuple[str, int]:
 
 
 def is_end_of_file(error: BaseException) -> bool:
-    """Did the other side close the connection?"""
+    """Did the server close the connection?"""
     return isinstance(error, TTransportException) and error.type == TTransportException.END_OF_FILE

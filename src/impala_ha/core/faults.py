@@ -1,4 +1,4 @@
-"""How far a call had come, what its failure can mean, how a login ends, and what a rule says."""
+"""How far a call had come, what its failure can mean, how a login fails, what a rule is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Phase(enum.Enum):
     """
     How far a call had come when it failed.
 
-    The type of an exception does not tell it (impyla says "Could not connect" for a statement
-    that was in flight), so the driver writes it down.
+    The type of an exception does not show it (impyla says "Could not connect" for a statement
+    that was in flight), so the client keeps it.
     """
 
     TICKET = "getting a Kerberos ticket"
@@ -29,7 +29,7 @@ class Phase(enum.Enum):
 
     @property
     def sent(self) -> bool:
-        """Had the server been given the statement?"""
+        """Had the statement been sent?"""
         return self in SENT
 
 
@@ -41,14 +41,14 @@ AFTER = SENT - FIRST  # the handle is known
 
 class Fault(enum.Enum):
     """
-    What a failure means for the caller, the coordinator and the link.
+    What a failure means for the caller, the coordinator and the connection.
 
     Attributes:
         label: In words, after the name of the coordinator.
-        retry: Can another try help?
-        may_have_run: May the statement have run, once it was sent?
-        counts_against_host: Does it speak against the coordinator?
-        try_elsewhere: Is the next try better made on another coordinator?
+        retry: Whether another try can help.
+        may_have_run: Whether the statement may have run, once it was sent.
+        counts_against_host: Whether it is a failure of the coordinator, for its circuit breaker.
+        try_elsewhere: Whether the next try should be made on another coordinator.
     """
 
     UNREACHABLE = ("could not be reached", True, False, True, True)
@@ -58,13 +58,13 @@ class Fault(enum.Enum):
     NOT_REGISTERED = ("is not registered with the statestore", True, False, False, True)
     SESSION_GONE = ("no longer knows the session", True, False, False, False)
     RESULT_GONE = ("no longer knows the statement", True, True, False, False)
-    FULL = ("has no room for another session", True, False, False, True)
-    BUSY = ("has no room for the statement", True, False, False, False)
-    LATER = ("is behind a gateway that says: later", True, True, False, False)
+    FULL = ("has reached its limit of sessions", True, False, False, True)
+    BUSY = ("is too busy for the statement", True, False, False, False)
+    LATER = ("is behind a gateway that asks to retry later", True, True, False, False)
     CATALOG = ("cannot reach the catalog", True, False, False, False)
     METADATA = ("could not load the metadata of a table", True, False, False, False)
     EXECUTORS = ("could not finish the statement", True, True, False, False)
-    STALE = ("has not heard of our own change yet", True, False, False, False)
+    STALE = ("does not know our own change yet", True, False, False, False)
     UNRESOLVED = ("could not be resolved", True, False, True, True)
     MISNAMED = ("is not known to Kerberos by its name", True, False, False, True)
     NO_TICKET = ("has no service ticket here", True, False, False, True)
@@ -72,7 +72,7 @@ class Fault(enum.Enum):
     UNTRUSTED = ("did not prove who it is", True, False, False, True)
     MISMATCH = ("does not speak HiveServer2 in this form", True, False, False, True)
     REFUSED = ("refused the login", True, False, False, True)
-    DENIED = ("did not accept who you are", False, False, False, False)
+    DENIED = ("denied access", False, False, False, False)
     QUERY = ("refused the statement", False, False, False, False)
     UNKNOWN = ("failed in an unknown way", False, True, False, False)
 
@@ -92,12 +92,12 @@ class Fault(enum.Enum):
 
     @property
     def permanent(self) -> bool:
-        """Would the same coordinator say the same a moment later, so that once is enough?"""
+        """Would the same coordinator answer the same a moment later, so that one try is enough?"""
         return self in _PERMANENT
 
     @property
     def counted(self) -> bool:
-        """Is it tried a few times only (`Retry.runs`), and not until the deadline?"""
+        """Is it tried at most `Retry.runs` times, and not until the deadline?"""
         return self.may_have_run or self is Fault.METADATA
 
 
@@ -111,8 +111,8 @@ _PERMANENT = frozenset(
         Fault.REFUSED,
     }
 )
-#: What a coordinator says that is there and well; told in its own words once the tries are over.
-SAID = frozenset(
+#: Answers of a healthy coordinator: after the last try the caller gets the text of the answer.
+SERVER_ANSWERS = frozenset(
     {
         Fault.BUSY,
         Fault.NOT_REGISTERED,
@@ -124,92 +124,71 @@ SAID = frozenset(
 )
 
 
-class Shown(enum.Enum):
-    """What the server was shown to log in with: whose a failed login is depends on that."""
+class CredentialKind(enum.Enum):
+    """What a caller logs in with; what a failed login means depends on it."""
 
-    NOTHING = "nothing"
+    NONE = "nothing"
     TICKET = "a Kerberos ticket"
     SECRET = "a password or token"  # noqa: S105 - not one
 
     @classmethod
-    def by(cls, mechanism: str) -> Shown:
-        """What a login with *mechanism*, one of `auth_mechanism`, shows."""
-        return {"NOSASL": cls.NOTHING, "GSSAPI": cls.TICKET}.get(mechanism, cls.SECRET)
+    def by(cls, mechanism: str) -> CredentialKind:
+        """What *mechanism*, one of `auth_mechanism`, logs in with."""
+        return {"NOSASL": cls.NONE, "GSSAPI": cls.TICKET}.get(mechanism, cls.SECRET)
 
 
-class LoginEnd(enum.Enum):
+class LoginFailure(enum.Enum):
     """
     How a login failed: the table of logins, for the binary protocol and HTTP.
 
-    A ticket is good for one login, so another coordinator may be shown another one; a password
-    that was refused is shown to nobody else, for directories lock accounts.  Impala refuses both
-    with an end of file.
+    A ticket is good for one login, so another coordinator may be asked with another one; a refused
+    password is not sent to another coordinator, because directories lock accounts.  Impala refuses
+    both with an end of file.
+
+    Each has a label and what it means: without credentials (but perhaps a client certificate), with
+    a Kerberos ticket, and with a password or token; or one fault for all of them.
 
     Attributes:
         label: In words.
-        nothing: What it means where nothing was shown (but a client certificate, perhaps).
-        ticket: The same, where a Kerberos ticket was shown.
-        secret: The same, where a password or token was.
     """
 
-    SILENCE = ("no answer in time", Fault.UNREACHABLE, Fault.UNREACHABLE, Fault.UNREACHABLE)
-    BROKE = (
-        "a reset, or an end of file over HTTP",
-        Fault.UNREACHABLE,
-        Fault.UNREACHABLE,
-        Fault.UNREACHABLE,
-    )
-    HUNG_UP = (
+    TIMEOUT = ("no answer in time", Fault.UNREACHABLE)
+    RESET = ("a reset, or an end of file over HTTP", Fault.UNREACHABLE)
+    END_OF_FILE = (
         "an end of file in the binary protocol",
         Fault.UNREACHABLE,
         Fault.UNREACHABLE,
         Fault.DENIED,
     )
-    TURNED_AWAY = (
-        "hung up twice, and it answers who shows nothing",
+    TICKET_REJECTED = (
+        "two ends of file, and it answers a login without credentials",
         None,
         Fault.REFUSED,
         None,
     )
-    REFUSED = (
+    REJECTED = (
         "BAD or ERROR of SASL, 401 or 403 of HTTP",
         Fault.REFUSED,
         Fault.REFUSED,
         Fault.DENIED,
     )
-    CERTIFICATE = (
-        "an alert of TLS about the client's certificate",
-        Fault.REFUSED,
-        Fault.REFUSED,
-        Fault.REFUSED,
-    )
-    PROXY = ("407 of HTTP, from a proxy", Fault.DENIED, Fault.DENIED, Fault.DENIED)
-    LATER = ("429, or 503 with Retry-After, of HTTP", Fault.BUSY, Fault.BUSY, Fault.BUSY)
-    BROKEN_GATEWAY = (
-        "408 or 5xx of HTTP",
-        Fault.UNREACHABLE,
-        Fault.UNREACHABLE,
-        Fault.UNREACHABLE,
-    )
-    STRANGE = (
-        "another status of HTTP, or another protocol",
-        Fault.MISMATCH,
-        Fault.MISMATCH,
-        Fault.MISMATCH,
-    )
-    ENDED = ("the ticket has ended meanwhile", None, Fault.DENIED, None)
-    UNPROVEN = ("no proof of who the server is", None, Fault.UNTRUSTED, None)
-    ANOTHER_USER = ("success, as another user than before", None, Fault.DENIED, None)
+    CLIENT_CERTIFICATE = ("an alert of TLS about the client's certificate", Fault.REFUSED)
+    PROXY_LOGIN = ("407 of HTTP, from a proxy", Fault.DENIED)
+    RETRY_LATER = ("429, or 503 with Retry-After, of HTTP", Fault.BUSY)
+    GATEWAY_ERROR = ("408 or 5xx of HTTP", Fault.UNREACHABLE)
+    PROTOCOL_MISMATCH = ("another status of HTTP, or another protocol", Fault.MISMATCH)
+    TICKET_EXPIRED = ("the ticket has expired meanwhile", None, Fault.DENIED, None)
+    SERVER_UNPROVEN = ("no proof of who the server is", None, Fault.UNTRUSTED, None)
+    WRONG_PRINCIPAL = ("success, as another user than before", None, Fault.DENIED, None)
 
-    def __init__(
-        self, label: str, nothing: Fault | None, ticket: Fault | None, secret: Fault | None
-    ):
+    def __init__(self, label: str, *faults: Fault | None):
         self.label = label
-        self._means = dict(zip(Shown, (nothing, ticket, secret), strict=True))
+        each = faults if len(faults) > 1 else faults * len(CredentialKind)
+        self._means = dict(zip(CredentialKind, each, strict=True))
 
-    def means(self, shown: Shown) -> Fault | None:
-        """What it means after *shown*; None where that cannot be."""
-        return self._means[shown]
+    def means(self, credential: CredentialKind) -> Fault | None:
+        """What it means after a login with *credential*; None where that cannot be."""
+        return self._means[credential]
 
 
 class FaultRule(NamedTuple):
@@ -219,9 +198,9 @@ class FaultRule(NamedTuple):
     Attributes:
         name: Of the rule; the docs and the tests know it by this.
         types: Of the error.
-        where: The phases in which it counts.
+        where: The phases in which it applies.
         text: The whole text, as a regular expression.
-        fault: What it means; where that depends on what was shown, how the login ended.
+        fault: What it means; where that depends on the credentials, how the login failed.
         prefixes: How many ``Query <id> failed:`` lines may stand before the text.
     """
 
@@ -229,27 +208,29 @@ class FaultRule(NamedTuple):
     types: tuple[type[BaseException], ...]
     where: frozenset[Phase]
     text: str
-    fault: Fault | LoginEnd
+    fault: Fault | LoginFailure
     prefixes: int = 9
 
-    def means(self, shown: Shown) -> Fault:
-        """What it means if *shown* was shown."""
+    def means(self, credential: CredentialKind) -> Fault:
+        """What it means after a login with *credential*."""
         if isinstance(self.fault, Fault):
             return self.fault
-        return self.fault.means(shown) or self.fault.means(Shown.TICKET) or Fault.UNKNOWN
+        return (
+            self.fault.means(credential) or self.fault.means(CredentialKind.TICKET) or Fault.UNKNOWN
+        )
 
     @property
     def faults(self) -> tuple[Fault, ...]:
         """All that it may mean, in order."""
         if isinstance(self.fault, Fault):
             return (self.fault,)
-        means = (self.fault.means(shown) for shown in Shown)
+        means = (self.fault.means(credential) for credential in CredentialKind)
         return tuple(dict.fromkeys(fault for fault in means if fault))
 
 
 class CallFailed(errors.OperationalError):  # type: ignore[misc]  # impyla is not typed
     """
-    A call that got no clean reply; its cause is what the stack below raised.
+    A call without a complete reply; its cause is what Thrift, impyla or the system raised.
 
     Attributes:
         phase: How far the call had come.

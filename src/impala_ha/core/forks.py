@@ -1,10 +1,10 @@
 """
-No call into a C library with locks of its own is under way while the process forks.
+A gate that keeps calls into a C library with locks and forks of the process apart.
 
-libkrb5 guards its caches and its random numbers with locks.  A child that is forked while another
-thread holds one of them waits for it for ever, with nobody there to give it back.  So a fork waits
-until such calls have ended, and calls that come meanwhile wait for the fork.  One that takes long
-waits for the network and holds none of them: for that one nobody waits.
+libkrb5 guards its caches and its random numbers with locks.  A child that is forked while
+another thread holds one of them waits for it for ever.  So a fork waits until such calls have
+ended, and new calls wait for the fork.  A call of more than a second waits for the network and
+holds no lock, so the fork does not wait for it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _LONG = 1.0  # seconds
 
 
 class Gate:
-    """Calls go through it; it is closed while the process forks."""
+    """Calls pass through it; it is closed while the process forks."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: in a child nothing is under way."""
+        """Start again: in a child no call is under way."""
         # A signal handler may fork in the middle of `passing`, in the same thread.
         self._changed = threading.Condition(threading.RLock())
         self._since: dict[object, float] = {}
@@ -46,7 +46,7 @@ class Gate:
                 changed.notify_all()
 
     def close(self) -> None:
-        """Let nothing begin, and wait until nothing is under way that began a moment ago."""
+        """Let no call begin, and wait for the calls that began less than a second ago."""
         self._changed.acquire()
         self._changed.wait_for(lambda: self._forking is None)
         self._forking = threading.get_ident()

@@ -1,17 +1,17 @@
 r"""
-What Impala says, and what it proves: its part of the table of faults.
+The error texts of Impala, and what they prove: its part of the table of faults.
 
-Impala answers nearly everything with one status code and one SQLSTATE, so the text must decide; but
-a statement can make Impala quote it, so a text that merely contains another one is no match:
+Impala uses one status code and one SQLSTATE for nearly everything, so the text must decide.  It
+also quotes statements in its errors, so a text that merely contains another one is no match:
 patterns are anchored at both ends, and end with ``[\s\S]*`` where Impala adds lines of details.
 
-Since 4.5 Impala puts ``Query <id> failed:`` lines in front.  They are taken off and counted: one
-is the statement's own, one more came from a child query (of COMPUTE STATS, LOAD DATA or ALTER TABLE
-.. CONVERT TO ICEBERG), and so did the first where the text is said only before a query has an id.
+Since 4.5 Impala puts ``Query <id> failed:`` lines in front.  They are removed and counted: one is
+of the statement itself, a second one of a child query (of COMPUTE STATS, LOAD DATA or ALTER TABLE
+.. CONVERT TO ICEBERG), and so is the first one where the text comes only before a query has an id.
 
-Where a statement has a handle, nothing but a rejection by admission control shows that it has not
-run: UpdateCatalog comes after the rows were written.  The ground truth, text by text with its
-source, is in ``tests/impala_texts.py``.
+Once a statement has a handle, only a rejection by admission control shows that it has not run:
+UpdateCatalog comes after the rows were written.  ``tests/impala_texts.py`` has each text with its
+place in Impala's source.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from impala.error import Error, OperationalError
 
 from .faults import AFTER, BEFORE, FIRST, Fault, FaultRule
 
-_SAID = (Error,)
+_ANSWER = (Error,)
 _STATE = (OperationalError,)  # of GetOperationStatus with ERROR_STATE
 
 ID = r"[0-9a-f]+:[0-9a-f]+"
@@ -36,11 +36,11 @@ _QUEUED = r"Admission for query exceeded timeout \d+ms in pool [^\n]+?\. Queued 
 _LOCAL = r"(?:RuntimeException: org\.apache\.impala\.catalog\.local\.)?"
 
 IMPALA_RULES = (
-    FaultRule("shutdown", _SAID, BEFORE | FIRST, _DOWN, Fault.DRAINING, 0),
-    FaultRule("shutdown of a child query", _SAID, FIRST | AFTER, _DOWN + _MORE, Fault.EXECUTORS),
+    FaultRule("shutdown", _ANSWER, BEFORE | FIRST, _DOWN, Fault.DRAINING, 0),
+    FaultRule("shutdown of a child query", _ANSWER, FIRST | AFTER, _DOWN + _MORE, Fault.EXECUTORS),
     FaultRule(
         "session limit",
-        _SAID,
+        _ANSWER,
         BEFORE,
         r"Number of sessions for user .* exceeds coordinator limit \d+",
         Fault.FULL,
@@ -48,7 +48,7 @@ IMPALA_RULES = (
     ),
     FaultRule(
         "not allowed to delegate",
-        _SAID,
+        _ANSWER,
         BEFORE,
         r"User '.*' is not authorized to delegate to '.*'\."
         r"(?: User/group delegation is disabled\.)?"
@@ -60,25 +60,25 @@ IMPALA_RULES = (
     ),
     FaultRule(
         "another user's session",
-        _SAID,
+        _ANSWER,
         BEFORE | FIRST,
         r"The user authorized on the connection '.*' does not match the session username '.*'",
         Fault.DENIED,
         0,
     ),
-    FaultRule("session gone", _SAID, BEFORE | FIRST, _NO_SESSION, Fault.SESSION_GONE, 0),
+    FaultRule("session gone", _ANSWER, BEFORE | FIRST, _NO_SESSION, Fault.SESSION_GONE, 0),
     FaultRule(
         "session closed before planning",
-        _SAID,
+        _ANSWER,
         FIRST,
         r"Session has been closed, ignoring query\.",
         Fault.SESSION_GONE,
         1,
     ),
-    FaultRule("session gone for a child query", _SAID, FIRST, _NO_SESSION, Fault.EXECUTORS),
+    FaultRule("session gone for a child query", _ANSWER, FIRST, _NO_SESSION, Fault.EXECUTORS),
     FaultRule(
         "not ready",
-        _SAID,
+        _ANSWER,
         FIRST,
         r"(?:AnalysisException: )?This Impala daemon is not ready to accept user requests\. "
         r"Status: Waiting for catalog update from the StateStore\.",
@@ -86,8 +86,8 @@ IMPALA_RULES = (
         0,
     ),
     FaultRule(
-        "no thread to begin with",
-        _SAID,
+        "no thread to start",
+        _ANSWER,
         FIRST,
         r"Failed to create thread (?:async-exec-thread in category query-exec-state"
         r"|async_exec_thread_\S* in category impala-server): .*",
@@ -96,7 +96,7 @@ IMPALA_RULES = (
     ),
     FaultRule(
         "catalog away while planning",
-        _SAID,
+        _ANSWER,
         FIRST,
         r"InternalException: Error requesting prioritized load: "
         + _MORE
@@ -109,7 +109,7 @@ IMPALA_RULES = (
     ),
     FaultRule(
         "metadata not loaded",
-        _SAID,
+        _ANSWER,
         FIRST,
         r"AnalysisException: Failed to load metadata for table: '" + _MORE,
         Fault.METADATA,
@@ -117,17 +117,17 @@ IMPALA_RULES = (
     ),
     FaultRule(
         "table not known yet",
-        _SAID,
+        _ANSWER,
         FIRST,
         r"AnalysisException: (?:Could not resolve (?:table|path|database) reference: '"
         r"|(?:Table|Database) does not exist: )" + _MORE,
         Fault.STALE,
         1,
     ),
-    # Admission control: nothing has been started.  Before 3.0 in the first answer.
+    # Admission control: the statement has not started.  Before 3.0 in the first answer.
     FaultRule(
         "coordinator not registered",
-        _SAID,
+        _ANSWER,
         FIRST | AFTER,
         _QUEUED
         + r"Coordinator not registered with the statestore\."
@@ -140,7 +140,7 @@ IMPALA_RULES = (
     ),
     FaultRule(
         "queue full",
-        _SAID,
+        _ANSWER,
         FIRST | AFTER,
         _POOL + r"(?:queue full, limit=|current per-(?:user|group) load |Admission rejected due to "
         r"memory pressure in admissiond\.|Error during scheduling: Cannot schedule query: no "
@@ -150,10 +150,10 @@ IMPALA_RULES = (
         + _MORE,
         Fault.BUSY,
     ),
-    FaultRule("queue time-out", _SAID, FIRST | AFTER, _QUEUED + _MORE, Fault.BUSY),
+    FaultRule("queue time-out", _ANSWER, FIRST | AFTER, _QUEUED + _MORE, Fault.BUSY),
     FaultRule(
         "admissiond away",
-        _SAID,
+        _ANSWER,
         FIRST | AFTER,
         r"Failed to admit query after waiting \d+s and retrying \d+ times\."
         + _MORE
@@ -162,16 +162,16 @@ IMPALA_RULES = (
         Fault.BUSY,
     ),
     FaultRule(
-        "admissiond started anew",
+        "admissiond restarted",
         _STATE,
         AFTER,
         rf"Invalid or unknown query handle: {ID}\." + _MORE,
         Fault.BUSY,
     ),
-    # What may come at any time of a statement that may have had effects, or all of them.
+    # At any time; the statement may have had some or all of its effects.
     FaultRule(
         "statement gone",
-        _SAID,
+        _ANSWER,
         AFTER,
         _NO_SESSION + r"|Session has been closed, ignoring query\."
         r"|Session (?:expired due to inactivity|closed(?: because it has no active connections)?)"
@@ -181,17 +181,17 @@ IMPALA_RULES = (
         r"|Invalid OperationHandle: OperationHandle \[.*\]",
         Fault.RESULT_GONE,
     ),
-    FaultRule("session closed meanwhile", _SAID, FIRST, "Session closed", Fault.RESULT_GONE),
+    FaultRule("session closed meanwhile", _ANSWER, FIRST, "Session closed", Fault.RESULT_GONE),
     FaultRule(
         "no thread to wait with",
-        _SAID,
+        _ANSWER,
         FIRST,
         r"Failed to create thread wait-thread in category query-exec-state: .*",
         Fault.EXECUTORS,
     ),
     FaultRule(
         "executors",
-        _SAID,
+        _ANSWER,
         FIRST | AFTER,
         r"(?:(?:Failed|Cancelled) due to unreachable impalad\(s\): |Exec\(\) rpc failed: "
         r"|ExecFInstances RPC to \S+ failed|ExecQueryFInstances rpc query_id=\S+ failed: "
@@ -204,7 +204,7 @@ IMPALA_RULES = (
     ),
     FaultRule(
         "storage",
-        _SAID,
+        _ANSWER,
         FIRST | AFTER,
         r"(?:Disk I/O error on \S+: |Error\(s\) (?:moving|deleting) .*"
         r"|Kudu error\(s\) reported, first error: )" + _MORE,
@@ -212,7 +212,7 @@ IMPALA_RULES = (
     ),
     FaultRule(
         "catalog away at the end",
-        _SAID,
+        _ANSWER,
         FIRST | AFTER,
         r"(?:Couldn't open transport for |RPC client failed to connect: |RPC Error: Client for "
         r"|RPC recv timed out: |Request for Catalog service is rejected since catalogd "

@@ -1,9 +1,9 @@
 """
-Who raised it: the connection, or the caller who had enough?
+Was an exception raised by the connection, or by a signal handler?
 
-Ctrl-C, an alarm whose handler raises, a time limit of Airflow or gevent: all of them strike in the
+Ctrl-C, an alarm whose handler raises, a time limit of Airflow or gevent: all of them come in the
 middle of a call, and some raise what a socket raises (``TimeoutError``).  Such a call must end at
-once and never be tried again.
+once and never be retried.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import contextlib
 import functools
 import queue
 import signal
+import struct
 import threading
 from collections.abc import Iterator
 from http.client import HTTPException
-from struct import error as StructError  # noqa: N812 - it is a class
 from types import CodeType, FrameType, TracebackType
 from typing import TypeVar
 
@@ -24,14 +24,14 @@ from thrift.Thrift import TException
 
 Got = TypeVar("Got")
 
-# What a failing connection may raise, Thrift's and impyla's slips included.
+# What a failing connection may raise, including by bugs of Thrift and impyla.
 _FAILURES = (
     TException,
     OSError,
     EOFError,
     HTTPException,
     Error,
-    StructError,
+    struct.error,
     OverflowError,
     ValueError,
     KeyError,
@@ -43,18 +43,18 @@ _FAILURES = (
 )
 
 
-def interrupted(error: BaseException) -> bool:
-    """Was *error* raised by somebody else than the connection?"""
+def is_interrupt(error: BaseException) -> bool:
+    """Was *error* not raised by the connection?"""
     origin = getattr(error, "inner", None) or error
     kinds = {kind.__name__ for kind in type(origin).__mro__}
     if not isinstance(origin, _FAILURES) and "GSSError" not in kinds:
         return True
-    return from_handler(origin)
+    return from_signal_handler(origin)
 
 
-def from_handler(error: BaseException) -> bool:
-    """Did *error* come out of a signal handler written in Python?"""
-    if getattr(error, _STRUCK, False):
+def from_signal_handler(error: BaseException) -> bool:
+    """Was *error* raised by a signal handler written in Python?"""
+    if getattr(error, _FLAG, False):
         return True
     codes = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
     before: FrameType | None = None
@@ -64,7 +64,7 @@ def from_handler(error: BaseException) -> bool:
         ours = frame.f_globals.get("__name__", "").startswith(_NO_HANDLERS)
         given = before is not None and not ours and _was_given(frame, before)
         if given or frame.f_code in codes:
-            _strike(error)
+            _mark(error)
             return True
         before, step = frame, step.tb_next
     return False
@@ -72,41 +72,40 @@ def from_handler(error: BaseException) -> bool:
 
 def from_socket(error: BaseException, handle: object) -> bool:
     """
-    Is *error*, which came out of a call of the socket *handle*, the socket's own?
+    Was *error*, which came out of a call of the socket *handle*, raised by the socket?
 
-    If not, a signal handler has raised it, whatever it was and wherever it is now: nobody else's
-    code runs in there.  (A socket that gevent or the like has put in the place of Python's has code
-    of its own; there the handler must show itself.)
+    If not, a signal handler has raised it: no other Python code runs in such a call.  (A socket of
+    gevent or the like has Python code of its own; there the handler must be in the traceback.)
     """
     if type(handle).__module__ in _SOCKETS:
         step = error.__traceback__
         while step is not None:
             if not step.tb_frame.f_globals.get("__name__", "").startswith(_SOCKET_CODE):
-                _strike(error)
+                _mark(error)
                 break
             step = step.tb_next
-    return not interrupted(error)
+    return not is_interrupt(error)
 
 
-def take(answers: queue.SimpleQueue[Got], seconds: float | None = None) -> Got:
+def queue_get(answers: queue.SimpleQueue[Got], seconds: float | None = None) -> Got:
     """
-    What another thread puts into *answers*.
+    Wait for an item of *answers*, for at most *seconds* (None: without limit).
 
     Raises:
-        queue.Empty: It took longer than *seconds*.
-        BaseException: What a signal handler raised: nothing else can come out of the wait.
+        queue.Empty: It took longer.
+        BaseException: What a signal handler raised; nothing else can.
     """
     with _only(queue.Empty):
         return answers.get(timeout=seconds)
     raise AssertionError  # pragma: no cover - for the type checker
 
 
-def start(thread: threading.Thread) -> None:
+def start_thread(thread: threading.Thread) -> None:
     """
     Start *thread*.
 
     Raises:
-        RuntimeError: The system has no room for one more.
+        RuntimeError: The system cannot start one more.
         BaseException: What a signal handler raised.
     """
     with _only(RuntimeError):
@@ -115,18 +114,18 @@ def start(thread: threading.Thread) -> None:
 
 @contextlib.contextmanager
 def _only(expected: type[Exception]) -> Iterator[None]:
-    """In here nothing but *expected* is raised, unless by a signal handler."""
+    """The block raises only *expected*; all else was raised by a signal handler."""
     try:
         yield
     except expected:
         raise
     except BaseException as error:
-        _strike(error)
+        _mark(error)
         raise
 
 
-class suppress(contextlib.suppress):  # noqa: N801 - it is that one
-    """`contextlib.suppress`, but for what came out of a signal handler."""
+class suppress(contextlib.suppress):  # noqa: N801 - named as that one
+    """As `contextlib.suppress`, but what a signal handler raised is not suppressed."""
 
     def __exit__(
         self,
@@ -134,12 +133,12 @@ class suppress(contextlib.suppress):  # noqa: N801 - it is that one
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        """Raise it, or not."""
+        """True to suppress it."""
         suppressed = super().__exit__(kind, error, traceback)
-        return bool(suppressed) and not (error is not None and from_handler(error))
+        return bool(suppressed) and not (error is not None and from_signal_handler(error))
 
 
-_STRUCK = "_impala_ha_interrupt"
+_FLAG = "_impala_ha_interrupt"
 _SOCKETS = ("socket", "ssl")
 _PACKAGES = ("core", "sql", "balancing", "options", "net", "auth", "hs2", "failover", "dbapi")
 _OURS = tuple(f"impala_ha.{name}." for name in _PACKAGES)
@@ -147,14 +146,14 @@ _NO_HANDLERS = (*_OURS, "impala_ha.dbapi", "impala.", "thrift", *_SOCKETS)
 _SOCKET_CODE = (*_OURS, *_SOCKETS)
 
 
-def _strike(error: BaseException) -> None:
-    """Note on *error* itself what is known of it: the variables of its frames may be cleared."""
-    with contextlib.suppress(AttributeError, TypeError):  # its class has no room for that
-        setattr(error, _STRUCK, True)
+def _mark(error: BaseException) -> None:
+    """Flag *error* itself: the local variables of its frames may be cleared later."""
+    with contextlib.suppress(AttributeError, TypeError):  # its class has no ``__dict__``
+        setattr(error, _FLAG, True)
 
 
 def _was_given(frame: FrameType, before: FrameType) -> bool:
-    """Was the frame *before* an argument of *frame*? A handler is given what it interrupts."""
+    """Is the frame *before* an argument of *frame*?  A handler gets the interrupted frame."""
     for value in frame.f_locals.values():
         if value is before or (isinstance(value, tuple) and any(v is before for v in value)):
             return True
@@ -165,7 +164,7 @@ def _code(handler: object) -> CodeType | None:
     while isinstance(handler, functools.partial):
         handler = handler.func
     if not hasattr(handler, "__code__") and not hasattr(handler, "__func__"):
-        handler = vars(type(handler)).get("__call__")  # of an object that can be called
+        handler = vars(type(handler)).get("__call__")  # of a callable object
     function = getattr(handler, "__func__", handler)  # of a method
     code = getattr(function, "__code__", None)
     return code if isinstance(code, CodeType) else None

@@ -1,17 +1,17 @@
 """
-What the Kerberos library says, in one form.
+The errors of the Kerberos library as one class.
 
-Each backend has errors of its own: tuples of texts and numbers, or a sentence with numbers in it.
-Here they become one class whose text is what the library said last (the first part is always
-"unspecified failure"), with the name that MIT gives to the number.  Texts are translated on some
-machines; names are not, so the table of faults goes by them, and people can search for them.
+Each backend has its own errors: tuples of texts and numbers, or a sentence with numbers in it.
+Here they become one class with the last text of the library (the first one is always "unspecified
+failure") and the name that MIT gives to the number.  Texts are translated on some machines; names
+are not, so the table of faults uses them, and people can search for them.
 """
 
 from __future__ import annotations
 
 import re
 
-#: Minor status codes of MIT's library, and of Heimdal's: they are those of the protocol.
+#: Minor status codes of MIT's library and of Heimdal's: those of the protocol.
 NAMES = {
     -1765328382: "KRB5KDC_ERR_SERVICE_EXP",
     -1765328378: "KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN",
@@ -36,31 +36,31 @@ NAMES = {
     -1765328164: "KRB5_REALM_CANT_RESOLVE",
     **dict.fromkeys(range(1859794432, 1859794448), "ASN1"),
 }
-#: What speaks of the KDC and not of who asks it, and may pass.
+#: Failures of the KDC, which are not the client's and may pass.
 NO_KDC = (
     "KRB5_KDC_UNREACH",
     "KRB5_REALM_CANT_RESOLVE",
     "KRB5KDC_ERR_SVC_UNAVAILABLE",
     "KRB5KRB_ERR_GENERIC",
-    "KRB5KRB_AP_ERR_MSG_TYPE",  # of these two, what answers is no KDC
+    "KRB5KRB_AP_ERR_MSG_TYPE",  # these two: what answers is no KDC
     "ASN1",
 )
-#: The same said by the GSSAPI itself, where there is no minor status.
+#: Major status codes of the GSSAPI, where there is no minor status.
 _MAJOR = {
     7 << 16: "GSS_S_NO_CRED",
     11 << 16: "GSS_S_CREDENTIALS_EXPIRED",
     12 << 16: "GSS_S_CONTEXT_EXPIRED",
 }
-#: What is said of a ticket that has ended, in the middle of a login perhaps.
-ENDED = ("KRB5KRB_AP_ERR_TKT_EXPIRED", "GSS_S_CREDENTIALS_EXPIRED", "GSS_S_CONTEXT_EXPIRED")
+#: The ticket has expired, perhaps in the middle of a login.
+EXPIRED = ("KRB5KRB_AP_ERR_TKT_EXPIRED", "GSS_S_CREDENTIALS_EXPIRED", "GSS_S_CONTEXT_EXPIRED")
 
 
 class GSSError(Exception):
     """
-    A refusal of the Kerberos library; called as the packages call theirs.
+    An error of the Kerberos library; named as in the packages.
 
     Attributes:
-        name: Of the reason, as MIT's headers have it; a number where we do not know it.
+        name: The name of the reason in MIT's headers; a number where it is not in the table.
     """
 
     def __init__(self, text: str, name: str = ""):
@@ -69,34 +69,34 @@ class GSSError(Exception):
 
 
 class PrincipalMismatch(GSSError):
-    """The ticket is not that of the user whom a connection was opened as."""
+    """The ticket is of another principal than the one that opened the connection."""
 
 
-def unproven(why: object, name: str = "") -> GSSError:
-    """The refusal of a server that does not prove who it is, in our words or the library's."""
-    if name in ENDED:
+def server_unproven(why: object, name: str = "") -> GSSError:
+    """The error for a server that does not prove its identity."""
+    if name in EXPIRED:
         return GSSError(str(why), name)
     return GSSError(f"the server did not prove who it is: {why}", name)
 
 
-def told(error: Exception, while_: str) -> GSSError:
+def to_gss_error(error: Exception, while_: str) -> GSSError:
     """
-    What *error*, of either package, says.
+    The `GSSError` for *error*, an exception of either package.
 
     Args:
-        error: As it was raised.
-        while_: What was being done, which goes into the text.
+        error: The exception.
+        while_: What was being done; a part of the text.
     """
     (major_text, major), (minor_text, minor) = _statuses(error)
     name = NAMES.get(minor) or _MAJOR.get(major) or f"minor status {minor}"
-    # A ticket that ends in this very moment is told as a minor "Success".
+    # A ticket that expires at this moment has "Success" as its minor status.
     known = minor in NAMES or major not in _MAJOR
     text = minor_text if minor and known else major_text
     return GSSError(f"{text} ({name}), {while_}", name)
 
 
-def late(seconds: float, while_: str) -> GSSError:
-    """The refusal that we make ourselves when the library takes longer than *seconds*."""
+def timeout_error(seconds: float, while_: str) -> GSSError:
+    """The error for a Kerberos library that takes longer than *seconds*."""
     name = "KRB5_KDC_UNREACH"
     text = f"no answer from the Kerberos library or the KDC within {seconds:.3g} s"
     return GSSError(f"{text} ({name}), {while_}", name)
@@ -117,5 +117,5 @@ def _statuses(error: Exception) -> tuple[tuple[str, int], tuple[str, int]]:
 
 
 def _signed(code: int) -> int:
-    """Of the 32 bits that a status has, gssapi takes the first for a digit."""
+    """A status of gssapi, which reads its 32 bits as an unsigned number, as a signed one."""
     return code - 2**32 if code >= 2**31 else code

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from impala.error import Error
 
@@ -291,7 +291,10 @@ class LoginThrottle:
             self._changed.notify_all()
 
 
-def _room(known: dict[bytes, Any]) -> None:
+Known = TypeVar("Known")
+
+
+def _room(known: dict[bytes, Known]) -> None:
     while len(known) >= _MOST:
         del known[next(iter(known))]
 

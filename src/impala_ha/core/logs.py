@@ -1,9 +1,9 @@
 """
 The logger ``impala_ha``, whose handlers cannot change what a call does.
 
-A handler or filter of the program's that raises must not turn a statement that went well into an
-error, nor `OutcomeUnknown` into its own: the record is lost, and the error is shown once on
-standard error, as the module `logging` shows those that it catches itself.
+A handler or filter of the program that raises must not turn a statement that succeeded into an
+error, nor replace `OutcomeUnknown`: the record is lost, and the error is printed once to standard
+error, as the module `logging` does with errors that it catches itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import traceback
 from typing import Any
 
-from .interruption import from_handler
+from .interruption import from_signal_handler
 
 _WRAPPING = re.compile(r"Could not connect to any of \[.*?\](?:: )?|\[Errno -?\d+\] ")
 _logger = logging.getLogger("impala_ha")
@@ -48,8 +48,8 @@ def log(level: int, text: str, *args: object, **more: Any) -> None:
     try:
         _logger.log(level, text, *args, **more)
     except Exception as error:
-        if from_handler(error):
-            raise  # a signal came in while the record was written: the caller has had enough
+        if from_signal_handler(error):
+            raise  # of a signal handler, while the record was written
         _show()
 
 

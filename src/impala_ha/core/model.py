@@ -1,20 +1,20 @@
-"""The nouns: values that every room speaks of and none may change."""
+"""Immutable values that all packages share: coordinators and attempts."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 
 from .faults import AFTER, Fault, Phase
 
 DEFAULT_PORT = 21050  # Impala's --hs2_port
+LAST_PORT = 65535  # of TCP
 KRB_HOST = re.compile(r"[\w.\-]+")
 
 
 def is_address(host: str) -> bool:
     """Is *host* an IPv4 or IPv6 address?"""
-    from ipaddress import ip_address  # noqa: PLC0415 - not each import pays for it
-
     try:
         ip_address(host)
     except ValueError:
@@ -25,15 +25,18 @@ def is_address(host: str) -> bool:
 @dataclass(frozen=True, slots=True, order=True)
 class Coordinator:
     """
-    An impalad that takes clients.  Equal when host and port are.
+    An impalad that accepts clients.  Two are equal if host and port are.
 
     Attributes:
         host: Name or address.
-        port: Of HiveServer2, 21050 unless told otherwise.
-        weight: Its share of the connections, against the weights of the others; at least 1.
-        zone: Where it stands; those in one's own zone come first.
-        krb_host: Host part of its Kerberos service principal; empty: as the option `krb_host`
-            says.
+        port: Port of HiveServer2; 21050 by default.
+        weight: Its share of the connections, relative to the weights of the others; at least 1.
+        zone: Its availability zone; a client prefers those in its own zone.
+        krb_host: Host part of its Kerberos service principal; empty: that of the option
+            `krb_host`.
+
+    Raises:
+        ValueError: An invalid attribute.
     """
 
     host: str
@@ -49,8 +52,8 @@ class Coordinator:
             number = getattr(self, name)
             if not isinstance(number, int):
                 text = f"{name} of {self.host} must be a whole number, not {number!r}"
-                raise ValueError(text)  # noqa: TRY004 - as with all that can be wrong with it
-        if not 0 < self.port < 65536:  # noqa: PLR2004 - what TCP has
+                raise ValueError(text)
+        if not 0 < self.port <= LAST_PORT:
             raise ValueError(f"port of {self.host} must be within 1..65535, not {self.port}")
         if self.weight < 1:
             raise ValueError(f"weight of {self.host} must be at least 1, not {self.weight}")
@@ -62,7 +65,7 @@ class Coordinator:
 
     @property
     def is_address(self) -> bool:
-        """Is the host an address and no name?"""
+        """Is the host an IPv4 or IPv6 address, and not a name?"""
         return is_address(self.host)
 
     def __str__(self) -> str:
@@ -70,34 +73,34 @@ class Coordinator:
         return f"{host}:{self.port}"
 
 
-# What Impala says of a statement that it has accepted, and that has not run or has failed.
-_SAID_OF_THE_STATEMENT = frozenset({Fault.QUERY, Fault.STALE, Fault.BUSY, Fault.NOT_REGISTERED})
+# Answers that are about the statement itself, after its handle is known.
+_ABOUT_STATEMENT = frozenset({Fault.QUERY, Fault.STALE, Fault.BUSY, Fault.NOT_REGISTERED})
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """
-    One try of one operation on one coordinator: told to the log, the breaker and the caller.
+    One try of one operation on one coordinator: for the log, the circuit breaker and the caller.
 
     Attributes:
         operation: ``"connect"``, ``"execute"``, ``"fetchall"``, ...
-        number: Counts the tries of one call, from 1.
-        coordinator: Where.
+        number: Its number among the tries of one call, from 1.
+        coordinator: The coordinator.
         elapsed: Seconds it took.
-        fault: What its failure means, None if it went well.
-        phase: How far it had come when it failed.
-        error: What was raised, as the stack below us raised it.
-        text: The words of *error*; what is left of it in a pickle.
-        hint: What to look at, where these words do not say it.
-        retry_after: Seconds to stay away, as the server asked for; 0 if it did not.
-        doubtful: Whether a statement of this kind may have run although *fault* says of others
-            that they have not.
-        ended: Whether the coordinator certainly runs it no more: its session was closed, or its
-            process is gone.
-        since: Seconds from the beginning of the call to that of this try.
-        form: The options that opening the connection depends on, see `Options.form`.
-        may_be_options: Whether its failure may be due to these: it counts for connections with
-            the same ones.
+        fault: What its failure means; None if it succeeded.
+        phase: How far it had come when it failed; None if it succeeded.
+        error: The exception of Thrift, impyla or the system; None after unpickling.
+        text: The text of *error*.
+        hint: What to check, where the text does not say it.
+        retry_after: Seconds to wait before the next try, as the server asked for; 0 if it did not.
+        doubtful: Whether a statement of this kind may have run, although after this *fault* other
+            kinds have not.
+        ended: Whether the statement has certainly ended: its session was closed, or the process of
+            the coordinator is gone.
+        since: Seconds from the start of the call to the start of this try.
+        options_key: The options that opening the connection depends on, see `Options.key`.
+        may_be_options: Whether its failure may be due to these options: then it counts only for
+            connections with the same ones.
     """
 
     operation: str
@@ -113,7 +116,7 @@ class Attempt:
     doubtful: bool = False
     ended: bool = False
     since: float = field(default=0.0, compare=False)
-    form: str = field(default="", compare=False, repr=False)
+    options_key: str = field(default="", compare=False, repr=False)
     may_be_options: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
@@ -121,13 +124,13 @@ class Attempt:
 
     @property
     def summary(self) -> str:
-        """Where, how long and how it ended."""
+        """The coordinator, the duration and the result."""
         line = f"{self.coordinator} ({self.elapsed:.2f} s) {self.reason}"
         return line if self.fault is None else f"{line}: {self.text}"
 
     @property
     def reason(self) -> str:
-        """What its failure means, and how far it had come."""
+        """What its failure means and how far it had come; ``"ok"`` if it succeeded."""
         if self.fault is None or self.phase is None:
             return "ok"
         return f"{self.fault.label} {self.phase.value}"
@@ -137,10 +140,10 @@ class Attempt:
         """Whether the statement may have run in this try, although it failed."""
         if self.fault is None or self.phase is None or not self.phase.sent:
             return False
-        if self.phase in AFTER and self.fault not in _SAID_OF_THE_STATEMENT:
-            return True  # a refused login, say: it is about this call, and the statement goes on
+        if self.phase in AFTER and self.fault not in _ABOUT_STATEMENT:
+            return True  # a refused login, say: only this call failed, and the statement goes on
         return self.fault.may_have_run or self.doubtful
 
     def portable(self) -> Attempt:
-        """The same without the exception object, which pickle may not be able to carry."""
+        """The same without the exception object, which may not be picklable."""
         return replace(self, error=None)

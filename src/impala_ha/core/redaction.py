@@ -9,6 +9,8 @@ logs in with, in every form in which that was sent or is usually shown.
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
 from collections import OrderedDict
 from http.client import HTTPMessage
@@ -106,9 +108,6 @@ class Redaction:
 
 def _forms(secret: str) -> set[str]:
     """How *secret* may look in a text: plain, escaped, and in base64 wherever it begins there."""
-    import html  # noqa: PLC0415 - most connections meet no error
-    import json  # noqa: PLC0415
-
     data = secret.encode(errors="replace")
     escaped = {quote(data, safe=""), quote(data), quote_plus(data)}
     found = {

@@ -8,11 +8,13 @@ has its frames emptied when it fails (`scrub`).
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from .interruption import from_handler
+from .interruption import from_signal_handler
 
 
 class Secret(str):
@@ -59,10 +61,6 @@ def printed(
         What it printed, and what is wrong with that; empty if nothing is.  Neither the command nor
         anything of its output is in the latter, for both may hold secrets.
     """
-    # Most connections have no use for these.
-    import shlex  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
-
     found = Secret()
     try:
         words = shlex.split(command) or [""]
@@ -82,7 +80,7 @@ def printed(
     except UnicodeDecodeError:
         wrong = "what the command prints is not UTF-8"
     except OSError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         wrong = error.strerror or "it cannot be run"
     except ValueError as error:
@@ -98,7 +96,7 @@ def scrub(error: BaseException) -> None:
     gone.  For failures in code that handles secrets and is not ours.
     """
     for one in linked(error, "__cause__", "__context__", "inner"):
-        from_handler(one)  # which is known of it from here on
+        from_signal_handler(one)  # which is known of it from here on
         traceback.clear_frames(one.__traceback__)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from .interruption import start, take
+from .interruption import queue_get, start_thread
 
 Got = TypeVar("Got")
 
@@ -45,11 +45,11 @@ def run_with_timeout(work: Callable[[], Got], seconds: float | None, name: str, 
             ended.put((False, error))
 
     try:
-        start(threading.Thread(target=run, name=name, daemon=True))
+        start_thread(threading.Thread(target=run, name=name, daemon=True))
     except RuntimeError:  # no thread can be started: rather without a limit than not at all
         return work()
     try:
-        well, got = take(ended, seconds)
+        well, got = queue_get(ended, seconds)
     except queue.Empty:
         raise TimeoutError(late) from None
     if not well:

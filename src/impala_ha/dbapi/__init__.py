@@ -45,6 +45,7 @@ from impala_ha.errors import (
     Warning,  # noqa: A004 - PEP 249 calls it so
 )
 from impala_ha.failover.retry import Retry
+from impala_ha.net import tls
 from impala_ha.options.options import Options
 from impala_ha.options.parameters import implemented_by
 from impala_ha.options.settings import Settings
@@ -124,8 +125,6 @@ def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple
         breaker = CircuitBreaker(ejection=options.eject_for, max_ejection=options.eject_most)
         cluster = Cluster.shared(settings.coordinators, options.policy, breaker)
     if options.use_ssl:
-        from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
-
         tls.prepare(options, cluster.coordinators)
     return cluster, options
 

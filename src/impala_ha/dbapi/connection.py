@@ -42,20 +42,9 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         self.options = options
         self.default_db = options.database
         self._user = system_user() if options.user is None else options.user
-        self._failover = Failover(
-            cluster,
-            ImpylaDriver(options, cluster.clock, cluster.coordinators),
-            retry,
-            first=(self._user, self._configuration()),
-            connect_timeout=options.connect_timeout,
-            hedge_after=options.hedge_after,
-            max_lifetime=options.max_lifetime,
-            metadata_lag=options.metadata_lag,
-            sync_ddl=options.sync_ddl,
-            statement_tag=options.statement_tag,
-            zone=options.zone,
-            form=options.form,
-        )
+        driver = ImpylaDriver(options, cluster.clock, cluster.coordinators)
+        first = (self._user, self._configuration())
+        self._failover = Failover(cluster, driver, retry, options, first)
         self._failover.run(Call("connect", proof=True), lambda _: None)
 
     def _configuration(self) -> dict[str, str]:
@@ -69,22 +58,22 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     @property
     def coordinator(self) -> Coordinator | None:
         """Where the next statement goes; None while that is open."""
-        link = self._failover.link
+        link = self._failover.links.current
         return link.coordinator if link is not None else None
 
     @property
     def service(self) -> Any:
         """Impyla's HS2Service of the present connection."""
-        link = self._failover.link or self._link()
+        link = self._failover.links.current or self._link()
         return link.service
 
     @property
     def closed(self) -> bool:
         """Was `close` called, or does it belong to the parent of this process?"""
-        return self._failover.closed or self._failover.forked
+        return self._failover.links.closed or self._failover.links.forked
 
     def _link(self) -> Link:
-        with self._failover.exclusive:
+        with self._failover.links.exclusive:
             return self._failover.run(Call("connect", proof=False), lambda link: link)
 
     def cursor(  # noqa: PLR0917 - impyla's order
@@ -115,7 +104,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
             InterfaceError: The connection is closed, or belongs to the parent process.
             Error: The server's, "Database does not exist" for one.
         """
-        self._failover.check_usable()
+        self._failover.links.check_usable()
         wanted = self._configuration()
         if any(name.lower() == _DOAS for name in configuration or ()):
             wanted.pop(_DOAS, None)
@@ -132,24 +121,24 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
 
     def close(self) -> None:
         """Close the sessions on the server and the connection; a second time does nothing."""
-        if not self._failover.closed:
-            self._failover.close()
+        if not self._failover.links.closed:
+            self._failover.links.close()
 
     def commit(self) -> None:
         """Do nothing: Impala has no transactions."""
-        self._failover.check_usable()
+        self._failover.links.check_usable()
 
     def rollback(self) -> None:
         """Do nothing: Impala has no transactions (impyla raises, and pools then give up)."""
-        self._failover.check_usable()
+        self._failover.links.check_usable()
 
     def reconnect(self) -> None:
         """Open a new connection to the coordinator whose turn it is."""
-        self._failover.check_usable()
-        with self._failover.exclusive:
-            link = self._failover.link
+        self._failover.links.check_usable()
+        with self._failover.links.exclusive:
+            link = self._failover.links.current
             if link is not None:
-                self._failover.leave(link)
+                self._failover.links.detach(link)
                 link.close()
             self._link()
 

@@ -1,33 +1,44 @@
 """
 PEP 249's cursor, with all that impyla's has.
 
-What is here sends statements and metadata calls; `Results` reads what comes of them.
+It has a `CursorSession`, which says where its session is, and an `Execution`, which is its
+statement; what it calls on a server goes through `Failover`.  The fields of impyla's cursor are
+kept as impyla's methods expect them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from functools import partial
+from threading import get_ident
+from typing import Any, NoReturn, TypeVar
 
-from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType
+from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
+from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType, TOperationState
 from impala.hiveserver2 import HiveServer2Cursor
 
 from impala_ha import errors
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core import logs
+from impala_ha.core.fault_rules import classify
+from impala_ha.core.faults import Fault
+from impala_ha.core.interruption import from_signal_handler, is_interrupt, suppress
 from impala_ha.core.model import Attempt, Coordinator
-from impala_ha.failover.attempts import CLOSED_MEANWHILE, Call
-from impala_ha.hs2.client import ConnectionClosed
-from impala_ha.hs2.link import CLOSE_TIMEOUT
+from impala_ha.core.remote import RemoteOperation, Schema
+from impala_ha.failover.attempts import History
+from impala_ha.failover.failover import Failover
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
+from impala_ha.hs2.polling import poll
 from impala_ha.sql.parameters import bind
-from impala_ha.sql.statement import Effect, Statement
+from impala_ha.sql.session_state import Session
 
-from .execution import Errand, given
-from .results import Results
+from .cursor_session import CursorSession, failed
+from .execution import CursorCall, Execution, MetadataExecution, prepare, statement_call
 
-_METADATA = Statement(Effect.READ)
+Got = TypeVar("Got")
+_END: Any = object()
 
 
-class Cursor(Results):
+class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     """
     A cursor that survives its coordinator where that is safe.
 
@@ -38,10 +49,41 @@ class Cursor(Results):
     - `cancel` is `cancel_operation`.
     """
 
+    _closed = True  # until __init__ is through: impyla's __del__ asks
+
+    def __init__(self, failover: Failover, session: Session, **options: Any):
+        self._session = CursorSession(failover, session)
+        HiveServer2Cursor.__init__(self, None, **options)
+        self._last_operation_finished: bool = False
+        self._failover = failover
+        self._links = failover.links
+        self._execution: Execution | None = None
+        self._history = History()
+        self._inside: int | None = None  # the thread whose call goes straight to impyla's method
+        self._rows_failed: int | None = None
+        # With a database impyla has executed USE by now, and knows its log.
+        self._last_operation_log: str | None = "" if session.names_database else None
+
+        with self._links.exclusive:
+            self._links.cursors.add(self)
+            self._links.renew(failover.opener, self, self._session.arguments)
+            self._run(self._call("cursor", proof=True), self._session.check_database)
+            self._session.warn_of_what_was_dropped()
+
+    @property
+    def session(self) -> Any:
+        """Impyla's session; None before there is one."""
+        return self._session.handle
+
+    @session.setter
+    def session(self, handle: Any) -> None:  # impyla's __init__ assigns it
+        self._session.handle = handle
+
     @property
     def coordinator(self) -> Coordinator | None:
         """Where its session is; None while it has none."""
-        return self._home.coordinator if self._home is not None else None
+        link = self._session.link
+        return link.coordinator if link is not None else None
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -51,7 +93,7 @@ class Cursor(Results):
         Looking at its result changes nothing here, unless that had to be tried again: then it is
         what that call tried.
         """
-        return tuple(self._trail.attempts)
+        return tuple(self._history.attempts)
 
     def __repr__(self) -> str:
         where = str(self.coordinator or "not connected")
@@ -64,6 +106,92 @@ class Cursor(Results):
         else:
             where += ", with a result" if self._last_operation_active else ", done"
         return f"<impala_ha {type(self).__name__} {where}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cursors cannot be pickled: connect in each worker")
+
+    # How a call gets to a server.
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise errors.InterfaceError("the cursor is closed")
+        self._links.check_usable()
+
+    def _call(self, operation: str, **about: Any) -> CursorCall:
+        """A call that needs the session alone."""
+        return CursorCall(operation, failover=self._failover, session=self._session, **about)
+
+    def _statement_call(self, operation: str) -> CursorCall:
+        """A call on the last statement, which is submitted first where no server has it."""
+        execution, session = self._execution, self._session
+        if execution is None:
+            raise errors.ProgrammingError(f"{operation}: nothing was executed")
+        ended = self._last_operation_finished
+        call = statement_call(operation, execution, session, self._failover, ended=ended)
+        if call.submits:
+            self._links.renew(self._failover.opener, self, session.arguments)
+        elif not session.usable:
+            if not execution.idempotent or not call.again:
+                raise call.lost_before()
+            call.submits = True
+        return call
+
+    def _run(self, call: CursorCall, work: Callable[[], Got]) -> Got:
+        """Make *call*, which does *work*; what that calls on this cursor goes straight through."""
+        before, self._history = self._history, History()
+        history = self._history
+        inside, self._inside = self._inside, get_ident()
+        try:
+            got = self._failover.run(call, partial(self._attempt, call, work), history)
+        except BaseException as error:
+            if is_interrupt(error):
+                with suppress(Exception):
+                    self._cancel_interrupted()
+            elif isinstance(error, errors.Error):
+                errors.shorten(error)
+            if isinstance(error, errors.OutcomeUnknown):
+                call.leave_alone(error)
+            if call.execution is not None and not call.execution.accepted:
+                self._execution = None  # or a fetch that follows would send it once more
+            raise
+        finally:
+            self._inside = inside
+            if not (call.proof or any(attempt.fault for attempt in history.attempts)):
+                self._history = before  # a look at the result that went well tells nothing of it
+        self._links.prune()
+        return got
+
+    def _attempt(self, call: CursorCall, work: Callable[[], Got], link: Link) -> Got:
+        """One try of *call*, on *link*."""
+        execution, session = call.execution, self._session
+        if execution is not None and call.submits:
+            self._reset()
+            session.ensure(link)
+            link.check()
+            self._last_operation_string = execution.text or None
+            self._last_operation = execution.submit(session)
+            self._last_operation_active = True
+        elif call.opens:
+            session.ensure(link)
+        call.submits = True  # another try means from the start
+        return work()
+
+    def _cancel_interrupted(self) -> None:
+        """Stop what runs on the server for a call that was interrupted."""
+        running = self._last_operation if self._last_operation_active else None
+        self._last_operation_active = False
+        self._session.cancel_interrupted(running)
+
+    def reads(self, link: Link) -> bool:
+        """Is something open on *link* that was not read to its end?"""
+        if self._session.link is not link or not self._last_operation_active:
+            return False
+        return len(self._buffer) > 0 or not self._last_operation.complete
+
+    def close_stale_session(self) -> None:
+        """End the session where the connection is no more, unless something is open in it."""
+        if not self._last_operation_active:
+            self._session.close_stale()
 
     # What sends a statement.
 
@@ -95,9 +223,9 @@ class Cursor(Results):
             Error: What the server said of it.
         """
         self._check_open()
-        with self._failover.exclusive:
-            self._give(operation, parameters, configuration, idempotent)
-            self._course("execute", self._complete)
+        with self._links.exclusive:
+            self._prepare(operation, parameters, configuration, idempotent)
+            self._run(self._statement_call("execute"), self._complete)
             self._remember()
 
     def execute_async(
@@ -110,9 +238,9 @@ class Cursor(Results):
     ) -> None:
         """Send *operation* and return once a coordinator took it; poll with `is_executing`."""
         self._check_open()
-        with self._failover.exclusive:
-            self._give(operation, parameters, configuration, idempotent)
-            self._course("execute_async", lambda: None)
+        with self._links.exclusive:
+            self._prepare(operation, parameters, configuration, idempotent)
+            self._run(self._statement_call("execute_async"), _nothing)
             self._remember()
 
     def executemany(
@@ -122,87 +250,148 @@ class Cursor(Results):
         configuration: dict[str, Any] | None = None,
     ) -> None:
         """Run *operation* once for each of *seq_of_parameters*."""
-        with self._failover.exclusive:
+        with self._links.exclusive:
             HiveServer2Cursor.executemany(self, operation, list(seq_of_parameters), configuration)
 
-    def _give(
+    def _prepare(
         self, operation: str, parameters: Any, configuration: Any, idempotent: bool | None
     ) -> None:
         try:
-            text, overlay = bind(operation, parameters, configuration)
+            text, options = bind(operation, parameters, configuration)
         except errors.Error as error:
             errors.shorten(error)
             raise
-        errand = given(lambda me: me._send(text, overlay, mark), text, idempotent)  # noqa: SLF001
-        reads = errand.statement.effect is Effect.READ
-        if self._failover.sync_ddl and not reads:
-            overlay = {"SYNC_DDL": "true", **(overlay or {})}
-        kind = "none" if reads else self._failover.statement_tag
-        mark = None if kind == "none" else _mark(comment=kind == "comment")
-        self._errand = errand
+        self._execution = prepare(text, options, idempotent, self._failover.options)
 
     def _remember(self) -> None:
         """What a statement that went well means for those that follow."""
-        statement = self._errand.statement if self._errand is not None else _METADATA
-        self._wanted = self._wanted.after(statement)
-        if statement.effect is not Effect.READ and self._home is not None:
-            self._failover.changes.add(self._home.coordinator, self._last_operation_string or "")
+        execution, session = self._execution, self._session
+        assert execution is not None
+        session.wanted = session.wanted.after(execution.statement)
+        if execution.writes and session.link is not None:
+            self._links.changes.add(session.link.coordinator, execution.text)
 
-    def _execute_async(self, operation_fn: Any) -> None:
+    def _complete(self) -> None:
+        """What impyla's ``execute`` does once the statement was sent."""
+        self._wait_to_finish()
+        if not self.has_result_set and self.close_finished_queries:
+            self._close_finished_operation()
+
+    def _execute_async(self, operation_fn: Callable[[], None]) -> None:
         """Impyla's way to send a metadata call; *operation_fn* notes its operation on us."""
+
+        def send() -> RemoteOperation:
+            operation_fn()
+            return self._last_operation  # type: ignore[no-any-return]
+
         self._check_open()
-        with self._failover.exclusive:
-            self._errand = Errand(lambda _: operation_fn(), _METADATA, freely=True)
-            self._course("metadata", lambda: None)
+        with self._links.exclusive:
+            self._execution = MetadataExecution(send)
+            self._run(self._statement_call("metadata"), _nothing)
 
-    # What needs a session only.
+    # Waiting for a statement, and its end.
 
-    def _in_session(self, operation: str, work: Any) -> Any:
+    def _wait_to_finish(self) -> None:
+        if self._last_operation_finished:
+            return
+        if self._inside != get_ident():
+            self._check_open()
+            with self._links.exclusive:
+                if self._execution is not None:  # ibis waits before it has executed anything
+                    self._run(self._statement_call("wait"), self._wait_to_finish)
+            return
+        answer = poll(self._last_operation, self._failover.cluster.clock)
+        if answer.operationState == TOperationState.ERROR_STATE:
+            if not answer.errorMessage and self.fetch_error and self.has_result_set:
+                self._last_operation_active = False
+                self._last_operation.fetch()  # Impala before 2.7 tells the error only here
+            raise failed(answer)
+        self._last_operation_finished = True
+
+    def _close_finished_operation(self) -> None:
+        """
+        Close a statement that ran to its end.
+
+        The statement is done and its rows are here, so a coordinator that fails now costs only the
+        log and the count of rows.
+        """
+        self._last_operation_finished = True
+        try:
+            HiveServer2Cursor._close_finished_operation(self)  # noqa: SLF001
+        except errors.InterfaceError:
+            raise
+        except errors.Error as error:
+            self._last_operation_active = False
+            link = self._session.link
+            if link is None or from_signal_handler(error):
+                raise
+            if not link.broken and classify(error, link.phase) is Fault.QUERY:
+                raise
+            self._failover.driver.redact(error)
+            why = str(error)  # a record may be kept: a traceback in it would keep sockets open
+            logs.warning("%s was lost after the statement was done: %s", link.coordinator, why)
+
+    def _reset(self) -> None:
+        """Close what the cursor holds of an earlier statement, or of an earlier try."""
+        link = self._session.link
+        if link is None or link.broken or self._links.closed:
+            self._last_operation_active = False
+        self._rows_failed = None
+        with suppress(Exception):  # it is over either way, and a broken link is met soon
+            HiveServer2Cursor._reset_state(self)  # noqa: SLF001
+        HiveServer2Cursor._reset_state(self)  # noqa: SLF001 - the rest, if closing failed
+
+    def _reset_state(self) -> None:
+        """As `close_operation`: impyla's name, which its own methods and programs call."""
+        self.close_operation()
+
+    def close_operation(self) -> None:
+        """Close the statement; the cursor can be used for another one."""
+        with self._links.exclusive:
+            self._reset()
+            self._execution = None
+
+    def cancel(self) -> None:
+        """Stop the statement on its coordinator."""
+        self.cancel_operation()
+
+    def cancel_operation(self, reset_state: bool = True) -> None:
+        """Stop the statement on its coordinator, unless it was lost or closed."""
+        if self._closed or self._links.closed:
+            return
         self._check_open()
+        if self._inside or not self._links.exclusive.run_if_free(lambda: self._cancel(reset_state)):
+            self._cancel_elsewhere()
 
-        def settled(link: Any) -> Any:
-            self._settle(link)
-            return work(self)
+    def _cancel(self, reset_state: bool) -> None:
+        if not self._session.usable:
+            self._last_operation_active = False
+            if reset_state:
+                self.close_operation()
+            return
+        self._ask("cancel", partial(HiveServer2Cursor.cancel_operation, self, reset_state))
 
-        with self._failover.exclusive:
-            return self._run(Call(operation), settled, lambda: self._stay)
+    def _cancel_elsewhere(self) -> None:
+        """
+        Stop a statement while its connection is in use.
 
-    def ping(self) -> bool:
-        """Does a coordinator answer that takes new statements?"""
-        request = TGetInfoReq(infoType=TGetInfoType.CLI_SERVER_NAME)
-
-        def info(me: Cursor) -> None:
-            request.sessionHandle = me.session.handle
-            me.session._rpc("GetInfo", request)  # noqa: SLF001
-
-        with self._failover.exclusive:
-            try:
-                self._in_session("ping", info)
-            except errors.Error as error:
-                if from_handler(error):
-                    raise
-                return False
-        return True
-
-    def database_exists(self, db_name: str) -> bool:
-        """Is there a database of that name?"""
-        return bool(
-            self._in_session(
-                "database_exists", lambda me: HiveServer2Cursor.database_exists(me, db_name)
+        By another thread, or by this one, whose call a signal handler has interrupted. Whoever
+        waits for the statement is told by the server.
+        """
+        clock = self._failover.cluster.clock
+        end = clock.now() + CLOSE_TIMEOUT
+        while not self._last_operation_active and self._inside not in {None, get_ident()}:
+            if clock.now() >= end:
+                break
+            clock.sleep(0.01)
+        link, operation = self._session.link, self._last_operation
+        if link is not None and operation is not None and self._last_operation_active:
+            self._failover.driver.cancel(link, operation, CLOSE_TIMEOUT)
+        elif self._inside:
+            raise errors.InterfaceError(
+                "the coordinator has not taken the statement yet, and it cannot be cancelled "
+                "before; close() ends it"
             )
-        )
-
-    def table_exists(self, table_name: str, database_name: str | None = None) -> bool:
-        """Is there a table of that name?"""
-        return bool(
-            self._in_session(
-                "table_exists",
-                lambda me: HiveServer2Cursor.table_exists(me, table_name, database_name),
-            )
-        )
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("cursors cannot be pickled: connect in each worker")
 
     def close(self) -> None:
         """
@@ -212,33 +401,213 @@ class Cursor(Results):
         """
         if self._closed:
             return
-        self._closed = True
-        if self._failover.forked or self._failover.exclusive.if_free(self._close):
+        self._closed = self._session.closed = True
+        if self._links.forked or self._links.exclusive.run_if_free(self._close):
             return
         if self._inside is None:  # the thread waits on another cursor
-            if self._home is not None:
-                self._home.close_later(self.session)
-            return
-        home, self._trail.stopped = self._home, True
-        if home is not None:
-            home.release(self.session)
-            if not self._failover.driver.end_session(
-                home, home.user, self.session, CLOSE_TIMEOUT / 2
-            ):
-                home.client.hang_up(ConnectionClosed(CLOSED_MEANWHILE))
+            self._session.close_later()
+        else:
+            self._session.close_elsewhere()
 
     def _close(self) -> None:
-        home, self._home = self._home, None
-        if home is not None and not home.client.forked and not home.client.busy and home.usable():
-            with suppress(Exception), home.deadline(CLOSE_TIMEOUT):
-                if self._last_operation_active:
-                    self._last_operation.close()
-            with suppress(Exception):
-                home.close_session(self.session)
-        self.close_operation()  # without a home that is memory alone
+        self._session.close(self._last_operation if self._last_operation_active else None)
+        self.close_operation()  # without a link that is memory alone
+
+    def __del__(self) -> None:
+        """Leave the session to the link: garbage collection must not talk on a socket."""
+        link = None if self._closed else self._session.link
+        if link is not None and link.client.broken is None:
+            self._session.close_later()
+            self._closed = True
+
+    # What may be had again elsewhere while no row was handed out.
+
+    def _read(self, operation: str, work: Callable[[], Got]) -> Got:
+        """Do *work* on the result, which may be had again elsewhere while no row was handed out."""
+        if self._inside == get_ident():
+            return work()
+        self._check_open()
+        try:
+            with self._links.exclusive:
+                return self._run(self._statement_call(operation), work)
+        except errors.Error as error:
+            errors.shorten(error)
+            raise
+
+    def _hand_out(self, operation: str, work: Callable[[], Got], rows: float = float("inf")) -> Got:
+        """Do *work*, which gives out *rows* rows; no server is asked for those that are here."""
+        if self._inside == get_ident():
+            return work()
+        self._check_open()
+        with self._links.exclusive:
+            if self._are_here(rows):
+                self._inside = get_ident()
+                try:
+                    return work()
+                finally:
+                    self._inside = None
+            got = self._run(self._statement_call(operation), work)
+            if got and got is not _END and self._execution is not None:
+                self._execution.begun = True
+            return got
+
+    def _are_here(self, rows: float) -> bool:
+        """Have the next *rows* rows come already, or all that are left?"""
+        operation = self._last_operation
+        return len(self._buffer) >= rows or (operation is not None and operation.complete)
+
+    @property
+    def description(self) -> Schema | None:
+        """PEP 249: name, type and so on of each column; None without a result set."""
+        if self._description is None and self._last_operation is not None and not self._closed:
+            return self._read("description", partial(_description, self))
+        return self._description  # type: ignore[no-any-return]
+
+    def fetchone(self) -> Any:
+        """The next row; None at the end."""
+        if len(self._buffer) and not self._links.closed:
+            self._rowcount += 1
+            return self._buffer.pop()
+        return self._hand_out("fetchone", partial(HiveServer2Cursor.fetchone, self), 1)
+
+    def fetchmany(self, size: int | None = None) -> Any:
+        """Up to *size* (`arraysize` by default) next rows."""
+        rows = self.arraysize if size is None else size
+        if 0 < rows <= len(self._buffer) and not self._links.closed:
+            return self._pop_from_buffer(rows)
+        return self._hand_out("fetchmany", partial(HiveServer2Cursor.fetchmany, self, rows), rows)
+
+    def fetchall(self) -> Any:
+        """All rows that are left; none are handed out before all are there."""
+        return self._hand_out("fetchall", partial(HiveServer2Cursor.fetchall, self))
+
+    def fetchcolumnar(self) -> Any:
+        """All rows that are left, as impyla's column batches."""
+        return self._hand_out("fetchcolumnar", partial(_columnar, self))
+
+    def fetchcbatch(self) -> Any:
+        """The next column batch; None if none is there."""
+        return self._hand_out("fetchcbatch", partial(HiveServer2Cursor.fetchcbatch, self))
+
+    def __next__(self) -> Any:
+        if len(self._buffer) and not self._links.closed:
+            self._rowcount += 1
+            return self._buffer.pop()
+        if self._inside == get_ident():
+            return HiveServer2Cursor.__next__(self)
+        # StopIteration would not get through the loop's machinery.
+        row = self._hand_out("next", partial(next, self, _END))
+        if row is _END:
+            raise StopIteration
+        return row
+
+    def _state(self, operation: str) -> Any:
+        """The state, which no server knows any more once the operation has ended and is closed."""
+        self._check_open()
+        if self._last_operation_finished and not self._last_operation_active:
+            return "FINISHED_STATE"
+        return self._read(operation, partial(HiveServer2Cursor.status, self))
+
+    def status(self) -> Any:
+        """State of the operation, as HiveServer2 names it."""
+        return self._state("status")
+
+    def is_executing(self) -> Any:
+        """Is the operation pending or running?"""
+        return self._op_state_is_executing(self._state("is_executing"))
+
+    def execution_failed(self) -> Any:
+        """Did the operation fail?"""
+        return self._op_state_is_error(self._state("execution_failed"))
+
+    # What only the coordinator that ran the statement can tell.
+
+    def _ask(self, operation: str, work: Callable[[], Got]) -> Got:
+        if self._inside == get_ident():
+            return work()
+        self._check_open()
+        with self._links.exclusive:
+            if self._last_operation is None:
+                return work()
+            call = self._call(operation, again=False, finished=True, opens=False)
+            if not self._session.usable:
+                raise call.lost_before()
+            return self._run(call, work)
+
+    @property
+    def rowcounts(self) -> tuple[int, int]:
+        """Rows that a write changed, and rows that it could not; -1 where that is not known."""
+        if self._rows_failed is not None:
+            return self._rowcount, self._rows_failed
+        return HiveServer2Cursor.rowcounts.fget(self)  # type: ignore[no-any-return]
+
+    def _set_rowcount_from_close_result(self, close_result: Any) -> None:
+        HiveServer2Cursor._set_rowcount_from_close_result(self, close_result)  # noqa: SLF001
+        if result := getattr(close_result, "dml_result", None):
+            self._rows_failed = result.num_row_errors or 0
+
+    def get_log(self) -> Any:
+        """Messages of the server about the statement."""
+        if self._last_operation_log is not None:
+            return self._last_operation_log
+        return self._ask("get_log", partial(HiveServer2Cursor.get_log, self))
+
+    def get_profile(self, profile_format: int = TRuntimeProfileFormat.STRING) -> Any:
+        """The runtime profile; only the coordinator that ran the statement has it."""
+        work = partial(HiveServer2Cursor.get_profile, self, profile_format)
+        return self._ask("get_profile", work)
+
+    def get_summary(self) -> Any:
+        """The execution summary; only the coordinator that ran the statement has it."""
+        if self._last_operation is None:
+            raise errors.ProgrammingError("Operation state is not available")
+        return self._ask("get_summary", partial(HiveServer2Cursor.get_summary, self))
+
+    # What needs a session only.
+
+    def _in_session(self, operation: str, work: Callable[[], Got]) -> Got:
+        self._check_open()
+        with self._links.exclusive:
+            return self._run(self._call(operation), work)
+
+    def ping(self) -> bool:
+        """Does a coordinator answer that takes new statements?"""
+
+        def get_info() -> None:
+            request = TGetInfoReq(self.session.handle, TGetInfoType.CLI_SERVER_NAME)
+            self.session._rpc("GetInfo", request)  # noqa: SLF001 - impyla's own
+
+        with self._links.exclusive:
+            try:
+                self._in_session("ping", get_info)
+            except errors.Error as error:
+                if from_signal_handler(error):
+                    raise
+                return False
+        return True
+
+    def database_exists(self, db_name: str) -> bool:
+        """Is there a database of that name?"""
+        work = partial(HiveServer2Cursor.database_exists, self, db_name)
+        return bool(self._in_session("database_exists", work))
+
+    def table_exists(self, table_name: str, database_name: str | None = None) -> bool:
+        """Is there a table of that name?"""
+        work = partial(HiveServer2Cursor.table_exists, self, table_name, database_name)
+        return bool(self._in_session("table_exists", work))
 
 
-def _mark(*, comment: bool) -> Any:
-    from impala_ha.sql.tag import StatementTag  # noqa: PLC0415 - programs that only read do not pay for it
+def _nothing() -> None:
+    """The work of a call that only submits a statement."""
 
-    return StatementTag(comment)
+
+def _description(cursor: Cursor) -> Schema | None:
+    return HiveServer2Cursor.description.fget(cursor)  # type: ignore[no-any-return]
+
+
+def _columnar(cursor: Cursor) -> Any:
+    """All rows: impyla's ``fetchcolumnar`` stumbles where there is no result."""
+    cursor._wait_to_finish()  # noqa: SLF001 - impyla's own
+    if not cursor.has_result_set:
+        raise errors.ProgrammingError("Tried to fetch but no results.")
+    return HiveServer2Cursor.fetchcolumnar(cursor)

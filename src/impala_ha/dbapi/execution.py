@@ -1,9 +1,7 @@
 """
-A statement on its way, and how it gets to another coordinator.
+A statement of a cursor: what is sent, how far it is, and whether it may be sent elsewhere.
 
-What a cursor was given is its errand.  While nobody has seen its result, and running it twice is
-harmless, it may be given again (`_course`); once it has ended, a coordinator that fails in the
-closing spoils nothing (`_close_finished_operation`).
+While nobody has seen its result, and running it twice is harmless, it may be submitted again.
 """
 
 from __future__ import annotations
@@ -11,110 +9,186 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
-from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from impala.hiveserver2 import HiveServer2Cursor
 from thrift.Thrift import TException
 
 from impala_ha import errors
-from impala_ha.core import logs
-from impala_ha.core.fault_rules import classify
-from impala_ha.core.faults import Fault
-from impala_ha.core.interruption import from_handler
-from impala_ha.failover.attempts import Call, doubtful_faults
+from impala_ha.core.interruption import from_signal_handler
+from impala_ha.failover.attempts import Call, SessionArguments, doubtful_faults
+from impala_ha.failover.failover import Failover
 from impala_ha.failover.statement_ref import StatementRef
 from impala_ha.hs2.link import Link
 from impala_ha.hs2.polling import rows
+from impala_ha.options.options import Options
 from impala_ha.sql import plan
 from impala_ha.sql.statement import Effect, Statement
 
-from .cursor_session import Got, Home, Sent, printed_id
+from .cursor_session import CursorSession, printed_id
+
+if TYPE_CHECKING:
+    from impala_ha.sql.tag import StatementTag
 
 
 @dataclass(slots=True)
-class Errand:
+class Execution:
     """
-    What the cursor was given to do, kept so that it can be done elsewhere.
+    One statement, kept so that it can be submitted elsewhere.
 
     Attributes:
-        submit: Sends it in the session of the cursor it is handed and notes the operation there.
+        text: SQL with its values in it; empty for a metadata call.
         statement: What it does.
-        freely: Whether it may be done again although it may still be under way: it reads, or the
-            caller said that it is idempotent.
+        options: The query options that go with it.
+        idempotent: Whether it may run again although it may still be under way: it reads, or the
+            caller said so.
+        mark: What it is marked with, where there is room for it; None for nothing.
+        operation: impyla's operation of the last submit; None if there is no answer to it.
         accepted: Whether a server took it.
         begun: Whether rows of its result were handed out.
+        sent: The text as it was sent.
+        tag: What it was marked with; None if it was not.
         refs: What is known of each try in which it may have run.
     """
 
-    submit: Callable[[Execution], None]
+    text: str
     statement: Statement
-    freely: bool = False
+    options: dict[str, Any] | None = None
+    idempotent: bool = True
+    mark: StatementTag | None = None
+    operation: Any = None
     accepted: bool = False
     begun: bool = False
+    sent: str = ""
+    tag: str | None = None
     refs: list[StatementRef] = field(default_factory=list)
 
-
-class Execution(Home):
-    """The moving parts of `Cursor`."""
-
-    _errand: Errand | None = None
-
-    def _course(self, operation: str, work: Callable[[], Got]) -> Got:
-        """Do *work* on the errand's operation; give it to a server first if none has it."""
-        errand = self._errand
-        if errand is None:
-            raise errors.ProgrammingError(f"{operation}: nothing was executed")
-        call = self._call(operation, errand)
-        anew = not errand.accepted
-        if anew:
-            self._failover.renew(self, self._first())
-        if not anew and (self._home is None or not self._home.usable()):
-            if not errand.freely or not call.again:
-                raise self._lost(call, errand)
-            anew = True
-
-        def attempt(link: Link) -> Got:
-            nonlocal anew
-            if anew:
-                self._submit(link, errand)
-            anew = True  # another try means from the start
-            return work()
-
-        try:
-            return self._run(call, attempt, lambda: self._stay if anew else self._home)
-        except BaseException as error:
-            if isinstance(error, errors.OutcomeUnknown):
-                self._leave_alone(errand, error)
-            if not errand.accepted:
-                self._errand = None  # or a fetch that follows would send it once more
-            raise
-
     @property
-    def _stay(self) -> Link | None:
-        """The home, where it takes no more sessions but goes on with ours; None elsewhere."""
-        home = self._home
-        return home if home is not None and home.full and home.usable() else None
+    def writes(self) -> bool:
+        """Is it more than a read?"""
+        return self.statement.effect is not Effect.READ
 
-    def _call(self, operation: str, errand: Errand) -> Call:
-        """What the loop must know of a call on *errand*."""
-        statement = errand.statement
-        writes = statement.effect is not Effect.READ
-        finished = errand.begun or (errand.accepted and self._last_operation_finished)
-        return Call(
-            operation,
-            idempotent=errand.freely,
-            again=not (errand.begun or (finished and writes)),
-            writes=writes,
-            doubtful=doubtful_faults(statement.kind),
-            finished=finished and (errand.begun or writes),
-            proof=not errand.accepted,
-            admitted=self._was_admitted if writes else None,
-            fence=None if finished or not writes else partial(self._fence, errand),
+    def submit(self, session: CursorSession) -> Any:
+        """Send it in *session*; impyla's operation of it."""
+        self.operation, self.sent, self.tag, options = None, self.text, None, self.options
+        if self.mark is not None:
+            offered = session.handle.config or {}
+            self.sent, options, self.tag = self.mark.add_to(
+                self.text, options, session.wanted, offered
+            )
+        session.submitted += 1
+        return self._accepted_as(
+            session.handle.execute(self.sent, options, run_async=True), session
         )
 
-    def _was_admitted(self) -> bool:
+    def _accepted_as(self, operation: Any, session: CursorSession) -> Any:
+        session.statements.append(printed_id(operation.handle.operationId))
+        self.operation, self.accepted = operation, True
+        return operation
+
+    def ref(self, session: CursorSession, link: Link) -> StatementRef:
+        """What is known of the try in *session* on *link*."""
+        handle = self.operation.handle if self.operation else None
+        taken = tuple(session.statements)
+        return StatementRef(
+            text=self.sent,
+            tag=self.tag,
+            coordinator=link.coordinator,
+            user=session.wanted.user,
+            session=session.handle,
+            operation=handle,
+            session_id=printed_id(session.handle.handle.sessionId),
+            query_id=printed_id(handle.operationId) if handle is not None else None,
+            known=taken if handle is None else taken[:-1],
+            unnamed=session.submitted - len(taken) - (handle is None),
+        )
+
+
+class MetadataExecution(Execution):
+    """A metadata call of impyla's, which notes its operation on the cursor."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Callable[[], Any]):
+        """
+        Args:
+            send: Sends it; returns impyla's operation.
+        """
+        Execution.__init__(self, "", Statement(Effect.READ))
+        self._send = send
+
+    def submit(self, session: CursorSession) -> Any:
+        """Send it in *session*; impyla's operation of it."""
+        self.operation = None
+        session.submitted += 1
+        return self._accepted_as(self._send(), session)
+
+
+def prepare(
+    text: str, options: dict[str, Any] | None, idempotent: bool | None, wanted: Options
+) -> Execution:
+    """
+    The execution of *text*, whose effect the caller may know better.
+
+    Args:
+        text: SQL with its values in it.
+        options: Query options for it alone.
+        idempotent: What the caller says of running it twice, None for nothing.
+        wanted: The options of the connection.
+    """
+    statement = Statement.parse(text)
+    if idempotent is False:
+        statement = replace(statement, effect=Effect.WRITE, replaces=False)
+    if statement.effect is Effect.READ:
+        return Execution(text, statement, options)
+    if wanted.sync_ddl:
+        options = {"SYNC_DDL": "true", **(options or {})}
+    mark = None
+    if wanted.statement_tag != "none":
+        from impala_ha.sql.tag import StatementTag  # noqa: PLC0415 - who only reads does not pay for it
+
+        mark = StatementTag(wanted.statement_tag == "comment")
+    return Execution(text, statement, options, bool(idempotent), mark)
+
+
+@dataclass(slots=True)
+class CursorCall(Call):
+    """
+    A call of a cursor: in its session, and perhaps on its statement.
+
+    Attributes:
+        failover: The loop.
+        session: The cursor's.
+        execution: Its statement, None where only the session is needed.
+        submits: Whether the next try submits the statement, for no server has it.
+        opens: Whether a try opens the session where it is not, if it submits nothing.
+    """
+
+    failover: Failover = field(kw_only=True)
+    session: CursorSession = field(kw_only=True)
+    execution: Execution | None = field(default=None, kw_only=True)
+    submits: bool = field(default=False, kw_only=True)
+    opens: bool = field(default=True, kw_only=True)
+
+    @property
+    def stopped(self) -> bool:
+        """Has another thread closed the cursor?"""
+        return self.session.stopped
+
+    @property
+    def pinned_link(self) -> Link | None:
+        """Where the statement is; or the session, if nothing else can take it in its place."""
+        return self.session.pinned_link if self.submits or self.opens else self.session.link
+
+    @property
+    def first_session(self) -> SessionArguments:
+        """User and configuration of the session that opening a link makes."""
+        return self.session.arguments
+
+    def failed(self, error: Exception, link: Link) -> Exception:
+        """Take note of *error*, which a try on *link* raised; what the loop is to go by."""
+        return self.session.failed(error, link)
+
+    def was_admitted(self) -> bool:
         """
         Does its profile show that the last statement was admitted?
 
@@ -122,73 +196,76 @@ class Execution(Home):
         leaves out "UDF ERROR:" where it fails with constant arguments: be/src/exprs/
         scalar-expr-evaluator.cc).  The profile's line is admission-controller.cc's.
         """
+        if self.execution is None or not self.writes:
+            return False
         try:
-            profile = self._last_operation.get_profile()
+            profile = self.execution.operation.get_profile()
         except (errors.Error, TException) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         return re.search(r"(?m)^\s*Admission result: Admitted", str(profile)) is not None
 
-    def _fence(self, errand: Errand, link: Link, again: bool) -> bool:
+    def fence(self, link: Link, again: bool) -> bool:
         """
-        After a try in which *errand*, a write, may have run: is it over, and harmless once more?
+        After a try in which a write may have run: is it certainly over, and harmless once more?
 
         What still runs is ended only where it would be harmless to run it again.
 
         Args:
-            errand: What was lost.
-            link: Where.
+            link: Where it was made.
             again: Whether another try could follow.
         """
-        session = self.session
-        errand.refs.append(self._statement_ref(link))
-        if errand.freely:
+        execution, session = self.execution, self.session
+        if execution is None or self.finished or not self.writes:
+            return False
+        handle = session.handle
+        execution.refs.append(execution.ref(session, link))
+        if execution.idempotent:
             return False  # it is repeated in any case, and what it left behind ended then
-        if self._home is link:
-            self._home = None  # the next session is not to end this one
-        if again and self._is_harmless(errand) and self._is_over(link, session):
-            errand.accepted = False
+        if session.link is link:
+            session.detach()  # the next session is not to end this one
+        if again and self._is_harmless(execution) and session.close_confirmed(link, handle):
+            execution.accepted = False
             return True
-        link.release(session)
+        link.release(handle)
         return False
 
-    def _is_harmless(self, errand: Errand) -> bool:
-        """Would running *errand* once more change nothing?  Another coordinator's plan tells."""
-        if errand.statement.effect is Effect.IDEMPOTENT:
+    def _is_harmless(self, execution: Execution) -> bool:
+        """Would running it once more change nothing?  Another coordinator's plan tells."""
+        if execution.statement.effect is Effect.IDEMPOTENT:
             return True
-        if not errand.statement.replaces:
+        if not execution.statement.replaces:
             return False
-        text, trail = self._last_operation_string, self._trail
+        session, clock = self.session, self.failover.cluster.clock
 
         def explain(link: Link) -> str:
-            self._settle(link)
-            asked = f"EXPLAIN {text}"
-            found = rows(self.session, asked, self._failover.cluster.clock, plan.LEVEL)
+            session.ensure(link)
+            found = rows(session.handle, f"EXPLAIN {execution.text}", clock, plan.LEVEL)
             return "\n".join(str(line) for (line,) in found)
 
         try:
-            told = self._run(Call("explain"), explain)
+            call = CursorCall("explain", failover=self.failover, session=session)
+            shown = self.failover.run(call, explain)
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
-        finally:
-            self._trail = trail
-        if not plan.may_run_again(told, text or "", errand.statement, self._wanted.database):
+        database = session.wanted.database
+        if not plan.may_run_again(shown, execution.text, execution.statement, database):
             return False
-        errand.statement = replace(errand.statement, effect=Effect.IDEMPOTENT, replaces=False)
+        execution.statement = replace(execution.statement, effect=Effect.IDEMPOTENT, replaces=False)
         return True
 
-    def _leave_alone(self, errand: Errand, unknown: errors.OutcomeUnknown) -> None:
+    def leave_alone(self, unknown: errors.OutcomeUnknown) -> None:
         """Let *unknown* be resolved, and keep out of the session: ending it would end that."""
-        left, self._home = self._home, None
+        left = self.session.detach()
         if left is not None:
-            left.release(self.session)
-        refs = tuple(errand.refs)
+            left.release(self.session.handle)
+        refs = tuple(self.execution.refs) if self.execution else ()
         if not refs:
             return
-        cluster, driver = self._failover.cluster, self._failover.driver
+        cluster, driver = self.failover.cluster, self.failover.driver
 
         def resolver(timeout: float) -> errors.Outcome:
             try:
@@ -198,84 +275,53 @@ class Execution(Home):
             return resolve(refs, cluster, driver, timeout)
 
         unknown.resolver = resolver
-        last = refs[-1]
-        unknown.identify(last.session_id, last.query_id, last.tag)
+        unknown.identify(refs[-1].session_id, refs[-1].query_id, refs[-1].tag)
 
-    def _lost(self, call: Call, errand: Errand | None) -> errors.Told:
-        """The home was lost by an earlier call: say what that means for this one."""
-        why = self._home.client.broken if self._home else None
-        where = f"coordinator {self._home.coordinator}" if self._home else "the session"
-        kind = errors.ResultLost if call.finished else errors.OutcomeUnknown
-        told = errors.tell(kind, f"{call.operation} failed: {where} was lost before: {why}", why)
-        if errand is not None and isinstance(told, errors.OutcomeUnknown):
-            self._leave_alone(errand, told)
-        return told
-
-    def _submit(self, link: Link, errand: Errand) -> None:
-        self._discard()
-        self._settle(link)
-        link.check()
-        self._submitted += 1
-        errand.submit(self)
-        self._taken.append(printed_id(self._last_operation.handle.operationId))
-        self._last_operation_active = True
-        errand.accepted = True
-
-    def _send(self, text: str, overlay: dict[str, Any] | None, mark: Any) -> None:
-        """Send a statement, and note what is needed to ask for it later."""
-        self._last_operation_string = text
-        if mark is not None:
-            text, overlay, tag = mark.add_to(text, overlay, self._wanted, self.session.config or {})
-            self._sent = Sent(text, tag)
-        else:
-            self._sent = Sent(text)
-        self._last_operation = self.session.execute(text, overlay, run_async=True)
-
-    def _complete(self) -> None:
-        """What impyla's ``execute`` does once the statement was sent."""
-        self._wait_to_finish()
-        if not self.has_result_set and self.close_finished_queries:
-            self._close_finished_operation()
-
-    def _close_finished_operation(self) -> None:
-        """
-        Close a statement that ran to its end.
-
-        The statement is done and its rows are here, so a coordinator that fails now costs only the
-        log and the count of rows.
-        """
-        self._last_operation_finished = True
-        try:
-            HiveServer2Cursor._close_finished_operation(self)  # noqa: SLF001
-        except errors.InterfaceError:
-            raise
-        except errors.Error as error:
-            self._last_operation_active = False
-            home = self._home
-            if home is None or from_handler(error):
-                raise
-            if not home.broken and classify(error, home.phase) is Fault.QUERY:
-                raise
-            self._failover.driver.redact(error)
-            why = str(error)  # a record may be kept: a traceback in it would keep sockets open
-            logs.warning("%s was lost after the statement was done: %s", home.coordinator, why)
-
-    def _wait_to_finish(self) -> None:
-        if self._last_operation_finished:
-            return
-        if self._inside != get_ident():
-            self._check_open()
-            with self._failover.exclusive:
-                if self._errand is not None:  # ibis waits before it has executed anything
-                    self._course("wait", self._wait_to_finish)
-            return
-        self._await(self._last_operation)
-        self._last_operation_finished = True
+    def lost_before(self) -> errors.FailoverError:
+        """The error where an earlier call lost the session: what that means for this one."""
+        link = self.session.link
+        why = link.client.broken if link else None
+        where = f"coordinator {link.coordinator}" if link else "the session"
+        kind = errors.ResultLost if self.finished else errors.OutcomeUnknown
+        error = errors.make_error(
+            kind, f"{self.operation} failed: {where} was lost before: {why}", why
+        )
+        if isinstance(error, errors.OutcomeUnknown):
+            self.leave_alone(error)
+        return error
 
 
-def given(submit: Callable[[Execution], None], text: str, idempotent: bool | None) -> Errand:
-    """What to do with *text*, whose effect the caller may know better."""
-    statement = Statement.parse(text)
-    if idempotent is False:
-        statement = replace(statement, effect=Effect.WRITE, replaces=False)
-    return Errand(submit, statement, freely=idempotent or statement.effect is Effect.READ)
+def statement_call(
+    operation: str,
+    execution: Execution,
+    session: CursorSession,
+    failover: Failover,
+    *,
+    ended: bool,
+) -> CursorCall:
+    """
+    A call on the statement of *execution*, which may be submitted again.
+
+    Args:
+        operation: Its name.
+        execution: The statement.
+        session: The cursor's.
+        failover: The loop.
+        ended: Whether the statement ran to its end before.
+    """
+    writes = execution.writes
+    finished = execution.begun or (execution.accepted and ended)
+    return CursorCall(
+        operation,
+        idempotent=execution.idempotent,
+        again=not (execution.begun or (finished and writes)),
+        writes=writes,
+        doubtful=doubtful_faults(execution.statement.kind),
+        finished=finished and (execution.begun or writes),
+        proof=not execution.accepted,
+        failover=failover,
+        session=session,
+        execution=execution,
+        submits=not execution.accepted,
+        opens=False,
+    )

@@ -2,29 +2,31 @@
 One call's attempts: whether another may follow, and what the caller is told at the end.
 
 The text of an error has one line a coordinator: how often it was tried, for how long, how far the
-last try came, what was said; and then what to do.  Each attempt is in `errors.Told.attempts`.
+last try came, what was said; and then what to do.  `FailoverError.attempts` has them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from impala_ha import errors
 from impala_ha.core.fault_rules import is_late
-from impala_ha.core.faults import AFTER, SAID, Fault, Phase
+from impala_ha.core.faults import AFTER, SERVER_ANSWERS, Fault, Phase
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.sql.statement import Kind
 
 if TYPE_CHECKING:
     from impala_ha.hs2.link import Link
 
+SessionArguments = tuple[str, Mapping[str, str]]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Call:
     """
-    One call of the user, as far as the loop must know it.
+    One call of the user, as far as the loop must know it; this one needs a link, and no session.
 
     Attributes:
         operation: Its name.
@@ -37,10 +39,6 @@ class Call:
         finished: Whether the statement ran to its end before, so that only its result is at stake.
         proof: Whether success shows that the coordinator takes new work (a draining one still
             serves open results).
-        admitted: Is called where admission control seems to have turned away a write that had been
-            accepted; says whether it has run after all, and somebody else made up these words.
-        fence: Is called after an attempt in which a write may have run, with the link and whether
-            another try could follow; says whether it is certainly over and may be done once more.
     """
 
     operation: str
@@ -50,14 +48,49 @@ class Call:
     doubtful: frozenset[Fault] = frozenset()
     finished: bool = False
     proof: bool = False
-    admitted: Callable[[], bool] | None = field(default=None, compare=False)
-    fence: Callable[[Link, bool], bool] | None = field(default=None, compare=False)
+
+    @property
+    def stopped(self) -> bool:
+        """Has another thread closed what this is about?"""
+        return False
+
+    @property
+    def pinned_link(self) -> Link | None:
+        """The link that it must be done on, None where any will do; asked before each try."""
+        return None
+
+    @property
+    def first_session(self) -> SessionArguments | None:
+        """User and configuration of the session that opening a link makes; None: any."""
+        return None
+
+    def failed(self, error: Exception, link: Link) -> Exception:  # noqa: ARG002
+        """Take note of *error*, which a try on *link* raised; what the loop is to go by."""
+        return error
+
+    def was_admitted(self) -> bool:
+        """
+        Had the statement been admitted, though admission control seems to have turned it away?
+
+        Then it has run, and somebody else made up these words.
+        """
+        return False
+
+    def fence(self, link: Link, again: bool) -> bool:  # noqa: ARG002
+        """
+        After a try in which a write may have run: is it certainly over, and harmless once more?
+
+        Args:
+            link: Where it was made.
+            again: Whether another try could follow.
+        """
+        return False
 
     def doubts(self, fault: Fault | None, phase: Phase) -> bool:
         """May the statement have run, although *fault* says of others that they have not?"""
         if fault in self.doubtful:
             return True
-        return fault in _ADMISSION and phase in AFTER and bool(self.admitted and self.admitted())
+        return fault in _ADMISSION and phase in AFTER and self.was_admitted()
 
     def may_follow(self, attempt: Attempt) -> bool:
         """May another try follow *attempt*?"""
@@ -132,7 +165,7 @@ CLOSED_MEANWHILE = "the cursor was closed by another thread"
 
 
 @dataclass(slots=True)
-class Trail:
+class History:
     """
     What one call has tried so far.
 
@@ -143,8 +176,7 @@ class Trail:
         start: When the call began, in seconds of the clock.
         waiting: Whether nobody is left who has not been asked.
         error: What is raised if the last attempt is the last; None before the first failure.
-        stopped: Whether another thread closed what this is about.
-        form: The options of the connection, see `Options.form`.
+        options_key: The options of the connection, see `Options.key`.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
@@ -153,8 +185,7 @@ class Trail:
     start: float = 0.0
     waiting: bool = False
     error: Exception | None = None
-    stopped: bool = False
-    form: str = ""
+    options_key: str = ""
 
     def attempt(
         self, call: Call, where: Coordinator, start: float, now: float, phase: Phase | None = None
@@ -163,7 +194,7 @@ class Trail:
         number, since = len(self.attempts) + 1, start - self.start
         took = now - start
         attempt = Attempt(call.operation, number, where, took, phase=phase, since=since)
-        return replace(attempt, form=self.form)
+        return replace(attempt, options_key=self.options_key)
 
     @property
     def tried(self) -> list[Coordinator]:
@@ -248,7 +279,7 @@ _NOBODY_LEFT = frozenset({errors.CoordinatorLost, errors.NoCoordinatorLeft})
 
 def told_as(  # noqa: PLR0911 - one line a decision
     call: Call, attempt: Attempt, *, earlier: bool = False
-) -> tuple[type[errors.Told] | None, str]:
+) -> tuple[type[errors.FailoverError] | None, str]:
     """
     What the caller is told if *attempt* is the last: a class of ours with advice, or None.
 
@@ -275,41 +306,41 @@ def told_as(  # noqa: PLR0911 - one line a decision
         return errors.NoCoordinatorLeft, _ADVICE_KDC
     if fault is not None and fault.permanent:
         return errors.NoCoordinatorLeft, _ADVICE_NOBODY
-    if fault in SAID and own:
+    if fault in SERVER_ANSWERS and own:
         return None, ""
     return errors.CoordinatorLost, ""
 
 
-def final_error(call: Call, trail: Trail) -> Exception:
+def final_error(call: Call, history: History) -> Exception:
     """The error to raise if the last attempt is the last."""
-    last = trail.attempts[-1]
-    earlier = any(attempt.may_have_run for attempt in trail.attempts[:-1])
+    last = history.attempts[-1]
+    earlier = any(attempt.may_have_run for attempt in history.attempts[:-1])
     kind, advice = told_as(call, last, earlier=earlier)
-    if advice is _ADVICE_REFUSED or (kind in _NOBODY_LEFT and trail.refused):
+    if advice is _ADVICE_REFUSED or (kind in _NOBODY_LEFT and history.refused):
         kind, advice = errors.NoCoordinatorLeft, _ADVICE_NOBODY
-        if trail.refused:
+        if history.refused:
             kind, advice = errors.AuthenticationFailed, _ADVICE_REFUSED
     if kind is None:
         return cast("Exception", last.error)
-    return errors.tell(kind, _told(call, trail, advice), last.error, trail.attempts)
+    return errors.make_error(kind, _told(call, history, advice), last.error, history.attempts)
 
 
-def deadline_error(call: Call, trail: Trail) -> Exception:
+def deadline_error(call: Call, history: History) -> Exception:
     """The error to raise when the deadline ends the tries."""
-    last = trail.attempts[-1]
-    if call.writes and trail.may_have_run:
-        return final_error(call, trail)
-    if last.fault in SAID and isinstance(last.error, errors.Error):
+    last = history.attempts[-1]
+    if call.writes and history.may_have_run:
+        return final_error(call, history)
+    if last.fault in SERVER_ANSWERS and isinstance(last.error, errors.Error):
         return cast("Exception", last.error)
     advice = _ADVICE_KDC if last.fault is Fault.NO_KDC else _ADVICE_NOBODY
-    text = _told(call, trail, advice, ended=f", at its deadline of {trail.limit:g} s")
-    return errors.tell(errors.NoCoordinatorLeft, text, last.error, trail.attempts)
+    text = _told(call, history, advice, ended=f", at its deadline of {history.limit:g} s")
+    return errors.make_error(errors.NoCoordinatorLeft, text, last.error, history.attempts)
 
 
-def interrupted_error(call: Call, trail: Trail, error: Exception) -> Exception:
+def interrupted_error(call: Call, history: History, error: Exception) -> Exception:
     """The error to raise when *error*, of something else than a coordinator, ends the tries."""
-    text = _told(call, trail, f"Then {type(error).__name__}: {error}\n{_ADVICE_AGAIN}")
-    return errors.tell(errors.OutcomeUnknown, text, error, trail.attempts)
+    text = _told(call, history, f"Then {type(error).__name__}: {error}\n{_ADVICE_AGAIN}")
+    return errors.make_error(errors.OutcomeUnknown, text, error, history.attempts)
 
 
 def doctor(coordinators: Iterable[Coordinator]) -> str:
@@ -338,18 +369,18 @@ def _line(where: Coordinator, tries: list[Attempt]) -> str:
     return f"{where} ({len(tries)} attempts in {seconds:.2f} s) {last.reason}: {last.text}{before}"
 
 
-def _told(call: Call, trail: Trail, advice: str, ended: str = "") -> str:
+def _told(call: Call, history: History, advice: str, ended: str = "") -> str:
     """One line a coordinator, then what to do."""
-    lines = list(by_coordinator(trail.attempts))
-    if len(trail.attempts) == 1 and not ended:
+    lines = list(by_coordinator(history.attempts))
+    if len(history.attempts) == 1 and not ended:
         lines = [f"{call.operation} failed: {lines[0]}"]
     else:
-        times = f"after {_counted(len(trail.attempts), 'attempt')}{ended}"
+        times = f"after {_counted(len(history.attempts), 'attempt')}{ended}"
         lines = [f"{call.operation} failed {times}:", *(f"- {line}" for line in lines)]
-    hints = dict.fromkeys(attempt.hint for attempt in trail.attempts if attempt.hint)
+    hints = dict.fromkeys(attempt.hint for attempt in history.attempts if attempt.hint)
     lines += [f"Hint: {hint}." for hint in hints]
     if advice:
-        lines.append(advice.replace("{doctor}", doctor(trail.tried)))
+        lines.append(advice.replace("{doctor}", doctor(history.tried)))
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from impala_ha import errors
 from impala_ha.core.fault_rules import FAULT_RULES
-from impala_ha.core.faults import SAID, Fault, LoginEnd, Phase, Shown
+from impala_ha.core.faults import SERVER_ANSWERS, CredentialKind, Fault, LoginFailure, Phase
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.sql.statement import Effect
 
@@ -23,7 +23,7 @@ _SOMEWHERE = Coordinator("coordinator")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     """
     What is done about one fault in one phase.
 
@@ -34,8 +34,8 @@ class Verdict:
         again: Whether it is tried again.
         fenced: Whether it is tried again once the first run is certainly over: its session was
             closed, or its process is gone.
-        told: What the caller is told where it is not, or once the tries are spent: the name of an
-            error of ours, or ``"its own error"`` for the words of the server.
+        error: What the caller gets where it is not, or after the last try: the name of an error
+            class, or ``"its own error"`` for the error of the server.
     """
 
     fault: Fault
@@ -43,57 +43,59 @@ class Verdict:
     effect: Effect
     again: bool
     fenced: bool
-    told: str
+    error: str
 
 
-def verdict(fault: Fault, phase: Phase, effect: Effect) -> Verdict:
+def decide(fault: Fault, phase: Phase, effect: Effect) -> Decision:
     """What is done when a statement of that *effect* meets *fault* in *phase*."""
     attempt = Attempt("execute", 1, _SOMEWHERE, 0.0, fault, phase)
     call = Call("execute", idempotent=effect is Effect.READ, writes=effect is not Effect.READ)
     again = call.may_follow(attempt)
     ended = effect is Effect.IDEMPOTENT and call.may_follow(replace(attempt, ended=True))
     kind, _ = told_as(call, attempt)
-    told = "its own error" if kind is None else kind.__name__
-    return Verdict(fault, phase, effect, again, ended and not again, told)
+    error = "its own error" if kind is None else kind.__name__
+    return Decision(fault, phase, effect, again, ended and not again, error)
 
 
 @dataclass(frozen=True, slots=True)
-class LoginVerdict:
+class LoginDecision:
     """
     What is done about one failed login.
 
     Attributes:
-        end: How it ended.
-        shown: What was shown.
+        end: How it failed.
+        credential: The kind of credentials.
         fault: What that means.
         whose: Whose failure it is, and what follows.
-        told: What the caller is told if nobody lets it in, see `Verdict`.
+        error: What the caller gets if every login fails, see `Decision`.
     """
 
     end: str
-    shown: Shown
+    credential: CredentialKind
     fault: Fault
     whose: str
-    told: str
+    error: str
 
 
-def logins() -> Iterator[LoginVerdict]:
+def logins() -> Iterator[LoginDecision]:
     """Every way in which a login fails, before a coordinator is asked and there."""
     ticket = {Phase.TICKET}
     for rule in FAULT_RULES:
         if rule.where == ticket:
-            yield _login(f"no ticket: {rule.name}", Shown.TICKET, rule.means(Shown.TICKET))
-    for end in LoginEnd:
-        for shown in Shown:
-            if fault := end.means(shown):
-                yield _login(end.label, shown, fault)
+            yield _login(
+                f"no ticket: {rule.name}", CredentialKind.TICKET, rule.means(CredentialKind.TICKET)
+            )
+    for end in LoginFailure:
+        for credential in CredentialKind:
+            if fault := end.means(credential):
+                yield _login(end.label, credential, fault)
 
 
-def _login(end: str, shown: Shown, fault: Fault) -> LoginVerdict:
-    told = verdict(fault, Phase.LOGIN, Effect.READ).told
-    if fault.retry and not fault.permanent and fault not in SAID:
-        told = errors.NoCoordinatorLeft.__name__  # at the deadline
-    return LoginVerdict(end, shown, fault, whose(fault), told)
+def _login(end: str, credential: CredentialKind, fault: Fault) -> LoginDecision:
+    error = decide(fault, Phase.LOGIN, Effect.READ).error
+    if fault.retry and not fault.permanent and fault not in SERVER_ANSWERS:
+        error = errors.NoCoordinatorLeft.__name__  # at the deadline
+    return LoginDecision(end, credential, fault, whose(fault), error)
 
 
 def whose(fault: Fault) -> str:
@@ -120,9 +122,9 @@ def phases(fault: Fault) -> list[Phase]:
     return [phase for phase in Phase if phase in met]
 
 
-def table() -> Iterator[Verdict]:
+def table() -> Iterator[Decision]:
     """Every fault in every phase in which it can be met, for every kind of statement."""
     for fault in Fault:
         for phase in phases(fault):
             for effect in Effect:
-                yield verdict(fault, phase, effect)
+                yield decide(fault, phase, effect)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
@@ -18,16 +18,18 @@ from impala_ha.balancing.outage import Wait
 from impala_ha.core import logs
 from impala_ha.core.fault_rules import classify, error_text
 from impala_ha.core.faults import AFTER, CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import Link
+from impala_ha.options.options import Options
 
 from .attempts import (
     CLOSED_MEANWHILE,
     Call,
-    Trail,
+    History,
+    SessionArguments,
     by_coordinator,
     deadline_error,
     doctor,
@@ -35,206 +37,216 @@ from .attempts import (
     interrupted_error,
     may_be_options,
 )
-from .opening import First, Place
+from .links import CLOSED, Links
+from .opening import Opener
 from .retry import Retry, Spent
 
 Got = TypeVar("Got")
-_CLOSED = "the connection was closed by another thread"
 _NAP = 0.5  # seconds after which a wait looks whether the connection is still open
 
 _LOOK = 0.1  # seconds after which a call that waits looks whether a coordinator is back
 
 
-class Failover(Place):
-    """Keeps one connection alive across coordinators."""
+class Failover:
+    """
+    Keeps one connection alive across coordinators.
+
+    Attributes:
+        cluster: Who is there.
+        driver: Opens links.
+        retry: How often and how long.
+        options: What `connect` was told.
+        links: Those of the connection.
+        opener: How it gets one.
+    """
 
     def __init__(
         self,
         cluster: Cluster,
         driver: Driver,
         retry: Retry,
-        *,
-        first: First,
-        **place: Any,
+        options: Options,
+        first: SessionArguments,
     ):
         """
         Args:
             cluster: Who is there.
             driver: Opens links.
             retry: How often and how long.
+            options: What `connect` was told.
             first: User and configuration of the session that opening makes.
-            **place: See `Place`.
         """
-        super().__init__(cluster, driver, **place)
+        self.cluster = cluster
+        self.driver = driver
         self.retry = retry
+        self.options = options
+        self.links = Links(cluster, driver, options)
+        self.opener = Opener(cluster, driver, options)
+        self._options_key = options.key
         self._turns: set[int] = set()  # calls that wait for a turn, or have had one
         self._first = first
 
-    def run(
-        self,
-        call: Call,
-        work: Callable[[Link], Got],
-        *,
-        home: Callable[[], Link | None] = lambda: None,
-        first: First | None = None,
-        trail: Trail | None = None,
-    ) -> Got:
+    def run(self, call: Call, work: Callable[[Link], Got], history: History | None = None) -> Got:
         """
         Do *work* on a link, on another one if need be and if that is safe.
 
         Args:
             call: What is known of it.
             work: What to do; it gets the link to do it on.
-            home: The link that it must be done on, or None where any will do; asked before each
-                try.
-            first: User and configuration of the session that opening a link makes.
-            trail: Where to note what was tried, for a caller who wants to show it.
+            history: Where to note what was tried, for a caller who wants to show it.
 
         Raises:
             AuthenticationFailed, CoordinatorLost, OutcomeUnknown, ResultLost, NoCoordinatorLeft:
                 Told from what was tried.
             Error: The server's own answer, untouched, where it is the statement's fault.
         """
-        self.check_usable()
-        trail = Trail() if trail is None else trail
-        trail.start, trail.limit = self.cluster.clock.now(), self.retry.deadline
-        trail.form = self.form
-
-        def attempt() -> Got:
-            return self._try(call, work, (home() or self.link, first), trail)
-
+        self.links.check_usable()
+        history = History() if history is None else history
+        history.start, history.limit = self.cluster.clock.now(), self.retry.deadline
+        history.options_key = self._options_key
         try:
-            return self._repeated(attempt, call, trail, home)
+            try:
+                return self._try(call, work, history)
+            except Exception as error:
+                if error is not history.error or not self._again(call, history):
+                    raise
+            return self._try_again(call, work, history)
         except Spent:
-            _learn(self.cluster.failures(self.form), call, trail)
-            ended = deadline_error(call, trail)
-            raise ended from trail.attempts[-1].error
+            _learn(self.cluster.failures(self._options_key), call, history)
+            ended = deadline_error(call, history)
+            raise ended from history.attempts[-1].error
         except Exception as error:
-            if error is trail.error:
+            if error is history.error:
                 errors.shorten(error)
-                if self.closed or trail.stopped:
-                    _check_closed(call, trail)
+                if self.links.closed or call.stopped:
+                    _check_closed(call, history)
                 raise
-            if from_handler(error) or not (call.writes and trail.may_have_run):
+            if from_signal_handler(error) or not (call.writes and history.may_have_run):
                 raise
-            raise interrupted_error(call, trail, error) from error
+            raise interrupted_error(call, history, error) from error
         finally:
-            if id(trail) in self._turns:
-                self._turns.discard(id(trail))
-                self.cluster.call_ended(id(trail), self.form)
+            if id(history) in self._turns:
+                self._turns.discard(id(history))
+                self.cluster.call_ended(id(history), self._options_key)
 
-    def _repeated(
-        self,
-        attempt: Callable[[], Got],
-        call: Call,
-        trail: Trail,
-        home: Callable[[], Link | None],
-    ) -> Got:
-        """*attempt* once; tenacity is needed, and loaded, only where that failed."""
-        try:
-            return attempt()
-        except Exception as error:
-            if error is not trail.error or not self._again(call, trail):
-                raise
+    def _try_again(self, call: Call, work: Callable[[Link], Got], history: History) -> Got:
+        """Try until it is done; tenacity is needed, and loaded, only where the first try failed."""
         turns = self.retry.turns(
             self.cluster.clock,
-            again=lambda error: error is trail.error and self._again(call, trail),
-            wait=lambda: self._wait(trail, home() or self.link),
-            deadline=lambda: trail.deadline,
-            sleep=lambda seconds: _sleep(seconds, self, trail),
+            again=lambda error: error is history.error and self._again(call, history),
+            wait=lambda: self._wait(call, history),
+            deadline=lambda: history.deadline,
+            sleep=lambda seconds: self._sleep(seconds, call),
         )
         failed = True
         for turn in turns:
             with turn:
-                if failed and trail.error:
+                if failed and history.error:
                     failed = False
-                    raise trail.error
-                return attempt()
+                    raise history.error
+                return self._try(call, work, history)
         raise AssertionError("tenacity stopped without a word")  # pragma: no cover
 
-    def _again(self, call: Call, trail: Trail) -> bool:
-        if self.closed or trail.stopped or not call.may_follow(trail.attempts[-1]):
+    def _again(self, call: Call, history: History) -> bool:
+        if self._stopped(call) or not call.may_follow(history.attempts[-1]):
             return False
-        if trail.lasting.issuperset(self.cluster.coordinators):
+        if history.lasting.issuperset(self.cluster.coordinators):
             return False
-        return trail.counted < self.retry.runs
+        return history.counted < self.retry.runs
 
-    def _wait(self, trail: Trail, link: Link | None) -> float:
+    def _stopped(self, call: Call) -> bool:
+        """Has another thread closed the connection, or the cursor?"""
+        return self.links.closed or call.stopped
+
+    def _wait(self, call: Call, history: History) -> float:
         """Nothing while somebody has not been asked yet; the same coordinator is given time."""
-        rounds, stay_away = self.cluster.rounds(trail.asked), 0.0
-        if _busy(trail):
-            rounds, stay_away = len(trail.attempts), trail.attempts[-1].retry_after
+        rounds, stay_away = self.cluster.rounds(history.asked), 0.0
+        link = call.pinned_link or self.links.current
+        if _busy(history):
+            rounds, stay_away = len(history.attempts), history.attempts[-1].retry_after
         elif link is not None:
-            rounds = trail.tried.count(link.coordinator)
-        elif not self.cluster.is_healthy(self.form):
+            rounds = history.tried.count(link.coordinator)
+        elif not self.cluster.is_healthy(self._options_key):
             return 0.0  # `_turn` waits, with those who want the same
         return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
 
-    def _turn(self, call: Call, trail: Trail) -> Coordinator:
+    def _sleep(self, seconds: float, call: Call) -> None:
+        """Wait; raise as soon as another thread closes the connection or the cursor."""
+        clock = self.cluster.clock
+        while seconds > _NAP and not self._stopped(call):
+            clock.sleep(_NAP)
+            seconds -= _NAP
+        if not self._stopped(call):
+            clock.sleep(seconds)
+        self.links.check_usable()
+        if call.stopped:
+            raise errors.InterfaceError(CLOSED_MEANWHILE)
+
+    def _turn(self, call: Call, history: History) -> Coordinator:
         """Whose turn it is; waits while no coordinator is healthy and another call tries them."""
         cluster, clock = self.cluster, self.cluster.clock
         pause = partial(self.retry.wait, rng=cluster.rng)
-        about = {"zone": self._zone, "form": self.form}
-        self._turns.add(id(trail))
+        about = {"zone": self.options.zone, "options_key": self._options_key}
+        self._turns.add(id(history))
         while True:
             turn = cluster.pick_or_wait(
-                id(trail), trail.asked, pause, excluded=trail.lasting, **about
+                id(history), history.asked, pause, excluded=history.lasting, **about
             )
             if isinstance(turn, Coordinator):
                 return turn
-            trail.deadline = min(trail.deadline, clock.now() + self.retry.deadline)
-            left = trail.deadline - clock.now()
-            _check_wait(turn, left, cluster.failures(self.form), (call, trail))
-            _sleep(min(turn.seconds, left, _LOOK), self, trail)
+            history.deadline = min(history.deadline, clock.now() + self.retry.deadline)
+            left = history.deadline - clock.now()
+            _check_wait(turn, left, cluster.failures(self._options_key), (call, history))
+            self._sleep(min(turn.seconds, left, _LOOK), call)
 
-    def _try(
-        self,
-        call: Call,
-        work: Callable[[Link], Got],
-        on: tuple[Link | None, First | None],
-        trail: Trail,
-    ) -> Got:
-        link, first = on
+    def _try(self, call: Call, work: Callable[[Link], Got], history: History) -> Got:
+        link = call.pinned_link or self.links.current
         leased = link is None
-        where = link.coordinator if link else _busy(trail) or self._turn(call, trail)
+        where = link.coordinator if link else _busy(history) or self._turn(call, history)
         start = self.cluster.clock.now()
         try:
             if link is None:
-                where, found = self._find(call, where, first or self._first, trail)
+                where, found = self._open(call, where, history)
                 if isinstance(found, Exception):
                     raise found  # noqa: TRY301 - judged with what the work raises
                 link = found
             got = work(link)
-        except (CallFailed, errors.Error) as error:
+        except (CallFailed, errors.Error) as raised:
+            error = call.failed(raised, link) if link else raised
             if _is_not_ours(error):
                 raise
-            self._note(error, call, (where, link, start), trail, leased=leased)
-            trail.error = final_error(call, trail)
-            if trail.error is error:
+            self._note(error, call, (where, link, start), history, leased=leased)
+            history.error = final_error(call, history)
+            if history.error is raised:
                 raise
-            raise trail.error from trail.error.__cause__
+            raise history.error from history.error.__cause__
         except BaseException:
             if leased:
-                self.cluster.release(where, self.form)
+                self.cluster.release(where, self._options_key)
             if link is not None and link.broken:
-                self.leave(link)
+                self.links.detach(link)
             raise
         now = self.cluster.clock.now()
-        trail.attempts.append(trail.attempt(call, where, start, now))
+        history.attempts.append(history.attempt(call, where, start, now))
         if call.proof:
-            self.cluster.report(trail.attempts[-1])
-        _tell_end(trail, now)
+            self.cluster.report(history.attempts[-1])
+        _tell_end(history, now)
         return got
 
-    def _find(
-        self, call: Call, where: Coordinator, first: First, trail: Trail
+    def _open(
+        self, call: Call, where: Coordinator, history: History
     ) -> tuple[Coordinator, Link | Exception]:
         """Open a link to *where*, or to another one that answers sooner."""
         start = self.cluster.clock.now()
-        *failed, last = self.open(where, first, trail.asked, trail.deadline - start)
-        for outcome in failed:
-            assert isinstance(outcome.got, Exception)
-            self._note(outcome.got, call, (outcome.coordinator, None, start), trail)
+        first, left = call.first_session or self._first, history.deadline - start
+        *failed, last = self.opener.open(where, first, history.asked, left)
+        if isinstance(last.got, Link):
+            self.links.attach(last.got)
+        for result in failed:
+            assert isinstance(result.got, Exception)
+            self._note(result.got, call, (result.coordinator, None, start), history)
+        if call.stopped and isinstance(last.got, Link):
+            return last.coordinator, errors.InterfaceError(CLOSED_MEANWHILE)
         return last.coordinator, last.got
 
     def _note(
@@ -242,79 +254,79 @@ class Failover(Place):
         error: Exception,
         call: Call,
         at: tuple[Coordinator, Link | None, float],
-        trail: Trail,
+        history: History,
         *,
         leased: bool = True,
     ) -> None:
-        """Put the failed attempt on the trail, tell the cluster, let go of a link that is lost."""
+        """Note the failed attempt, tell the cluster, let go of a link that is lost."""
         where, link, start = at
         now = self.cluster.clock.now()
         phase = link.phase if link else Phase.OPEN
-        tried = trail.attempt(call, where, start, now, phase)
+        tried = history.attempt(call, where, start, now, phase)
         attempt = _judged(
-            tried, error, self.driver, lagging=self.changes.explain(where, str(error))
+            tried, error, self.driver, lagging=self.links.changes.explain(where, str(error))
         )
         if attempt.fault is Fault.UNRESOLVED and self.cluster.was_opened(where):
             # No misspelling: names of pods, say, go and come with them.
             attempt = replace(attempt, fault=Fault.UNREACHABLE)
         doubtful = call.doubts(attempt.fault, attempt.phase or phase)
-        proven = self.cluster.was_opened_with(where, self.form)
+        proven = self.cluster.was_opened_with(where, self._options_key)
         own = may_be_options(attempt, proven=proven, opened=link is not None)
         attempt = replace(attempt, doubtful=doubtful, may_be_options=own)
-        trail.deadline = min(trail.deadline, now + self.retry.deadline)
-        stopped = self.closed or trail.stopped  # by another thread
+        history.deadline = min(history.deadline, now + self.retry.deadline)
+        stopped = self._stopped(call)
         if attempt.fault is not Fault.QUERY and not stopped:
             self.cluster.report(attempt, leased=leased)
         leaves = attempt.fault is not None and attempt.fault.try_elsewhere and not stopped
         if link is not None and (link.broken or leaves):
-            self.leave(link, full=attempt.fault is Fault.FULL)
-        if link and call.fence and attempt.fault and attempt.may_have_run:
-            again = attempt.fault.retry and call.again and trail.counted + 1 < self.retry.runs
+            self.links.detach(link, full=attempt.fault is Fault.FULL)
+        if link and attempt.fault and attempt.may_have_run:
+            again = attempt.fault.retry and call.again and history.counted + 1 < self.retry.runs
             attempt = replace(attempt, ended=call.fence(link, again and not stopped))
-        trail.attempts.append(attempt)
-        if not (trail.waiting or stopped) and call.may_follow(attempt):
-            self._look_around(trail)
+        history.attempts.append(attempt)
+        if not (history.waiting or stopped) and call.may_follow(attempt):
+            self._look_around(history)
 
-    def _look_around(self, trail: Trail) -> None:
+    def _look_around(self, history: History) -> None:
         """Once all have been asked: who would say the same again?  And say who is waited for."""
-        if not _busy(trail) and self.cluster.rounds(trail.tried) < 1:
+        if not _busy(history) and self.cluster.rounds(history.tried) < 1:
             return
-        trail.waiting = True
+        history.waiting = True
         now = self.cluster.clock.now
-        for number, attempt in enumerate(trail.attempts):
-            left = trail.deadline - now()
+        for number, attempt in enumerate(history.attempts):
+            left = history.deadline - now()
             if attempt.fault is Fault.UNREACHABLE and attempt.phase and left > 0:
                 about = attempt.coordinator, attempt.phase, attempt.text
                 if hint := self.driver.other_protocol(*about, left):
                     sure = replace(attempt, fault=Fault.MISMATCH, hint=hint)
-                    trail.attempts[number] = sure
+                    history.attempts[number] = sure
                     if attempt.may_be_options:
                         self.cluster.report(sure)
                     else:
-                        self.cluster.mark_reachable(attempt.coordinator, self.form)
-        left = trail.deadline - now()
-        if left > 0 and not trail.lasting.issuperset(self.cluster.coordinators):
-            _tell_wait(trail, left, doctor(self.cluster.coordinators))
+                        self.cluster.mark_reachable(attempt.coordinator, self._options_key)
+        left = history.deadline - now()
+        if left > 0 and not history.lasting.issuperset(self.cluster.coordinators):
+            _tell_wait(history, left, doctor(self.cluster.coordinators))
 
 
-def _tell_wait(trail: Trail, left: float, command: str) -> None:
+def _tell_wait(history: History, left: float, command: str) -> None:
     """Say that a call waits until somebody is back, and for whom."""
     logs.warning(
         "%s waits for %.0f s at most, none is left that was not asked: %s (see `%s`)",
-        trail.attempts[-1].operation,
+        history.attempts[-1].operation,
         max(0.0, left),
-        "; ".join(map(logs.brief, by_coordinator(trail.attempts))),
+        "; ".join(map(logs.brief, by_coordinator(history.attempts))),
         command,
-        extra={"state": "waiting", "attempts": tuple(a.portable() for a in trail.attempts)},
+        extra={"state": "waiting", "attempts": tuple(a.portable() for a in history.attempts)},
     )
 
 
-def _tell_end(trail: Trail, now: float) -> None:
+def _tell_end(history: History, now: float) -> None:
     """Say that a call which had failed was done after all."""
-    *failed, last = trail.attempts
+    *failed, last = history.attempts
     if not failed:
         return
-    failing = now - last.elapsed - (trail.deadline - trail.limit)
+    failing = now - last.elapsed - (history.deadline - history.limit)
     logs.info(
         "%s went on at %s after %.1f s",
         last.operation,
@@ -324,50 +336,37 @@ def _tell_end(trail: Trail, now: float) -> None:
     )
 
 
-def _check_closed(call: Call, trail: Trail) -> None:
+def _check_closed(call: Call, history: History) -> None:
     """Raise if another try would have followed, had another thread not closed what it is about."""
-    last = trail.attempts[-1]
+    last = history.attempts[-1]
     if call.may_follow(last) and not isinstance(last.error, ConnectionClosed):
-        raise errors.InterfaceError(CLOSED_MEANWHILE if trail.stopped else _CLOSED) from last.error
+        raise errors.InterfaceError(CLOSED_MEANWHILE if call.stopped else CLOSED) from last.error
 
 
-def _sleep(seconds: float, failover: Failover, trail: Trail) -> None:
-    """Wait; raise as soon as another thread closes the connection or the cursor."""
-    clock = failover.cluster.clock
-    while seconds > _NAP and not (failover.closed or trail.stopped):
-        clock.sleep(_NAP)
-        seconds -= _NAP
-    if not (failover.closed or trail.stopped):
-        clock.sleep(seconds)
-    failover.check_usable()
-    if trail.stopped:
-        raise errors.InterfaceError(CLOSED_MEANWHILE)
-
-
-def _busy(trail: Trail) -> Coordinator | None:
+def _busy(history: History) -> Coordinator | None:
     """Who said last that it is busy: it is asked again, and nobody else in its place."""
-    last = trail.attempts[-1] if trail.attempts else None
+    last = history.attempts[-1] if history.attempts else None
     return last.coordinator if last and last.fault in (Fault.BUSY, Fault.LATER) else None
 
 
-def _check_wait(turn: Wait, left: float, failures: list[Attempt], of: tuple[Call, Trail]) -> None:
+def _check_wait(turn: Wait, left: float, failures: list[Attempt], of: tuple[Call, History]) -> None:
     """Raise where it is no use to wait: all would say the same again, or no time is left."""
-    call, trail = of
+    call, history = of
     if failures and all(each.fault and each.fault.permanent for each in failures):
-        _learn(failures, call, trail)
-        trail.error = final_error(call, trail)
-        raise trail.error
-    known = failures or trail.attempts  # neither: somebody is healthy again
+        _learn(failures, call, history)
+        history.error = final_error(call, history)
+        raise history.error
+    known = failures or history.attempts  # neither: somebody is healthy again
     if known and (left <= 0 or (turn.alone and turn.seconds >= left)):
-        _learn(failures, call, trail)
+        _learn(failures, call, history)
         raise Spent
 
 
-def _learn(failures: list[Attempt], call: Call, trail: Trail) -> None:
-    """Put on *trail* what others met where its call did not come, for it waited for them."""
-    others = [_heard(each, call) for each in failures if each.coordinator not in trail.tried]
-    attempts = enumerate([*others, *trail.attempts], 1)
-    trail.attempts[:] = [replace(each, number=number) for number, each in attempts]
+def _learn(failures: list[Attempt], call: Call, history: History) -> None:
+    """Put on *history* what others met where its call did not come, for it waited for them."""
+    others = [_heard(each, call) for each in failures if each.coordinator not in history.tried]
+    attempts = enumerate([*others, *history.attempts], 1)
+    history.attempts[:] = [replace(each, number=number) for number, each in attempts]
 
 
 def _heard(attempt: Attempt, call: Call) -> Attempt:
@@ -377,12 +376,12 @@ def _heard(attempt: Attempt, call: Call) -> Attempt:
     return replace(attempt, operation=call.operation, phase=phase, since=0.0)
 
 
-_NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.Told)
+_NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.FailoverError)
 
 
 def _is_not_ours(error: Exception) -> bool:
     """Is *error* none of a coordinator's?"""
-    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_handler(error)
+    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_signal_handler(error)
 
 
 def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) -> Attempt:
@@ -391,7 +390,7 @@ def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) 
     phase = begun = tried.phase or Phase.OPEN
     if isinstance(error, CallFailed):
         phase, cause = error.phase, error.__cause__ or error
-    fault = classify(cause, phase, shown=driver.shown, lagging=lagging)
+    fault = classify(cause, phase, credential=driver.credential, lagging=lagging)
     hint = driver.hint(tried.coordinator, phase, error_text(cause))
     driver.redact(error)  # now that its words were read
     text = error_text(cause)

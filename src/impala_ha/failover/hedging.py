@@ -26,7 +26,7 @@ from impala_ha.hs2.link import Link, at_exit
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OpenResult:
     """
     How opening one link ended.
 
@@ -45,23 +45,23 @@ class Hedge:
     def __init__(
         self,
         open_link: Callable[[Coordinator], Link],
-        late: Callable[[Outcome], None],
+        late: Callable[[OpenResult], None],
     ):
         """
         Args:
             open_link: Opens a link to a coordinator; called in a thread.
-            late: Is told of the loser's outcome, in its thread, once it has been closed.
+            late: Is told of the loser's result, in its thread, once it has been closed.
         """
         self._open_link = open_link
         self._late = late
-        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[OpenResult] = queue.SimpleQueue()
         self._asked: set[Coordinator] = set()
-        self._taken: set[Coordinator] = set()  # whose outcomes somebody has
+        self._taken: set[Coordinator] = set()  # whose results somebody has
         self._over = threading.Event()
 
     def run(
         self, first: Coordinator, after: float, second: Callable[[], Coordinator | None]
-    ) -> list[Outcome]:
+    ) -> list[OpenResult]:
         """
         Open a link to *first*, or to *second* as well if that takes more than *after* seconds.
 
@@ -93,7 +93,7 @@ class Hedge:
         first: Coordinator,
         after: float,
         second: Callable[[], Coordinator | None],
-    ) -> list[Outcome]:
+    ) -> list[OpenResult]:
         while True:
             with suppress(queue.Empty):
                 return [self._take(after)]
@@ -104,17 +104,17 @@ class Hedge:
             started = self._start(other)
             if isinstance(started, threading.Thread):
                 return self._race(first, after, second)
-            self._late(Outcome(other, started))
+            self._late(OpenResult(other, started))
         return [self._take()]
 
-    def _take(self, seconds: float | None = None) -> Outcome:
-        outcome = self._outcomes.get(timeout=seconds)
-        self._taken.add(outcome.coordinator)
-        return outcome
+    def _take(self, seconds: float | None = None) -> OpenResult:
+        result = self._results.get(timeout=seconds)
+        self._taken.add(result.coordinator)
+        return result
 
     def _race(
         self, first: Coordinator, after: float, second: Callable[[], Coordinator | None]
-    ) -> list[Outcome]:
+    ) -> list[OpenResult]:
         ended = [self._take()]
         while _had_no_ticket(ended[-1]) and ended[-1].coordinator != first:
             other = second()  # for which there may be one
@@ -131,7 +131,7 @@ class Hedge:
             f"no answer within {after:g} s, and {winner} answered meanwhile",
         )
         slow.overtaken = True  # by one that was asked with the same options
-        return [*ended[:-1], Outcome(first, CallFailed(Phase.OPEN, slow)), ended[-1]]
+        return [*ended[:-1], OpenResult(first, CallFailed(Phase.OPEN, slow)), ended[-1]]
 
     def _start(self, coordinator: Coordinator) -> threading.Thread | RuntimeError:
         thread = threading.Thread(
@@ -147,27 +147,27 @@ class Hedge:
 
     def _open(self, coordinator: Coordinator) -> None:
         """Open a link, and close it if nobody took it: its thread may wait for that, no caller."""
-        outcome = self._outcome(coordinator)
-        self._outcomes.put(outcome)
+        result = self._result(coordinator)
+        self._results.put(result)
         self._over.wait()
         if coordinator in self._taken:
             return
-        self._outcomes = queue.SimpleQueue()  # an error in it would keep itself alive, and all this
-        if isinstance(outcome.got, Link):
-            outcome.got.close()
-        self._late(outcome)
+        self._results = queue.SimpleQueue()  # an error in it would keep itself alive, and all this
+        if isinstance(result.got, Link):
+            result.got.close()
+        self._late(result)
 
-    def _outcome(self, coordinator: Coordinator) -> Outcome:
+    def _result(self, coordinator: Coordinator) -> OpenResult:
         """How opening a link ends; a frame of its own, which no traceback finds an error in."""
         try:
-            return Outcome(coordinator, self._open_link(coordinator))
+            return OpenResult(coordinator, self._open_link(coordinator))
         except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-            return Outcome(coordinator, error)
+            return OpenResult(coordinator, error)
 
 
-def _had_no_ticket(outcome: Outcome) -> bool:
+def _had_no_ticket(result: OpenResult) -> bool:
     """Did it fail before the coordinator was touched?"""
-    return isinstance(outcome.got, CallFailed) and outcome.got.phase is Phase.TICKET
+    return isinstance(result.got, CallFailed) and result.got.phase is Phase.TICKET
 
 
 _OPENING: weakref.WeakSet[threading.Thread] = weakref.WeakSet()

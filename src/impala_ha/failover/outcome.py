@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from impala_ha.balancing.circuit_breaker import State
 from impala_ha.balancing.cluster import Cluster
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.model import Coordinator
 from impala_ha.core.timeouts import run_with_timeout
 from impala_ha.errors import Outcome
@@ -56,7 +56,7 @@ def resolve(
     try:
         run_with_timeout(work, limit, "what became of a statement", "")
     except TimeoutError as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
     return next(outcome for outcome in _ORDER if outcome in outcomes)
 

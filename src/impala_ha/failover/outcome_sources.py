@@ -13,12 +13,13 @@ from impala._thrift_gen.TCLIService.ttypes import TGetOperationStatusReq, TOpera
 from impala.hiveserver2 import err_if_rpc_not_ok
 
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Coordinator
+from impala_ha.core.remote import Row
 from impala_ha.errors import Outcome
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.polling import rows
-from impala_ha.sql.scanner import Token, scan
+from impala_ha.sql.scanner import TokenType, scan
 
 from .statement_ref import StatementRef
 
@@ -73,7 +74,7 @@ def meaning(states: Iterable[object]) -> Outcome:
     return found.pop() if len(found) == 1 else Outcome.UNKNOWN
 
 
-def call(ref: StatementRef, driver: Driver, until: Until, name: str, request: Any) -> Any:
+def call(ref: StatementRef, driver: Driver, until: Until, name: str, request: object) -> Any:
     """The answer of the coordinator, None if it gives none or does not know what is meant."""
     if until.left <= 0:
         return None
@@ -85,7 +86,7 @@ def call(ref: StatementRef, driver: Driver, until: Until, name: str, request: An
         finally:
             service.client.transport.close()
     except Exception as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         return None  # of the caller's functions, perhaps: then it is no source
     return answer
@@ -127,7 +128,7 @@ def tables(
 
 def _rows(
     text: str, user: str, driver: Driver, coordinator: Coordinator, until: Until
-) -> list[tuple[Any, ...]] | None:
+) -> list[Row] | None:
     """What *coordinator* answers to a query, None if it does not."""
     try:
         service = driver.connect(coordinator, user, until.left)
@@ -138,7 +139,7 @@ def _rows(
         finally:
             service.client.transport.close()
     except Exception as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         return None  # it has no such tables, perhaps: then it is no source
     return found
@@ -175,7 +176,7 @@ def _has_no_parts(text: str) -> bool:
     options, so with the same tag (Impala's child-query.cc).  These may be in the log where the
     whole is not: its coordinator died.
     """
-    codes = (text[piece.start : piece.end] for piece in scan(text) if piece.token is Token.CODE)
+    codes = (token.text for token in scan(text) if token.type is TokenType.CODE)
     words = next((code.split() for code in codes if code.strip()), [""])
     return words[0].lower() in _WHOLE
 

@@ -20,7 +20,7 @@ or shows anything unexpected tells nothing.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 from impala._thrift_gen.TCLIService.ttypes import TCloseSessionReq
 
@@ -30,6 +30,8 @@ from impala_ha.net.web import Web
 
 from .outcome_sources import Until, call, meaning
 from .statement_ref import StatementRef
+
+Page: TypeAlias = dict[str, Any]  # in JSON, or a part of it
 
 _PROFILE = "/query_profile_plain_text?query_id="
 _HEAD = 2**20  # bytes of a profile; what is asked of it stands at its beginning
@@ -86,7 +88,7 @@ def _look(web: Web, ref: StatementRef, user: object) -> Outcome | None:
     if shown is None or running is None or ended is None:
         return Outcome.UNKNOWN
     ours: list[object] = []
-    doubtful: list[dict[str, Any]] = []
+    doubtful: list[Page] = []
     for row in [*running, *ended]:
         it_is = _is_ours(ref, row, user, web)
         if it_is:
@@ -101,7 +103,7 @@ def _look(web: Web, ref: StatementRef, user: object) -> Outcome | None:
     return Outcome.UNKNOWN if gone else Outcome.NEVER_SEEN
 
 
-def _is_ours(ref: StatementRef, row: dict[str, Any], user: object, web: Web) -> bool | None:
+def _is_ours(ref: StatementRef, row: Page, user: object, web: Web) -> bool | None:
     """Is *row* of the page our statement?  None where that cannot be told."""
     query_id = str(row.get("query_id"))
     if ref.query_id is not None:
@@ -134,7 +136,7 @@ def _may_be(text: str, shown: str) -> bool:
     return shown == text or (shown.endswith("...") and text.startswith(cut))
 
 
-def _is_whole(shown: dict[str, Any], web: Web) -> bool:
+def _is_whole(shown: Page, web: Web) -> bool:
     """
     Does the page certainly show all that ended since its process began?
 
@@ -152,7 +154,7 @@ def _is_whole(shown: dict[str, Any], web: Web) -> bool:
     return isinstance(used, int) and 2 * used < room >= _ROOMY
 
 
-def _listed(shown: dict[str, Any] | None, name: str) -> list[dict[str, Any]] | None:
+def _listed(shown: Page | None, name: str) -> list[Page] | None:
     """The rows called *name* on a page, None if there are none such."""
     found = (shown or {}).get(name)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):

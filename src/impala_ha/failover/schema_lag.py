@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from impala_ha.core.clock import Clock
 from impala_ha.core.model import Coordinator
-from impala_ha.sql.scanner import names_of
+from impala_ha.sql.scanner import identifiers
 
 _MOST = 100  # changes that are remembered
 _MISSING = re.compile(r"(?:reference: '|does not exist: )([\w.]+)")
@@ -35,7 +35,7 @@ class RecentChanges:
 
     def add(self, where: Coordinator, text: str) -> None:
         """Note that a statement with that *text* has just changed tables, on *where*."""
-        change = _Change(where, names_of(text))
+        change = _Change(where, identifiers(text))
         self._made.pop(change, None)
         self._made[change] = self._clock.now()
         if len(self._made) > _MOST:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from impala_ha.core.model import Coordinator
+    from impala_ha.core.remote import OperationHandle, RemoteSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class StatementRef:
     tag: str | None
     coordinator: Coordinator
     user: str
-    session: Any
-    operation: Any
+    session: RemoteSession
+    operation: OperationHandle | None
     session_id: str
     query_id: str | None
     known: tuple[str, ...] = ()

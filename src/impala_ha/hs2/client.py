@@ -11,18 +11,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from impala._thrift_gen.ImpalaService.ImpalaHiveServer2Service import Client as ThriftClient
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
+from thrift.transport.TTransport import TTransportBase
 
 from impala_ha import errors
-from impala_ha.core.exclusive import forked
+from impala_ha.core.exclusive import fork_error
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.net.http_status import HTTPStatusError
+
+if TYPE_CHECKING:
+    from impala_ha.net.http_transport import HttpTransport
+    from impala_ha.net.sockets import Socket
 
 _LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
 _LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
@@ -30,6 +35,8 @@ _LONGEST_LIST = 2**27  # what is longer would not fit into a message, however sh
 
 
 CloseSessions = Callable[[float], None]  # gets the seconds that it may take
+
+Transport: TypeAlias = "Socket | HttpTransport"
 
 
 class ConnectionClosed(ConnectionAbortedError):
@@ -44,7 +51,7 @@ class BinaryProtocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrif
         expected: Name and number of that call.
     """
 
-    def __init__(self, transport: Any):
+    def __init__(self, transport: TTransportBase):
         # Thrift's limit of 16,384,000 bytes a string would make a larger cell an OverflowError;
         # without one, bytes that are no length would have us wait, and make room, for gigabytes.
         super().__init__(
@@ -55,7 +62,7 @@ class BinaryProtocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrif
         )
         self.expected: tuple[str, int] = ("", 0)
 
-    def readMessageBegin(self) -> tuple[str, int, int]:  # noqa: N802 - thrift's name
+    def readMessageBegin(self) -> tuple[str, int, int]:
         """Name, type and number of a reply."""
         self.string_length_limit: int = _LONGEST_NAME
         try:
@@ -85,7 +92,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         redact: Takes secrets out of a text.
     """
 
-    def __init__(self, protocol: BinaryProtocol, transport: Any):
+    def __init__(self, protocol: BinaryProtocol, transport: Transport):
         super().__init__(protocol)
         self._seqid = 0
         self.transport = transport
@@ -118,7 +125,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def calling(self, name: str) -> Iterator[None]:
         """Around one call of the method *name*."""
         if self.forked:
-            raise forked(self._process)
+            raise fork_error(self._process)
         if self.broken is not None:
             raise CallFailed(_before(name), self.broken)
         if self.busy:
@@ -148,7 +155,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def _failed(self, name: str, error: BaseException) -> None:
         """Say how far it had come; only a clean reply leaves the client usable."""
-        if self.broken is not None and not interrupted(error):
+        if self.broken is not None and not is_interrupt(error):
             error = self.broken  # another thread hung up
         if self.transport.written:
             self.phase = _during(name)
@@ -163,12 +170,12 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.invalidate(error)
         if isinstance(error, CallFailed):
             raise error
-        if not interrupted(error):
+        if not is_interrupt(error):
             raise CallFailed(self.phase, error) from error
         if inner := getattr(error, "inner", None):
             raise inner  # thrift took the caller's time limit for its own
 
-    def attach(self, protocol: BinaryProtocol, transport: Any) -> None:
+    def attach(self, protocol: BinaryProtocol, transport: Transport) -> None:
         """Go on with another connection, unless another thread has closed this one meanwhile."""
         if isinstance(self.broken, ConnectionClosed):
             transport.close()
@@ -236,10 +243,10 @@ def _before(name: str) -> Phase:
     return Phase.UNSENT if phase is Phase.SENT else phase
 
 
-def _guarded(name: str) -> Any:
+def _guarded(name: str) -> Callable[[Client, object], object]:
     call = getattr(ThriftClient, name)
 
-    def guarded(self: Client, request: Any) -> Any:
+    def guarded(self: Client, request: object) -> object:
         with self.calling(name):
             return call(self, request)
 

@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from impala._thrift_gen.TCLIService.ttypes import TCancelOperationReq
 from impala.hiveserver2 import err_if_rpc_not_ok
@@ -23,22 +23,27 @@ from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import classify
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
-from impala_ha.core.interruption import from_handler, interrupted, start, take
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
+from impala_ha.core.interruption import from_signal_handler, is_interrupt, queue_get, start_thread
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Coordinator
+from impala_ha.core.remote import RemoteOperation, RemoteSession
 from impala_ha.core.secret import scrub
 from impala_ha.core.trace import Step, trace
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
 from . import fence
-from .client import BinaryProtocol, Client
+from .client import BinaryProtocol, Client, Transport
+from .hints import OpenFailure, hint
 from .link import Link
 from .open_binary import BinaryConnector
+from .other_protocol import other_protocol
 from .service import Service, silent
 
 if TYPE_CHECKING:
+    from impala_ha.net.sockets import Address
+
     from .open_http import HttpConnector
 
 
@@ -52,7 +57,7 @@ class Driver(Protocol):
     """What we ask of impyla."""
 
     @property
-    def shown(self) -> Shown:
+    def credential(self) -> CredentialKind:
         """What opening shows to the coordinator to log in with."""
 
     def trusted(self, user: str) -> bool:
@@ -71,7 +76,7 @@ class Driver(Protocol):
     def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
         """Connect and authenticate, without a session, for what takes *limit* seconds in all."""
 
-    def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:
+    def end_session(self, link: Link, user: str, session: RemoteSession, limit: float) -> bool:
         """
         Close *user*'s *session* on a new connection to where *link* led, within *limit* seconds.
 
@@ -79,7 +84,7 @@ class Driver(Protocol):
             Whether what ran in it is certainly over.
         """
 
-    def cancel(self, link: Link, operation: Any, limit: float) -> None:
+    def cancel(self, link: Link, operation: RemoteOperation, limit: float) -> None:
         """
         Cancel *operation* on a new connection to where *link* leads, within *limit* seconds.
 
@@ -125,7 +130,7 @@ class ImpylaDriver:
         self._secrets = Secrets(options, [str(each) for each in peers])
         self._identity = Identity()
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
-        self.shown = Shown.by(options.auth_mechanism)
+        self.credential = CredentialKind.by(options.auth_mechanism)
 
     def trusted(self, user: str) -> bool:
         """Was the password of *user* accepted before, if there is one?"""
@@ -141,7 +146,7 @@ class ImpylaDriver:
             session = service.open_session(user, dict(configuration))
         except BaseException as error:
             client.transport.close()
-            if isinstance(error, CallFailed) or interrupted(error):
+            if isinstance(error, CallFailed) or is_interrupt(error):
                 raise
             raise CallFailed(Phase.OPEN, error) from error
         trace(Step.SESSION, session)
@@ -152,7 +157,7 @@ class ImpylaDriver:
         first = (user, configuration, session)
         return Link(coordinator, service, first, self._options.connect_timeout)
 
-    def _opened(self, transport: Any, coordinator: Coordinator, user: str) -> None:
+    def _opened(self, transport: Transport, coordinator: Coordinator, user: str) -> None:
         """From the deadline of opening to the caller's time-out, and probes while it is silent."""
         transport.clear_deadline()
         if self._options.probe_after:
@@ -167,7 +172,7 @@ class ImpylaDriver:
         try:
             protocol, transport = self._transport(coordinator, user, limit)
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         self._opened(transport, coordinator, user)
@@ -196,14 +201,14 @@ class ImpylaDriver:
                 service.client.transport.close()
         except CallFailed as error:
             cause = error.__cause__ or error
-            gone = classify(cause, error.phase, shown=self.shown) in _NOBODY_THERE
+            gone = classify(cause, error.phase, credential=self.credential) in _NOBODY_THERE
             if error.phase is Phase.LOGIN:  # it took the connection, and ended it
                 gone = gone and silent(cause)
             return str(error) if gone or error.phase.sent else ""
         except LoginBlocked:
             return ""
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
         return ""
 
@@ -220,7 +225,7 @@ class ImpylaDriver:
             return Service(Client(BinaryProtocol(buffered), transport))
         return None
 
-    def end_session(self, link: Link, user: str, session: Any, limit: float) -> bool:
+    def end_session(self, link: Link, user: str, session: RemoteSession, limit: float) -> bool:
         """Close *user*'s *session*, see `Driver`."""
         # A name may lead to several coordinators: the same address is asked.
         peer, http = link.client.transport.peer, self._options.use_http_transport
@@ -233,7 +238,7 @@ class ImpylaDriver:
             gateway=http and not self._http.is_direct(link.coordinator),
         )
 
-    def cancel(self, link: Link, operation: Any, limit: float) -> None:
+    def cancel(self, link: Link, operation: RemoteOperation, limit: float) -> None:
         """Cancel *operation* on a new connection to where *link* leads, within *limit* seconds."""
         peer = link.client.transport.peer
         client = self._service(link.coordinator, link.user, limit, peer).client
@@ -254,11 +259,7 @@ class ImpylaDriver:
 
     def hint(self, coordinator: Coordinator, phase: Phase, text: str) -> str:
         """What to look at after a failure with *text*; empty if that says it all."""
-        try:
-            from .hints import Failure, hint  # noqa: PLC0415 - where all goes well nobody needs it
-        except (ImportError, OSError):  # no file can be opened, or the package was replaced
-            return ""
-        return hint(Failure(coordinator, self._options, phase, text))
+        return hint(OpenFailure(coordinator, self._options, phase, text))
 
     def other_protocol(
         self, coordinator: Coordinator, phase: Phase, text: str, limit: float
@@ -270,10 +271,6 @@ class ImpylaDriver:
             return ""
         if options.use_http_transport and not self._http.is_direct(coordinator):
             return ""  # the proxy would answer
-        try:
-            from .other_protocol import other_protocol  # noqa: PLC0415 - as above
-        except (ImportError, OSError):
-            return ""
         most = _ASKING / 2 if _SILENT.search(text) else _ASKING
         limit = min(limit, most, options.connect_timeout)
         return other_protocol(coordinator, options, self._clock, limit)
@@ -282,14 +279,16 @@ class ImpylaDriver:
         """Connect and authenticate, without a session, for what takes *limit* seconds in all."""
         return self._service(coordinator, user, limit, None)
 
-    def _service(self, coordinator: Coordinator, user: str, limit: float, pinned: Any) -> Service:
+    def _service(
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None
+    ) -> Service:
         client = Client(*self._transport(coordinator, user, limit, pinned))
         client.redact = self._secrets.redaction.text
         return Service(client)
 
     def _transport(
-        self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
-    ) -> tuple[BinaryProtocol, Any]:
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
+    ) -> tuple[BinaryProtocol, Transport]:
         """Connect and authenticate; a refused password is tried again only if there is another."""
         try:
             self._secrets.ready(self._options.user or user, str(coordinator))
@@ -303,7 +302,7 @@ class ImpylaDriver:
             cause = error.__cause__ or error
             if used is None or error.phase is not Phase.LOGIN or isinstance(cause, LoginBlocked):
                 raise
-            fault = classify(cause, error.phase, shown=self.shown)
+            fault = classify(cause, error.phase, credential=self.credential)
             if fault is not Fault.DENIED or not self._secrets.renew(used):
                 raise
         logs.warning("the password was refused by %s, and there is another: once more", coordinator)
@@ -320,8 +319,8 @@ class ImpylaDriver:
         return BinaryConnector(self._options, self._secrets, self._clock, self._identity)
 
     def _connect(
-        self, coordinator: Coordinator, user: str, limit: float, pinned: Any
-    ) -> tuple[BinaryProtocol, Any]:
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None
+    ) -> tuple[BinaryProtocol, Transport]:
         connector = self._http if self._options.use_http_transport else self._binary
         buffered, transport = connector.open(coordinator, user, limit, pinned)
         return BinaryProtocol(buffered), transport
@@ -348,10 +347,10 @@ class _Probe:
         if self._over:
             return ""
         try:
-            start(threading.Thread(target=ask, name="probe", daemon=True))
+            start_thread(threading.Thread(target=ask, name="probe", daemon=True))
         except RuntimeError:  # no thread can be had
             return self._probe()
-        answer = take(answers)
+        answer = queue_get(answers)
         if isinstance(answer, BaseException):
             raise answer
         return answer

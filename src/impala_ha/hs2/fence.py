@@ -9,7 +9,6 @@ gone: its port refuses connections.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from impala._thrift_gen.TCLIService.ttypes import TCloseSessionReq
 from impala.hiveserver2 import err_if_rpc_not_ok
@@ -18,7 +17,8 @@ from impala_ha import errors
 from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_handler
+from impala_ha.core.interruption import from_signal_handler
+from impala_ha.core.remote import RemoteSession
 
 from .service import Service
 
@@ -27,7 +27,7 @@ _RESETS = 3  # a process that is killed resets connections, and refuses them a m
 
 def close_and_confirm(
     connect: Callable[[float], Service],
-    session: Any,
+    session: RemoteSession,
     clock: Clock,
     limit: float,
     *,
@@ -61,7 +61,9 @@ def close_and_confirm(
     return False
 
 
-def _close(connect: Callable[[float], Service], session: Any, limit: float) -> Exception | None:
+def _close(
+    connect: Callable[[float], Service], session: RemoteSession, limit: float
+) -> Exception | None:
     """Close *session*; what came in the way."""
     try:
         service = connect(limit)
@@ -71,7 +73,7 @@ def _close(connect: Callable[[float], Service], session: Any, limit: float) -> E
         finally:
             service.client.transport.close()
     except errors.Error as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         return error  # type: ignore[no-any-return]  # impyla is not typed
     return None

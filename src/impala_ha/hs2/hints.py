@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from impala_ha.core.faults import Phase
-from impala_ha.core.kerberos_errors import ENDED
+from impala_ha.core.kerberos_errors import EXPIRED
 from impala_ha.core.model import Coordinator
 from impala_ha.options.kerberos_names import HOST, given
 from impala_ha.options.options import Options
 
 
-class Failure(NamedTuple):
+class OpenFailure(NamedTuple):
     """
     What is known when opening failed.
 
@@ -42,7 +42,7 @@ class Hint(NamedTuple):
 
     pattern: str
     advice: str
-    fits: Callable[[Failure], bool] = lambda _: True
+    fits: Callable[[OpenFailure], bool] = lambda _: True
     at: str = ""
 
 
@@ -64,7 +64,7 @@ _OTHER_PORTS = {
 }
 
 
-def _when(phase: Phase | None, *mechanisms: str) -> Callable[[Failure], bool]:
+def _when(phase: Phase | None, *mechanisms: str) -> Callable[[OpenFailure], bool]:
     """Was it in that phase, with one of these mechanisms?  None, and none: any."""
     return lambda failure: (
         phase in (None, failure.phase)
@@ -76,14 +76,14 @@ _ticket = _when(Phase.TICKET)
 _gssapi = _when(Phase.LOGIN, "GSSAPI")
 
 
-def _nameless(failure: Failure) -> bool:
+def _nameless(failure: OpenFailure) -> bool:
     """Was Kerberos asked for an address, for want of a name?"""
     where, options = failure.coordinator, failure.options
     unnamed = where.is_address and HOST in given(options.krb_host, where)
     return unnamed and not options.krb_canonicalize
 
 
-def _http(failure: Failure) -> bool:
+def _http(failure: OpenFailure) -> bool:
     return failure.options.use_http_transport
 
 
@@ -121,7 +121,7 @@ HINTS: tuple[Hint, ...] = (
         _ticket,
     ),
     Hint(
-        "|".join(ENDED),
+        "|".join(EXPIRED),
         "the Kerberos ticket has ended, as `klist` shows: `kinit`, or give principal and keytab, "
         "with which tickets are renewed",
     ),
@@ -387,7 +387,7 @@ HINTS: tuple[Hint, ...] = (
 )
 
 
-def hint(failure: Failure) -> str:
+def hint(failure: OpenFailure) -> str:
     """What to look at; empty where the error says it all."""
     opening = failure.phase not in _NOT_OPENING
     other = None if _ticket(failure) else _OTHER_PORTS.get(failure.coordinator.port)

@@ -13,14 +13,18 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from impala_ha import errors
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.model import Coordinator
+from impala_ha.core.remote import RemoteSession
 
-from .client import CloseSessions, ConnectionClosed
+from .client import Client, CloseSessions, ConnectionClosed
+
+if TYPE_CHECKING:
+    from .service import Service
 
 CLOSE_TIMEOUT = 2.0  # seconds for closing what is open when a connection, or the program, ends
 _FINALIZERS: dict[int, list[CloseSessions]] = {}  # of all links, for the end of the program
@@ -41,8 +45,8 @@ class Link:
     def __init__(
         self,
         coordinator: Coordinator,
-        service: Any,
-        first: tuple[str, Mapping[str, str], Any],
+        service: Service,
+        first: tuple[str, Mapping[str, str], RemoteSession],
         open_timeout: float = 10.0,
     ):
         """
@@ -57,12 +61,16 @@ class Link:
         self.user = user
         self.service = service
         self._open_timeout = open_timeout
-        self.client = service.client
+        self.client: Client = service.client
         self.full = False
         self.impala = "http_addr" in (session.config or {})  # Impala tells it since 2.7
-        self._spare: tuple[str, dict[str, str], Any] | None = (user, dict(configuration), session)
-        self._open: dict[bytes, Any] = {}
-        self._dropped: deque[Any] = deque()
+        self._spare: tuple[str, dict[str, str], RemoteSession] | None = (
+            user,
+            dict(configuration),
+            session,
+        )
+        self._open: dict[bytes, RemoteSession] = {}
+        self._dropped: deque[RemoteSession] = deque()
         self._keep(session)
         # Closes the sessions when the last cursor lets go, and at the end of the program.
         finalizer = self.client.set_finalizer(partial(_close_sessions, self.client, self._open))
@@ -81,9 +89,9 @@ class Link:
     @property
     def phase(self) -> Phase:
         """How far the last call on it had come."""
-        return self.client.phase  # type: ignore[no-any-return]
+        return self.client.phase
 
-    def session(self, user: str, configuration: Mapping[str, str]) -> Any:
+    def session(self, user: str, configuration: Mapping[str, str]) -> RemoteSession:
         """An HS2 session: the one that opening made, for the first who asks for one like it."""
         self._close_dropped()
         spare, self._spare = self._spare, None
@@ -104,7 +112,7 @@ class Link:
         """
         self._close_dropped()
         self._check_dropped()
-        if not self.usable():
+        if not self.usable() and self.client.broken is not None:
             raise CallFailed(Phase.UNSENT, self.client.broken)
 
     def _check_dropped(self) -> None:
@@ -114,7 +122,7 @@ class Link:
         if why := self.client.transport.dropped():
             self.client.invalidate(ConnectionResetError(why))
 
-    def close_session(self, session: Any) -> None:
+    def close_session(self, session: RemoteSession) -> None:
         """Close *session* on the server; if that fails, `close` tries again."""
         guid = session.handle.sessionId.guid
         if guid in self._open and not self.broken:
@@ -122,23 +130,23 @@ class Link:
                 session.close()
             self._open.pop(guid, None)
 
-    def close_confirmed(self, session: Any) -> bool:
+    def close_confirmed(self, session: RemoteSession) -> bool:
         """Close *session*; did the coordinator say that this is done?"""
         self._open.pop(session.handle.sessionId.guid, None)
         try:
             with self.deadline(CLOSE_TIMEOUT):
                 session.close()
         except errors.Error as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return False
         return True
 
-    def close_later(self, session: Any) -> None:
+    def close_later(self, session: RemoteSession) -> None:
         """Close *session* at the next opportunity; does no I/O, so garbage collection may call."""
         self._dropped.append(session)
 
-    def release(self, session: Any) -> None:
+    def release(self, session: RemoteSession) -> None:
         """Leave *session* alone for good: ending it would end the statement that runs in it."""
         self._open.pop(session.handle.sessionId.guid, None)
 
@@ -151,7 +159,7 @@ class Link:
                 self.usable(limit)
         _close_sessions(self.client, self._open, limit)
 
-    def hang_up(self, why: ConnectionClosed) -> dict[bytes, Any]:
+    def hang_up(self, why: ConnectionClosed) -> dict[bytes, RemoteSession]:
         """End what another thread waits for here; the sessions that are left on the server."""
         left = dict(self._open)
         self.client.hang_up(why)
@@ -161,7 +169,7 @@ class Link:
         """A block whose calls may take *seconds* together."""
         return _Deadline(self.client, seconds)
 
-    def _keep(self, session: Any) -> Any:
+    def _keep(self, session: RemoteSession) -> RemoteSession:
         self._open[session.handle.sessionId.guid] = session
         return session
 
@@ -174,7 +182,7 @@ class Link:
 class _Deadline:
     """`Link.deadline`: a class, for it stands on the path of every statement."""
 
-    def __init__(self, client: Any, seconds: float):
+    def __init__(self, client: Client, seconds: float):
         self._client = client
         self._seconds = seconds
 
@@ -185,7 +193,7 @@ class _Deadline:
         self._client.transport.clear_deadline()
 
 
-def _close_sessions(client: Any, sessions: dict[bytes, Any], limit: float) -> None:
+def _close_sessions(client: Client, sessions: dict[bytes, RemoteSession], limit: float) -> None:
     """Not a method of Link: it runs when the Link is gone."""
     if client.busy and not client.forked:
         # We stand in a signal handler, in the middle of a call of this thread.

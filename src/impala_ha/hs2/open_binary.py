@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impala._thrift_api import get_transport
-from thrift.transport.TTransport import TBufferedTransport, TTransportException
+from thrift.transport.TTransport import TBufferedTransport, TTransportBase, TTransportException
 
 from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import (
-    TURNED_AWAY,
+    TICKET_REJECTED,
     classify,
     error_text,
     is_end_of_file,
-    turned_away_unread,
+    refused_before_login,
 )
-from impala_ha.core.faults import CallFailed, Fault, Phase, Shown
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
 from impala_ha.core.trace import Step, trace
-from impala_ha.net.sockets import Socket
+from impala_ha.net import tls
+from impala_ha.net.sockets import Address, Socket
 from impala_ha.options.options import Options
 
 from .service import silent
@@ -50,8 +51,8 @@ class BinaryConnector:
         self._identity = identity
 
     def open(
-        self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
-    ) -> tuple[Any, Socket]:
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
+    ) -> tuple[TTransportBase, Socket]:
         """
         A connected and authenticated transport, and its socket.
 
@@ -78,12 +79,14 @@ class BinaryConnector:
             if error.phase is Phase.TICKET:
                 raise refused from refused.__cause__
             if _hung_up(error) and self._knows_sasl(coordinator, self._left(end), pinned):
-                why = f"{TURNED_AWAY} ({error})"
+                why = f"{TICKET_REJECTED} ({error})"
                 told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
                 raise CallFailed(Phase.LOGIN, told) from told
             raise
 
-    def probe_anonymously(self, coordinator: Coordinator, limit: float, pinned: Any = None) -> Any:
+    def probe_anonymously(
+        self, coordinator: Coordinator, limit: float, pinned: Address | None = None
+    ) -> Address | None:
         """
         Have the coordinator answer an anonymous request within *limit* seconds.
 
@@ -98,7 +101,7 @@ class BinaryConnector:
     def _left(self, end: float) -> float:
         return max(0.001, end - self._clock.now())
 
-    def _knows_sasl(self, coordinator: Coordinator, limit: float, pinned: Any) -> bool:
+    def _knows_sasl(self, coordinator: Coordinator, limit: float, pinned: Address | None) -> bool:
         """Does it refuse who shows nothing by SASL's own message, within *limit* seconds?"""
         try:
             return self._ask_for_sasl(coordinator, limit, pinned)[1] in _NO
@@ -106,7 +109,7 @@ class BinaryConnector:
             return False
 
     def _ask_for_sasl(
-        self, coordinator: Coordinator, limit: float, pinned: Any
+        self, coordinator: Coordinator, limit: float, pinned: Address | None
     ) -> tuple[Socket, bytes]:
         """
         A closed socket, and the first byte of the answer to who shows nothing; none: it hung up.
@@ -122,7 +125,7 @@ class BinaryConnector:
             socket.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
             said = socket.read(1)
         except BaseException as error:
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             if phase is Phase.CONNECT or silent(error):
                 raise CallFailed(phase, error) from error
@@ -131,8 +134,8 @@ class BinaryConnector:
         return socket, said
 
     def _open_once(
-        self, coordinator: Coordinator, user: str, limit: float, pinned: Any
-    ) -> tuple[Any, Socket]:
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None
+    ) -> tuple[TTransportBase, Socket]:
         """One try of `open`."""
         options, clock, phase = self._options, self._clock, Phase.CONNECT
         socket = sasl = attempt = None
@@ -155,12 +158,12 @@ class BinaryConnector:
             if not isinstance(transport, TBufferedTransport):
                 _open_sasl(transport, sasl, attempt)
         except BaseException as error:
-            if attempt:
+            if attempt is not None and socket is not None:
                 phase = _report_login(attempt, error, socket)
             if socket is not None:
                 socket.close()
             scrub(error)  # SASL's messages are variables of its frames
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             raise _failure(phase, error, sasl) from error
         return transport, socket
@@ -175,11 +178,9 @@ class BinaryConnector:
         self._secrets.hide(name, password)
         return (name, password), attempt
 
-    def _socket(self, coordinator: Coordinator, pinned: Any) -> Socket:
+    def _socket(self, coordinator: Coordinator, pinned: Address | None) -> Socket:
         options, context = self._options, None
         if options.use_ssl:
-            from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
-
             context = tls.context(options)
         socket = Socket(coordinator.host, coordinator.port, self._clock, context)
         socket.pinned = pinned
@@ -195,16 +196,22 @@ def _hung_up(error: CallFailed) -> bool:
     """Did the server close the connection in the login?  Impala refuses a bad ticket so."""
     if error.phase is not Phase.LOGIN or silent(error.__cause__):
         return False
-    return classify(error.__cause__ or error, error.phase, shown=Shown.TICKET) is Fault.UNREACHABLE
+    return (
+        classify(error.__cause__ or error, error.phase, credential=CredentialKind.TICKET)
+        is Fault.UNREACHABLE
+    )
 
 
-def _report_login(attempt: LoginAttempt, error: BaseException, socket: Any) -> Phase:
+def _report_login(attempt: LoginAttempt, error: BaseException, socket: Socket) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
     attempt.ended = True
-    if interrupted(error) or turned_away_unread(error):
+    if is_interrupt(error) or refused_before_login(error):
         attempt.over()
-    elif not hung_up and classify(error, Phase.LOGIN, shown=Shown.SECRET) is Fault.DENIED:
+    elif (
+        not hung_up
+        and classify(error, Phase.LOGIN, credential=CredentialKind.SECRET) is Fault.DENIED
+    ):
         attempt.refused(error_text(error))
     elif isinstance(error, TTransportException) and socket.is_gone():
         attempt.over()
@@ -220,14 +227,18 @@ def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFaile
         return failed
     hung_up = _hung_up(failed)
     gave_reason = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
-    if hung_up or gave_reason or classify(error, phase, shown=Shown.TICKET) is Fault.REFUSED:
+    if (
+        hung_up
+        or gave_reason
+        or classify(error, phase, credential=CredentialKind.TICKET) is Fault.REFUSED
+    ):
         renewed = sasl.renew()
         if renewed or hung_up:  # it may have been a mishap
             return _TicketRefused(phase, error)
     return failed
 
 
-def _open_sasl(transport: Any, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:
+def _open_sasl(transport: TTransportBase, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:
     """
     Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
 

@@ -10,21 +10,22 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from thrift.transport.TTransport import TBufferedTransport
+from thrift.transport.TTransport import TBufferedTransport, TTransportBase
 
 from impala_ha.auth.credentials import Secrets
 from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.core.interruption import interrupted
+from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.login_throttle import LoginAttempt
 from impala_ha.core.model import Coordinator
+from impala_ha.net import tls
 from impala_ha.net.cookies import CookieJar
 from impala_ha.net.http_proxy import Proxy, ProxyAuth, TunnelSocket, proxy_for
 from impala_ha.net.http_request import Auth, Target
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.net.http_transport import ABOUT_NOTHING, HttpTransport
-from impala_ha.net.sockets import Socket
+from impala_ha.net.sockets import Address, Socket
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
@@ -56,10 +57,10 @@ class HttpConnector:
         coordinator: Coordinator,
         user: str,
         limit: float,
-        pinned: Any = None,
+        pinned: Address | None = None,
         *,
         anonymous: bool = False,
-    ) -> tuple[Any, HttpTransport]:
+    ) -> tuple[TTransportBase, HttpTransport]:
         """
         A buffered transport and the one below it, whose deadline is *limit* seconds from now.
 
@@ -100,7 +101,7 @@ class HttpConnector:
         except BaseException as error:
             if transport is not None:
                 transport.close()
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             raise CallFailed(Phase.CONNECT, error) from error
         return TBufferedTransport(transport, rbuf_size=_PIECE), transport
@@ -112,8 +113,8 @@ class HttpConnector:
         return not known
 
     def probe_anonymously(
-        self, coordinator: Coordinator, user: str, limit: float, pinned: Any = None
-    ) -> Any:
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
+    ) -> Address | None:
         """
         Have the coordinator answer an anonymous request within *limit* seconds.
 
@@ -128,7 +129,7 @@ class HttpConnector:
             transport.write(ABOUT_NOTHING)
             transport.flush()
         except BaseException as error:
-            if interrupted(error):
+            if is_interrupt(error):
                 raise
             if (
                 not isinstance(error, HTTPStatusError)
@@ -138,7 +139,8 @@ class HttpConnector:
                 raise CallFailed(Phase.OPEN, error) from error
         finally:
             transport.close()
-        return transport.peer
+        peer: Address | None = transport.peer
+        return peer
 
     def pause(self, why: HTTPStatusError, waited: float) -> float:
         """
@@ -221,8 +223,6 @@ class HttpConnector:
     def _socket(self, coordinator: Coordinator, proxy: Proxy | None) -> Socket:
         options, context = self._options, None
         if options.use_ssl:
-            from impala_ha.net import tls  # noqa: PLC0415 - not each connection is encrypted
-
             context = tls.context(options)
         host, port = coordinator.host, coordinator.port
         if proxy is None:

@@ -19,7 +19,7 @@ from thrift.transport.TTransport import TBufferedTransport
 from impala_ha import errors
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import CallFailed
-from impala_ha.core.interruption import from_handler, suppress
+from impala_ha.core.interruption import from_signal_handler, suppress
 from impala_ha.core.model import Coordinator
 from impala_ha.net.sockets import Socket
 from impala_ha.options.options import Options
@@ -120,7 +120,7 @@ class _Asking:
         try:
             self._connected(shares, tls=True).close()
         except (TException, OSError) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return "ALERT" in str(error)
         return True
@@ -165,7 +165,7 @@ def _opens_session(socket: Socket) -> bool:
             "nobody"
         ).close()
     except errors.Error as error:
-        if from_handler(error):
+        if from_signal_handler(error):
             raise
         return not isinstance(error, CallFailed)
     return True

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from impala._thrift_gen.TCLIService.ttypes import TGetOperationStatusReq, TOperationState
+from impala._thrift_gen.TCLIService.ttypes import TOperationState
 
 from impala_ha.core.clock import Clock
+from impala_ha.core.remote import RemoteOperation, RemoteSession, Row, Status
 
 _WORKING = frozenset(
     {
@@ -15,16 +14,15 @@ _WORKING = frozenset(
         TOperationState.RUNNING_STATE,
     }
 )
+_AT_FIRST = 0.02  # seconds
 
 
-def poll(operation: Any, clock: Clock) -> Any:
+def poll(operation: RemoteOperation, clock: Clock) -> Status:
     """Wait until *operation* has ended, well or not; the last answer to GetOperationStatus."""
     start = clock.now()
     while True:
         asked = clock.now()
-        request = TGetOperationStatusReq(operationHandle=operation.handle)
-        answer = operation._rpc("GetOperationStatus", request, True)  # noqa: SLF001 - impyla's own
-        operation.update_has_result_set(answer)
+        answer = operation.get_state()
         if answer.operationState not in _WORKING:
             return answer
         now = clock.now()
@@ -33,12 +31,12 @@ def poll(operation: Any, clock: Clock) -> Any:
 
 
 def rows(
-    session: Any, text: str, clock: Clock, options: dict[str, str] | None = None
-) -> list[tuple[Any, ...]]:
+    session: RemoteSession, text: str, clock: Clock, options: dict[str, str] | None = None
+) -> list[Row]:
     """All rows of a small query of ours, with the query *options*."""
     operation = session.execute(text, options, run_async=True)
     poll(operation, clock)
-    found: list[tuple[Any, ...]] = []
+    found: list[Row] = []
     while len(batch := operation.fetch()):
         found += batch.pop_many(len(batch))
     operation.close()
@@ -51,7 +49,7 @@ def _interval(elapsed: float) -> float:
 
     A statement that takes 2 ms need not be waited for 10, which is more than all of its calls.
     """
-    if elapsed < 0.02:  # noqa: PLR2004 - seconds
+    if elapsed < _AT_FIRST:
         return max(0.0005, elapsed / 2)
     for within, seconds in ((0.05, 0.01), (1.0, 0.05), (10.0, 0.1), (60.0, 0.5)):
         if elapsed < within:

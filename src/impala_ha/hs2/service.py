@@ -14,18 +14,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from impala._thrift_gen.TCLIService.ttypes import TFetchOrientation
+from impala._thrift_gen.TCLIService.ttypes import (
+    TExecuteStatementReq,
+    TFetchOrientation,
+    TRowSet,
+)
 from impala.hiveserver2 import Batch, HS2Service, HS2Session, Operation, ThriftRPC
 from impala.hiveserver2 import log as _impylas_log
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.core.remote import OperationHandle, Rows, Schema
 from impala_ha.net.http_status import HTTPStatusError
 
 from .client import Client, ConnectionClosed
+
+Got = TypeVar("Got")
 
 _ASKED_AGAIN = (
     *("GetOperationStatus", "GetResultSetMetadata", "FetchResults"),
@@ -36,7 +43,7 @@ _ASKED_AGAIN = (
 class _RedactedRPC(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
     """impyla's calls, whose responses are logged without secrets."""
 
-    def _log_response(self, kind: str, response: Any) -> None:
+    def _log_response(self, kind: str, response: object) -> None:
         if _impylas_log.isEnabledFor(logging.DEBUG):
             _impylas_log.debug("%s: resp=%s", kind, self.client.redact(str(response)))
 
@@ -59,7 +66,9 @@ class Service(_RedactedRPC, HS2Service):  # type: ignore[misc]  # impyla is not 
         self.reconnect = reconnect
         self.pause: Callable[[HTTPStatusError, float], float] | None = None
 
-    def open_session(self, user: str, configuration: Mapping[str, str] | None = None) -> Any:
+    def open_session(
+        self, user: str, configuration: Mapping[str, str] | None = None
+    ) -> ResumableSession:
         """Open a session."""
         plain = super().open_session(user, configuration)
         self.impala = "http_addr" in (plain.config or {})
@@ -95,7 +104,7 @@ def silent(error: BaseException | None) -> bool:
     return isinstance(error, TimeoutError)
 
 
-def _ask(ask: Callable[..., Any], service: Service, name: str, request: Any) -> Any:
+def _ask(ask: Callable[[str, object], Got], service: Service, name: str, request: object) -> Got:
     """Ask, and once more on a new connection where that is harmless."""
     if name not in _ASKED_AGAIN:
         return ask(name, request)
@@ -116,8 +125,12 @@ def _is_later(error: CallFailed) -> bool:
 
 
 def _ask_later(
-    ask: Callable[..., Any], service: Service, name: str, request: Any, error: CallFailed
-) -> Any:
+    ask: Callable[[str, object], Got],
+    service: Service,
+    name: str,
+    request: object,
+    error: CallFailed,
+) -> Got:
     """Ask until the gateway lets it through: what it hides may well go on."""
     waited = 0.0
     while _is_later(error) and service.pause is not None:
@@ -134,7 +147,17 @@ def _ask_later(
 class ResumableSession(_RedactedRPC, HS2Session):  # type: ignore[misc]  # impyla is not typed
     """impyla's session, whose operations are ours."""
 
-    def _get_operation(self, handle: Any) -> Any:
+    def execute(
+        self,
+        statement: str,
+        configuration: Mapping[str, str] | None = None,
+        run_async: bool = False,
+    ) -> ResumableOperation:
+        """Send *statement*, with the query options *configuration* for it alone."""
+        request = TExecuteStatementReq(self.handle, statement, configuration, run_async)
+        return self._get_operation(self._rpc("ExecuteStatement", request).operationHandle)
+
+    def _get_operation(self, handle: OperationHandle) -> ResumableOperation:
         return ResumableOperation(self, handle, retries=1)
 
 
@@ -147,13 +170,13 @@ class ResumableOperation(_RedactedRPC, Operation):  # type: ignore[misc]  # impy
             always say so.)
     """
 
-    def __init__(self, session: ResumableSession, handle: Any, retries: int):
+    def __init__(self, session: ResumableSession, handle: OperationHandle, retries: int):
         super().__init__(session, handle, retries=retries)
         self._rows = 0
         self.complete = False
 
     def _rpc(self, func_name: str, request: Any, safe_to_retry: bool = False) -> Any:
-        def ask(name: str, question: Any) -> Any:
+        def ask(name: str, question: object) -> Any:
             return Operation._rpc(self, name, question, safe_to_retry)  # noqa: SLF001
 
         answer = _ask(ask, self.session.service, func_name, request)
@@ -164,26 +187,28 @@ class ResumableOperation(_RedactedRPC, Operation):  # type: ignore[misc]  # impy
 
     def fetch(
         self,
-        schema: Any = None,
+        schema: Schema | None = None,
         max_rows: int = 1024,
         orientation: int = TFetchOrientation.FETCH_NEXT,
-        **how: Any,
-    ) -> Any:
+        **how: bool,
+    ) -> Rows:
         """The next batch of rows; the server is not asked for more than there are."""
         if self.complete and orientation == TFetchOrientation.FETCH_NEXT:
-            nothing = Batch()
+            nothing: Rows = Batch()
             nothing.expect_more_rows = False
             return nothing
-        return super().fetch(schema, max_rows, orientation, **how)
+        rows: Rows = super().fetch(schema, max_rows, orientation, **how)
+        return rows
 
-    def _wrap_results(self, *results: Any, **how: Any) -> Any:
+    def _wrap_results(self, *results: object, **how: bool) -> Rows:
         try:
-            return super()._wrap_results(*results, **how)
+            rows: Rows = super()._wrap_results(*results, **how)
         except (IndexError, AttributeError) as slip:
             failed = self._wrong(f"the rows do not fit their description: {slip}", slip)
             raise failed from failed.__cause__
+        return rows
 
-    def _count(self, results: Any) -> None:
+    def _count(self, results: TRowSet) -> None:
         first = results.startRowOffset
         if self.session.service.impala and first != self._rows:
             raise self._wrong(
@@ -202,7 +227,7 @@ class ResumableOperation(_RedactedRPC, Operation):  # type: ignore[misc]  # impy
         return CallFailed(Phase.FETCH, error)
 
 
-def _heights(results: Any) -> set[int]:
+def _heights(results: TRowSet) -> set[int]:
     """How many rows the columns of a TRowSet have: one number, if all is well."""
     if not results.columns:
         return {len(results.rows or ())}

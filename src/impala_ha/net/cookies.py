@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from impala.util import cookie_matches_path
 
@@ -41,7 +41,7 @@ class CookieJar:
     Several threads may use one: what is in it is replaced, never changed.
     """
 
-    def __init__(self, names: Any, path: str):
+    def __init__(self, names: str | Iterable[str] | None, path: str):
         """
         Args:
             names: Those to keep: a name, several (separated by commas, or a list), `EVERY`, or

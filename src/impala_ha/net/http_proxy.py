@@ -140,7 +140,7 @@ class TunnelSocket(Socket):
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._end = where
 
-    def _pass(self, handle: Any) -> None:
+    def _pass(self, handle: socket.socket) -> None:
         """
         Ask for the tunnel, in the clear: TLS begins behind it.
 

@@ -127,7 +127,7 @@ def _check(name: str, value: str) -> None:
 @lru_cache(maxsize=16)
 def _agent(agent_option: str | None, program: str) -> str:
     """The user agent and the program, as impyla tells them."""
-    script = os.path.basename(program)  # noqa: PTH119 - not worth pathlib
+    script = os.path.basename(program)
     agent = f"{agent_option or _AGENT} ({quote(script)})" if script else agent_option or _AGENT
     _check("User-Agent", agent)
     return agent

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from http.client import HTTPMessage
-from typing import Any
 
 from impala.error import HttpError
 
@@ -42,7 +41,7 @@ class HTTPStatusError(HttpError):  # type: ignore[misc]  # impyla is not typed
         code: int,
         message: str,
         body: bytes,
-        http_headers: Any,
+        http_headers: HTTPMessage,
         where: str = "",
         retry_after: float = 0.0,
     ):

@@ -21,7 +21,7 @@ from thrift.transport.TTransport import TTransportBase, TTransportException
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import interrupted, suppress
+from impala_ha.core.interruption import is_interrupt, suppress
 
 from .cookies import CookieJar
 from .http_request import Auth, Target
@@ -106,7 +106,7 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
         self._heard = float("-inf")
         return ""
 
-    def isOpen(self) -> bool:  # noqa: N802 - thrift's name
+    def isOpen(self) -> bool:
         """Say yes, always: impyla re-opens a transport that says no."""
         return True
 
@@ -137,7 +137,7 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
         """Up to *size* bytes of the answer; none at its end."""
         return b"" if self._response is None else self._response.read(size)
 
-    def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
+    def readAll(self, size: int) -> bytes:
         """Exactly *size* bytes."""
         pieces: list[bytes] = []
         while size > 0:
@@ -215,7 +215,7 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
         try:
             self._socket.write(request)  # type: ignore[arg-type]
         except TTransportException as error:
-            if interrupted(error) or error.type == TTransportException.TIMED_OUT:
+            if is_interrupt(error) or error.type == TTransportException.TIMED_OUT:
                 raise
             response = None
             with suppress(Exception), self._briefly():

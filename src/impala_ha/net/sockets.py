@@ -12,13 +12,13 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.clock import Clock
-from impala_ha.core.interruption import from_handler, from_socket, suppress
+from impala_ha.core.interruption import from_signal_handler, from_socket, suppress
 from impala_ha.core.timeouts import run_with_timeout
 from impala_ha.core.trace import Step, trace, tracing
 
@@ -27,9 +27,9 @@ _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
 _STALL = 60.0  # seconds, where nobody probes
 _BRIEFLY, _MOMENT = 1.0, 0.25  # seconds for finding out whether a port is open, and stays so
-_SLOWEST = (
-    2**10
-)  # bytes in `Socket.stall_timeout` seconds: one segment of TCP, however bad the link is
+_SLOWEST = 2**10  # bytes in `Socket.stall_timeout` seconds: one segment of TCP on a bad link
+
+Address: TypeAlias = tuple[int, int, int, str, tuple[object, ...]]  # as getaddrinfo has it
 
 
 class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
@@ -48,11 +48,11 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         self._name = name or host
         self._clock = clock
         self._context = context
-        self.peer: Any = None
-        self.pinned: Any = None
+        self.peer: Address | None = None
+        self.pinned: Address | None = None
         self.deadline: float | None = None
 
-    def isOpen(self) -> bool:  # noqa: N802 - thrift's name
+    def isOpen(self) -> bool:
         """Say yes, always: impyla re-opens a transport that says no."""
         return True
 
@@ -61,7 +61,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         try:
             addresses = self._addresses()
         except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
             raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
@@ -87,7 +87,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         failed.reached = self._reached
         raise failed from last
 
-    def _addresses(self) -> list[Any]:
+    def _addresses(self) -> list[Address]:
         """The addresses of the host, within the deadline; only `pinned` where that is set."""
         if self.pinned is not None:
             return [self.pinned]
@@ -96,7 +96,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         late = "the name service did not answer in time"
         return run_with_timeout(self._resolveAddr, self._remaining(), f"look up {self.host}", late)
 
-    def _connect(self, handle: Any, address: Any, shares: int) -> None:
+    def _connect(self, handle: socket.socket, address: tuple[object, ...], shares: int) -> None:
         remaining = self._remaining()
         handle.settimeout(None if remaining is None else remaining / shares)
         trace(Step.TRYING, address)
@@ -105,13 +105,13 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         trace(Step.CONNECTED, address)
         _keep_alive(handle)
         self._pass(handle)
-        if self._context is not None:
+        if isinstance(handle, ssl.SSLSocket):
             handle.settimeout(self._remaining())
             handle.do_handshake()
             trace(Step.SECURED, handle)
         self.handle = handle
 
-    def _pass(self, handle: Any) -> None:
+    def _pass(self, handle: socket.socket) -> None:
         """Say what must be said before TLS begins: nothing."""
 
     def _remaining(self) -> float | None:
@@ -223,7 +223,7 @@ class Socket(_Connecting):
             raise TTransportException(TTransportException.END_OF_FILE, "TSocket read 0 bytes")
         return got
 
-    def readAll(self, size: int) -> bytes:  # noqa: N802 - thrift's name
+    def readAll(self, size: int) -> bytes:
         """Exactly *size* bytes; thrift's own copies what it has with each piece that comes."""
         pieces: list[bytes] = []
         while size > 0:
@@ -335,7 +335,7 @@ class Socket(_Connecting):
             again.handle.settimeout(_MOMENT)
             return not again.handle.recv(1)
         except (OSError, TTransportException) as error:
-            if from_handler(error):
+            if from_signal_handler(error):
                 raise
             return not isinstance(error, TimeoutError)
         finally:
@@ -379,13 +379,13 @@ def _numeric(host: str) -> bool:
     return False
 
 
-def _unconnected(family: int, kind: int, context: ssl.SSLContext | None, host: str) -> Any:
+def _unconnected(family: int, kind: int, tls: ssl.SSLContext | None, host: str) -> socket.socket:
     """Wrapped before it is connected: wrapping one that was reset meanwhile would leak it."""
     handle = socket.socket(family, kind)
-    if context is None:
+    if tls is None:
         return handle
     name = host.rstrip(".")  # which keeps the resolver from adding a domain, and no certificate has
-    return context.wrap_socket(handle, server_hostname=name, do_handshake_on_connect=False)
+    return tls.wrap_socket(handle, server_hostname=name, do_handshake_on_connect=False)
 
 
 def _keep_alive(handle: socket.socket) -> None:

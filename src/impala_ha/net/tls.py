@@ -82,7 +82,7 @@ def _files(options: Options) -> list[str | None]:
 def _stamp(path: str | None) -> tuple[int, int, int] | None:
     """What changes when a file does."""
     try:
-        found = os.stat(path or "")  # noqa: PTH116 - pathlib is not loaded for it
+        found = os.stat(path or "")
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import Any, TypeVar
 
 from impala_ha.balancing.policies import POLICIES, Policy
+from impala_ha.core.model import LAST_PORT
 from impala_ha.core.secret import Secret
 
 Given = TypeVar("Given")
@@ -37,7 +38,7 @@ def name(value: object) -> str:
 def text(value: object) -> str:
     """A text."""
     if not isinstance(value, str):
-        raise ValueError("must be a text")  # noqa: TRY004 - told with all other mistakes
+        raise ValueError("must be a text")
     return value
 
 
@@ -52,7 +53,7 @@ def secret(value: object) -> Secret | Callable[[], str]:
 
 
 def command(value: object) -> Secret:
-    """A command with its words, kept out of sight."""
+    """A command with its arguments, kept out of sight."""
     if not text(value).strip():
         raise ValueError("must be a command")
     return Secret(value)
@@ -61,7 +62,7 @@ def command(value: object) -> Secret:
 def function(value: Any) -> Any:
     """Something to call."""
     if not callable(value):
-        raise ValueError("must be callable")  # noqa: TRY004 - told with all other mistakes
+        raise ValueError("must be callable")
     return value
 
 
@@ -78,7 +79,7 @@ def flag(value: object) -> bool:
 def port(value: Any) -> int:
     """A TCP port."""
     number = whole(value)
-    if not 0 < number < 65536:  # noqa: PLR2004 - what TCP has
+    if not 0 < number <= LAST_PORT:
         raise ValueError("must be within 1..65535")
     return number
 
@@ -128,7 +129,7 @@ def mechanism(value: object) -> str:
     word = text(value).strip().upper() or "NOSASL"
     if word not in MECHANISMS:
         known = ", ".join(MECHANISMS)
-        # In parentheses: impyla's words, which programs look for.
+        # In parentheses: impyla's message, which programs look for.
         raise ValueError(f"must be one of {known} (Unsupported authentication mechanism: {word})")
     return word
 
@@ -141,9 +142,7 @@ def policy(value: str | Policy) -> str | Policy:
             raise ValueError(f"must be one of {', '.join(POLICIES)}")
         return word
     if not callable(getattr(value, "choose", None)):
-        raise ValueError(  # noqa: TRY004 - told with all other mistakes
-            "must be a name or an object with choose(candidates)"
-        )
+        raise ValueError("must be a name or an object with choose(candidates)")
     return value
 
 
@@ -175,7 +174,7 @@ def file(value: str | os.PathLike[str]) -> str:
     """
     path = str(os.fspath(value))
     # pathlib would cost each import of the library a millisecond
-    if os.path.isfile(path) and os.access(path, os.R_OK):  # noqa: PTH113
+    if os.path.isfile(path) and os.access(path, os.R_OK):
         _READ.add(path)
     elif path not in _READ:
         raise ValueError("must be a file that can be read")

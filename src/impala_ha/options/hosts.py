@@ -1,5 +1,5 @@
 """
-From words to coordinators: ``a,b:21051?weight=2&zone=east,[::1]:21050``.
+From a text to coordinators: ``a,b:21051?weight=2&zone=east,[::1]:21050``.
 
 Comma or white space separates; each item is ``host``, ``host:port`` or ``[ipv6]:port``, and may
 carry ``?weight=``, ``?zone=`` and ``?krb_host=``.
@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl
 from impala_ha.core.model import DEFAULT_PORT, Coordinator, is_address
 
 _ITEM = re.compile(
-    r"(?:\[(?P<six>[^\[\]]*)\]|(?P<host>[^\[\]:?/@]*))(?::(?P<port>[^?]*))?(?:\?(?P<words>.*))?"
+    r"(?:\[(?P<six>[^\[\]]*)\]|(?P<host>[^\[\]:?/@]*))(?::(?P<port>[^?]*))?(?:\?(?P<query>.*))?"
 )
 _NAME = re.compile(r"[\w.\-%:]+")
-_WORDS = ("weight", "zone", "krb_host")
+_KNOWN = ("weight", "zone", "krb_host")
 
 
 _NO_LISTS = (bytes, bytearray, memoryview, Mapping)
@@ -63,7 +63,7 @@ def _items(hosts: object) -> Sequence[object]:
 
 def _split(hosts: str) -> list[str]:
     if "@" in hosts:
-        return [hosts]  # one mistake, told whole: a comma may be part of a password
+        return [hosts]  # one mistake, shown whole: a comma may be part of a password
     return [item for item in re.split(r"[,\s]+", hosts) if item]
 
 
@@ -74,7 +74,7 @@ def _coordinator(item: object, default_port: int) -> Coordinator:
         item = str(item)
     if not isinstance(item, str):
         shown = "***" if "@" in repr(item) else repr(item)
-        raise ValueError(f"host must be {_KINDS}, not {shown}")  # noqa: TRY004 - told with others
+        raise ValueError(f"host must be {_KINDS}, not {shown}")
     if item.count(":") > 1 and is_address(item):
         return Coordinator(item, default_port)
     match = _ITEM.fullmatch(item)
@@ -94,18 +94,18 @@ def _coordinator(item: object, default_port: int) -> Coordinator:
     if not host or not _NAME.fullmatch(host):
         raise ValueError(f"host {item!r} has no name before the port")
     port = _number(f"port of {host}", match["port"], default_port, most=65535)
-    words = _read_words(item, match["words"])
-    weight = _number(f"weight of {host}", words.get("weight"), 1)
-    return Coordinator(host, port, weight, words.get("zone", ""), words.get("krb_host", ""))
+    options = _read_query(item, match["query"])
+    weight = _number(f"weight of {host}", options.get("weight"), 1)
+    return Coordinator(host, port, weight, options.get("zone", ""), options.get("krb_host", ""))
 
 
-def _read_words(item: str, text: str | None) -> dict[str, str]:
-    words = dict(parse_qsl(text or "", keep_blank_values=True))
-    for word in words:
-        if word not in _WORDS:
-            known = ", ".join(_WORDS)
-            raise ValueError(f"host {item!r} has an unknown option {word!r}; known are {known}")
-    return words
+def _read_query(item: str, text: str | None) -> dict[str, str]:
+    options = dict(parse_qsl(text or "", keep_blank_values=True))
+    for name in options:
+        if name not in _KNOWN:
+            known = ", ".join(_KNOWN)
+            raise ValueError(f"host {item!r} has an unknown option {name!r}; known are {known}")
+    return options
 
 
 def _number(what: str, text: str | None, default: int, most: int | None = None) -> int:

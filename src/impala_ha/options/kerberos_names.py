@@ -3,7 +3,7 @@ Under which name Kerberos knows a coordinator.
 
 The service principal of each coordinator is its own, ``impala/<its name>``.  Clusters that were
 set up for a load balancer run under the balancer's name instead and refuse every other; where
-short names or addresses are used to connect, the full name has to be said, once for all as a
+short names or addresses are used to connect, the full name has to be given, once for all as a
 pattern (``_HOST.example.com``) or one by one.
 
 And under which name it knows us: the tickets of a cache may be somebody else's tomorrow.
@@ -59,7 +59,7 @@ def _name(value: object) -> str:
 
 
 def given(names: Names | None, coordinator: Coordinator) -> str:
-    """What was said about *coordinator*: a name or a pattern; `HOST` if nothing was."""
+    """What was given for *coordinator*: a name or a pattern; `HOST` if nothing was."""
     if coordinator.krb_host:
         return coordinator.krb_host
     if isinstance(names, tuple):

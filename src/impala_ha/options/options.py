@@ -253,7 +253,7 @@ class Options:
     )
 
     @cached_property
-    def form(self) -> str:
+    def key(self) -> str:
         """
         What opening a connection depends on besides the coordinator, in words, without secrets.
 

@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -117,8 +118,6 @@ def _is_empty_text(name: str, value: object) -> bool:
 
 def near(word: str, known: Iterable[str], most: int) -> list[str]:
     """Those of *known*, at most so many, that *word* may be a misspelling of."""
-    from difflib import get_close_matches  # noqa: PLC0415 - a mistake pays for it, not each import
-
     return get_close_matches(word, sorted(known), most)
 
 
@@ -288,7 +287,7 @@ def _contradictions(
 def _token_rules(
     options: Options, explicit: Mapping[str, object], environment: Mapping[str, str]
 ) -> Iterable[str]:
-    """What goes with JWT; the rules and their words are impyla's."""
+    """What goes with JWT; rules and messages are impyla's."""
     given = [name for name in ("jwt", "jwt_cmd") if getattr(options, name) is not None]
     if options.auth_mechanism != "JWT":
         for name in given:

@@ -1,9 +1,9 @@
 """
-From a Python value to the SQL that means it: one table, by type.
+SQL literals of Python values: one table, by type.
 
-A type stands in the table as its package and its name, so that the kinds of numpy and pandas are
-known without an import.  A subclass counts as the nearest class above it that is listed.  What is
-not listed is refused, and so is what SQL cannot say: ``str()`` of an object is never sent.
+The table has the package and the name of a type, so that those of numpy and pandas need no import.
+A subclass is converted as its nearest base class in the table.  Other types, and values that have
+no SQL literal, are errors: ``str()`` of an object is never sent.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import PurePath
 
-DIGITS = 38  # of Impala's widest DECIMAL; it reads a longer number as DOUBLE and says nothing
+DIGITS = 38  # of Impala's widest DECIMAL; it silently reads a longer number as DOUBLE
 _FIRST_YEAR = 1400  # of a TIMESTAMP; what is earlier is NULL for Impala
 _DEPTH = 2  # of lists in lists: VALUES (1, 2), (3, 4)
-# The backslash first: those that follow bring one of their own.
+# The backslash first: the others add backslashes.
 _ESCAPES = (("\\", r"\\"), ("\n", r"\n"), ("\r", r"\r"), ("'", r"\'"), ('"', r"\""))
 _NANOSECONDS = {
     "W": 604_800 * 10**9,
@@ -35,7 +35,7 @@ _NANOSECONDS = {
 
 
 class _Text(str):
-    """What stands between quotes; any other result of a converter is SQL as it is."""
+    """A string literal without its quotes; other results of converters are SQL."""
 
     __slots__ = ()
 
@@ -51,13 +51,13 @@ def literal(value: object) -> str:
     return _sql(value, _DEPTH)
 
 
-def inside(value: object, quote: str) -> str:
+def in_quotes(value: object, quote: str) -> str:
     """
-    *value* as a part of a literal or a name that stands in *quote* already.
+    *value* as a part of a literal or name that is already within *quote*.
 
     Raises:
         TypeError: Its type is not in the table.
-        ValueError: It is neither a number nor a text, or a text in a name.
+        ValueError: It is neither a number nor a string, or a string within a name.
     """
     sql = _convert(value, _DEPTH)
     if isinstance(sql, _Text) and quote != "`":
@@ -133,7 +133,7 @@ def _float(value: object) -> str:
     # The shortest text that gives this very number, also where numpy's float is shorter than ours.
     text = float.__repr__(value) if isinstance(value, float) else str(value)
     if text == "nan":
-        return "NULL"  # pandas and NumPy have no other word for a missing number
+        return "NULL"  # a missing number in pandas and NumPy
     return f"cast('{text}' as double)" if text in {"inf", "-inf"} else text
 
 

@@ -1,11 +1,10 @@
 """
-From a text and parameters to a statement; what works with impyla gives the same statement here.
+Binding parameters; what works with impyla gives the same statement here.
 
-Markers count in code only: a text in quotes, a quoted name and a comment are left alone.  Two
-exceptions, which are in use: ``'%s'``, with nothing else in the quotes, is a marker, and
-``%(name)s`` is one in any quotes.  There the value goes in as text, without quotes of its own.
-A list goes with ``?``, ``%s`` and ``:1``, a dict with ``:name`` and ``%(name)s``, and with a dict
-``%%`` is a percent sign.
+A marker in a string, a quoted name or a comment is text.  Two exceptions, which are in use:
+``'%s'``, with nothing else in the quotes, is a marker, and ``%(name)s`` is one in any quotes.
+There the value is inserted without quotes of its own.  A list is bound to ``?``, ``%s`` and ``:1``,
+a dict to ``:name`` and ``%(name)s``, and with a dict ``%%`` is a percent sign.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from typing import NoReturn
 
 from impala_ha import errors
 
-from .literals import inside, literal
-from .scanner import Token, scan
+from .literals import in_quotes, literal
+from .scanner import TokenType, scan
 
 _STYLES = ("qmark", "format", "numeric")  # those of a list
 _CODE = {"qmark": r"(?P<next>\?)", "format": r"(?P<next>%s)", "numeric": r":(?P<index>[0-9]{1,9})"}
@@ -30,7 +29,7 @@ _NAMED_IN_CODE = (
     rf"(?P<percent>%%)|{_PYFORMAT}|(?<!:):(?P<name>[^\d\W]\w*)|(?P<list>\?|%s\b|:[0-9]+)"
 )
 _NAMED_IN_QUOTES = rf"(?P<escape>(?:\\[^%]){{1,500}})|(?P<slash>\\?)(?:(?P<percent>%%)|{_PYFORMAT})"
-_QUOTED = {Token.STRING, Token.NAME}
+_QUOTED = {TokenType.STRING, TokenType.NAME}
 _ONE_VALUE = (str, bytes, bytearray, memoryview)
 _SHOWN = 10  # names or numbers in a message
 
@@ -41,7 +40,7 @@ class BindingError(
     TypeError,
     ValueError,
 ):
-    """Markers and parameters do not fit; impyla lets Python's own error through."""
+    """Markers and parameters do not match; also of the class that impyla raises."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -59,8 +58,8 @@ def bind(
         configuration: Query options for this statement; ``paramstyle`` among them is for binding.
 
     Raises:
-        ProgrammingError: *operation* is no text, or markers and parameters do not fit, or a value
-            has no SQL (then it is also the KeyError, TypeError or ValueError of impyla).
+        ProgrammingError: *operation* is no str, or markers and parameters do not match, or a value
+            has no SQL literal (then it is also a KeyError, TypeError and ValueError, as in impyla).
     """
     if not isinstance(operation, str):
         raise errors.ProgrammingError(
@@ -101,16 +100,16 @@ class _Listed:
         self._alone = False  # whether there is a '%s' that is alone in its quotes
 
     def bind(self, sql: str) -> str:
-        """*sql* with the values; every value has its marker and every marker its value."""
+        """*sql* with the values; each marker needs a value and each value a marker."""
         code = _pattern(_CODE[self._style] if self._style else _ANY)
         parts = []
-        for token, start, end in scan(sql):
-            part = sql[start:end]
-            if token is Token.CODE:
+        for token in scan(sql):
+            kind, part = token.type, token.text
+            if kind is TokenType.CODE:
                 part = code.sub(self._in_code, part)
-            elif token in _QUOTED and part[1:-1] == "%s" and self._style in (None, "format"):
+            elif kind in _QUOTED and part[1:-1] == "%s" and self._style in (None, "format"):
                 self._alone = True
-                part = part[0] + self._next(partial(inside, quote=part[0])) + part[0]
+                part = part[0] + self._next(partial(in_quotes, quote=part[0])) + part[0]
             parts.append(part)
         self._check()
         return "".join(parts)
@@ -127,7 +126,7 @@ class _Listed:
 
     def _at(self, number: int, convert: Callable[[object], str]) -> str:
         if not 1 <= number <= len(self._values):
-            return ""  # an error, when all are counted
+            return ""  # `_check` raises
         return _converted(self._values[number - 1], str(number), convert)
 
     def _check(self) -> None:
@@ -158,18 +157,18 @@ class _Named:
         self._quote = ""
 
     def bind(self, sql: str) -> str:
-        """*sql* with the values; each marker has its value, and a value may go unused."""
+        """*sql* with the values; each marker needs a value, and a value may be unused."""
         code, quoted = _pattern(_NAMED_IN_CODE), _pattern(_NAMED_IN_QUOTES)
         parts = []
-        for token, start, end in scan(sql):
-            part = sql[start:end]
-            if token is Token.CODE:
+        for token in scan(sql):
+            kind, part = token.type, token.text
+            if kind is TokenType.CODE:
                 part = code.sub(self._in_code, part)
             elif "%" not in part:
                 pass
             elif part[1:-1] == "%s":
                 _refuse_list(part)
-            elif token in _QUOTED:
+            elif kind in _QUOTED:
                 self._quote = part[0]
                 part = quoted.sub(self._in_quotes, part)
             else:
@@ -202,7 +201,7 @@ class _Named:
             return found["slash"] + "%"
         if found["slash"] and found["s"]:
             raise BindingError(f"{found[0]} follows a backslash, which would change its value")
-        return found["slash"] + self._pyformat(found, partial(inside, quote=self._quote))
+        return found["slash"] + self._pyformat(found, partial(in_quotes, quote=self._quote))
 
     def _pyformat(self, found: re.Match[str], convert: Callable[[object], str]) -> str:
         key = found["key"]

@@ -1,22 +1,22 @@
 """
-Would an INSERT OVERWRITE or UPSERT do no harm if it ran again?  What EXPLAIN says of it.
+Is an INSERT OVERWRITE or UPSERT idempotent?  What its plan shows.
 
 The plan names the table that is written and each that is read, however many views lie between.
-It does not show all that a view computes: constant expressions, ``now()`` among them, are folded
-into literals, and the operands of a UNION are left out.  So where it matters what is computed,
-every table that the text names must be read as itself, with no view between.  Nor does it show a
-table of which metadata tell enough (``count(*)`` of an Iceberg table is a constant): where there
-are constants and a view may lie between, nothing is known.
+It does not show everything that a view computes: constant expressions, ``now()`` among them,
+are folded into literals, and the operands of a UNION are left out.  So where it matters what is
+computed, every table that the text names must be read as itself, with no view between.  Nor does
+it show a table whose metadata are enough (``count(*)`` of an Iceberg table is a constant):
+where there are constants and perhaps a view between, nothing is known.
 """
 
 from __future__ import annotations
 
 import re
 
-from .scanner import Token, scan
+from .scanner import TokenType, scan
 from .statement import Statement
 
-LEVEL = {"EXPLAIN_LEVEL": "0"}  # the nodes alone: hardly an expression, which could look like one
+LEVEL = {"EXPLAIN_LEVEL": "0"}  # only the nodes; an expression might look like one
 
 _SINK = (
     r"(?m)^\W*(WRITE TO|INSERT INTO|UPSERT INTO) \w+ "
@@ -32,16 +32,16 @@ _LITERAL = r"(?:-?[\d.]+|'[^']*'|NULL|TRUE|FALSE|DATE '[^']*')"
 
 def may_run_again(plan: str, sql: str, statement: Statement, database: str) -> bool:
     """
-    Does *plan* show that running *sql* again changes nothing more?  In doubt it does not.
+    Does *plan* show that *sql* is idempotent?  False in doubt.
 
     Args:
-        plan: What EXPLAIN says at `LEVEL`.
+        plan: The plan of EXPLAIN at `LEVEL`.
         sql: The statement, an INSERT OVERWRITE or UPSERT.
-        statement: What is known of it.
-        database: In which names without a database are looked for.
+        statement: The same, parsed.
+        database: The current database.
     """
     sinks = re.findall(_SINK, plan)
-    read = [re.match(_SCANNED, scan) for scan in re.findall(_SCANS, plan)]
+    read = [re.match(_SCANNED, node) for node in re.findall(_SCANS, plan)]
     if len(sinks) != 1 or len(re.findall(_SINKS, plan)) != 1 or not all(read):
         return False
     if re.search(_SHOWN, plan):
@@ -73,7 +73,7 @@ def _count(keys: str) -> int:
 _ENDS = frozenset(
     """
     select where group having order limit union except intersect minus values insert set
-    """.split()  # noqa: SIM905 - nobody could read it with quotes around each word
+    """.split()
 )
 
 
@@ -109,21 +109,20 @@ def named_tables(sql: str, database: str) -> frozenset[str] | None:
 
 
 def _words(sql: str) -> list[str]:
-    """Numbers, names with their dots (quoted or not), and single characters; a text is a ``?``."""
+    """Numbers, names with their dots (quoted or not), and single characters; a string is ``?``."""
     bare = []
-    for piece in scan(sql):
-        part = sql[piece.start : piece.end]
-        if piece.token is Token.NAME:
-            name = part[1:-1].lower()
+    for kind, text, _ in scan(sql):
+        if kind is TokenType.NAME:
+            name = text[1:-1].lower()
             plain = re.fullmatch(r"[a-z_]\w*", name) and name not in _RESERVED
             bare.append(f" {name} " if plain else " ? ")
-        elif piece.token is Token.CODE:
-            bare.append(part.lower())
+        elif kind is TokenType.CODE:
+            bare.append(text.lower())
         else:
-            bare.append(" ? " if piece.token is Token.STRING else " ")
+            bare.append(" ? " if kind is TokenType.STRING else " ")
     return [re.sub(r"\s", "", word) for word in re.findall(_WORDS_OF_SQL, "".join(bare))]
 
 
 # As Impala's scanner: ``1.from`` is a number and a word.
 _WORDS_OF_SQL = r"(?:\d+\.\d*|\.\d+)(?:e[+-]?\d+)?|[\w?$]+(?:\s*\.\s*[\w?$]+)*|[^\s\w]"
-_RESERVED = _ENDS | {"from", "join"}  # a table of such a name is not worth the trouble
+_RESERVED = _ENDS | {"from", "join"}  # not supported as names of tables

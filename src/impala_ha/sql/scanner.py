@@ -1,11 +1,10 @@
 r"""
 Where literals, quoted names and comments stand in a SQL text, under Impala's rules of quoting.
 
-The one scanner of the package: `sql.statement` classifies with it, `sql.parameters` binds
-parameters with it, and ``impala-connect`` cuts scripts with it.  Impala's rules
-(``sql-scanner.flex``): strings in single or double quotes and names in backquotes know the
-backslash, ``--`` runs to the end of the line, ``/* */`` does not nest.  Time is linear in the
-length of the text, whatever it holds.
+The only scanner: `sql.statement` classifies with it, `sql.parameters` binds parameters with it,
+and ``impala-connect`` splits scripts with it.  Impala's rules (``sql-scanner.flex``): in strings
+in single or double quotes and in names in backquotes a backslash escapes, ``--`` runs to the end
+of the line, ``/* */`` does not nest.  It takes time linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -17,82 +16,82 @@ from functools import lru_cache
 from typing import NamedTuple
 
 
-class Token(enum.Enum):
-    """What a piece of SQL text is."""
+class TokenType(enum.Enum):
+    """The types of tokens."""
 
-    CODE = "keywords, names, numbers, operators, blanks"
+    CODE = "keywords, names, numbers, operators, white space"
     STRING = "a string literal with its quotes"
     NAME = "a name in backquotes, with them"
     COMMENT = "a comment, without the line break that ends it"
     UNCLOSED = "a literal, name or comment that is not closed before the end of the text"
 
 
-class Piece(NamedTuple):
-    """A piece of a SQL text: what it is, and where it starts and ends."""
+class Token(NamedTuple):
+    """A part of a SQL text: its type, the text itself, and where it starts."""
 
-    token: Token
+    type: TokenType
+    text: str
     start: int
-    end: int
 
 
-def scan(sql: str) -> Iterator[Piece]:
+def scan(sql: str) -> Iterator[Token]:
     """
-    The pieces of *sql*, in order and without gaps; two of code never follow each other.
+    The tokens of *sql*, in order and without gaps; CODE never follows CODE.
 
-    An UNCLOSED piece is the last one: it runs to the end of the text.
+    An UNCLOSED token is the last one: it runs to the end of the text.
     """
     code = end = 0
-    for part in split(sql):
-        start, end = end, end + len(part)
-        token = token_of(part)
-        if token is not Token.CODE:
+    for text in split(sql):
+        start, end = end, end + len(text)
+        kind = type_of(text)
+        if kind is not TokenType.CODE:
             if code < start:
-                yield Piece(Token.CODE, code, start)
-            yield Piece(token, start, end)
+                yield Token(TokenType.CODE, sql[code:start], code)
+            yield Token(kind, text, start)
             code = end
     if code < end:
-        yield Piece(Token.CODE, code, end)
+        yield Token(TokenType.CODE, sql[code:end], code)
 
 
 def split(sql: str) -> list[str]:
-    """*sql* cut into pieces, of which several of code may follow each other; see `token_of`."""
+    """The texts of the tokens of *sql*, where CODE may follow CODE; see `type_of`."""
     if sql.count("\\") <= _ESCAPES:
-        return _pattern(_PIECE).findall(sql)
+        return _pattern(_TOKEN).findall(sql)
     return list(_split_slowly(sql))
 
 
-def token_of(piece: str) -> Token:
-    """What a piece of `split` is."""
-    first = piece[0]
-    if first in _TOKENS:
-        closed = len(piece) > 1 and piece[-1] == first
+def type_of(text: str) -> TokenType:
+    """The type of the token with that *text*, one of those of `split`."""
+    first = text[0]
+    if first in _QUOTES:
+        closed = len(text) > 1 and text[-1] == first
         # A backslash before the last quote may be escaped itself.
-        if closed and piece[-2] == "\\":
-            closed = _pattern(_QUOTED.format(first)).fullmatch(piece) is not None
-        return _TOKENS[first] if closed else Token.UNCLOSED
-    if piece.startswith("--"):
-        return Token.COMMENT
-    if piece.startswith("/*"):
-        return Token.COMMENT if len(piece) > 3 and piece.endswith("*/") else Token.UNCLOSED  # noqa: PLR2004
-    return Token.CODE
+        if closed and text[-2] == "\\":
+            closed = _pattern(_QUOTED.format(first)).fullmatch(text) is not None
+        return _QUOTES[first] if closed else TokenType.UNCLOSED
+    if text.startswith("--"):
+        return TokenType.COMMENT
+    if text.startswith("/*"):
+        closed = len(text) >= len("/**/") and text.endswith("*/")
+        return TokenType.COMMENT if closed else TokenType.UNCLOSED
+    return TokenType.CODE
 
 
-def names_of(sql: str) -> frozenset[str]:
-    """The words and names in the head of *sql*, in lower case; what was quoted as text is none."""
-    pieces = split(sql[:_HEAD])
-    named = [piece for piece in pieces if token_of(piece) in _NAMING]
-    return frozenset(word for piece in named for word in re.findall(_IDENTIFIER, piece.lower()))
+def identifiers(sql: str) -> frozenset[str]:
+    """Keywords and names in the first 20,000 characters of *sql*, in lower case."""
+    named = [text for text in split(sql[:_HEAD]) if type_of(text) in _NAMING]
+    return frozenset(word for text in named for word in re.findall(_IDENTIFIER, text.lower()))
 
 
 _IDENTIFIER = r"\b\d*[^\W\d]\w*"  # Impala takes digits in front
 _HEAD = 20_000  # characters; who sends more sends rows
-_NAMING = frozenset({Token.CODE, Token.NAME})
-_TOKENS = {"'": Token.STRING, '"': Token.STRING, "`": Token.NAME}
+_NAMING = frozenset({TokenType.CODE, TokenType.NAME})
+_QUOTES = {"'": TokenType.STRING, '"': TokenType.STRING, "`": TokenType.NAME}
 _QUOTED = r"{0}[^{0}\\]*(?:\\[\s\S][^{0}\\]*)*{0}"
-_PIECE = "|".join(
+_TOKEN = "|".join(
     [
         r"[^'\"`/\-]+",
-        *(_QUOTED.format(quote) for quote in _TOKENS),
+        *(_QUOTED.format(quote) for quote in _QUOTES),
         r"--[^\r\n]*",
         r"/\*[\s\S]*?\*/",
         r"(?:['\"`]|/\*)[\s\S]*",
@@ -108,7 +107,7 @@ def _split_slowly(sql: str) -> Iterator[str]:
     while found := opening.search(sql, at):
         if found.start() > at:
             yield sql[at : found.start()]
-        if found[0] in _TOKENS:
+        if found[0] in _QUOTES:
             end = _end_of_quoted(sql, found.start())
         elif found[0] == "--":
             line = _pattern(r"[\r\n]").search(sql, found.start())

@@ -1,4 +1,4 @@
-"""The state of an HS2 session, small enough to be carried to another coordinator."""
+"""The state of an HS2 session, from which it is rebuilt on another coordinator."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ class Session:
     """
     What ``OpenSession`` needs to rebuild the session elsewhere.
 
-    Not a log of statements: only the last value of each option counts, so replay is one call and
-    does not grow.
+    Not a log of statements: it keeps only the last value of each option, so it does not grow.
 
     Attributes:
-        user: The name in OpenSession (a server that authenticates puts its own in its place).
-        configuration: What the caller handed to ``cursor()`` and ``connect(database=)``.
+        user: The name in OpenSession (a server that authenticates replaces it).
+        configuration: The arguments of ``cursor()`` and ``connect(database=)``.
         changes: What ``USE`` and ``SET`` did since, by option in lower case: (option, value).
     """
 
@@ -31,14 +30,14 @@ class Session:
 
     @property
     def database(self) -> str:
-        """In which names without a database are looked for."""
+        """The current database."""
         given = {option.lower(): value for option, value in self.configuration.items()}
         _, now = self.changes.get(_DATABASE, ("", given.get(_DATABASE, "default")))
         return now
 
     @property
     def names_database(self) -> bool:
-        """Did the caller hand over a database?"""
+        """Did the caller give a database?"""
         return any(option.lower() == _DATABASE for option in self.configuration)
 
     def after(self, statement: Statement) -> Session:
@@ -55,14 +54,14 @@ class Session:
         changes = {**self.changes, option.lower(): (option, value)}
         return replace(self, changes=MappingProxyType(changes))
 
-    def whole(self) -> dict[str, str]:
-        """The configuration of an OpenSession that rebuilds it in one call; Impala takes that."""
+    def open_configuration(self) -> dict[str, str]:
+        """The configuration of one OpenSession that rebuilds it; Impala takes that."""
         changed = self.changes.keys()
         kept = {o: v for o, v in self.configuration.items() if o.lower() not in changed}
         return {**kept, **dict(self.changes.values())}
 
     def replay(self) -> Iterator[str]:
-        """Statements that bring a session opened with `configuration` up to date; for others."""
+        """The statements that rebuild it after an OpenSession with `configuration`; for others."""
         for option, value in self.changes.values():
             if option == _DATABASE:
                 yield f"USE `{value}`"
@@ -71,5 +70,5 @@ class Session:
 
 
 def is_no_query_option(name: str) -> bool:
-    """As ``use:database`` and ``impala.doas.user``, which UNSET ALL leaves alone."""
+    """Is *name* one like ``use:database`` or ``impala.doas.user``, which UNSET ALL keeps?"""
     return ":" in name or "." in name

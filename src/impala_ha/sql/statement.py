@@ -1,9 +1,9 @@
 """
-What a SQL text does, as far as failover needs to know.
+What a SQL statement does, as far as failover needs it.
 
-One pass takes out comments and quoted text (so that ``'--'`` in a literal does not eat the rest,
-and ``insert`` in one is no write); the words that are left decide.  In doubt a statement is a
-write: it is then never run twice.
+Comments and quoted text are removed (so that ``'--'`` in a literal is no comment and ``insert`` in
+one is no write); the keywords that are left decide.  In doubt a statement is a write, and is never
+run twice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from .scanner import Token, split, token_of
+from .scanner import TokenType, split, type_of
 
 _WORD = r"[a-z_]+"
 _SET = r"(?i)set\s+([\w.:]+)\s*=\s*"
@@ -24,16 +24,16 @@ ALL = "*"  # the name of all query options
 _READS = frozenset({"select", "values", "show", "describe", "desc", "explain", "use", "set"})
 _ROWS = frozenset({"select", "values"})  # what gives a new table its rows
 _SOURCES = frozenset({"from", "with"})
-# What depends on the moment, the session or the order of rows without being called, in Hive and
-# Spark too; and Spark's `TABLE t`, which reads a table.
-_CHANCE = frozenset(
+# Depend on the time, the session or the order of rows without being called, in Hive and Spark too;
+# and Spark's `TABLE t`, which reads a table.
+_VOLATILE = frozenset(
     """
     limit offset tablesample rows table current_date current_time current_timestamp current_user
     session_user user current_catalog current_database current_schema localtime localtimestamp
-    """.split()  # noqa: SIM905
+    """.split()
 )
-# Whatever stands before a bracket, also a name that Impala's scanner takes and we do not know; a
-# quoted one is a question mark by then.
+# Whatever stands before a bracket, also names that Impala's scanner knows and we do not; a quoted
+# one is a question mark by then.
 _APART = r"\s()\[\],;=<>!+*/%&|^~-"
 _CALL = rf"(?<![^{_APART}])([^{_APART}]+)\s*\("
 _DOT = r"(?<!\s)\s*\.\s*"  # blanks may stand around it
@@ -42,10 +42,9 @@ _DOT = r"(?<!\s)\s*\.\s*"  # blanks may stand around it
 _TARGET = r"[\s(]*(insert\s+overwrite|upsert\s+into)(?:\s+table)?\s+[\w.?]+\s*(?:\([\w\s,?]*\)\s*)?"
 _STATIC = r"partition\s*\([\w\s?]+=[\w\s?.+-]+(?:,[\w\s?]+=[\w\s?.+-]+)*\)"
 _BEGIN = r"[\s(]*(?:select|values|with)\b|straight_join\b|\["
-# What may stand before a bracket and gives the same wherever and whenever it is asked.  Others may
-# draw lots, look at the clock or at the session, or be functions of the user's; a sum of floating
-# point depends on the order in which the executors answer.
-_SAME = frozenset(
+# Keywords and deterministic functions before a bracket.  Others may depend on random numbers, the
+# clock or the session, or be the user's; a sum of floating point depends on the order of the rows.
+_DETERMINISTIC = frozenset(
     """
     values select from join on using where having by and or not in exists as then when else between
     like ilike rlike union all except intersect distinct over partition interval
@@ -65,13 +64,13 @@ _SAME = frozenset(
     regexp_extract regexp_like regexp_replace repeat replace reverse right rpad rtrim space
     split_part strleft strright substr substring translate trim ucase upper
     count dense_rank max min rank
-    """.split()  # noqa: SIM905 - nobody could read it with quotes around each word
+    """.split()
 )
 _REFRESHES = ("refresh", "invalidate metadata", "compute stats", "compute incremental stats")
 
 
 class Effect(enum.Enum):
-    """What running a statement once more would do."""
+    """The effect of running a statement again."""
 
     READ = "reads only"
     IDEMPOTENT = "changes nothing more when it runs again"
@@ -79,7 +78,7 @@ class Effect(enum.Enum):
 
 
 class Kind(enum.Enum):
-    """What kind of statement, as far as it matters where Impala executes it."""
+    """Kinds of statements, as far as Impala executes them in different places."""
 
     QUERY = "queries"
     DML = "DML"
@@ -88,7 +87,7 @@ class Kind(enum.Enum):
     CONVERT = "ALTER TABLE .. CONVERT TO ICEBERG"
     COMPUTE_STATS = "COMPUTE STATS"
     DDL = "other DDL"
-    OTHER = "statements that are none of Impala's"
+    OTHER = "statements that Impala does not have"
 
 
 _KINDS = {
@@ -98,32 +97,32 @@ _KINDS = {
     **dict.fromkeys(
         """
         create drop alter truncate refresh invalidate grant revoke comment copy kill unset
-        """.split(),  # noqa: SIM905
+        """.split(),
         Kind.DDL,
     ),
     "load": Kind.LOAD,
     "compute": Kind.COMPUTE_STATS,
 }
-_RUN = frozenset({"analyze", "reoptimization"})  # options of EXPLAIN with which Hive runs it
+_RUN = frozenset({"analyze", "reoptimization"})  # with these EXPLAIN runs the statement in Hive
 _VERBS = _READS | _KINDS.keys() | {"from"}
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """
-    What one text does.
+    One parsed statement.
 
     Attributes:
-        effect: What running it again would do.
-        kind: What kind of statement it is.
+        effect: The effect of running it again.
+        kind: Its kind.
         setting: ``(option, value)`` if it changes the session (``USE`` is ``use:database``,
             ``UNSET ALL`` is `ALL`).
-        replaces: Whether it puts rows from tables or views in the place of others (INSERT
-            OVERWRITE, UPSERT), so that a plan may show that running it again would do no harm.
-        static: Of an INSERT OVERWRITE, how many partition keys the text gives, each with its value
-            (0 if it names no partition); None where the rows may decide on one.
-        deterministic: Whether nothing in the text depends on the moment, the session or chance.
-            (A view that it reads may.)
+        replaces: Whether it replaces rows by rows from tables or views (INSERT OVERWRITE, UPSERT),
+            so that its plan may show that it is idempotent.
+        static: How many partition keys an INSERT OVERWRITE gives with their values (0 without a
+            partition clause); None where the rows determine one.
+        deterministic: Whether nothing in the text depends on the time, the session or random
+            numbers.  (A view that it reads may.)
     """
 
     effect: Effect
@@ -135,19 +134,19 @@ class Statement:
 
     @classmethod
     def parse(cls, sql: str) -> Statement:
-        """Read *sql*; whatever is not understood is a write."""
+        """Parse *sql*; what is not understood is a write."""
         parts = split(sql.lstrip("\ufeff \t\r\n\f"))
         bare = _bare(sql, parts)
         head, _, more = bare.partition(";")
         if more.strip("; \t\r\n\f") or "\0" in bare:
-            return cls(Effect.WRITE)  # several statements, or something left open
+            return cls(Effect.WRITE)  # several statements, or an open quote
         words = re.findall(_WORD, head)
         if setting := _setting(words, parts):
             return cls(Effect.READ, Kind.QUERY, setting)
         effect, kind = _effect(words, head), _kind(words, head)
         if effect is Effect.READ:
             return cls(effect, Kind.QUERY)
-        if effect is Effect.IDEMPOTENT or not _is_over(words):
+        if effect is Effect.IDEMPOTENT or not _replaces(words):
             return cls(effect, kind)
         static, same = _target(head)
         replaces = not _ROWS.isdisjoint(words) and (static is not None or same)
@@ -155,7 +154,7 @@ class Statement:
 
 
 def _setting(words: list[str], parts: list[str]) -> tuple[str, str] | None:
-    """What a statement sets: ``(option, value)``; None if it sets nothing."""
+    """``(option, value)`` that the statement sets; None if it sets nothing."""
     first = words[0] if words else ""
     if first not in {"use", "set", "unset"}:
         return None
@@ -168,11 +167,11 @@ def _setting(words: list[str], parts: list[str]) -> tuple[str, str] | None:
 
 
 def _bare(sql: str, parts: list[str]) -> str:
-    """*sql* in lower case, without comments and what is quoted. NUL marks a doubt."""
+    """*sql* in lower case, without comments and quoted text; with a NUL where that is in doubt."""
     bare = "".join(
         ["?" if part[0] in _QUOTES else " " if part[:2] in _COMMENTS else part for part in parts]
     )
-    if (parts and token_of(parts[-1]) is Token.UNCLOSED) or _is_odd(sql, parts):
+    if (parts and type_of(parts[-1]) is TokenType.UNCLOSED) or _is_odd(sql, parts):
         bare += "\0"
     return bare.strip().lower()
 
@@ -185,8 +184,8 @@ def _is_odd(sql: str, parts: list[str]) -> bool:
     """
     Is it in doubt where a comment ends?
 
-    Does its line end at a carriage return alone?  And Impala reads the words of a hint as code, so
-    that a quote or another comment in one may go on behind it.
+    It is where its line ends with a carriage return alone.  And Impala reads a hint as code, so
+    that a quote or another comment in it may go on behind it.
     """
     if any(part[:2] in _COMMENTS and re.match(_ODD_HINT, part) for part in parts):
         return True
@@ -208,7 +207,7 @@ def _effect(words: list[str], text: str) -> Effect:
         return Effect.READ
     if " ".join(words[:3]).startswith(_REFRESHES):
         return Effect.IDEMPOTENT
-    if _is_over(words) and not _ROWS.isdisjoint(words) and _SOURCES.isdisjoint(words):
+    if _replaces(words) and not _ROWS.isdisjoint(words) and _SOURCES.isdisjoint(words):
         return Effect.IDEMPOTENT if _target(text)[1] else Effect.WRITE  # the rows stand in the text
     if first in {"create", "drop"} and _guarded(words) and not _creates_rows(words, text):
         return Effect.IDEMPOTENT
@@ -223,14 +222,14 @@ def _kind(words: list[str], text: str) -> Kind:
     return _KINDS.get(words[0], Kind.OTHER) if words else Kind.OTHER
 
 
-def _is_over(words: list[str]) -> bool:
-    """``INSERT OVERWRITE`` and ``UPSERT``: their rows take the place of others."""
+def _replaces(words: list[str]) -> bool:
+    """Is it an ``INSERT OVERWRITE`` or ``UPSERT``?"""
     return words[:2] == ["insert", "overwrite"] or words[:2] == ["upsert", "into"]
 
 
 def _target(head: str) -> tuple[int | None, bool]:
     """
-    Of an ``INSERT OVERWRITE`` or ``UPSERT``: the keys of its static partition, and is it the same?
+    The number of static partition keys of an INSERT OVERWRITE or UPSERT; is it deterministic?
 
     The partition is searched for functions too: ``day=cast(now() as date)`` is allowed there, and
     would be another partition after midnight.
@@ -240,26 +239,28 @@ def _target(head: str) -> tuple[int | None, bool]:
     if match is None:
         return None, False
     rest = head[match.end() :]
-    same = _SAME.issuperset(re.findall(_CALL, rest)) and _CHANCE.isdisjoint(re.findall(_WORD, rest))
+    same = _DETERMINISTIC.issuperset(re.findall(_CALL, rest)) and _VOLATILE.isdisjoint(
+        re.findall(_WORD, rest)
+    )
     partition = re.match(_STATIC, rest)
     named = partition[0] if partition else ""
     known = bool(partition or re.match(_BEGIN, rest))
     if match[1].startswith("upsert") or not (
-        known and _CHANCE.isdisjoint(re.findall(_WORD, named))
+        known and _VOLATILE.isdisjoint(re.findall(_WORD, named))
     ):
         return None, same
     return named.count("="), same
 
 
 def _guarded(words: list[str]) -> bool:
-    """``IF [NOT] EXISTS`` near the head, where it belongs."""
+    """Has it ``IF [NOT] EXISTS`` in its place?"""
     head = r"(?:create|drop) [a-z_]+ (?:[a-z_]+ )?if (?:not )?exists\b"
     return re.match(head, " ".join(words)) is not None
 
 
 def _creates_rows(words: list[str], text: str) -> bool:
     """
-    A ``CREATE TABLE`` with rows, also without ``AS``, as Spark takes it.
+    Is it a ``CREATE TABLE`` with rows, also without ``AS``, as in Spark?
 
     The ``VALUES`` between the bounds of Kudu's ranges are no rows.
     """

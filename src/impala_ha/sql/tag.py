@@ -1,8 +1,8 @@
 """
-What a write is marked with, so that it can be found again when its coordinator is lost.
+A tag for each write, by which it is found again after its coordinator was lost.
 
-Where the answer to ExecuteStatement was lost nobody knows the query id, and somebody else may have
-sent the same text.  The mark is one of a kind, and shows in the profile and in
+Where the answer to ExecuteStatement was lost the query id is not known, and another client may have
+sent the same text.  The tag is unique, and is shown in the profile and in
 ``sys.impala_query_log``.
 """
 
@@ -20,11 +20,11 @@ _OPTION = "CLIENT_IDENTIFIER"  # a query option since Impala 3.2
 @dataclass(frozen=True, slots=True)
 class StatementTag:
     """
-    The mark of one statement.
+    The tag of one statement.
 
     Attributes:
-        comment: Whether it stands in the text as well.
-        tag: The mark itself.
+        comment: Whether it is put into the text as well, as a comment.
+        tag: The tag itself.
     """
 
     comment: bool
@@ -38,22 +38,22 @@ class StatementTag:
         offered: Mapping[str, str],
     ) -> tuple[str, dict[str, object] | None, str | None]:
         """
-        Mark a statement.
+        Add the tag to a statement.
 
         Args:
             text: The statement.
-            overlay: The query options that go with it.
-            wanted: The session as the caller made it.
-            offered: The session as the server told it when it was opened, every option included.
+            overlay: Its query options.
+            wanted: The session that the caller wants.
+            offered: All options of the session, as the server returned them from OpenSession.
 
         Returns:
-            Text and query options to send, and the tag; None where there was no room for it: the
-            server does not know the option, or the caller has put a name of his own there.
+            Text and query options to send, and the tag; None instead of the tag where the server
+            does not know the option or the caller has set it.
         """
         own = {name.upper() for name in overlay or {}} | {name.upper() for name in wanted.changes}
-        room = offered.get(_OPTION) == "" and _OPTION not in own
-        if room:
+        free = offered.get(_OPTION) == "" and _OPTION not in own
+        if free:
             overlay = {**(overlay or {}), _OPTION: self.tag}
         if self.comment:
             text = f"/* {self.tag} */ {text}"
-        return text, overlay, self.tag if room or self.comment else None
+        return text, overlay, self.tag if free or self.comment else None

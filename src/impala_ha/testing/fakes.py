@@ -13,11 +13,16 @@ from typing import Any
 
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.core.faults import CallFailed, Phase, Shown
+from impala_ha.balancing.cluster import Cluster
+from impala_ha.core.faults import CallFailed, CredentialKind, Phase
 from impala_ha.core.model import Coordinator
+from impala_ha.failover.failover import Failover
+from impala_ha.failover.retry import Retry
 from impala_ha.hs2.client import Client
+from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import Link
 from impala_ha.hs2.service import Service
+from impala_ha.options.options import Options
 
 from .fake_coordinator import FakeCoordinator, Unsent, state
 
@@ -28,6 +33,7 @@ __all__ = [
     "FakeDriver",
     "FakeTransport",
     "Unsent",
+    "failover",
     "state",
 ]
 
@@ -75,7 +81,7 @@ class FakeDriver:
         self.opened: list[str] = []
         self.limits: list[float] = []
         self.ended: list[str] = []
-        self.shown = Shown.NOTHING
+        self.credential = CredentialKind.NONE
         self.accepted = True
         self.revives = False
         self.others: dict[str, str] = {}
@@ -152,6 +158,17 @@ class FakeDriver:
     ) -> str:
         """What `others` has of it."""
         return self.others.get(coordinator.host, "")
+
+
+def failover(
+    cluster: Cluster, driver: Driver, retry: Retry | None = None, **options: Any
+) -> Failover:
+    """The loop of a connection without options but *options*: no hedging, and it lives for ever."""
+    known = Options(
+        **{"hedge_after": None, "max_lifetime": None, "statement_tag": "none", **options}
+    )
+    vars(known)["key"] = ""  # nothing depends on how it was opened
+    return Failover(cluster, driver, retry or Retry(), known, ("etl", {}))
 
 
 def _reconnect(client: FakeClient, server: FakeCoordinator) -> bool:

@@ -1,4 +1,4 @@
-"""The doorkeeper of the binary port: asks each client what the plan says it must be asked."""
+"""The acceptor of the binary port: asks each client what the plan says it must be asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pocket_impala.coordinator.wire import Wire
 
 
-def binary_door(security: Security, index: int) -> Callable[[Wire], str | None]:
+def binary_login(security: Security, index: int) -> Callable[[Wire], str | None]:
     """Return what lets clients in to coordinator *index*, and says who they are.
 
     Raises:

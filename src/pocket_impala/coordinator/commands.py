@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pocket_impala.coordinator.impalad import Impalad
 
 
-def verbs(
+def commands_of(
     impalad: Impalad, frontend: Frontend, http: HttpPort | None
 ) -> dict[str, Callable[..., Any]]:
     """Return what another process may ask for, by name.

@@ -1,4 +1,4 @@
-"""How another process tells a coordinator, or the keeper of the cluster, what to do.
+"""How another process tells a coordinator, or the supervisor of the cluster, what to do.
 
 A unix socket in the cluster's private directory: one line of JSON each way, then the connection is
 closed.  The directory's mode is the only guard, as nothing here is meant for the network.
@@ -25,28 +25,28 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def answer_one(listener: socket.socket, verbs: Mapping[str, Callable[..., Any]]) -> None:
+def answer_one(listener: socket.socket, commands: Mapping[str, Callable[..., Any]]) -> None:
     """Take one request and answer it.  A request that cannot be read is dropped."""
     connection, _ = listener.accept()
     with connection, contextlib.suppress(OSError, ValueError):
         connection.settimeout(10)
         with connection.makefile("rwb") as stream:
-            verb, arguments = json.loads(stream.readline())
+            command, arguments = json.loads(stream.readline())
             try:
-                answer = {"value": verbs[verb](**arguments)}
+                answer = {"value": commands[command](**arguments)}
             except Exception as error:  # noqa: BLE001  # it is told to the caller, who raises it
                 answer = {"error": f"{type(error).__name__}: {error}"}
             stream.write(json.dumps(answer).encode() + b"\n")
 
 
-def ask(path: Path, verb: str, *, within: float = 10, **arguments: Any) -> Any:
-    """Ask the process behind *path* to do *verb*.
+def ask(path: Path, command: str, *, within: float = 10, **arguments: Any) -> Any:
+    """Ask the process behind *path* to do *command*.
 
     Args:
         path: Its socket.
-        verb: What to do.
+        command: What to do.
         within: Seconds to wait for the answer.
-        **arguments: What *verb* needs.
+        **arguments: What *command* needs.
 
     Returns:
         What it answered.
@@ -59,11 +59,11 @@ def ask(path: Path, verb: str, *, within: float = 10, **arguments: Any) -> Any:
         connection.settimeout(within)
         connection.connect(str(path))
         with connection.makefile("rwb") as stream:
-            stream.write(json.dumps([verb, arguments]).encode() + b"\n")
+            stream.write(json.dumps([command, arguments]).encode() + b"\n")
             stream.flush()
             line = stream.readline()
     if not line:
-        raise ConnectionError(f"{path.name} hung up on {verb!r}")
+        raise ConnectionError(f"{path.name} hung up on {command!r}")
     answer = json.loads(line)
     if "error" in answer:
         raise ValueError(answer["error"])

@@ -1,8 +1,8 @@
 """The life of one coordinator process, from the fork to the kill.
 
-It is forked by the keeper, binds the address that the keeper reserved, opens the engine, and
+It is forked by the supervisor, binds the address that was reserved for it, opens the engine, and
 serves until it is killed: there is no orderly end, because nothing that is worth keeping is in
-this process.  It does not outlive the keeper.
+this process.  It does not outlive the supervisor.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pocket_impala.coordinator import control, kerberos, web
-from pocket_impala.coordinator.acceptors import binary_door
+from pocket_impala.coordinator.acceptors import binary_login
 from pocket_impala.coordinator.archive import Archive
 from pocket_impala.coordinator.browsers import Browsers
-from pocket_impala.coordinator.commands import verbs
+from pocket_impala.coordinator.commands import commands_of
 from pocket_impala.coordinator.contract import SharedCatalog
 from pocket_impala.coordinator.faults import Faults
 from pocket_impala.coordinator.flags import parse_flags
@@ -31,7 +31,7 @@ from pocket_impala.coordinator.http_port import HttpPort
 from pocket_impala.coordinator.impalad import Impalad, krpc_address
 from pocket_impala.coordinator.journal import Journal
 from pocket_impala.coordinator.pages import Pages
-from pocket_impala.coordinator.peers import neighbours, running
+from pocket_impala.coordinator.peers import find_peers, running
 from pocket_impala.coordinator.ports import bind
 from pocket_impala.coordinator.query_log import QueryLog
 from pocket_impala.coordinator.redactor import Redactor
@@ -99,7 +99,7 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
         flags,
         faults,
         numbers,
-        admit=binary_door(layout.security, index),
+        admit=binary_login(layout.security, index),
         tls=tls,
         serve=service.serve,
     )
@@ -108,8 +108,10 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     if layout.http:
         scheme = scheme_of(layout.security, index, flags.jwt_custom_claim_username)
         http = HttpPort(impalad, service, numbers, scheme, tls, browsers=browsers)
-    orders = verbs(impalad, frontend, http)
-    threading.Thread(target=_obey, args=(commands, orders), name="control", daemon=True).start()
+    known = commands_of(impalad, frontend, http)
+    threading.Thread(
+        target=_serve_commands, args=(commands, known), name="control", daemon=True
+    ).start()
     web.serve(bind(*layout.web[index]), _pages(layout, impalad), browsers)
     if http is not None:
         second = _listen(layout.http_addresses[index])
@@ -131,7 +133,7 @@ def _has_tables(layout: Layout, flags: Flags) -> bool:
 
 def _pages(layout: Layout, impalad: Impalad) -> Pages:
     redact = Redactor(impalad.flags.redaction_rules_file)
-    return Pages(impalad, lambda: neighbours(layout), redact=redact)
+    return Pages(impalad, lambda: find_peers(layout), redact=redact)
 
 
 def _browsers(layout: Layout, index: int, flags: Flags) -> Browsers:
@@ -147,9 +149,9 @@ def _query_log(layout: Layout, index: int, flags: Flags) -> QueryLog | None:
     return QueryLog(layout.query_log(index), address, layout.query_log_delay)
 
 
-def _obey(commands: socket.socket, verbs: dict[str, Callable[..., Any]]) -> None:
+def _serve_commands(listener: socket.socket, known: dict[str, Callable[..., Any]]) -> None:
     while True:
-        control.answer_one(commands, verbs)
+        control.answer_one(listener, known)
 
 
 def _make_engine(layout: Layout, flags: Flags, address: str) -> Any:

@@ -1,5 +1,5 @@
 """
-SQL over the shared warehouse: the door to the engine.
+SQL over the shared warehouse: what the calls see of the engine.
 
 A statement is read word by word (`sql.reader`), planned by the room that its first word belongs
 to (`sql.statements`), and comes back as a job.  Planning looks things up in the catalog and

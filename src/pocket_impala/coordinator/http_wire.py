@@ -14,7 +14,7 @@ from thrift.transport.TTransport import TTransportException
 
 from pocket_impala.coordinator.http_head import write_head
 from pocket_impala.coordinator.http_stream import HttpStream
-from pocket_impala.coordinator.login import NotLetIn
+from pocket_impala.coordinator.login import HttpRefused
 from pocket_impala.coordinator.messages import MessageTransport
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class HttpWire(MessageTransport):
         faults: What is wrong with the coordinator.
         gateway: What stands before it.
         browsers: Which web pages may ask.
-        admit: Lets a request in and returns headers for its answer, or raises `NotLetIn`.
+        admit: Lets a request in and returns headers for its answer, or raises `HttpRefused`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class HttpWire(MessageTransport):
     def _let_in(self, head: Head) -> None:
         try:
             self._headers = (*self._admit(head), *self._browsers.told(head.headers))
-        except NotLetIn as refusal:
+        except HttpRefused as refusal:
             self._refuse(_UNAUTHORIZED, refusal.headers)
         self._stream.say_continue()
 

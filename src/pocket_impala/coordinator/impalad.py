@@ -101,7 +101,7 @@ class Impalad:
             f"queries executing: {running}, fragment instances: {running}"
         )
 
-    def teller(self, query: Handle) -> Callable[[str], str]:
+    def error_formatter(self, query: Handle) -> Callable[[str], str]:
         """Return what puts an error of *query* into the words of this version."""
         if self.flags.version() < _QUERY_ID_IN_ERRORS:
             return str

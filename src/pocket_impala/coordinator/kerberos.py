@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.extras import import_extra
-from pocket_impala.coordinator.sasl import NotLetInError
+from pocket_impala.coordinator.sasl import SaslRefusedError
 from pocket_impala.coordinator.security import short_name
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Kerberos:
         try:
             return self._next(response)
         except refusal() as error:
-            raise NotLetInError from error
+            raise SaslRefusedError from error
 
     def _prove(self, token: bytes) -> bytes:
         challenge = self._context.step(token)
@@ -95,7 +95,7 @@ class Kerberos:
 
     def _offer(self, response: bytes) -> bytes:
         if response:
-            raise NotLetInError
+            raise SaslRefusedError
         longest = 0 if self._qop == "auth" else _LONGEST_FRAME
         self._next = self._agree
         offer = struct.pack(">I", _LAYERS[self._qop] << 24 | longest)
@@ -104,12 +104,12 @@ class Kerberos:
     def _agree(self, response: bytes) -> None:
         choice = self._context.unwrap(response).message
         if len(choice) < _CHOICE_BYTES or choice[0] != _LAYERS[self._qop]:
-            raise NotLetInError
+            raise SaslRefusedError
         self.user = str(self._context.initiator_name)
         wanted = choice[_CHOICE_BYTES:].decode(errors="replace")
         # To speak for somebody else is the business of `impala.doas.user`.
         if wanted not in {"", self.user, short_name(self.user)}:
-            raise NotLetInError
+            raise SaslRefusedError
         if self._qop != "auth":
             self.layer = FrameLayer(self._context, encrypt=self._qop == "auth-conf")
 

@@ -1,6 +1,6 @@
 """Where everything of one cluster lies: the private directory and the plan in it.
 
-The plan is written once, by whoever starts the cluster, and read by the keeper and by every
+The plan is written once, by whoever starts the cluster, and read by the supervisor and by every
 process that attaches.  The directory is open to its owner only: the plan may hold passwords.
 """
 
@@ -28,7 +28,7 @@ class Layout:
         directory: The private directory.
         size: How many coordinators.
         port: The port that was asked for; None for any that is free.
-        addresses: Host and port of each coordinator; empty until the keeper has reserved them.
+        addresses: Host and port of each coordinator; empty until the supervisor has reserved them.
         web: Host and port of each coordinator's web page, likewise.
         warehouse: The folder of the tables.
         data: The folder whose files become tables; None for none.
@@ -59,17 +59,17 @@ class Layout:
     http_addresses: tuple[tuple[str, int], ...] = ()
 
     @property
-    def keeper(self) -> Path:
-        """The socket on which the keeper takes orders."""
-        return Path(self.directory, "keeper.sock")
+    def supervisor(self) -> Path:
+        """The socket on which the supervisor takes commands."""
+        return Path(self.directory, "supervisor.sock")
 
     @property
     def log(self) -> Path:
-        """The log of the keeper and of all coordinators."""
+        """The log of the supervisor and of all coordinators."""
         return Path(self.directory, "log.txt")
 
     def control(self, index: int) -> Path:
-        """Return the socket on which coordinator *index* takes orders."""
+        """Return the socket on which coordinator *index* takes commands."""
         return Path(self.directory, f"{index}.sock")
 
     def journal(self, index: int) -> Path:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pocket_impala.coordinator.http_head import Head, Headers
 
 
-class NotLetIn(Exception):
+class HttpRefused(Exception):
     """A request whose answer is 401.
 
     Args:
@@ -80,7 +80,7 @@ class Login:
             Who asks (None where nobody need say), and headers for the answer.
 
         Raises:
-            NotLetIn: It is to be refused.
+            HttpRefused: It is to be refused.
         """
         if self._scheme is None:
             return None, ()
@@ -96,7 +96,7 @@ class Login:
         if verdict.challenge is not None:
             said.append(("WWW-Authenticate", verdict.challenge))
         if verdict.user is None:
-            raise NotLetIn(said)
+            raise HttpRefused(said)
         if self._scheme.earns_cookie and self._cookies.in_use:
             said.append(("Set-Cookie", self._cookies.bake(verdict.user, self._scheme.word)))
         return verdict.user, said

@@ -106,7 +106,9 @@ class MetadataCalls:
         asked = handles.from_thrift(req.sessionHandle.sessionId)
         session = registry.session(asked, connection.number, connection.user)
         handle = handles.new_query(session.handle)
-        query = Query(handle, rpc, session, find(), journal=None, tell=self._impalad.teller(handle))
+        query = Query(
+            handle, rpc, session, find(), journal=None, tell=self._impalad.error_formatter(handle)
+        )
         registry.add_query(query)
         query.start(None)
         query.progress.wait(None)

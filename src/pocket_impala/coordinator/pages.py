@@ -27,7 +27,7 @@ _MILLISECONDS, _SECONDS = "milliseconds", "seconds"
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A coordinator as its neighbours know it.
+    """A coordinator as its peers know it.
 
     Attributes:
         host: Its loopback address.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pocket_impala.coordinator.contract import Cells
     from pocket_impala.coordinator.layout import Layout
 
-# Seconds that one neighbour may take.
+# Seconds that one peer may take.
 _PATIENCE = 0.5
 
 
@@ -30,7 +30,7 @@ def running(layout: Layout) -> list[Cells]:
     return found
 
 
-def neighbours(layout: Layout) -> list[Backend]:
+def find_peers(layout: Layout) -> list[Backend]:
     """Return the coordinators that are there."""
     found = []
     for index, (host, _) in enumerate(layout.addresses):

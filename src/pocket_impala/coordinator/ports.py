@@ -1,6 +1,6 @@
 """One port on many loopback addresses.
 
-The keeper binds every address of the cluster and never listens: so nobody else can take the
+The supervisor binds every address of the cluster and never listens: so nobody else can take the
 address of a coordinator that is down, and a client that calls there is refused, as by a host
 whose impalad is dead.  A coordinator binds the same address beside it, and listens.
 """
@@ -70,7 +70,7 @@ def reserve_usual(size: int, port: int | None, usual: int) -> list[socket.socket
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Bind an address that the keeper has reserved."""
+    """Bind an address that the supervisor has reserved."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -50,7 +50,7 @@ class QueryCalls:
         session = registry.session(session_handle, connection.number, connection.user)
         journal.write("received", "", req.statement)
         handle = handles.new_query(session.handle)
-        tell = self._impalad.teller(handle)
+        tell = self._impalad.error_formatter(handle)
         options = {**session.state.options, **_upper(req.confOverlay or {})}
         try:
             job = self._impalad.engine.plan(req.statement, session.state, req.confOverlay or {})
@@ -105,9 +105,9 @@ class QueryCalls:
                 status=done(), hasMoreRows=False, results=encode_rows(0, _LOG_COLUMNS, [])
             )
         if req.orientation == first:
-            raise ImpalaError(self._impalad.teller(query.handle)(_NO_RESTART))
-        patience = _option(query, "FETCH_ROWS_TIMEOUT_MS", _FETCH_TIMEOUT_MS) / 1000
-        if not query.progress.wait(patience):
+            raise ImpalaError(self._impalad.error_formatter(query.handle)(_NO_RESTART))
+        limit = _option(query, "FETCH_ROWS_TIMEOUT_MS", _FETCH_TIMEOUT_MS) / 1000
+        if not query.progress.wait(limit):
             return t.TFetchResultsResp(status=still_executing(), hasMoreRows=True)
         rows = req.maxRows if req.maxRows and req.maxRows > 0 else 1024
         try:

@@ -74,13 +74,13 @@ class Registry:
     def sessions(self) -> list[Session]:
         """Return the sessions that are open."""
         with self._lock:
-            self._sweep()
+            self._expire()
             return list(self._sessions.values())
 
     def queries(self) -> list[Query]:
         """Return the queries that nobody closed."""
         with self._lock:
-            self._sweep()
+            self._expire()
             return list(self._queries.values())
 
     def registered(self) -> list[Query]:
@@ -95,7 +95,7 @@ class Registry:
             ImpalaError: The user has too many.
         """
         with self._lock:
-            self._sweep()
+            self._expire()
             mine = sum(each.state.user == state.user for each in self._sessions.values())
             limit = self._flags.max_hs2_sessions_per_user
             if 0 < limit <= mine:
@@ -118,7 +118,7 @@ class Registry:
             ImpalaError: There is none, its secret is another, it has expired, or its user is.
         """
         with self._lock:
-            self._sweep()
+            self._expire()
             session = self._sessions.get(handle.guid)
             if session is None or not session.handle.fits(handle):
                 raise ImpalaError(f"Invalid session id: {handle}")
@@ -134,7 +134,7 @@ class Registry:
         with self._lock:
             self._sessions.pop(session.handle.guid, None)
             orphans = [q for q in self._queries.values() if q.session is session]
-            orphans = [query for query in orphans if self._bury(query)]
+            orphans = [query for query in orphans if self._end_query(query)]
         for query in orphans:
             self._put_away(query)
 
@@ -146,7 +146,7 @@ class Registry:
                 session.connections.discard(connection)
                 if not session.connections:
                     session.disconnected_since = time.monotonic()
-            self._sweep()
+            self._expire()
 
     def add_query(self, query: Query) -> None:
         """Register *query*.
@@ -167,7 +167,7 @@ class Registry:
             ImpalaError: There is none (any more), or the secret is wrong.
         """
         with self._lock:
-            self._sweep()
+            self._expire()
             query = self._queries.get(handle.guid)
             if query is None:
                 raise ImpalaError(_unknown(handle, self._flags))
@@ -179,7 +179,7 @@ class Registry:
     def close_query(self, query: Query) -> None:
         """Unregister *query* and stop it."""
         with self._lock:
-            was_open = self._bury(query)
+            was_open = self._end_query(query)
         if was_open:
             self._put_away(query)
 
@@ -188,7 +188,7 @@ class Registry:
         with self._lock:
             return self._queries.get(handle.guid) or self._archive.kept(handle)
 
-    def _bury(self, query: Query) -> bool:
+    def _end_query(self, query: Query) -> bool:
         """Take *query* out; return False if that was done before."""
         was_open = self._queries.pop(query.handle.guid, None) is not None
         if was_open:
@@ -202,7 +202,7 @@ class Registry:
         with self._lock:
             del self._closing[query.handle.guid]
 
-    def _sweep(self) -> None:
+    def _expire(self) -> None:
         """Put away the sessions whose connections are gone for too long."""
         survives = self._flags.version() >= _SESSIONS_SURVIVE
         keep = self._flags.disconnected_session_timeout if survives else 0

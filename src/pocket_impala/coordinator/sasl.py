@@ -29,7 +29,7 @@ _LONGEST = 65536
 _PLAIN_PARTS = 3
 
 
-class NotLetInError(Exception):
+class SaslRefusedError(Exception):
     """The client is not who it says, or does not say who it is."""
 
 
@@ -48,7 +48,7 @@ class Conversation(Protocol):
         """Take the client's response; return the next challenge, or None: it is let in.
 
         Raises:
-            NotLetInError: It is not.
+            SaslRefusedError: It is not.
         """
         ...
 
@@ -69,10 +69,10 @@ class Plain:
         """Look at the password."""
         parts = response.split(b"\0")
         if len(parts) != _PLAIN_PARTS:
-            raise NotLetInError
+            raise SaslRefusedError
         self.user = parts[1].decode(errors="replace")
         if not self._security.lets_in(self.user, parts[2]):
-            raise NotLetInError
+            raise SaslRefusedError
         return None
 
 
@@ -98,7 +98,7 @@ def negotiate(wire: Wire, mechanisms: Mapping[bytes, Callable[[], Conversation]]
     try:
         while (challenge := conversation.answer(_response(wire))) is not None:
             _send(wire, _OK, challenge)
-    except NotLetInError:
+    except SaslRefusedError:
         _reject()
     _send(wire, _COMPLETE, b"")
     wire.framed, wire.layer = True, conversation.layer

@@ -1,4 +1,4 @@
-"""The door of the coordinator: every call comes in here, and the faults stand in it.
+"""The handler of all calls: every call comes in here, and the faults stand in it.
 
 A call is read (a cut request is not done), waits while the coordinator is mute or slow, is done,
 waits again when the coordinator fell mute meanwhile, and is answered (the answer may be cut: then
@@ -56,7 +56,7 @@ class Service:
         protocol = TBinaryProtocolAccelerated(
             wire, strictRead=True, string_length_limit=_LONGEST_STRING
         )
-        processor = Processor(_Door(self, connection))
+        processor = Processor(_Handler(self, connection))
 
         def begin(rpc: str, _kind: int, _sequence: int) -> None:
             cut = faults.take_cut(f"{rpc}:request")
@@ -123,7 +123,7 @@ class Service:
         raise ImpalaError(f"Not implemented: {rpc}")
 
 
-class _Door:
+class _Handler:
     """What Thrift's processor calls, for one connection: any name is a call."""
 
     def __init__(self, service: Service, connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """The socket under a connection: bytes in, bytes out, in clear or under TLS, and how it ends.
 
-It ends in order, with TLS's goodbye; or with a bare FIN or RST, as when a process dies, a firewall
-forgets or somebody pulls the cable.  Whatever happens to it is a Thrift exception, because
+It ends in order, with TLS's close_notify; or with a bare FIN or RST, as when a process dies, a
+firewall forgets or somebody pulls the cable.  Whatever happens to it is a Thrift exception, because
 Thrift's processor lets these through and would answer any other.
 """
 
@@ -24,7 +24,7 @@ _LINGER = 1.0
 _MOST_AT_ONCE = 1 << 20
 
 
-class Line:
+class SocketStream:
     """An accepted socket.
 
     Args:
@@ -81,10 +81,10 @@ class Line:
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the socket, with a goodbye where there is TLS.  May be called twice."""
+        """Close the socket, with a close_notify where there is TLS.  May be called twice."""
         if isinstance(self._sock, ssl.SSLSocket):
             with contextlib.suppress(OSError, ValueError):
-                # The client's own goodbye is not waited for.
+                # The client's own close_notify is not waited for.
                 self._sock.setblocking(False)
                 self._sock.unwrap()
         self._sock.close()
@@ -106,7 +106,7 @@ class Line:
 
     def end(self, how: str) -> NoReturn:
         """Cut the connection: *how* is ``"fin"`` (end of file) or ``"rst"`` (reset)."""
-        # Past TLS, which would say goodbye.
+        # Past TLS, which would send close_notify.
         cut(socket.socket(fileno=self._sock.detach()), how)
         raise TTransportException(TTransportException.END_OF_FILE, "cut on request")
 

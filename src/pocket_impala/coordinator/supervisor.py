@@ -1,9 +1,9 @@
-"""The keeper: the parent of all coordinators of one cluster.
+"""The supervisor: the parent of all coordinators of one cluster.
 
 It imports everything once and forks the coordinators from there, so that a start or a restart
-takes milliseconds; it reserves their addresses; it buries the dead; and it ends, with all of them,
-when the process that started it is gone, however that came about: its standard input is a pipe
-from that process, and a pipe ends with its writer.
+takes milliseconds; it reserves their addresses; it reaps those that ended; and it ends, with all
+of them, when the process that started it is gone, however that came about: its standard input is a
+pipe from that process, and a pipe ends with its writer.
 
 It runs in one thread, because a process with several cannot be forked safely, and it never opens
 DuckDB, for the same reason.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pocket_impala.coordinator.layout import Layout
 
-# How often, in seconds, the keeper looks whether its parent is another.
+# How often, in seconds, the supervisor looks whether its parent is another.
 _LOOK = 1.0
 _READY_WITHIN = 60.0
 # Impala's own.
@@ -39,7 +39,7 @@ _WEB_PORT, _HTTP_PORT = 25000, 28000
 _READY = b"ready"
 
 
-class Keeper:
+class Supervisor:
     """Starts, stops and watches coordinators.
 
     Args:
@@ -51,7 +51,7 @@ class Keeper:
         self._pids: list[int | None] = [None] * layout.size
         self._stopped = [False] * layout.size
         self._parent = os.getppid()
-        self._commands = control.listen(layout.keeper)
+        self._listener = control.listen(layout.supervisor)
         self._stopping = False
 
     def start_all(self) -> None:
@@ -62,7 +62,7 @@ class Keeper:
 
     def run(self) -> bool:
         """Obey until told to stop (return True), or until the parent is gone (return False)."""
-        verbs: dict[str, Callable[..., Any]] = {
+        commands: dict[str, Callable[..., Any]] = {
             "start": self.start,
             "kill": self.kill,
             "signal": self.signal,
@@ -71,11 +71,11 @@ class Keeper:
             "stop": self.stop,
         }
         while not self._stopping and os.getppid() == self._parent:
-            ready, _, _ = select.select([sys.stdin, self._commands], [], [], _LOOK)
+            ready, _, _ = select.select([sys.stdin, self._listener], [], [], _LOOK)
             if sys.stdin in ready and not os.read(sys.stdin.fileno(), 1):
                 return False
-            if self._commands in ready:
-                control.answer_one(self._commands, verbs)
+            if self._listener in ready:
+                control.answer_one(self._listener, commands)
         return self._stopping
 
     def start(self, index: int) -> int:
@@ -105,15 +105,15 @@ class Keeper:
 
     def stopped(self, index: int) -> bool:
         """Whether coordinator *index* was stopped with SIGSTOP and not resumed."""
-        self._bury()
+        self._reap()
         return self._stopped[index]
 
     def pids(self) -> list[int | None]:
         """Return the pid of each coordinator; None for one that is dead."""
-        self._bury()
+        self._reap()
         return self._pids
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         """Take note of who died, stopped or went on since the last look."""
         for index in range(len(self._pids)):
             while (pid := self._pids[index]) is not None:
@@ -133,7 +133,7 @@ class Keeper:
     def _fork(self, index: int) -> int:
         """Fork a coordinator; return the pipe on which it will say that it is ready."""
         reading, writing = os.pipe()
-        keeper = os.getpid()
+        supervisor = os.getpid()
         pid = os.fork()
         if pid:
             os.close(writing)
@@ -141,11 +141,11 @@ class Keeper:
             self._stopped[index] = False
             return reading
         try:
-            coordinator.die_with_parent(keeper)
-            self._commands.close()
+            coordinator.die_with_parent(supervisor)
+            self._listener.close()
             os.close(reading)
             coordinator.run(self._layout, index, lambda: _say(writing, _READY))
-        except BaseException as error:  # noqa: BLE001  # nothing may return into the keeper's code
+        except BaseException as error:  # noqa: BLE001  # nothing may return into its code
             traceback.print_exc()
             _say(writing, f"{type(error).__name__}: {error}".encode())
         os._exit(1)
@@ -174,20 +174,20 @@ def main(directory: str) -> None:
             [sock.getsockname() for sock in reserved_http],
         )
         layout.write()
-        keeper = Keeper(layout)
+        supervisor = Supervisor(layout)
     except Exception as error:  # noqa: BLE001  # whoever started us raises it
         _report({"error": str(error), "kind": type(error).__name__})
         return
     try:
-        keeper.start_all()
+        supervisor.start_all()
     except Exception as error:  # noqa: BLE001  # whoever started us raises it
-        keeper.stop()
+        supervisor.stop()
         _report({"error": str(error), "kind": type(error).__name__})
         return
     _report({"ready": True})
-    if keeper.run():
+    if supervisor.run():
         return
-    keeper.stop()
+    supervisor.stop()
     shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ import struct
 from typing import TYPE_CHECKING, Protocol
 
 from pocket_impala.coordinator.messages import MessageTransport
-from pocket_impala.coordinator.stream import Line
+from pocket_impala.coordinator.stream import SocketStream
 
 if TYPE_CHECKING:
     import socket
@@ -32,7 +32,7 @@ class Layer(Protocol):
         ...
 
 
-class Wire(Line, MessageTransport):
+class Wire(SocketStream, MessageTransport):
     """A transport of messages over an accepted socket.
 
     Args:
@@ -44,7 +44,7 @@ class Wire(Line, MessageTransport):
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        Line.__init__(self, sock)
+        SocketStream.__init__(self, sock)
         MessageTransport.__init__(self)
         self.framed = False
         self.layer: Layer | None = None

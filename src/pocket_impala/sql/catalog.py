@@ -47,7 +47,7 @@ INSERT OR IGNORE INTO databases
 """
 
 
-def is_free(path: Path, patience: float = 0.05) -> bool:
+def is_free(path: Path, wait: float = 0.05) -> bool:
     """
     Could others read and write?
 
@@ -55,11 +55,11 @@ def is_free(path: Path, patience: float = 0.05) -> bool:
 
     Args:
         path: The catalog file; one that is not there is free.
-        patience: Seconds to wait for a transaction that is under way.
+        wait: Seconds to wait for a transaction that is under way.
     """
     if not path.exists():
         return True
-    db = sqlite3.connect(path, timeout=patience, isolation_level=None)
+    db = sqlite3.connect(path, timeout=wait, isolation_level=None)
     try:
         db.execute("BEGIN IMMEDIATE")
         db.execute("ROLLBACK")

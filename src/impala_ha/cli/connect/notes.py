@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from impala_ha.cli.connect.output import visible
-from impala_ha.cli.connect.request import Loudness
+from impala_ha.cli.connect.request import Verbosity
 from impala_ha.core.logs import brief
 
 if TYPE_CHECKING:
@@ -41,17 +41,17 @@ class Notes(logging.Handler):
     Standard error, and the ear at the library's log.
 
     Args:
-        loudness: What is said.
-        patience: Seconds after which somebody who waits for a coordinator is told why.
+        verbosity: What is shown.
+        patience: Seconds after which somebody who waits for a coordinator is shown why.
     """
 
-    def __init__(self, loudness: Loudness, patience: float = 1.5) -> None:
+    def __init__(self, verbosity: Verbosity, patience: float = 1.5) -> None:
         super().__init__(logging.DEBUG)
-        self.loudness = loudness
+        self.verbosity = verbosity
         self._patience = patience
         self._timer: threading.Timer | None = None
         self._told = False
-        self._silent = False  # whether it was told that nobody has said anything yet
+        self._silent = False  # whether it was shown that nobody has answered yet
         self._failed: list[Attempt] = []
         self._warned: set[str] = set()
 
@@ -59,7 +59,7 @@ class Notes(logging.Handler):
         """
         Hear the library's attempts and Python's warnings.
 
-        Other loggers (impyla's, Thrift's) say the same things in their own words, and Python
+        Other loggers (impyla's, Thrift's) log the same in other terms, and Python
         prints those that nobody takes; the root gets somebody who takes them.
         """
         logging.getLogger().addHandler(logging.NullHandler())
@@ -73,7 +73,7 @@ class Notes(logging.Handler):
         if self._timer is None:
             self._timer = threading.Timer(self._patience, self._tell_why)
             self._timer.daemon = True
-            with suppress(RuntimeError):  # no thread can be had: it is told at the end
+            with suppress(RuntimeError):  # no thread can be had: it is shown at the end
                 self._timer.start()
 
     def answered(self) -> None:
@@ -98,12 +98,12 @@ class Notes(logging.Handler):
 
     def warning(self, text: str) -> None:
         """Said unless quiet, with the program's name: something was not as it should be."""
-        if self.loudness is not Loudness.QUIET:
+        if self.verbosity is not Verbosity.QUIET:
             self.error(text)
 
     def say(self, text: str) -> None:
         """Said unless quiet: counts and times."""
-        if self.loudness is not Loudness.QUIET:
+        if self.verbosity is not Verbosity.QUIET:
             _put(text)
 
     def out(self, text: str) -> None:
@@ -112,7 +112,7 @@ class Notes(logging.Handler):
 
     def detail(self, text: str) -> None:
         """Said on request only."""
-        if self.loudness is Loudness.VERBOSE:
+        if self.verbosity is Verbosity.VERBOSE:
             _put(text)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -134,13 +134,13 @@ class Notes(logging.Handler):
                 self._tell_why()  # now there is something to tell
             return
         if hasattr(record, "state"):
-            return  # told when it was reported
+            return  # shown when it was reported
         self.answered()
         if self._failed:
             self.warning(_story(self._failed, attempt))
 
     def _wait_on(self, record: logging.LogRecord) -> None:
-        """All were asked in vain: while opening a connection, that is told if it goes on so."""
+        """All were asked in vain: while opening a connection, that is shown if it goes on so."""
         self._failed = list(getattr(record, "attempts", ()))
         opening = {attempt.operation for attempt in self._failed} <= _OPENING
         if self._silent or not (opening or self._told):

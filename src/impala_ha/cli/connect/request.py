@@ -23,7 +23,7 @@ from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.credentials import Printed, secret, user_name
 from impala_ha.cli.connect.destination import Destination
 from impala_ha.cli.connect.output import Delimited, Form, Table, Vertical, delimiter
-from impala_ha.cli.connect.script import Statement, assignments, decoded, statements
+from impala_ha.cli.connect.script import ScriptStatement, assignments, decoded, statements
 from impala_ha.net import tls
 from impala_ha.options.settings import Settings
 
@@ -67,7 +67,7 @@ _PATHS = frozenset(
 )
 
 
-class Loudness(Enum):
+class Verbosity(Enum):
     """What goes to standard error."""
 
     QUIET = "errors"
@@ -106,10 +106,10 @@ class Request:
         fp_format: Of floating point numbers, as `format` takes it; "" as they are.
         profile: Whether and where the profiles of statements go.
         keep_going: Go on after a failed statement?
-        loudness: What goes to standard error.
+        verbosity: What goes to standard error.
     """
 
-    script: tuple[Statement, ...]
+    script: tuple[ScriptStatement, ...]
     origin: str
     connect: Mapping[str, Any] = field(repr=False)
     query_options: Mapping[str, str]
@@ -117,7 +117,7 @@ class Request:
     destination: Destination
     fetch_size: int
     keep_going: bool
-    loudness: Loudness
+    verbosity: Verbosity
     database: str = ""
     fp_format: str = ""
     profile: Profile | None = None
@@ -136,7 +136,7 @@ def request(**given: Any) -> Request:
         MissingExtra: Kerberos without its extra.
     """
     _check_texts(given)
-    form, loudness = _form(given), _loudness(given)
+    form, verbosity = _form(given), _verbosity(given)
     arguments = _arguments(given)
     variables = assignments("--var", given["var"])
     query_options = given["config_file"] or {}
@@ -160,7 +160,7 @@ def request(**given: Any) -> Request:
         fp_format=_fp_format(given),
         profile=_profile(given),
         keep_going=given["ignore_query_failure"],
-        loudness=loudness,
+        verbosity=verbosity,
     )
 
 
@@ -215,12 +215,12 @@ def _profile(given: Mapping[str, Any]) -> Profile | None:
     return Profile(Path(path) if path else None, (given["profile_format"] or "string").upper())
 
 
-def _loudness(given: Mapping[str, Any]) -> Loudness:
+def _verbosity(given: Mapping[str, Any]) -> Verbosity:
     if given["quiet"] and given["verbose"]:
         raise BadInput("--quiet and --verbose contradict each other")
     if given["quiet"]:
-        return Loudness.QUIET
-    return Loudness.VERBOSE if given["verbose"] else Loudness.NORMAL
+        return Verbosity.QUIET
+    return Verbosity.VERBOSE if given["verbose"] else Verbosity.NORMAL
 
 
 def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
@@ -231,17 +231,17 @@ def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
         "-f": given["query_file"],
         "-": given["stdin"],
     }
-    said = [name for name, value in sources.items() if value is not None]
+    chosen = [name for name, value in sources.items() if value is not None]
     if given["stdin"] not in {None, "-"}:
         raise BadInput(
             f"unexpected {given['stdin']!r}: SQL is given with -e, a file with -f, several hosts"
             " with commas (-i a,b)"
         )
-    if len(said) > 1:
-        raise BadInput(f"{' and '.join(said)} contradict each other: give the SQL once")
-    if said and said[0] in {"-e", "-q"}:
-        return sources[said[0]], said[0], None
-    if not said and (sys.stdin is None or sys.stdin.isatty()):
+    if len(chosen) > 1:
+        raise BadInput(f"{' and '.join(chosen)} contradict each other: give the SQL once")
+    if chosen and chosen[0] in {"-e", "-q"}:
+        return sources[chosen[0]], chosen[0], None
+    if not chosen and (sys.stdin is None or sys.stdin.isatty()):
         raise BadInput("nothing to run: give -e SQL, -f FILE, or SQL on standard input")
     if given["query_file"] in {None, "-"}:
         if sys.stdin is None:
@@ -291,18 +291,18 @@ def _mechanism(given: Mapping[str, Any]) -> str | None:
         "-j": given["jwt"],
         "-a": given["oauth"],
     }
-    said = [flag for flag, wanted in values.items() if wanted]
-    if len(said) > 1:
-        raise BadInput(f"{' and '.join(said)} contradict each other: give at most one")
+    chosen = [flag for flag, wanted in values.items() if wanted]
+    if len(chosen) > 1:
+        raise BadInput(f"{' and '.join(chosen)} contradict each other: give at most one")
     for option in _OF_OAUTH_SERVERS:
         if given[option] is not None:
             raise BadInput(f"--{option}: no token is fetched here; --oauth_cmd COMMAND prints it")
     for option, needed in _NEED.items():
-        if given[option] is not None and needed not in said:
+        if given[option] is not None and needed not in chosen:
             raise BadInput(f"--{option} needs {needed}")
-    if said in (["-j"], ["-a"]) and given["protocol"] != "hs2-http":
-        raise BadInput(f"{said[0]} needs --protocol hs2-http")
-    return flags[said[0]] if said else None
+    if chosen in (["-j"], ["-a"]) and given["protocol"] != "hs2-http":
+        raise BadInput(f"{chosen[0]} needs --protocol hs2-http")
+    return flags[chosen[0]] if chosen else None
 
 
 def _connect_timeout(given: Mapping[str, Any]) -> float | None:
@@ -318,7 +318,7 @@ def _connect_timeout(given: Mapping[str, Any]) -> float | None:
 def _checked(given: Mapping[str, Any], arguments: Mapping[str, Any]) -> Options:
     """What the library makes of it, and its complaints, before a password is asked for."""
     if arguments.get("use_http_transport"):
-        # Weaker than any port that was said; as an argument it would contradict hosts with ports.
+        # Weaker than any port that was given; as an argument it would contradict hosts with ports.
         os.environ.setdefault("IMPALA_HA_PORT", _HTTP_PORT)
     if _tls_flags(given) and not (given["ssl"] or os.environ.get("IMPALA_HA_USE_SSL")):
         raise BadInput(_NO_TLS)
@@ -338,15 +338,15 @@ def _checked(given: Mapping[str, Any], arguments: Mapping[str, Any]) -> Options:
 
 def _pending(given: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, str]:
     """Stands for what is asked for, of the user or of the system, once the rest is right."""
-    said = os.environ.get
+    variable = os.environ.get
     pending = {}
-    token = said("IMPALA_HA_JWT") or said("IMPALA_HA_JWT_CMD")
+    token = variable("IMPALA_HA_JWT") or variable("IMPALA_HA_JWT_CMD")
     if (given["jwt"] or given["oauth"]) and not token:
         pending["jwt"] = _PENDING
-    mechanism = arguments.get("auth_mechanism") or said("IMPALA_HA_AUTH_MECHANISM", "")
-    if mechanism.upper() == _LDAP and not (given["user"] or said("IMPALA_HA_USER")):
+    mechanism = arguments.get("auth_mechanism") or variable("IMPALA_HA_AUTH_MECHANISM", "")
+    if mechanism.upper() == _LDAP and not (given["user"] or variable("IMPALA_HA_USER")):
         pending["user"] = _PENDING
-    if given["ldap"] and not (said("IMPALA_HA_PASSWORD") or said("IMPALA_HA_PASSWORD_CMD")):
+    if given["ldap"] and not (variable("IMPALA_HA_PASSWORD") or variable("IMPALA_HA_PASSWORD_CMD")):
         pending["password"] = _PENDING
     return pending
 

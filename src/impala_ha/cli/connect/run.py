@@ -93,7 +93,7 @@ def _converse(connection: Any, request: Request, notes: Notes) -> int:
     status = SUCCESS
     option = ""
     try:
-        for option, sql in _settings(request):  # noqa: B007 - it is told
+        for option, sql in _settings(request):  # noqa: B007 - it is shown
             cursor.execute(sql)
     except Error as error:
         notes.error(f"{option}: {error}")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from impala_ha.cli.connect.bad_input import BadInput
-from impala_ha.sql.scanner import Token, scan
+from impala_ha.sql.scanner import TokenType, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +56,7 @@ _OF_THE_SHELL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class ScriptStatement:
     """
     One statement.
 
@@ -111,7 +111,7 @@ def _refuse_bytes(raw: bytes, origin: str) -> str:
         ) from None
 
 
-def statements(text: str, variables: Mapping[str, str], origin: str) -> tuple[Statement, ...]:
+def statements(text: str, variables: Mapping[str, str], origin: str) -> tuple[ScriptStatement, ...]:
     """
     Cut a script into its statements, with variables replaced, in the order they stand.
 
@@ -135,7 +135,7 @@ def statements(text: str, variables: Mapping[str, str], origin: str) -> tuple[St
         if _remembered(bare, known) or _is_for_the_shell(bare, where):
             continue
         sent = as_sql(bare) or substituted(piece.text, known, where)
-        found.append(Statement(sent, piece.line, bare.split(maxsplit=1)[0].upper()))
+        found.append(ScriptStatement(sent, piece.line, bare.split(maxsplit=1)[0].upper()))
     return tuple(found)
 
 
@@ -194,16 +194,15 @@ def _pieces(text: str, origin: str) -> Iterator[_Piece]:
 
 def _words(text: str, origin: str) -> Iterator[tuple[bool, str]]:
     """Literals, names, comments, and what is between them and semicolons; is it a comment?"""
-    for token, start, end in scan(text):
-        word = text[start:end]
-        if token is Token.UNCLOSED:
+    for kind, word, start in scan(text):
+        if kind is TokenType.UNCLOSED:
             opened = _OPENED_BY["/*" if word.startswith("/*") else word[0]]
             line = text.count("\n", 0, start) + 1
             raise BadInput(f"{origin}, line {line}: the {opened} is never closed")
-        if token is Token.CODE:
+        if kind is TokenType.CODE:
             yield from ((False, part) for part in re.split("(;)", word) if part)
         else:
-            yield token is Token.COMMENT, word
+            yield kind is TokenType.COMMENT, word
     yield False, "\n"  # keeps the semicolon that ends the last one out of its comment
     yield False, ";"
 

@@ -1,8 +1,8 @@
 """
 `impala-ha doctor`: which layer is wrong, of which coordinator, and what to do.
 
-All coordinators are examined at the same time, each in a thread of its own, so one that hangs
-keeps nobody waiting for the others; they are told in the order of the list.
+All coordinators are checked at the same time, each in a thread of its own, so one that hangs
+keeps nobody waiting for the others; they are shown in the order of the list.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import click
 
 from impala_ha.cli._options import connecting, program, section
 from impala_ha.cli.connect.bad_input import BadInput
-from impala_ha.cli.connect.request import connecting as words_of
-from impala_ha.cli.doctor.checks import Examination
-from impala_ha.cli.doctor.report import Chart
-from impala_ha.cli.doctor.session import Practice
+from impala_ha.cli.connect.request import connecting as arguments_of
+from impala_ha.cli.doctor.checks import CoordinatorCheck
+from impala_ha.cli.doctor.context import Context
+from impala_ha.cli.doctor.report import Report
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.model import Coordinator
@@ -35,50 +35,50 @@ from impala_ha.options.settings import Settings
 _WEB_PORT = 25000
 _BY_CTRL_C = 130
 _ABOUT = """\
-Examine each coordinator, layer by layer, and tell which one is wrong and what to do.
+Check each coordinator, layer by layer, and say which one is wrong and what to do.
 
 It is opened as connect() opens it: name, addresses, TCP, TLS, ticket and service principal, login,
 OpenSession; then a ping, the version, and whether it is being shut down."""
 _EPILOG = """\
 \b
 Exit status:
-    0  every coordinator is well
+    0  every coordinator is healthy
     1  at least one is not
     2  wrong usage; nothing was opened
   130  interrupted with Ctrl-C
 """
 
 
-def _examine(**given: Any) -> None:
-    """Examine all of them, and end."""
+def _check_all(**given: Any) -> None:
+    """Check all of them, and end."""
     try:
-        well = _all_well(given)
+        ok = _all_ok(given)
     except KeyboardInterrupt:
         sys.exit(_BY_CTRL_C)
-    sys.exit(0 if well else 1)
+    sys.exit(0 if ok else 1)
 
 
-def _all_well(given: dict[str, Any]) -> bool:
-    """Are they?  Each is told."""
+def _all_ok(given: dict[str, Any]) -> bool:
+    """Are they?  Each is shown."""
     as_json, whole, web_port = given.pop("json"), given.pop("verbose"), given.pop("web_port")
-    logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the charts say it all
+    logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the reports say it all
     settings = _settings(given)
-    practice = Practice(settings.options, SystemClock(), web_port, settings.coordinators)
+    context = Context(settings.options, SystemClock(), web_port, settings.coordinators)
     start = time.monotonic()
     if as_json:
-        charts = []
-        for chart in _charts(practice, settings.coordinators):
-            charts.append(chart)
-            click.echo(json.dumps(chart.as_data()))
+        reports = []
+        for report in _reports(context, settings.coordinators):
+            reports.append(report)
+            click.echo(json.dumps(report.as_data()))
     else:
-        charts = _shown(_charts(practice, settings.coordinators), start, whole=whole)
-    return all(chart.well for chart in charts)
+        reports = _shown(_reports(context, settings.coordinators), start, whole=whole)
+    return all(report.ok for report in reports)
 
 
 def _settings(given: dict[str, Any]) -> Settings:
     try:
         import_extra("rich", "cli")
-        said = words_of(given)
+        said = arguments_of(given)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             settings = Settings.read(said, os.environ)
@@ -89,20 +89,20 @@ def _settings(given: dict[str, Any]) -> Settings:
     return settings
 
 
-def _charts(practice: Practice, coordinators: Sequence[Coordinator]) -> Iterator[Chart]:
-    """The charts, in order, each as soon as it and those before it are there."""
-    ahead = [_begun(Examination(practice, each)) for each in coordinators]
+def _reports(context: Context, coordinators: Sequence[Coordinator]) -> Iterator[Report]:
+    """The reports, in order, each as soon as it and those before it are there."""
+    ahead = [_begun(CoordinatorCheck(context, each)) for each in coordinators]
     for future in ahead:
         yield future.result()
 
 
-def _begun(examination: Examination) -> Future[Chart]:
+def _begun(check: CoordinatorCheck) -> Future[Report]:
     """In a daemon's thread: who presses Ctrl-C does not wait for one that hangs."""
-    future: Future[Chart] = Future()
+    future: Future[Report] = Future()
 
     def run() -> None:
         try:
-            future.set_result(examination.run())
+            future.set_result(check.run())
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
             future.set_exception(error)
 
@@ -110,16 +110,16 @@ def _begun(examination: Examination) -> Future[Chart]:
     return future
 
 
-def _shown(charts: Iterator[Chart], start: float, *, whole: bool) -> list[Chart]:
+def _shown(reports: Iterator[Report], start: float, *, whole: bool) -> list[Report]:
     from rich.console import Console  # noqa: PLC0415 - it was just asked for
 
     from impala_ha.cli.doctor.render import show, summary  # noqa: PLC0415
 
     console = Console(highlight=False)
     shown = []
-    for chart in charts:
-        show(console, chart, whole=whole)
-        shown.append(chart)
+    for report in reports:
+        show(console, report, whole=whole)
+        shown.append(report)
     console.print(summary(shown, time.monotonic() - start), soft_wrap=True)
     return shown
 
@@ -129,13 +129,13 @@ _PORT = {"type": click.IntRange(0, 65535), "default": _WEB_PORT, "metavar": "POR
 
 doctor = program(
     "doctor",
-    _examine,
+    _check_all,
     [
         *connecting(),
         *section(
             "Output",
             (("--json",), "One JSON object a line and coordinator, for programs.", _FLAG),
-            (("-V", "--verbose"), "A line a layer for those that are well, too.", _FLAG),
+            (("-V", "--verbose"), "A line a layer for those that are healthy, too.", _FLAG),
             (
                 ("--web_port",),
                 "Web page of one that says none; 0: nowhere. Default: 25000.",

@@ -1,20 +1,20 @@
 """
-The examination of one coordinator.
+The check of one coordinator.
 
 It is opened as `connect()` opens it, by the same driver, and watched meanwhile.  Where that goes
-well it is asked how it is (`_doctor_questions`); where it does not, what the failure leaves open is
-looked at (`_doctor_explanation`).  Opening takes at most the time to connect, and all that follows
+well its state is queried (`queries`); where it does not, what the failure leaves open is
+looked at (`explanation`).  Opening takes at most the time to connect, and all that follows
 as long again.
 """
 
 from __future__ import annotations
 
 from impala_ha import errors
+from impala_ha.cli.doctor.context import Context, PasswordRefusal
 from impala_ha.cli.doctor.explanation import Explanation
 from impala_ha.cli.doctor.facts import duration
-from impala_ha.cli.doctor.queries import Questions, Refusal
-from impala_ha.cli.doctor.report import Chart, Condition, Diagnosis, Layer, blank
-from impala_ha.cli.doctor.session import Practice, Refuser
+from impala_ha.cli.doctor.queries import Queries, QueryFailed
+from impala_ha.cli.doctor.report import Diagnosis, Layer, Report, Status, empty_report
 from impala_ha.cli.doctor.verdict import diagnosis
 from impala_ha.cli.doctor.watch import Watch
 from impala_ha.core.faults import CallFailed, Phase
@@ -25,50 +25,50 @@ from impala_ha.hs2.link import Link
 _SHORT = 15 * 60  # seconds of a ticket's life that are worth a word
 
 
-class Examination:
+class CoordinatorCheck:
     """
-    One coordinator's.
+    The checks of one coordinator.
 
     Args:
-        practice: How to connect.
+        context: How to connect.
         coordinator: To whom.
 
     Attributes:
-        chart: What was found.
+        report: What was found.
     """
 
-    def __init__(self, practice: Practice, coordinator: Coordinator):
-        options = practice.options
-        self._practice = practice
+    def __init__(self, context: Context, coordinator: Coordinator):
+        options = context.options
+        self._context = context
         self._options = options
-        self._clock = practice.clock
+        self._clock = context.clock
         self._coordinator = coordinator
-        self.chart = blank(
+        self.report = empty_report(
             coordinator,
             tls=options.use_ssl,
             http=options.use_http_transport,
             kerberos=options.auth_mechanism == "GSSAPI",
         )
-        self._watch = Watch(self.chart, options, self._clock)
+        self._watch = Watch(self.report, options, self._clock)
 
-    def run(self) -> Chart:
-        """Examine it."""
+    def run(self) -> Report:
+        """Check it."""
         start = self._clock.now()
         where = self._coordinator
         facts = {"host": where.host, "port": where.port}
-        self.chart.put(Layer.NAME, str(where), facts=facts)
+        self.report.put(Layer.NAME, str(where), facts=facts)
         self._walk()
-        if Layer.TICKET in self.chart.rows:
-            self._tell_ticket()
-        self.chart.seconds = self._clock.now() - start
-        return self.chart
+        if Layer.TICKET in self.report.rows:
+            self._report_ticket()
+        self.report.seconds = self._clock.now() - start
+        return self.report
 
     def _walk(self) -> None:
-        link: Link | Refuser | None = None
+        link: Link | PasswordRefusal | None = None
         failed: tuple[errors.Error, Phase | None] | None = None
         try:
             with tracing(self._watch):
-                link = self._practice.open(self._coordinator)
+                link = self._context.open(self._coordinator)
         except CallFailed as error:
             failed = error, error.phase
         except errors.AuthenticationFailed as error:  # there is no secret to show
@@ -78,34 +78,34 @@ class Examination:
         if isinstance(link, Link):
             self._ask(link)
             return
-        explanation = Explanation(self._practice, self.chart)
+        explanation = Explanation(self._context, self.report)
         if link is not None:
-            explanation.of_restraint(link)
+            explanation.explain_untried(link)
         elif failed is not None:
             took, at = self._watch.took(), self._watch.at
-            explanation.of_failure(self._practice.failure(self._coordinator, *failed, at), took)
+            explanation.explain(self._context.failure(self._coordinator, *failed, at), took)
 
     def _ask(self, link: Link) -> None:
         try:
-            Questions(self._practice, self.chart, self._options.connect_timeout).ask(link)
-        except Refusal as refusal:
+            Queries(self._context, self.report, self._options.connect_timeout).ask(link)
+        except QueryFailed as refusal:
             where, at = self._coordinator, refusal.layer
-            told = diagnosis(self._practice.failure(where, refusal.error, refusal.phase, at))
+            told = diagnosis(self._context.failure(where, refusal.error, refusal.phase, at))
             layer = Layer.STATE if told.layer is Layer.STATE else at
-            self.chart.put(layer, "", refusal.seconds, condition=Condition.ILL)
-            self.chart.diagnosis = Diagnosis(layer, told.problem, told.advice, told.fault)
+            self.report.put(layer, "", refusal.seconds, status=Status.FAILED)
+            self.report.diagnosis = Diagnosis(layer, told.problem, told.advice, told.fault)
         finally:
             link.close()
 
-    def _tell_ticket(self) -> None:
+    def _report_ticket(self) -> None:
         """Whose ticket it is, and how long it lives."""
-        row, facts = self.chart.rows[Layer.TICKET], self._practice.ticket
-        condition, text = row.condition, row.text
+        row, facts = self.report.rows[Layer.TICKET], self._context.ticket
+        status, text = row.status, row.text
         left = facts.get("seconds_left")
-        if condition is not Condition.ILL:
+        if status is not Status.FAILED:
             text = str(facts.get("principal", text))
             if left is not None:
                 text = f"{text}, {duration(left)} left"
             if left is not None and left < _SHORT and not self._options.keytab:
-                condition = Condition.DOUBTFUL
-        self.chart.put(Layer.TICKET, text, row.seconds, condition=condition, facts=facts)
+                status = Status.WARNING
+        self.report.put(Layer.TICKET, text, row.seconds, status=status, facts=facts)

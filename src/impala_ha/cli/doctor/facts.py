@@ -1,7 +1,7 @@
 """
 What can be told of a certificate, of a ticket and of a coordinator's web page.
 
-All of this is for the eyes: nothing here decides whether a connection is well, which only a
+All of this is for the eyes: nothing here decides whether a connection is healthy, which only a
 connection can show.  So whatever cannot be found out is left out.
 """
 

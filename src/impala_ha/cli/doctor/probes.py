@@ -1,5 +1,5 @@
 """
-Second looks: what a server speaks that did not answer as it was asked.
+Probes: which protocol a server speaks that did not answer as expected.
 
 A wrong password, a mechanism that is not offered, TLS where none is spoken: all of them look like
 a closed socket.  So the other ways are tried, with the library's own parts and without a secret:
@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from impala_ha.cli.doctor.report import Diagnosis, Layer
-from impala_ha.cli.doctor.sniff import Spoken, speaks_http
+from impala_ha.cli.doctor.sniff import Sniffer, speaks_http
 from impala_ha.cli.doctor.verdict import Failure
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import Phase
@@ -39,7 +39,7 @@ _NO_TLS: dict[str, Any] = {
 }
 _WEB_PORT = 25000
 _LONGEST = 2.0  # seconds for one try
-_TRIES = 2  # at most, of one look
+_TRIES = 2  # at most, of one probe
 
 
 def without_login(options: Options, **more: Any) -> Options:
@@ -52,14 +52,14 @@ def unverified(options: Options) -> Options:
     return without_login(options, ca_cert=None, verify_cert=False)
 
 
-class Looks:
+class Probes:
     """
-    Second looks at one coordinator.
+    Probes of one coordinator.
 
     Args:
         failure: How opening failed.
         clock: For deadlines.
-        seconds: That all looks together may take; what one leaves over, the next ones have.
+        seconds: That all probes together may take; what one leaves over, the next ones have.
     """
 
     def __init__(self, failure: Failure, clock: Clock, seconds: float):
@@ -67,23 +67,23 @@ class Looks:
         self._options = failure.options
         self._clock = clock
         self._end = clock.now() + seconds
-        self._spoken = Spoken(failure.coordinator, clock, _LONGEST)
+        self._sniffer = Sniffer(failure.coordinator, clock, _LONGEST)
 
     def found(self) -> Diagnosis | None:
         """The explanation; None if there is none."""
-        looks = list(self._looks())
-        for number, look in enumerate(looks):
-            share = (self._end - self._clock.now()) / (len(looks) - number)
-            self._spoken.seconds = max(0.05, min(_LONGEST, share / _TRIES))
-            told = look()
-            if told is not None:
-                layer, problem, advice = told
+        probes = list(self._probes())
+        for number, probe in enumerate(probes):
+            share = (self._end - self._clock.now()) / (len(probes) - number)
+            self._sniffer.seconds = max(0.05, min(_LONGEST, share / _TRIES))
+            explained = probe()
+            if explained is not None:
+                layer, problem, advice = explained
                 fault = self._failure.fault
                 words = f"{problem} ({self._failure.plain})"
                 return Diagnosis(layer, words, advice, fault.name if fault else "")
         return None
 
-    def _looks(self) -> Iterator[Callable[[], tuple[Layer, str, str] | None]]:
+    def _probes(self) -> Iterator[Callable[[], tuple[Layer, str, str] | None]]:
         options, phase = self._options, self._failure.phase
         if phase is Phase.CONNECT:
             yield self._no_tls
@@ -100,7 +100,7 @@ class Looks:
             yield self._no_sasl
 
     def _tls(self) -> tuple[Layer, str, str] | None:
-        if not self._spoken.connects(without_login(self._options, use_ssl=True)):
+        if not self._sniffer.connects(without_login(self._options, use_ssl=True)):
             return None
         return (
             Layer.TLS,
@@ -111,9 +111,9 @@ class Looks:
     def _no_tls(self) -> tuple[Layer, str, str] | None:
         options = without_login(self._options, **_NO_TLS)
         if options.use_http_transport:
-            spoken = speaks_http(self._spoken.refusal(options))
+            spoken = speaks_http(self._sniffer.refusal(options))
         else:
-            spoken = self._spoken.knows_sasl(options) or self._spoken.opens(options)
+            spoken = self._sniffer.knows_sasl(options) or self._sniffer.opens(options)
         if not spoken:
             return None
         return (
@@ -124,7 +124,7 @@ class Looks:
 
     def _binary(self) -> tuple[Layer, str, str] | None:
         options = without_login(self._options, use_http_transport=False)
-        if not (self._spoken.knows_sasl(options) or self._spoken.opens(options)):
+        if not (self._sniffer.knows_sasl(options) or self._sniffer.opens(options)):
             return None
         return (
             Layer.PROTOCOL,
@@ -135,7 +135,7 @@ class Looks:
     def _http(self) -> tuple[Layer, str, str] | None:
         path = self._options.http_path or "cliservice"
         options = without_login(self._options, use_http_transport=True, http_path=path)
-        why = self._spoken.refusal(options)
+        why = self._sniffer.refusal(options)
         if not speaks_http(why):
             return None
         what = "the server speaks HTTP on this port, and no binary HiveServer2"
@@ -149,7 +149,7 @@ class Looks:
         return Layer.PROTOCOL, what, advice
 
     def _sasl(self) -> tuple[Layer, str, str] | None:
-        if not self._spoken.knows_sasl(without_login(self._options)):
+        if not self._sniffer.knows_sasl(without_login(self._options)):
             return None
         return (
             Layer.LOGIN,
@@ -158,7 +158,7 @@ class Looks:
         )
 
     def _no_sasl(self) -> tuple[Layer, str, str] | None:
-        if not self._spoken.opens(without_login(self._options)):
+        if not self._sniffer.opens(without_login(self._options)):
             return None
         return (
             Layer.LOGIN,

@@ -14,9 +14,9 @@ from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType
 from impala.hiveserver2 import err_if_rpc_not_ok
 
 from impala_ha import errors
+from impala_ha.cli.doctor.context import Context
 from impala_ha.cli.doctor.facts import web_page
-from impala_ha.cli.doctor.report import Chart, Condition, Diagnosis, Layer
-from impala_ha.cli.doctor.session import Practice
+from impala_ha.cli.doctor.report import Diagnosis, Layer, Report, Status
 from impala_ha.core.faults import Phase
 from impala_ha.core.timeouts import run_with_timeout
 from impala_ha.hs2.link import Link
@@ -24,9 +24,9 @@ from impala_ha.hs2.link import Link
 _PAGE = 2.0  # seconds for a web page, if there is that much time
 
 
-class Refusal(Exception):
+class QueryFailed(Exception):
     """
-    A question that was not answered.
+    A query that was not answered.
 
     Attributes:
         layer: Which.
@@ -42,48 +42,48 @@ class Refusal(Exception):
         self.seconds = seconds
 
 
-class Questions:
+class Queries:
     """
-    Questions to one coordinator.
+    Queries to one coordinator.
 
     Args:
-        practice: How to ask.
-        chart: Where to write the answers.
+        context: How to ask.
+        report: Where to write the answers.
         seconds: That all of it may take.
     """
 
-    def __init__(self, practice: Practice, chart: Chart, seconds: float):
-        self._practice = practice
-        self._clock = practice.clock
-        self._chart = chart
-        self._end = practice.clock.now() + seconds
+    def __init__(self, context: Context, report: Report, seconds: float):
+        self._context = context
+        self._clock = context.clock
+        self._report = report
+        self._end = context.clock.now() + seconds
 
     def ask(self, link: Link) -> None:
         """
         Ask all of them.
 
         Raises:
-            Refusal: One was not answered.
+            QueryFailed: One was not answered.
         """
-        session = link.session(self._practice.user, self._practice.configuration)
-        questions: tuple[tuple[Layer, Callable[[Any], str]], ...] = (
+        session = link.session(self._context.user, self._context.configuration)
+        queries: tuple[tuple[Layer, Callable[[Any], str]], ...] = (
             (Layer.PING, _ping),
             (Layer.VERSION, _version),
         )
-        for layer, question in questions:
+        for layer, query in queries:
             began = self._clock.now()
             try:
                 with link.deadline(max(0.001, self._end - began)):
-                    text = question(session)
+                    text = query(session)
             except errors.Error as error:
-                raise Refusal(layer, error, self._clock.now() - began) from error
-            self._chart.put(layer, text, self._clock.now() - began, facts={layer.value: text})
+                raise QueryFailed(layer, error, self._clock.now() - began) from error
+            self._report.put(layer, text, self._clock.now() - began, facts={layer.value: text})
         if link.impala:
-            self.look_at_page(str(session.config["http_addr"]))
+            self.read_page(str((session.config or {})["http_addr"]))
         else:
-            self._chart.put(Layer.STATE, "takes work (it is no Impala, and shows no state)")
+            self._report.put(Layer.STATE, "takes work (it is no Impala, and shows no state)")
 
-    def look_at_page(self, address: str) -> dict[str, Any] | None:
+    def read_page(self, address: str) -> dict[str, Any] | None:
         """
         See what the web page at *address* says, and write down whether the coordinator goes.
 
@@ -93,8 +93,8 @@ class Questions:
         address = address.removeprefix("http://").removeprefix("https://")
         page = self._page(address)
         facts: dict[str, Any] = {"page": address, "quiescing": None}
-        session = self._chart.rows.get(Layer.SESSION)
-        opened = session is not None and session.condition is Condition.WELL
+        session = self._report.rows.get(Layer.SESSION)
+        opened = session is not None and session.status is Status.OK
         if isinstance(page, str):
             facts["why"] = page
             if opened:
@@ -113,13 +113,13 @@ class Questions:
     def _put(self, text: str, opened: bool, facts: dict[str, Any]) -> None:
         """Whether it takes work is known if it has just taken some."""
         if opened:
-            self._chart.put(Layer.STATE, text, facts=facts)
+            self._report.put(Layer.STATE, text, facts=facts)
         else:
-            self._chart.put(Layer.STATE, condition=Condition.UNTRIED, facts=facts)
+            self._report.put(Layer.STATE, status=Status.SKIPPED, facts=facts)
 
     def _leaving(self, page: dict[str, Any], facts: dict[str, Any]) -> None:
-        self._chart.put(Layer.STATE, "is shutting down", condition=Condition.ILL, facts=facts)
-        self._chart.diagnosis = Diagnosis(
+        self._report.put(Layer.STATE, "is shutting down", status=Status.FAILED, facts=facts)
+        self._report.diagnosis = Diagnosis(
             Layer.STATE,
             f"the coordinator is being shut down: {page.get('shutdown_status', '')}".rstrip(": "),
             "nothing need be done; new connections go to the others",

@@ -1,7 +1,7 @@
 """
-A chart for the eyes: two or three lines for who is well, a line a layer for who is not.
+A report as text: two or three lines for a healthy coordinator, a line a layer for another one.
 
-A cluster that is well fits on one screen, so that the one who is not is seen at once.  No colour
+A healthy cluster fits on one screen, so that a coordinator that is not is seen at once.  No colour
 where the output goes into a file or a pipe, and nothing that a terminal without UTF-8 could not
 show.
 """
@@ -18,70 +18,73 @@ from rich.text import Text
 
 from impala_ha.cli.connect.output import visible
 from impala_ha.cli.doctor.facts import days
-from impala_ha.cli.doctor.report import Chart, Condition, Layer, Row
+from impala_ha.cli.doctor.report import Layer, Report, Row, Status
 
 _INDENT = 5
 _STYLES = {
-    Condition.WELL: "green",
-    Condition.DOUBTFUL: "yellow",
-    Condition.ILL: "bold red",
-    Condition.UNTRIED: "dim",
+    Status.OK: "green",
+    Status.WARNING: "yellow",
+    Status.FAILED: "bold red",
+    Status.SKIPPED: "dim",
 }
 _MARKS = {
-    Condition.WELL: "ok",
-    Condition.DOUBTFUL: "!",
-    Condition.ILL: "ILL",
-    Condition.UNTRIED: "-",
+    Status.OK: "ok",
+    Status.WARNING: "!",
+    Status.FAILED: "FAIL",
+    Status.SKIPPED: "-",
 }
 _KNOWN = frozenset({Layer.NAME})  # stands in the headline
 _VERSION = re.compile(r"\d+(?:\.\d+)+\S*")
 
 
-def show(console: Console, chart: Chart, *, whole: bool) -> None:
+def show(console: Console, report: Report, *, whole: bool) -> None:
     """
-    Print a chart.
+    Print a report.
 
     Args:
         console: Where.
-        chart: What.
-        whole: A line a layer for the well ones as well?
+        report: What.
+        whole: A line a layer for the healthy ones, too?
     """
     with console.capture() as printed:
-        console.print(_headline(chart), soft_wrap=True)
-        body = _ladder(chart) if whole or not chart.well else _brief(chart, console)
+        console.print(_headline(report), soft_wrap=True)
+        body = _layers(report) if whole or not report.ok else _brief(report, console)
         console.print(Padding(body, (0, 0, 0, _INDENT), expand=False))
     for line in printed.get().splitlines():
         console.file.write(f"{line.rstrip()}\n")
     console.file.flush()
 
 
-def summary(charts: Sequence[Chart], seconds: float) -> Text:
+def summary(reports: Sequence[Report], seconds: float) -> Text:
     """The last line."""
-    ill = [chart for chart in charts if not chart.well]
-    many = "coordinator" if len(charts) == 1 else "coordinators"
-    if not ill:
-        how = "well" if len(charts) == 1 else "all well"
-        return Text(f"{len(charts)} {many}, {how} ({_took(seconds)})", "green")
+    failed = [report for report in reports if not report.ok]
+    many = "coordinator" if len(reports) == 1 else "coordinators"
+    if not failed:
+        how = "healthy" if len(reports) == 1 else "all healthy"
+        return Text(f"{len(reports)} {many}, {how} ({_took(seconds)})", "green")
     named = ", ".join(
-        f"{chart.coordinator} ({chart.diagnosis.layer.value})" for chart in ill if chart.diagnosis
+        f"{report.coordinator} ({report.diagnosis.layer.value})"
+        for report in failed
+        if report.diagnosis
     )
-    return Text(f"{len(ill)} of {len(charts)} {many} ill: {named} ({_took(seconds)})", "bold red")
+    text = f"{len(failed)} of {len(reports)} {many} failed: {named} ({_took(seconds)})"
+    return Text(text, "bold red")
 
 
-def _headline(chart: Chart) -> Text:
-    condition = Condition.WELL if chart.well else Condition.ILL
-    line = Text(f"{_MARKS[condition]:<{_INDENT}}", _STYLES[condition])
-    line.append(str(chart.coordinator), "bold")
-    if chart.diagnosis is not None:
-        line.append(f": {chart.diagnosis.layer.value}", _STYLES[condition])
-    return line.append(f"  {_took(chart.seconds)}", "dim")
+def _headline(report: Report) -> Text:
+    status = Status.OK if report.ok else Status.FAILED
+    line = Text(f"{_MARKS[status]:<{_INDENT}}", _STYLES[status])
+    line.append(str(report.coordinator), "bold")
+    if report.diagnosis is not None:
+        line.append(f": {report.diagnosis.layer.value}", _STYLES[status])
+    return line.append(f"  {_took(report.seconds)}", "dim")
 
 
-def _brief(chart: Chart, console: Console) -> Text:
+def _brief(report: Report, console: Console) -> Text:
     """Everything on few lines, which end between two layers."""
     between = Text(" · " if console.encoding.lower().replace("-", "") == "utf8" else " | ", "dim")
     lines = [Text()]
-    for layer, row in chart.told():
+    for layer, row in report.shown():
         if layer in _KNOWN:
             continue
         part = _part(layer, row)
@@ -107,42 +110,42 @@ def _part(layer: Layer, row: Row) -> Text:
     else:
         text = row.text or layer.value
     time = "" if row.seconds is None else f" {_took(row.seconds)}"
-    doubt = row.condition is Condition.DOUBTFUL
+    doubt = row.status is Status.WARNING
     text = visible(text)
-    part = Text(f"! {text}" if doubt else text, _STYLES[row.condition] if doubt else "")
+    part = Text(f"! {text}" if doubt else text, _STYLES[row.status] if doubt else "")
     return part.append(time, "dim")
 
 
-def _ladder(chart: Chart) -> RenderableType:
+def _layers(report: Report) -> RenderableType:
     """A line a layer, then what is wrong and what to do."""
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, width=3)
+    table.add_column(no_wrap=True, width=4)
     table.add_column(no_wrap=True, width=9)
     table.add_column(no_wrap=True, width=7, justify="right")
     table.add_column(overflow="fold")
-    for layer, row in chart.told():
-        if layer in _KNOWN or (row.condition is Condition.UNTRIED and not row.text):
+    for layer, row in report.shown():
+        if layer in _KNOWN or (row.status is Status.SKIPPED and not row.text):
             continue
         time = "" if row.seconds is None else _took(row.seconds)
-        mark = Text(_MARKS[row.condition], _STYLES[row.condition])
+        mark = Text(_MARKS[row.status], _STYLES[row.status])
         table.add_row(mark, layer.value, Text(time, "dim"), Text(visible(row.text)))
-    return Group(table, *_last_words(chart))
+    return Group(table, *_footer(report))
 
 
-def _last_words(chart: Chart) -> Iterable[RenderableType]:
-    untried = [
+def _footer(report: Report) -> Iterable[RenderableType]:
+    skipped = [
         layer.value
-        for layer, row in chart.told()
-        if row.condition is Condition.UNTRIED and not row.text
+        for layer, row in report.shown()
+        if row.status is Status.SKIPPED and not row.text
     ]
     words = Table.grid(padding=(0, 2))
-    words.add_column(no_wrap=True, width=3)
+    words.add_column(no_wrap=True, width=4)
     words.add_column(overflow="fold")
-    if untried:
-        words.add_row(Text("-", "dim"), Text(f"not come to: {', '.join(untried)}", "dim"))
-    if chart.diagnosis is not None:
-        words.add_row(Text("why", "bold"), Text(visible(chart.diagnosis.problem)))
-        words.add_row(Text("do", "bold"), Text(visible(chart.diagnosis.advice)))
+    if skipped:
+        words.add_row(Text("-", "dim"), Text(f"not reached: {', '.join(skipped)}", "dim"))
+    if report.diagnosis is not None:
+        words.add_row(Text("why", "bold"), Text(visible(report.diagnosis.problem)))
+        words.add_row(Text("do", "bold"), Text(visible(report.diagnosis.advice)))
     if words.row_count:
         yield words
 

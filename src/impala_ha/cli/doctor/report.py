@@ -1,5 +1,5 @@
 """
-What a doctor writes down: one chart for each coordinator, one row for each layer.
+What is found: one report for each coordinator, one row for each layer.
 
 The names of layers and conditions, and the keys of facts, are what ``--json`` prints: programs
 rely on them.
@@ -34,13 +34,13 @@ class Layer(Enum):
     STATE = "state"
 
 
-class Condition(Enum):
+class Status(Enum):
     """How a layer is."""
 
-    WELL = "ok"
-    DOUBTFUL = "warning"
-    ILL = "ill"
-    UNTRIED = "untried"
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class Row:
     One layer.
 
     Attributes:
-        condition: How it is.
+        status: How it is.
         text: What was found, in a few words.
         seconds: How long it took; None where nothing was waited for.
         facts: What was found, for programs.
     """
 
-    condition: Condition
+    status: Status
     text: str = ""
     seconds: float | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Diagnosis:
 
 
 @dataclass(slots=True)
-class Chart:
+class Report:
     """
     What is known of one coordinator.
 
@@ -89,7 +89,7 @@ class Chart:
         layers: Those that matter in this form of connection, in their order.
         rows: What was found, by layer.
         diagnosis: What is wrong; None if nothing is.
-        seconds: How long the examination took.
+        seconds: How long the check took.
     """
 
     coordinator: Coordinator
@@ -99,7 +99,7 @@ class Chart:
     seconds: float = 0.0
 
     @property
-    def well(self) -> bool:
+    def ok(self) -> bool:
         """Is everything as it should be?"""
         return self.diagnosis is None
 
@@ -109,23 +109,23 @@ class Chart:
         text: str = "",
         seconds: float | None = None,
         *,
-        condition: Condition = Condition.WELL,
+        status: Status = Status.OK,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         """Write down what was found of *layer*, in place of what was there."""
-        self.rows[layer] = Row(condition, text, seconds, dict(facts or {}))
+        self.rows[layer] = Row(status, text, seconds, dict(facts or {}))
 
-    def told(self) -> list[tuple[Layer, Row]]:
-        """All layers in their order; those that were not come to are untried."""
+    def shown(self) -> list[tuple[Layer, Row]]:
+        """All layers in their order; those that were not reached are skipped."""
         shown = [layer for layer in Layer if layer in self.layers or layer in self.rows]
-        return [(layer, self.rows.get(layer, Row(Condition.UNTRIED))) for layer in shown]
+        return [(layer, self.rows.get(layer, Row(Status.SKIPPED))) for layer in shown]
 
     def as_data(self) -> dict[str, Any]:
         """What ``--json`` prints."""
         found = self.diagnosis
         return {
             "coordinator": str(self.coordinator),
-            "ok": self.well,
+            "ok": self.ok,
             "layer": found.layer.value if found else None,
             "fault": found.fault or None if found else None,
             "problem": found.problem if found else None,
@@ -134,12 +134,12 @@ class Chart:
             "steps": [
                 {
                     "layer": layer.value,
-                    "condition": row.condition.value,
+                    "status": row.status.value,
                     "seconds": None if row.seconds is None else round(row.seconds, 6),
                     "text": row.text,
                     "facts": row.facts,
                 }
-                for layer, row in self.told()
+                for layer, row in self.shown()
             ],
         }
 
@@ -156,8 +156,8 @@ _BINARY = (
 )
 
 
-def blank(coordinator: Coordinator, *, tls: bool, http: bool, kerberos: bool) -> Chart:
-    """An empty chart for that form of connection."""
+def empty_report(coordinator: Coordinator, *, tls: bool, http: bool, kerberos: bool) -> Report:
+    """An empty report for that form of connection."""
     wanted = {*_BINARY}
     if tls:
         wanted.add(Layer.TLS)
@@ -165,4 +165,4 @@ def blank(coordinator: Coordinator, *, tls: bool, http: bool, kerberos: bool) ->
         wanted.add(Layer.HTTP)
     if kerberos:
         wanted |= {Layer.TICKET, Layer.PRINCIPAL}
-    return Chart(coordinator, tuple(layer for layer in Layer if layer in wanted))
+    return Report(coordinator, tuple(layer for layer in Layer if layer in wanted))

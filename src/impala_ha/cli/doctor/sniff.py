@@ -23,7 +23,7 @@ from impala_ha.options.options import Options
 _NOBODY = "doctor"
 
 
-class _Stranger:
+class _UnknownMechanism:
     """A client of SASL with a mechanism that no server has: who knows SASL refuses it in words."""
 
     def start(self, _: str) -> tuple[bool, str, bytes]:
@@ -31,9 +31,9 @@ class _Stranger:
         return True, "DOCTOR", b""
 
 
-class Spoken:
+class Sniffer:
     """
-    What one server speaks.
+    Finds out what one server speaks.
 
     Args:
         coordinator: Which.
@@ -85,7 +85,7 @@ class Spoken:
         except errors.Error:
             return False
         try:
-            TSaslClientTransport(_Stranger, "DOCTOR", wire).open()
+            TSaslClientTransport(_UnknownMechanism, "DOCTOR", wire).open()
         except Exception as error:  # noqa: BLE001 - whatever it makes of these bytes
             return bool(re.search(r"Bad status: [34]\b", str(error)))
         finally:
@@ -99,7 +99,7 @@ class Spoken:
 
 
 def speaks_http(refusal: BaseException | None) -> bool:
-    """Does what `Spoken.refusal` found over HTTP come from somebody who speaks it?"""
+    """Does what `Sniffer.refusal` found over HTTP come from somebody who speaks it?"""
     return refusal is None or isinstance(refusal, HTTPStatusError)
 
 

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from impala_ha.cli.doctor.report import Diagnosis, Layer
 from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Coordinator
-from impala_ha.hs2.hints import Failure as Opening
-from impala_ha.hs2.hints import hint
+from impala_ha.hs2.hints import OpenFailure, hint
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.options.options import Options
 
@@ -29,7 +28,7 @@ _BARE_END = re.compile(r"TSocket read 0 bytes|EOF occurred in violation of proto
 _BARE_SILENCE = re.compile(r"(?:(?:read timeout|timed out|The read operation timed out)[:. ]*)+")
 _NO_SUCH_CALL = re.compile(r"[Ii]nvalid method name")  # as Beeswax has it
 _OTHER_PORTS = frozenset({21000, 25000})  # of Beeswax and of the web page
-_WHO_ARE_YOU = (401, 403, 407)
+_LOGIN_WANTED = (401, 403, 407)
 _GSS = "GSS initiate failed"
 _NO_TICKET = re.compile(r"HTTP code 401(?!.*\(asks for (?!.*Negotiate))")  # it would take one
 
@@ -67,7 +66,7 @@ class Failure(NamedTuple):
         return bool(_END.search(self.text))
 
     @property
-    def said_nothing(self) -> bool:
+    def no_answer(self) -> bool:
         """Was there nothing that HiveServer2 would say?"""
         no_such_call = bool(_NO_SUCH_CALL.search(self.text))
         return self.silent or self.ended or no_such_call or self.fault is Fault.MISMATCH
@@ -98,7 +97,7 @@ def _of_talk(failure: Failure) -> Layer:
     """There is a connection, and somebody who answers or does not."""
     if failure.options.use_ssl and _ALERT.search(failure.text):
         return Layer.TLS  # TLS 1.3 refuses a client's certificate at the first read
-    if failure.coordinator.port in _OTHER_PORTS and failure.said_nothing:
+    if failure.coordinator.port in _OTHER_PORTS and failure.no_answer:
         return Layer.PROTOCOL
     if failure.phase is Phase.LOGIN:
         return _of_login(failure)
@@ -129,20 +128,21 @@ def _of_session(failure: Failure) -> Layer:
 def _of_refusal(failure: Failure, status: int) -> Layer:
     if _NO_TICKET.search(failure.text) and failure.options.auth_mechanism == "GSSAPI":
         return Layer.PRINCIPAL
-    return Layer.LOGIN if status in _WHO_ARE_YOU else Layer.HTTP
+    return Layer.LOGIN if status in _LOGIN_WANTED else Layer.HTTP
 
 
-_ANYWAY = "look at the coordinator's log around this time"
+_DEFAULT_ADVICE = "look at the coordinator's log around this time"
 
 
-def advised(failure: Failure, layer: Layer) -> str:
+def advice_for(failure: Failure, layer: Layer) -> str:
     """What to do."""
     where, options = failure.coordinator, failure.options
-    return hint(Opening(where, options, failure.phase, failure.text, layer.value)) or _ANYWAY
+    opening = OpenFailure(where, options, failure.phase, failure.text, layer.value)
+    return hint(opening) or _DEFAULT_ADVICE
 
 
 def diagnosis(failure: Failure) -> Diagnosis:
     """What is wrong, as far as the failure itself tells."""
     layer = layer_of(failure)
     fault = failure.fault.name if failure.fault else ""
-    return Diagnosis(layer, failure.plain, advised(failure, layer), fault)
+    return Diagnosis(layer, failure.plain, advice_for(failure, layer), fault)

@@ -1,4 +1,4 @@
-"""Rows of a chart from the steps that opening a connection tells of."""
+"""Rows of a report from the steps that opening a connection tells of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from impala_ha.auth import kerberos
 from impala_ha.cli.doctor.facts import certificate, days
-from impala_ha.cli.doctor.report import Chart, Condition, Layer
+from impala_ha.cli.doctor.report import Layer, Report, Status
 from impala_ha.core.clock import Clock
 from impala_ha.core.trace import Step
 from impala_ha.net.http_proxy import proxy_for
@@ -26,8 +26,8 @@ class Watch:
         at: The layer that is being dealt with.
     """
 
-    def __init__(self, chart: Chart, options: Options, clock: Clock):
-        self._chart = chart
+    def __init__(self, report: Report, options: Options, clock: Clock):
+        self._report = report
         self._options = options
         self._clock = clock
         self._since = clock.now()
@@ -59,13 +59,15 @@ class Watch:
         return self._clock.now() - self._since
 
     def _ticket(self, took: float) -> None:
-        self._chart.put(Layer.TICKET, "a ticket is there", took)
-        name = kerberos.service(self._options, self._chart.coordinator)
-        self._chart.put(Layer.PRINCIPAL, name, facts={"principal": name})
+        self._report.put(Layer.TICKET, "a ticket is there", took)
+        name = kerberos.service(self._options, self._report.coordinator)
+        self._report.put(Layer.PRINCIPAL, name, facts={"principal": name})
 
     def _addresses(self, took: float, found: list[Any]) -> None:
         addresses = list(dict.fromkeys(each[4][0] for each in found))
-        self._chart.put(Layer.ADDRESSES, ", ".join(addresses), took, facts={"addresses": addresses})
+        self._report.put(
+            Layer.ADDRESSES, ", ".join(addresses), took, facts={"addresses": addresses}
+        )
         self.at = Layer.TCP
         self._tried, self._lost = [], 0.0
 
@@ -74,24 +76,24 @@ class Watch:
         if self._tried:
             self._lost += took
         self._tried.append(_shown(address))
-        self._chart.rows.pop(Layer.TLS, None)  # of an address that failed
+        self._report.rows.pop(Layer.TLS, None)  # of an address that failed
 
     def _connected(self, took: float, address: Any) -> None:
         shown = text = _shown(address)
-        condition = Condition.WELL
+        status = Status.OK
         if failed := self._tried[:-1]:
             text += f", after {', '.join(failed)} failed"
-            condition = Condition.DOUBTFUL if self._lost > _WASTE else condition
+            status = Status.WARNING if self._lost > _WASTE else status
         if proxy := self._proxy():
             text += f" ({proxy})"
         facts = {"address": shown}
-        self._chart.put(Layer.TCP, text, took, condition=condition, facts=facts)
+        self._report.put(Layer.TCP, text, took, status=status, facts=facts)
         if self._options.use_ssl:
             self.at = Layer.TLS
 
     def _proxy(self) -> str:
         """Who stands between, by the environment."""
-        options, where = self._options, self._chart.coordinator
+        options, where = self._options, self._report.coordinator
         if not options.use_http_transport:
             return ""
         proxy = proxy_for("https" if options.use_ssl else "http", where.host, where.port)
@@ -99,7 +101,7 @@ class Watch:
 
     def _secured(self, took: float, handle: ssl.SSLSocket) -> None:
         facts = certificate(handle)
-        condition = Condition.WELL
+        status = Status.OK
         words = [str(facts["protocol"])]
         if "expires" in facts:
             common = f"no name but its common one, {facts['subject']}" if facts["subject"] else ""
@@ -108,24 +110,24 @@ class Watch:
             named += f" and {more} more" if more > 0 else ""
             words += [f"for {named}", f"by {facts['issuer']}", days(facts["days_left"])]
             if facts["days_left"] < _SOON:
-                condition = Condition.DOUBTFUL
+                status = Status.WARNING
         if not facts["verified"]:
-            condition = Condition.DOUBTFUL
+            status = Status.WARNING
             words.append("not verified")
-        self._chart.put(Layer.TLS, ", ".join(words), took, condition=condition, facts=facts)
+        self._report.put(Layer.TLS, ", ".join(words), took, status=status, facts=facts)
 
     def logged_in(self, took: float | None) -> None:
         """Write down that whoever comes was let in."""
         mechanism = self._options.auth_mechanism
-        self._chart.put(Layer.LOGIN, mechanism, took, facts={"mechanism": mechanism})
+        self._report.put(Layer.LOGIN, mechanism, took, facts={"mechanism": mechanism})
 
     def _session(self, took: float) -> None:
-        if Layer.LOGIN not in self._chart.rows:
+        if Layer.LOGIN not in self._report.rows:
             self.logged_in(None)
         if self._options.use_http_transport:
             path = "/" + self._options.http_path.lstrip("/").partition("?")[0]
-            self._chart.put(Layer.HTTP, f"POST {path}: 200", facts={"status": 200, "path": path})
-        self._chart.put(Layer.SESSION, "OpenSession", took)
+            self._report.put(Layer.HTTP, f"POST {path}: 200", facts={"status": 200, "path": path})
+        self._report.put(Layer.SESSION, "OpenSession", took)
 
 
 def _shown(address: Any) -> str:

@@ -1,4 +1,4 @@
-"""What all examinations share: how to connect, and caution with the password."""
+"""What all checks share: how to connect, and caution with the password."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from impala_ha.options.options import Options
 _TICKET = 2.0  # seconds for looking at a ticket, which is on this machine
 
 
-class Refuser(NamedTuple):
+class PasswordRefusal(NamedTuple):
     """Who has refused the password, and in which words."""
 
     coordinator: Coordinator
     error: CallFailed
 
 
-class Practice:
+class Context:
     """
     How coordinators are opened here.
 
@@ -59,7 +59,7 @@ class Practice:
             self.configuration["impala.doas.user"] = options.doas_user
         self._one_at_a_time = threading.Lock()
         self._accepted = not self.driver.sends_password
-        self._refuser: Refuser | None = None
+        self._refusal: PasswordRefusal | None = None
 
     @cached_property
     def ticket(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Practice:
         except TimeoutError:  # a client's keytab of the environment, and a KDC that hangs
             return {}
 
-    def open(self, coordinator: Coordinator) -> Link | Refuser:
+    def open(self, coordinator: Coordinator) -> Link | PasswordRefusal:
         """
         Open a link; a password is given to one coordinator alone until one has taken it.
 
@@ -83,14 +83,14 @@ class Practice:
         if self._accepted:
             return self._opened(coordinator)
         with self._one_at_a_time:
-            if self._refuser is not None:
-                return self._refuser
+            if self._refusal is not None:
+                return self._refusal
             try:
                 link = self._opened(coordinator)
             except CallFailed as error:
                 cause = error.__cause__ or error
-                if classify(cause, error.phase, shown=self.driver.shown) is Fault.DENIED:
-                    self._refuser = Refuser(coordinator, error)
+                if classify(cause, error.phase, credential=self.driver.credential) is Fault.DENIED:
+                    self._refusal = PasswordRefusal(coordinator, error)
                 raise
             self._accepted = True
             return link
@@ -111,7 +111,7 @@ class Practice:
             error = error.__cause__ or error
         fault = None
         if phase is not None:
-            fault = classify(error, phase, shown=self.driver.shown)
+            fault = classify(error, phase, credential=self.driver.credential)
         return Failure(coordinator, self.options, phase, error, error_text(error), fault, at)
 
     def _opened(self, coordinator: Coordinator) -> Link:

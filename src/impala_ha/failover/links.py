@@ -1,0 +1,211 @@
+"""
+The links of one connection: the one that new statements take, and those that were left.
+
+A link that was left lives on as long as a cursor reads a result from it.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Protocol
+
+from impala_ha import errors
+from impala_ha.balancing.cluster import Cluster
+from impala_ha.core.exclusive import Exclusive, fork_error
+from impala_ha.core.faults import Fault
+from impala_ha.core.interruption import from_signal_handler, suppress
+from impala_ha.hs2.client import ConnectionClosed
+from impala_ha.hs2.connector import Driver
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
+from impala_ha.options.options import Options
+
+from .attempts import SessionArguments
+from .hedging import OpenResult
+from .opening import Opener
+from .schema_lag import RecentChanges
+
+CLOSED = "the connection was closed by another thread"
+_RENEW_AGAIN = 0.1  # of a link's lifetime, before another try to leave it
+
+
+class LinkUser(Protocol):
+    """A cursor, as the links must know it."""
+
+    def reads(self, link: Link) -> bool:
+        """Is something open on *link* that was not read to its end?"""
+
+    def close_stale_session(self) -> None:
+        """End the session where the connection is no more, unless something is open in it."""
+
+
+class Links:
+    """
+    The links of one connection.
+
+    Attributes:
+        current: Where new statements go; None while that is open.
+        cursors: Whose sessions may be on this link, or still on one that was left.
+        closed: Whether the connection was closed.
+        exclusive: What each call is made in.
+        impala: Whether the last server was Impala; taken for granted before the first.
+        changes: What the connection changed a moment ago.
+    """
+
+    def __init__(self, cluster: Cluster, driver: Driver, options: Options):
+        """
+        Args:
+            cluster: Who is there.
+            driver: Ends sessions on links that are in use.
+            options: What `connect` was told.
+        """
+        self.current: Link | None = None
+        self.cursors: weakref.WeakSet[LinkUser] = weakref.WeakSet()
+        self.closed = False
+        self.exclusive = Exclusive()
+        self.impala = True
+        self.changes = RecentChanges(cluster.clock, options.metadata_lag)
+        self._cluster = cluster
+        self._driver = driver
+        self._options_key = options.key
+        self._opened: weakref.WeakSet[Link] = weakref.WeakSet()
+        self._process = os.getpid()
+        self._sync_ddl = options.sync_ddl
+        self._lifetime = options.max_lifetime or float("inf")
+        self._renew_at = float("inf")
+
+    def check_usable(self) -> None:
+        """
+        Raise where no call may be made.
+
+        Raises:
+            InterfaceError: The connection was closed, or belongs to the parent process.
+        """
+        if self.closed:
+            raise errors.InterfaceError("the connection is closed")
+        if self.forked:
+            raise fork_error(self._process)
+
+    @property
+    def forked(self) -> bool:
+        """Is this a copy in a forked process?"""
+        return self._process != os.getpid()
+
+    def attach(self, link: Link) -> None:
+        """
+        Use *link*, which was just opened, for what is new.
+
+        Raises:
+            InterfaceError: Another thread closed the connection meanwhile.
+        """
+        self.current, self.impala = link, link.impala
+        self._opened.add(link)
+        self._cluster.attach(link, self._options_key)
+        self._renew_in(self._lifetime)
+        if self.closed:
+            self._close_all()
+            raise errors.InterfaceError(CLOSED)
+
+    def detach(self, link: Link, *, full: bool = False) -> None:
+        """
+        Use *link* for nothing new; results open on it may still be read to their end.
+
+        Args:
+            link: To a coordinator that is lost, drains or is full.
+            full: Whether it only takes no more sessions, so that those who have one there stay.
+        """
+        link.full = full
+        if self.current is link:
+            self.current = None
+        self._cluster.detach(link)
+
+    def prune(self) -> None:
+        """Let cursors end what they left behind where the connection is no more."""
+        if self.current is not None and len(self._opened) > 1:
+            for cursor in list(self.cursors):
+                cursor.close_stale_session()
+
+    def close(self) -> None:
+        """
+        Close the connection for good, within `CLOSE_TIMEOUT` seconds; a second time does nothing.
+
+        A call in which another thread waits ends at once, and so does what it waits for.
+        """
+        self.closed = True
+        if self.forked:
+            self._close_all()
+            return
+        if self.exclusive.run_if_free(self._close_all):
+            return
+        self._hang_up()
+        self.exclusive.afterwards = self._close_all  # by the other thread, as soon as it can
+        self.exclusive.run_if_free(lambda: None)
+
+    def _hang_up(self) -> None:
+        """End what another thread waits for, and the sessions on the server."""
+        why = ConnectionClosed(CLOSED)
+        left = [(link, link.hang_up(why).values()) for link in list(self._opened)]
+        end = self._cluster.clock.now() + CLOSE_TIMEOUT
+        for link, sessions in left:
+            for session in sessions:
+                limit = end - self._cluster.clock.now()
+                if limit > 0:
+                    with suppress(Exception):  # it is to be closed, whatever comes of the rest
+                        self._driver.end_session(link, link.user, session, limit)
+
+    def _close_all(self) -> None:
+        if self.current is not None:
+            self.detach(self.current)
+        # Also those where a cursor still had its session, though the connection may have broken.
+        clock, left = self._cluster.clock, list(self._opened)
+        end = clock.now() + CLOSE_TIMEOUT
+        while left:
+            share = max(0.001, end - clock.now()) / len(left)
+            left.pop().close(share)
+
+    def renew(self, opener: Opener, cursor: LinkUser, first: SessionArguments) -> None:
+        """
+        Go where a new connection would go, once the link is old; before a statement of *cursor*.
+
+        Only where nothing is lost: nothing else is open on the link, the session can be rebuilt
+        (those of Hive and Spark may have temporary tables), and our changes are known elsewhere.
+        """
+        link, cluster = self.current, self._cluster
+        if (
+            link is None
+            or cluster.clock.now() < self._renew_at
+            or not self._may_leave(link, cursor)
+        ):
+            return
+        where = opener.pick(())
+        stays = where == link.coordinator
+        self._renew_in(self._lifetime if stays else self._lifetime * _RENEW_AGAIN)
+        results: list[OpenResult] = []
+        try:
+            if not stays:
+                results = opener.open(where, first)
+                if isinstance(new := results[-1].got, Link):
+                    self.attach(new)
+        except Exception as error:
+            if from_signal_handler(error):
+                raise
+            results = []  # a function of the caller's, perhaps: the link is as good as before
+        finally:
+            cluster.release(where, self._options_key)
+        for result in results:
+            if opener.report("renew", result) is Fault.DENIED:
+                self._renew_in(float("inf"))  # or what was refused would be shown again
+        if self.current is not link:
+            cluster.detach(link)
+
+    def _renew_in(self, seconds: float) -> None:
+        """Let the link live for *seconds*, or up to a tenth less, so that not all end at once."""
+        lots = self._cluster.rng.uniform(0, 0.1)
+        self._renew_at = self._cluster.clock.now() + seconds * (1 - lots)
+
+    def _may_leave(self, link: Link, cursor: LinkUser) -> bool:
+        if not link.impala or link.broken or link.client.busy or link.client.forked:
+            return False
+        if self.changes.any() and not self._sync_ddl:
+            return False
+        return not any(each.reads(link) for each in list(self.cursors) if each is not cursor)

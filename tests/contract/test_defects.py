@@ -233,7 +233,7 @@ def test_b4_over_http_all_calls_share_a_connection(stack, over_http):
     assert made == 1 or stack.name == "impyla"
 
 
-def test_b5_over_tls_the_true_error_is_told(stack, cluster, context):
+def test_b5_over_tls_the_true_error_is_reported(stack, cluster, context):
     with TlsProxy(cluster[0], context) as proxy:
         brief = stack.does(impyla={}, impala_ha={"deadline": 1})
         connection = stack.connect(proxy, use_ssl=True, **brief)

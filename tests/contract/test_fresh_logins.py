@@ -113,7 +113,7 @@ def test_a_coordinator_that_is_killed_in_the_login_is_passed_over(
         assert -9 == process.wait(10)
 
 
-def test_a_wrong_password_is_told_at_once_also_with_a_coordinator_that_was_stopped(
+def test_a_wrong_password_is_reported_at_once_also_with_a_coordinator_that_was_stopped(
     clusters, way, connect
 ):
     first, second = clusters[way[1]]

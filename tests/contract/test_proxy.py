@@ -341,7 +341,7 @@ def test_stopping_ends_connections_thread_and_sockets(echo):
         (lambda p: FaultProxy("a:1", listen="b:65536"), "listen must be 'host:port'"),
     ],
 )
-def test_a_mistake_is_told(proxy, order, text):
+def test_a_mistake_is_reported(proxy, order, text):
     with pytest.raises(ValueError, match=text):
         order(proxy)
 

@@ -305,7 +305,7 @@ def shown_under(heading):
 
 
 @pytest.mark.parametrize("heading", TROUBLES)
-def test_an_error_of_the_page_is_told_in_these_words(trouble, heading):
+def test_an_error_of_the_page_is_reported_in_these_words(trouble, heading):
     told = alike(TROUBLES[heading](trouble))
 
     for line in shown_under(heading):

@@ -313,7 +313,7 @@ def waits(operation, *tries):
     logging.getLogger("impala_ha").warning("%s waits", operation, extra=about)
 
 
-def test_an_outage_under_a_statement_is_told_when_all_were_asked(notes, capsys):
+def test_an_outage_under_a_statement_is_reported_when_all_were_asked(notes, capsys):
     lost = [(A, Fault.LOST, "x"), (B, Fault.LOST, "y"), (A, Fault.LOST, "z")]
     heard("execute", notes, *lost)
     waits("execute", *lost)
@@ -515,7 +515,7 @@ def test_a_reason_is_told_without_its_wrapping(text, expected, notes, capsys):
     assert f" ({expected}); went on at " in capsys.readouterr().err
 
 
-def test_a_second_try_at_the_same_place_is_told_as_that(notes, capsys):
+def test_a_second_try_at_the_same_place_is_reported_as_that(notes, capsys):
     heard("execute", notes, (A, Fault.BUSY, "queue full"), (A, None, ""))
 
     assert capsys.readouterr().err == (

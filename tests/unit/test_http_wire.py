@@ -297,7 +297,7 @@ def test_a_header_of_the_users_that_cannot_be_one_leaves_nothing_sent():
 # What is no answer.
 
 
-def test_a_page_is_told_and_the_connection_goes_on():
+def test_a_page_is_reported_and_the_connection_goes_on():
     server = Server(reply(b"<html>", "404 Not Found", "X: 1"), reply(b"answer"))
     with Peer(server) as peer:
         wire = wire_to(peer)
@@ -324,7 +324,7 @@ def test_of_a_long_page_the_beginning_is_enough():
         wire.close()
 
 
-def test_a_page_that_breaks_off_is_told_all_the_same():
+def test_a_page_that_breaks_off_is_reported_all_the_same():
     broken = b"HTTP/1.1 503 No\r\nContent-Length: 9\r\nConnection: close\r\n\r\nabc"
     with Peer(Server(broken)) as peer:
         wire = wire_to(peer)
@@ -343,7 +343,7 @@ def test_a_page_with_status_200_is_no_answer_either():
         wire.close()
 
 
-def test_when_to_come_back_is_told():
+def test_when_to_come_back_is_reported():
     with Peer(Server(reply(b"", "429 Slow", "Retry-After: 7"))) as peer:
         wire = wire_to(peer)
 

@@ -124,7 +124,7 @@ def test_what_the_mechanism_needs_is_read_before_anything_is_opened(mechanism, a
         ("", "the function given as password returned an empty text and no text"),
     ],
 )
-def test_a_function_without_a_secret_is_told(value, told):
+def test_a_function_without_a_secret_is_reported(value, told):
     with pytest.raises(errors.AuthenticationFailed) as caught:
         Secrets(Options(password=Vault(value), **PLAIN)).ready("etl", "a:21050")
 
@@ -141,7 +141,7 @@ def test_what_a_function_raised_is_the_cause():
     assert failed is caught.value.__cause__
 
 
-def test_what_went_wrong_with_a_command_is_told():
+def test_what_went_wrong_with_a_command_is_reported():
     code = "import sys; print('s3cret'); sys.exit(3)"
 
     with pytest.raises(errors.AuthenticationFailed) as caught:

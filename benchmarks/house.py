@@ -158,8 +158,8 @@ def frames(root: Path) -> str:
         text=True,
         check=False,
     )
-    number = re.search(r"\d+", done.stdout)
-    return number[0] if number and not done.returncode else "-"
+    number = re.search(r"(?<=impala-ha: )\d+", done.stdout)
+    return number[0] if number else "-"
 
 
 def figures(root: Path) -> dict[str, str]:

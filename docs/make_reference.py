@@ -62,8 +62,8 @@ a service called `impala` or `impala-ha` are ignored, with a line in the log.
 """
 _ABOUT_ERRORS = """\
 PEP 249's classes are impyla's own. All of the following but `ConfigurationError` have `attempts`
-(what was tried, in order) and `coordinator` (where the last attempt was made), and are also what
-they stand for: a `TTransportException`, say.
+(all attempts, in order) and `coordinator` (that of the last attempt), and are also instances of
+the class of their cause: a `TTransportException`, say.
 
 """
 _DEPRECATED = f"""
@@ -220,9 +220,9 @@ _ERRORS = (
 )
 _STATES = {
     State.HEALTHY: "gets its share of new connections.",
-    State.HALF_OPEN: "its time of being left alone is over; one caller may try it.",
-    State.EJECTED: "it failed and is left alone.",
-    State.DRAINING: "it said that it is shutting down, and is left alone.",
+    State.HALF_OPEN: "its ejection is over; one call at a time may try it.",
+    State.EJECTED: "it failed, and gets no connections until its ejection is over.",
+    State.DRAINING: "it said that it is shutting down; ejected as well.",
 }
 
 

@@ -58,6 +58,15 @@ def cluster(_one_cluster):
         coordinator.lose_sessions()
 
 
+@pytest.fixture(scope="session")
+def certificates():
+    """A private certificate authority."""
+    from real_servers import Certificates  # noqa: PLC0415  # unit tests do without it
+
+    with Certificates() as certificates:
+        yield certificates
+
+
 @pytest.fixture
 def until():
     """Wait for a condition, with a limit: ``until(lambda: coordinator.sessions == [])``."""

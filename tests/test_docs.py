@@ -292,7 +292,7 @@ def test_the_numbers_in_the_readme_are_the_defaults():
     default = Options()
     for name in ("connect_timeout", "hedge_after", "probe_after", "deadline"):
         assert f"`{name}` ({getattr(default, name):g} s)" in text
-    assert f"ejected for {default.eject_for:g} s, and then probed by one call" in text
+    assert f"ejected for {default.eject_for:g} s, and then tried by one call" in text
     assert f"... up to {default.eject_most:g} s" in text
 
 

@@ -107,7 +107,7 @@ def test_the_module_has_all_that_tools_look_for_in_impylas():
     assert {name for name in needed if hasattr(impala.dbapi, name)} <= set(dbapi.__all__)
 
 
-def test_the_version_is_told():
+def test_the_version_is_reported():
     metadata = importlib.import_module("importlib.metadata")
 
     assert metadata.version("impala-ha") == impala_ha.__version__

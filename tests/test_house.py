@@ -12,6 +12,7 @@ from pathlib import Path
 import impala.dbapi
 
 import impala_ha
+from impala_ha.core import interruption
 from impala_ha.options.options import HostOptions, Options
 from impala_ha.options.settings import DEPRECATED
 
@@ -139,6 +140,11 @@ def offenders(paths, rule):
     return {module(path): found for path in paths if (found := rule(path))}
 
 
+def test_whether_a_signal_handler_raised_is_judged_with_all_packages_in_sight():
+    """The errors of a package that the list does not have would pass for those of a handler."""
+    assert set(PACKAGES) - {"errors"} == set(interruption._PACKAGES)
+
+
 def test_imports_between_packages_only_go_down():
     floor = {name: number for number, name in enumerate(PACKAGES)}
 
@@ -165,6 +171,18 @@ def test_no_module_needs_itself_to_be_imported():
             del needs[name]
 
     assert {} == needs
+
+
+#: What is imported where it is used: each takes more than 3 ms, and most programs use none of them.
+LATE = {"auth.kerberos", "failover.outcome", "hs2.open_http"}
+
+
+def test_only_what_takes_long_is_imported_late():
+    everywhere = [
+        (set(imported(p, types=False)), set(imported(p, types=False, late=False))) for p in CORE
+    ]
+
+    assert LATE == {name for all_, early in everywhere for name in all_ - early}
 
 
 def test_the_library_does_not_know_its_guests():
@@ -287,7 +305,7 @@ def test_any_and_noqa_stay_rare():
     )
     noqa = per_thousand(lambda path: len(re.findall(r"#\s*noqa", path.read_text("utf-8"))))
 
-    assert any_ <= 9
+    assert any_ <= 5
     assert noqa <= 3
 
 

@@ -5,7 +5,23 @@ from __future__ import annotations
 import pytest
 from kerberized import kerberized
 
+from impala_ha.testing import LocalCluster
 from real_servers import Realm
+
+
+@pytest.fixture(scope="session")
+def _pair_over_http():
+    with LocalCluster(2, http=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def over_http(_pair_over_http):
+    """Two coordinators that speak HTTP, too; shared, and healed after the test."""
+    yield _pair_over_http
+    _pair_over_http.heal()
+    for coordinator in _pair_over_http:
+        coordinator.lose_sessions()
 
 
 @pytest.fixture(scope="module")

@@ -326,7 +326,7 @@ class Lab:
         faults = len(first.faults_fired)
         held = _held()
         if cut is not None:
-            # A password in clear text, which nobody has accepted yet, has a knock before it.
+            # A password in clear text, which nobody has accepted yet, has an anonymous probe before it.
             number = before[0] + (2 if self._knocks and isinstance(client, Ours) else 1)
             first.cut(cut.direction, cut.byte, cut.how, connection=number, down=cut.down)
         self._execute(Program(client, run, next(self._numbers), self.ledger), run)
@@ -486,11 +486,11 @@ def _about(told, ledger):
     ran = ledger.ran[told.sql]
     return {
         "run twice": ran > 1,
-        "told done, ran not": told.how == DONE and ran == 0,
-        "told failed, ran at once": told.how == FAILED and told.ran_at_once > 0,
-        "told failed, ran later": told.how == FAILED and told.ran_at_once == 0 and ran > 0,
-        "told failed, ran not": told.how == FAILED and ran == 0,
-        "told unknown": told.how == UNKNOWN,
+        "reported done, ran not": told.how == DONE and ran == 0,
+        "reported failed, ran at once": told.how == FAILED and told.ran_at_once > 0,
+        "reported failed, ran later": told.how == FAILED and told.ran_at_once == 0 and ran > 0,
+        "reported failed, ran not": told.how == FAILED and ran == 0,
+        "reported unknown": told.how == UNKNOWN,
         "ran without its setting": ran > 0 and told.limit not in {None, ledger.limits[told.sql]},
     }
 
@@ -498,11 +498,11 @@ def _about(told, ledger):
 QUESTIONS = {
     "cuts": "cuts",
     "run twice": "writes that ran twice",
-    "told done, ran not": "writes told done that did not run",
-    "told failed, ran at once": "writes told failed that had run",
-    "told failed, ran later": "writes told failed that ran later",
-    "told failed, ran not": "writes told failed that did not run",
-    "told unknown": "writes told `OutcomeUnknown`",
+    "reported done, ran not": "writes reported done that did not run",
+    "reported failed, ran at once": "writes reported failed that had run",
+    "reported failed, ran later": "writes reported failed that ran later",
+    "reported failed, ran not": "writes reported failed that did not run",
+    "reported unknown": "writes reported `OutcomeUnknown`",
     "ran without its setting": "writes that ran without the session's SET",
     "wrong rows": "wrong rows",
     "reads failed": "reads and SETs that failed",
@@ -520,9 +520,9 @@ QUESTIONS = {
 # With impala-ha, none of these may ever be.
 NEVER = (
     "run twice",
-    "told done, ran not",
-    "told failed, ran at once",
-    "told failed, ran later",
+    "reported done, ran not",
+    "reported failed, ran at once",
+    "reported failed, ran later",
     "ran without its setting",
     "wrong rows",
     "raw errors",

@@ -164,7 +164,7 @@ UNREACHABLE = [
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("words", "told"), UNREACHABLE)
-def test_why_nobody_answers_is_told_long_before_the_deadline(words, told, cluster):
+def test_why_nobody_answers_is_reported_long_before_the_deadline(words, told, cluster):
     """The line comes while the program still tries, or at its end where trying cannot help."""
     with nobody_home() as (silent, _):
         places = {"BINARY": cluster.hosts, "SILENT": silent}
@@ -229,7 +229,7 @@ def test_a_dead_coordinator_in_the_list_costs_a_line_and_not_the_run(cluster):
     assert f"impala-connect: {cluster[0].address} could not be reached (" in told
 
 
-def test_when_nobody_is_left_every_attempt_is_told_and_the_file_is_kept(cluster, tmp_path):
+def test_when_nobody_is_left_every_attempt_is_reported_and_the_file_is_kept(cluster, tmp_path):
     kept = tmp_path / "out"
     kept.write_text("of yesterday")
     for coordinator in cluster:
@@ -372,7 +372,7 @@ def test_a_file_is_kept_when_the_first_statement_is_wrong(cluster, tmp_path):
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_full_disk_is_told_and_ends_the_run(cluster, unbuffered):
+def test_a_full_disk_is_reported_and_ends_the_run(cluster, unbuffered):
     environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -414,7 +414,7 @@ MISUSED = [
 
 
 @pytest.mark.parametrize("words", MISUSED, ids=str)
-def test_what_cannot_work_is_told_in_one_line_and_opens_nothing(words, tmp_path):
+def test_what_cannot_work_is_reported_in_one_line_and_opens_nothing(words, tmp_path):
     broken = tmp_path / "broken.sql"
     broken.write_bytes(b"select 1;\nselect '\xff'")
     kept = tmp_path / "kept"
@@ -432,7 +432,7 @@ def test_what_cannot_work_is_told_in_one_line_and_opens_nothing(words, tmp_path)
     assert kept.read_text() == "of yesterday"
 
 
-def test_hosts_that_cannot_be_are_all_told_at_once():
+def test_hosts_that_cannot_be_are_all_reported_at_once():
     done = ran("-i", "a:99999,b:x,c,c", "-e", "select 1")
 
     assert done.returncode == 2

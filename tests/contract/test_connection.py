@@ -364,7 +364,7 @@ def test_hosts_come_from_the_environment(cluster, monkeypatch, variable):
         assert connection.coordinator.host in {one.host for one in cluster}
 
 
-def test_a_name_that_nobody_knows_is_told_as_thrift_would(monkeypatch):
+def test_a_name_that_nobody_knows_is_reported_as_thrift_would(monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(-2, "Name or service not known")
 

@@ -68,24 +68,15 @@ def guarded():
         yield cluster[0]
 
 
-@pytest.fixture(scope="module")
-def _over_http():
-    with LocalCluster(2, http=True) as cluster:
-        yield cluster
-
-
 HTTP = {"use_http_transport": True, "http_path": "cliservice"}
 
 
 @pytest.fixture
-def over_http(_over_http, monkeypatch):
+def over_http(over_http, monkeypatch):
     """The first coordinator, and how to reach it over HTTP."""
     monkeypatch.setenv("no_proxy", "127.0.0.1,127.0.0.2")
-    one = _over_http[0]
-    yield SimpleNamespace(host=one.host, port=one.http_port, coordinator=one)
-    _over_http.heal()
-    for each in _over_http:
-        each.lose_sessions()
+    one = over_http[0]
+    return SimpleNamespace(host=one.host, port=one.http_port, coordinator=one)
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +224,7 @@ def test_b4_over_http_all_calls_share_a_connection(stack, over_http):
     assert made == 1 or stack.name == "impyla"
 
 
-def test_b5_over_tls_the_true_error_is_told(stack, cluster, context):
+def test_b5_over_tls_the_true_error_is_reported(stack, cluster, context):
     with TlsProxy(cluster[0], context) as proxy:
         brief = stack.does(impyla={}, impala_ha={"deadline": 1})
         connection = stack.connect(proxy, use_ssl=True, **brief)

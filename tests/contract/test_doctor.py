@@ -74,22 +74,15 @@ def step(found, layer):
 # Servers.
 
 
-@pytest.fixture(scope="module")
-def plain():
-    with LocalCluster(2, http=True) as cluster:
-        yield cluster
+@pytest.fixture
+def plain(over_http):
+    return over_http
 
 
 @pytest.fixture(scope="module")
 def ldap():
     with LocalCluster(2, auth="LDAP", users={"etl": SECRET}, http=True) as cluster:
         yield cluster
-
-
-@pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +108,7 @@ def kerberized(realm):
 @pytest.fixture(autouse=True)
 def _healed(request):
     yield
-    for name in ("plain", "ldap", "tls", "kerberized"):
+    for name in ("ldap", "tls", "kerberized"):
         if name in request.fixturenames:
             for one in request.getfixturevalue(name):
                 one.resume()

@@ -61,7 +61,7 @@ def test_wherever_the_connection_breaks_every_promise_holds(tmp_path, say, secur
     assert [] == verdict.wrong
     assert verdict.counts["cuts"] > 0.9 * len(runs), "most of the cuts came"
     if "sasl" not in security:  # an end of file after a password may mean that it is wrong
-        needless = ("not connected", "reads failed", "told failed, ran not")
+        needless = ("not connected", "reads failed", "reported failed, ran not")
         assert [0, 0, 0] == [verdict.counts[name] for name in needless]
 
 
@@ -130,6 +130,6 @@ def test_what_the_driver_counts_it_can_see(tmp_path):
         lab.ledger.ran[insert.sql] = 1
         later = judge([run], lab.ledger)
 
-    assert (1, 1) == (found.counts["run twice"], found.counts["told done, ran not"])
-    assert 1 == later.counts["told failed, ran later"]
+    assert (1, 1) == (found.counts["run twice"], found.counts["reported done, ran not"])
+    assert 1 == later.counts["reported failed, ran later"]
     assert 1 == len(found.wrong)

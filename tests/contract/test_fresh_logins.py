@@ -12,7 +12,6 @@ import pytest
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator
 from impala_ha.testing import LocalCluster
-from real_servers import Certificates
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(60)]
 
@@ -23,12 +22,6 @@ WAYS = [("binary", False), ("http", False), ("binary", True), ("http", True)]
 @pytest.fixture(autouse=True)
 def direct(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
-
-
-@pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +106,7 @@ def test_a_coordinator_that_is_killed_in_the_login_is_passed_over(
         assert -9 == process.wait(10)
 
 
-def test_a_wrong_password_is_told_at_once_also_with_a_coordinator_that_was_stopped(
+def test_a_wrong_password_is_reported_at_once_also_with_a_coordinator_that_was_stopped(
     clusters, way, connect
 ):
     first, second = clusters[way[1]]

@@ -10,26 +10,15 @@ import pytest
 
 import impala_ha
 from impala_ha import Cluster, Coordinator, CoordinatorLost, NoCoordinatorLeft, OutcomeUnknown
-from impala_ha.testing import FaultProxy, LocalCluster
+from impala_ha.testing import FaultProxy
 
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="module")
-def _local():
-    with LocalCluster(2, http=True) as cluster:
-        yield cluster
-
-
 @pytest.fixture
-def local(_local, monkeypatch):
+def local(over_http, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1,127.0.0.2")
-    yield _local
-    for one in _local:
-        one.resume()
-    _local.heal()
-    for one in _local:
-        one.lose_sessions()
+    return over_http
 
 
 def coordinators(local):

@@ -9,26 +9,16 @@ import pytest
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator, NoCoordinatorLeft, OutcomeUnknown
 from impala_ha.core.faults import Fault
-from impala_ha.testing import LocalCluster
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(60)]
 
 LATER = {"Retry-After": "1"}
 
 
-@pytest.fixture(scope="module")
-def _local():
-    with LocalCluster(2, http=True) as cluster:
-        yield cluster
-
-
 @pytest.fixture
-def local(_local, monkeypatch):
+def local(over_http, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1,127.0.0.2")
-    yield _local
-    _local.heal()
-    for one in _local:
-        one.lose_sessions()
+    return over_http
 
 
 @pytest.fixture

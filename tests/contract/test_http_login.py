@@ -146,7 +146,7 @@ def test_a_token_that_has_ended_is_renewed_in_the_middle(tokens, connect):
     assert [] == given
 
 
-def test_a_token_that_is_not_good_is_told_and_not_shown(tokens, connect):
+def test_a_token_that_is_not_good_is_reported_and_not_shown(tokens, connect):
     bad = token(-60)
     with pytest.raises(AuthenticationFailed, match="HTTP code 401") as caught:
         connect(tokens, auth_mechanism="JWT", jwt=bad)

@@ -128,7 +128,7 @@ def test_an_address_is_looked_up_only_when_asked(two, package, monkeypatch):
 
 
 @pytest.mark.usefixtures("etl")
-def test_an_unknown_name_is_told_and_another_coordinator_is_tried(two, package):
+def test_an_unknown_name_is_reported_and_another_coordinator_is_tried(two, package):
     hosts = f"{two[0].address}?krb_host=nope.test,{two[1].address}?krb_host=coord2.test"
     with connect(hosts, package, policy=None) as connection:
         cluster = connection.cluster
@@ -142,7 +142,7 @@ def test_an_unknown_name_is_told_and_another_coordinator_is_tried(two, package):
 
 
 @pytest.mark.usefixtures("etl")
-def test_names_that_nobody_knows_are_told_once_each_with_what_shows_them(two, package):
+def test_names_that_nobody_knows_are_reported_once_each_with_what_shows_them(two, package):
     with pytest.raises(NoCoordinatorLeft) as caught:
         connect(",".join(f"{c.address}?krb_host=nope.test" for c in two), package)
 
@@ -185,7 +185,7 @@ def expire(realm, cache, until, package):
     until(ended)
 
 
-def test_a_ticket_that_ends_in_the_moment_of_a_login_is_told_as_that(
+def test_a_ticket_that_ends_in_the_moment_of_a_login_is_reported_as_that(
     two, realm, nobody, package, until
 ):
     """The library takes it for good until the second is over, and then refuses the server's."""
@@ -299,7 +299,7 @@ def test_a_keytab_is_enough_and_leaves_no_trace(two, realm, nobody):
 
 
 @pytest.mark.usefixtures("nobody")
-def test_a_keytab_without_that_principal_is_told(untouched, realm):
+def test_a_keytab_without_that_principal_is_reported(untouched, realm):
     text = denied(untouched, "auto", principal="other", keytab=realm.keytab("etl"))
 
     assert f"no key of other in the keytab {realm.keytab('etl')}" in text
@@ -446,7 +446,7 @@ def test_a_probe_without_a_ticket_says_nothing_about_the_coordinator(two, packag
 
 
 @pytest.mark.usefixtures("nobody")
-def test_neither_token_nor_key_is_told(two, realm, caplog, untouched, tmp_path):
+def test_neither_token_nor_key_is_reported(two, realm, caplog, untouched, tmp_path):
     caplog.set_level(logging.DEBUG)
     keytab = shutil.copy(realm.keytab("etl"), tmp_path / "etl.keytab")
     words = {"principal": "etl", "keytab": keytab}

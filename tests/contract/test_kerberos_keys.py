@@ -105,7 +105,9 @@ def test_without_a_keytab_kinit_is_what_helps(realm, connect, etl, package):
     connect(kerberos_backend=package).close()
 
 
-def test_a_refusal_is_told_as_it_was_where_no_new_ticket_is_to_be_had(realm, connect, key, until):
+def test_a_refusal_is_reported_as_it_was_where_no_new_ticket_is_to_be_had(
+    realm, connect, key, until
+):
     """And the tickets of before, which may be good for others, or later, are still there."""
     connect(**key).close()
     realm.change_keys()

@@ -173,7 +173,7 @@ def test_nothing_outlives_a_parent_that_is_killed(until):
     until(lambda: not Path(directory).exists())
 
 
-def test_a_taken_port_is_told_and_nothing_is_started(tmp_path):
+def test_a_taken_port_is_reported_and_nothing_is_started(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.2", 0))
         taken.listen()
@@ -209,7 +209,7 @@ def test_a_dead_coordinator_keeps_its_port(cluster):
         ({"flags": {"impala_version": "new"}}, "must look like '4.5', not 'new'"),
     ],
 )
-def test_an_argument_that_makes_no_sense_is_told(arguments, message):
+def test_an_argument_that_makes_no_sense_is_reported(arguments, message):
     with pytest.raises(ValueError, match=message):
         LocalCluster(**arguments)
 

@@ -335,7 +335,7 @@ def test_the_next_statement_is_accepted_and_fails_later(cluster, ran):
         assert cluster.executions(sql, mode="accepted") == 1
 
 
-def test_a_full_queue_is_told_by_the_status_and_the_statement_does_not_run(cluster):
+def test_a_full_queue_is_reported_by_the_status_and_the_statement_does_not_run(cluster):
     cluster[0].queue_full()
     with hs2(cluster[0]) as client:
         _, status = client.run("SELECT 'queued'")

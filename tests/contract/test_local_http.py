@@ -15,18 +15,9 @@ from impala_ha.testing import LocalCluster
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="module")
-def _two():
-    with LocalCluster(2, http=True) as cluster:
-        yield cluster
-
-
 @pytest.fixture
-def two(_two):
-    yield _two
-    _two.heal()
-    for coordinator in _two:
-        coordinator.lose_sessions()
+def two(over_http):
+    return over_http
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_a_good_token_opens_and_earns_no_cookie(tokens):
         assert user_of(client) == "etl"
 
 
-def test_what_is_wrong_with_a_token_is_told(tokens):
+def test_what_is_wrong_with_a_token_is_reported(tokens):
     def told(text):
         return refusal(tokens, bearer(text))
 
@@ -83,7 +83,7 @@ def test_a_token_may_be_signed_with_a_private_key_and_its_user_is_named_by_usern
     assert 'error="invalid_token"' in told[0][1]
 
 
-def test_a_key_that_verifies_nothing_is_told_at_the_start():
+def test_a_key_that_verifies_nothing_is_reported_at_the_start():
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

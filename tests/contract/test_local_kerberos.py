@@ -307,7 +307,7 @@ def _close(session):
     return t.TCloseSessionReq(sessionHandle=session)
 
 
-def test_a_keytab_without_the_key_is_told_at_the_start(realm):
+def test_a_keytab_without_the_key_is_reported_at_the_start(realm):
     with pytest.raises(RuntimeError, match="coordinator 2 did not start.*impala/coord3"):
         kerberized(realm, 3).start()
 

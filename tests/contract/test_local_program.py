@@ -110,7 +110,7 @@ def test_it_names_the_services_of_a_kerberized_cluster():
 
 
 @pytest.mark.skipif(bool(missing("realm", "gssapi")), reason=missing("realm", "gssapi"))
-def test_a_keytab_without_the_right_keys_is_told_and_nothing_is_started():
+def test_a_keytab_without_the_right_keys_is_reported_and_nothing_is_started():
     with Realm(hosts=["coord1.test"]) as realm:
         words = ["--keytab", realm.server_keytab, "--krb5-config", realm.config]
         result = program("local", "-n", "2", "--port", free_port(), "--auth", "GSSAPI", *words)
@@ -120,7 +120,7 @@ def test_a_keytab_without_the_right_keys_is_told_and_nothing_is_started():
     assert "impala/coord2.test" in result.stderr
 
 
-def test_a_bad_line_in_the_file_of_passwords_is_told_by_its_number_only(tmp_path):
+def test_a_bad_line_in_the_file_of_passwords_is_reported_by_its_number_only(tmp_path):
     (tmp_path / "users").write_text("etl:pw\ns3cret\n", "utf-8")
     result = program("local", "--auth", "LDAP", "--users", str(tmp_path / "users"))
 
@@ -181,7 +181,7 @@ def test_status_tells_the_dead_and_the_hung(running):
         (["locl"], "Did you mean local?"),
     ],
 )
-def test_bad_input_is_told_in_words_and_with_exit_code_2(words, message):
+def test_bad_input_is_reported_in_words_and_with_exit_code_2(words, message):
     result = program(*words)
 
     assert result.returncode == 2
@@ -201,14 +201,14 @@ def test_bad_input_is_told_in_words_and_with_exit_code_2(words, message):
         (["cut", "0", "nowhere"], "phase must be"),
     ],
 )
-def test_an_order_that_makes_no_sense_is_told(cluster, order, message):
+def test_an_order_that_makes_no_sense_is_reported(cluster, order, message):
     result = program("local", "--attach", str(cluster.directory), *order)
 
     assert result.returncode == 2
     assert message in result.stderr
 
 
-def test_a_taken_port_is_told_and_nothing_is_started(cluster):
+def test_a_taken_port_is_reported_and_nothing_is_started(cluster):
     result = program("local", "-n", "1", "--port", str(cluster[0].port))
 
     assert result.returncode == 2

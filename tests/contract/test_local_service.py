@@ -118,7 +118,7 @@ def test_a_wrong_secret_opens_no_session(client):
     assert client.execute("SELECT 1").status.errorMessage.startswith("Invalid session id: ")
 
 
-def test_a_handle_of_the_wrong_size_is_told(client):
+def test_a_handle_of_the_wrong_size_is_reported(client):
     client.session.sessionId.guid = b"short"
 
     assert client.execute("SELECT 1").status.errorMessage == (
@@ -316,7 +316,7 @@ def test_a_failed_fetch_ends_the_query(cluster, client):
     assert cluster[0].queries == []
 
 
-def test_a_lost_handle_is_told_by_status_and_state(client):
+def test_a_lost_handle_is_reported_by_status_and_state(client):
     operation, _ = client.run("SELECT 1")
     client.call("CloseOperation", operationHandle=operation)
     status = client.call("GetOperationStatus", operationHandle=operation)

@@ -19,12 +19,6 @@ _ALERT = 21
 
 
 @pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
-
-
-@pytest.fixture(scope="module")
 def secured(certificates):
     """Two coordinators: each has a certificate of its own, and asks for a password."""
     pems = [certificates.of(f"coord{n}.test", f"127.0.0.{n}") for n in (1, 2)]
@@ -196,7 +190,7 @@ def test_a_client_with_a_certificate_of_another_authority_is_told_so(demanding, 
                     tls.recv(1)
 
 
-def test_what_is_no_certificate_is_told_at_the_start(tmp_path):
+def test_what_is_no_certificate_is_reported_at_the_start(tmp_path):
     pem = tmp_path / "no.pem"
     pem.write_text("nothing")
 
@@ -220,14 +214,14 @@ def test_what_is_no_certificate_is_told_at_the_start(tmp_path):
         ({"client_ca": __file__}, "client_ca has no meaning without tls"),
     ],
 )
-def test_security_that_makes_no_sense_is_told(arguments, told):
+def test_security_that_makes_no_sense_is_reported(arguments, told):
     with pytest.raises(ValueError) as raised:
         LocalCluster(3, **arguments)
 
     assert told in str(raised.value)
 
 
-def test_an_argument_that_does_not_exist_is_told():
+def test_an_argument_that_does_not_exist_is_reported():
     with pytest.raises(TypeError, match="LocalCluster takes no argument 'certfile'"):
         LocalCluster(3, certfile="x")
 

@@ -143,7 +143,7 @@ def test_the_next_coordinator_is_asked_whatever_the_first_says_to_a_ticket(genui
 
 
 @pytest.mark.parametrize("kind", [k for k, (_, f) in KINDS.items() if f is not Fault.UNREACHABLE])
-def test_what_all_of_them_say_is_told_at_once_and_for_each(kind):
+def test_what_all_of_them_say_is_reported_at_once_and_for_each(kind):
     talk, fault = KINDS[kind]
     with Imposter(talk, address=HERE) as here, Imposter(talk, address=THERE) as there:
         cluster, opened = connect(here.where, there.where, use_http_transport=kind in OVER_HTTP)

@@ -21,12 +21,6 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
-
-
-@pytest.fixture(scope="module")
 def other_ca():
     with Certificates() as others:
         yield others.ca

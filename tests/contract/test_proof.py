@@ -15,7 +15,6 @@ from kerberized import MARKS
 import impala_ha
 from impala_ha import Cluster, Coordinator, NoCoordinatorLeft, State
 from impala_ha.core.faults import Fault
-from real_servers import Certificates
 
 pytestmark = MARKS
 
@@ -193,12 +192,6 @@ def test_a_cookie_of_who_proved_nothing_is_not_kept(realm):
                 opened()
 
     assert b"forged" not in imposter.heard
-
-
-@pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_without_patience_it_is_not(local, connect):
         cursor.execute("SELECT i FROM mine")
 
 
-def test_a_table_nobody_made_is_told_at_once(local, connect):
+def test_a_table_nobody_made_is_reported_at_once(local, connect):
     cursor = connect().cursor()
     cursor.execute("CREATE TABLE mine (i INT)")
     local[0].kill()

@@ -63,7 +63,7 @@ def test_a_write_that_replaces_rows_by_those_of_another_table_goes_on(  # noqa: 
     assert 1 <= local.executions(sql) - before <= 2
 
 
-def test_keys_that_a_view_draws_by_lot_are_told(local, cursor):
+def test_keys_that_a_view_draws_by_lot_are_reported(local, cursor):
     """The plan of another coordinator does not show what the view computes: rows would double."""
     cursor.execute("CREATE TABLE drawn (id STRING PRIMARY KEY, i INT) STORED AS KUDU")
     cursor.execute("CREATE VIEW IF NOT EXISTS lots AS SELECT uuid() AS id, i FROM source")
@@ -88,7 +88,7 @@ def test_where_all_is_replaced_it_does_not_matter_what_was_drawn(local, cursor):
     assert rows(cursor, "target") == [1, 2]
 
 
-def test_one_that_reads_its_own_table_through_a_view_is_told(local, cursor):
+def test_one_that_reads_its_own_table_through_a_view_is_reported(local, cursor):
     sql = "INSERT OVERWRITE target SELECT i FROM own"
     local[0].cut("ExecuteStatement:response", 3)
 

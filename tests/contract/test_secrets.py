@@ -43,12 +43,6 @@ FORMS = pytest.mark.parametrize("form", [{}, HTTP], ids=["binary", "http"])
 
 
 @pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
-
-
-@pytest.fixture(scope="module")
 def _guarded(certificates):
     pems = [certificates.of(f"127.0.0.{n}") for n in (1, 2)]
     with LocalCluster(2, auth="LDAP", users={"etl": GOOD}, tls=pems, http=True) as cluster:

@@ -178,7 +178,7 @@ def test_nobody_is_ejected_for_it(cluster, connect, until):
     assert impala_ha.State.HEALTHY is states[where]
 
 
-def test_a_write_that_was_closed_on_is_told_as_unknown(cluster, connect, until):
+def test_a_write_that_was_closed_on_is_reported_as_unknown(cluster, connect, until):
     connection = connect()
     cursor = connection.cursor()
     cursor.execute("CREATE TABLE IF NOT EXISTS closed_on (b BOOLEAN)")

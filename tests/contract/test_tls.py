@@ -24,12 +24,6 @@ USERS = {"etl": "s3cret"}
 
 
 @pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
-
-
-@pytest.fixture(scope="module")
 def mixed(certificates):
     """One whose certificate is good, one with another's name, one that has ended."""
     pems = [
@@ -188,14 +182,14 @@ def test_a_connection_that_moves_verifies_the_next_one_too(certificates):
         connection.close()
 
 
-def test_a_server_without_tls_is_told_as_such(certificates):
+def test_a_server_without_tls_is_reported_as_such(certificates):
     with LocalCluster(1) as plain:
         error = refused(plain, BINARY, ca_cert=certificates.ca, deadline=0.1)
 
     assert "and no TLS: use_ssl=False" in str(error)
 
 
-def test_a_client_without_tls_is_told_as_such(mixed):
+def test_a_client_without_tls_is_reported_as_such(mixed):
     with pytest.raises(errors.NoCoordinatorLeft, match="speaks TLS: use_ssl=True"):
         impala_ha.connect(hosts(mixed, BINARY, 0))
 

@@ -411,7 +411,7 @@ def test_a_link_that_swallows_everything_shows_nothing_about_a_write(form, slow)
 
 
 @pytest.mark.parametrize("name", list(ZOMBIES))
-def test_what_is_delivered_late_has_no_effect_after_something_was_told_done(
+def test_what_is_delivered_late_has_no_effect_after_something_was_reported_done(
     form, slow, until, name
 ):
     """Its session was closed on another connection meanwhile: the server does not take it."""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import impala_ha
-from real_servers import Certificates, Realm, SparkServer, missing, spark_jars
+from real_servers import Realm, SparkServer, missing, spark_jars
 
 COOKIE_SECONDS = 2
 
@@ -25,13 +25,6 @@ def realm():
     need("realm")
     with Realm(users=("etl", "bob")) as realm:
         yield realm
-
-
-@pytest.fixture(scope="session")
-def certificates():
-    """A private certificate authority."""
-    with Certificates() as certificates:
-        yield certificates
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,6 @@ import pytest
 from real_servers import Certificates
 
 
-@pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
-
-
 def shake_hands(client, server, name):
     """Let two contexts meet; return what the server sees of the client."""
     ours, theirs = socket.socketpair()
@@ -57,7 +51,7 @@ def test_a_client_that_trusts_the_authority_takes_names_and_addresses(certificat
         ("coord1.test", True, "certificate has expired"),
     ],
 )
-def test_a_wrong_name_and_an_old_certificate_are_told(certificates, name, expired, text):
+def test_a_wrong_name_and_an_old_certificate_are_reported(certificates, name, expired, text):
     server = certificates.context(certificates.of("coord1.test", expired=expired))
 
     with pytest.raises(ssl.SSLCertVerificationError, match=text):

@@ -18,7 +18,7 @@ from pages import CACHE, DOCS, HOME, PASSWORD, ROOT, Reader, alike, blocks, pack
 import impala_ha
 from impala_ha.core import extras
 from impala_ha.testing import LocalCluster
-from real_servers import Certificates, Realm, missing
+from real_servers import Realm, missing
 
 LACKS = missing("realm", "kerberos", "gssapi")
 pytestmark = [
@@ -45,12 +45,6 @@ def administer(realm, order):
     """Do at the KDC what no client can."""
     program, environment = realm._realm.kadmin_local, realm._realm.env
     subprocess.run([program, "-q", order], env=environment, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
 
 
 @pytest.fixture(scope="module")
@@ -305,7 +299,7 @@ def shown_under(heading):
 
 
 @pytest.mark.parametrize("heading", TROUBLES)
-def test_an_error_of_the_page_is_told_in_these_words(trouble, heading):
+def test_an_error_of_the_page_is_reported_in_these_words(trouble, heading):
     told = alike(TROUBLES[heading](trouble))
 
     for line in shown_under(heading):

@@ -137,7 +137,7 @@ def test_a_new_key_of_the_user_does_not_end_a_job_before_its_tickets_end(realm, 
     assert "etl" == user(connection)
 
 
-def test_the_old_keytab_of_a_user_with_a_new_key_is_told(realm, job, keytab):
+def test_the_old_keytab_of_a_user_with_a_new_key_is_reported(realm, job, keytab):
     realm.change_key("etl")
     with pytest.raises(AuthenticationFailed, match="keytab"):
         job(principal="etl", keytab=keytab)

@@ -117,7 +117,7 @@ def test_a_server_under_the_name_of_another_is_passed_over(kerberized, ticket):
         assert connection.coordinator == right.coordinator
 
 
-def test_a_server_under_a_wrong_name_is_told(both, ticket):
+def test_a_server_under_a_wrong_name_is_reported(both, ticket):
     """By its address, with what the server itself said."""
     server, other = both
     misnamed = replace(server.coordinator, krb_host=other.coordinator.krb_host)

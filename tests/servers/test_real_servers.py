@@ -125,13 +125,13 @@ def test_what_is_missing_is_told_with_what_to_type(monkeypatch):
 
 
 @pytest.mark.skipif(bool(missing("spark")), reason=missing("spark"))
-def test_a_java_that_spark_cannot_use_is_told(monkeypatch):
+def test_a_java_that_spark_cannot_use_is_reported(monkeypatch):
     monkeypatch.setattr(requirements, "_java_version", lambda: 8)
 
     assert missing("spark") == "missing Java 17 (found 8): apt install default-jre-headless"
 
 
-def test_jars_that_cannot_be_fetched_are_told_and_leave_nothing(monkeypatch, tmp_path):
+def test_jars_that_cannot_be_fetched_are_reported_and_leave_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("TEST_IMPALA_HA_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
 

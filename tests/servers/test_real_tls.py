@@ -55,7 +55,7 @@ def test_each_bad_certificate_is_told_with_its_host(three, certificates):
     assert "IP address mismatch" in about[three[MISNAMED].port]
 
 
-def test_an_unknown_authority_is_told(three, certificates):
+def test_an_unknown_authority_is_reported(three, certificates):
     with Certificates() as others:
         with pytest.raises(impala_ha.NoCoordinatorLeft, match="unable to get local issuer"):
             impala_ha.connect(

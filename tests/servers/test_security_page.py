@@ -14,7 +14,7 @@ import pytest
 from pages import DOCS, ROOT, Reader, blocks
 
 from impala_ha.testing import LocalCluster
-from real_servers import Certificates, jars
+from real_servers import jars
 
 PAGE = DOCS / "security.md"
 STEPS = [block for block in blocks(PAGE) if block.kind in {"python", "sh"}]
@@ -22,12 +22,6 @@ pytestmark = [pytest.mark.slow(20), pytest.mark.servers]
 
 NAMES = ("coord1.example.com", "coord2.example.com")
 KEY = "what the coordinators verify tokens with"
-
-
-@pytest.fixture(scope="module")
-def certificates():
-    with Certificates() as certificates:
-        yield certificates
 
 
 @pytest.fixture(scope="module")

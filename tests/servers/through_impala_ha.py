@@ -93,7 +93,7 @@ def _before_fetches(weather, name):
     @functools.wraps(original)
     def method(self, *args, **options):
         execution = self._execution
-        if execution is not None and not execution.begun and execution.idempotent:
+        if execution is not None and not execution.fetched and execution.idempotent:
             weather.before(self, read=True)
         return original(self, *args, **options)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pandas as pd
 import sqlalchemy
@@ -25,7 +26,20 @@ def rows(day: str) -> Iterator[tuple[int, float]]:
         cursor = connection.cursor()
         assert_type(cursor, impala_ha.Cursor)
         cursor.execute(SALES, {"day": day}, idempotent=True)
+        assert_type(cursor.fetchone(), tuple[Any, ...] | None)
+        assert_type(cursor.fetchmany(10), list[tuple[Any, ...]])
+        assert_type(cursor.rowcount, int)
+        names = [column[0] for column in cursor.description or ()]
+        assert_type(names, list[str])
         yield from cursor
+
+
+def named(connection: impala_ha.Connection) -> list[dict[str, Any]]:
+    """Rows as dicts."""
+    cursor = connection.cursor(dictify=True)
+    assert_type(cursor, impala_ha.DictCursor)
+    cursor.execute("select 1 as one")
+    return cursor.fetchall()
 
 
 def frame() -> pd.DataFrame:

@@ -146,7 +146,9 @@ def test_a_finished_write_is_done_whatever_is_answered_to_its_closing(
 
 
 @pytest.mark.parametrize("rpc", ["GetLog", "CloseImpalaOperation"])
-def test_other_words_about_a_finished_write_are_told_and_nothing_is_repeated(world, cursor, rpc):
+def test_other_words_about_a_finished_write_are_reported_and_nothing_is_repeated(
+    world, cursor, rpc
+):
     world["a"].script[rpc] = deque(["Something that nobody has heard of"])
 
     with pytest.raises(errors.Error, match="nobody has heard of"):

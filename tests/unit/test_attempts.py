@@ -113,7 +113,7 @@ def test_a_trail_tells_where_it_was_and_how_often_the_statement_may_have_run():
         (READ, attempt(Fault.BUSY, Phase.RUNNING), errors.CoordinatorLost),
     ],
 )
-def test_the_last_attempt_decides_what_is_told(call, failed, kind):
+def test_the_last_attempt_decides_what_is_reported(call, failed, kind):
     error = final_error(call, history(failed))
 
     assert kind.__name__ == type(error).__name__
@@ -153,20 +153,20 @@ def test_a_write_that_may_have_run_before_is_not_told_to_have_failed(call, fault
 
 
 @pytest.mark.parametrize("call", [WRITE, IDEMPOTENT])
-def test_nobody_left_is_told_of_a_write_that_was_never_sent(call):
+def test_nobody_left_is_reported_of_a_write_that_was_never_sent(call):
     found = history(attempt(Fault.UNREACHABLE, Phase.CONNECT), attempt(Fault.LOST, Phase.UNSENT))
 
     assert isinstance(deadline_error(call, found), errors.NoCoordinatorLeft)
 
 
-def test_one_attempt_is_told_in_one_line_and_advice():
+def test_one_attempt_is_reported_in_one_line_and_advice():
     assert (
         "execute failed: a:21050 (0.50 s) stopped answering after the statement was sent: "
         "TSocket read 0 bytes"
     ) == str(final_error(READ, history(attempt())))
 
 
-def test_several_coordinators_are_told_one_a_line():
+def test_several_coordinators_are_reported_one_a_line():
     text = str(
         final_error(
             WRITE, history(attempt(Fault.UNREACHABLE, Phase.OPEN), attempt(number=2, host="b"))
@@ -210,7 +210,7 @@ def test_what_it_said_before_is_told_too():
     ) == line
 
 
-def test_hints_are_told_once_each():
+def test_hints_are_reported_once_each():
     found = history(
         attempt(hint="look here"), attempt(hint="look there"), attempt(hint="look here"), attempt()
     )
@@ -226,7 +226,7 @@ def test_who_would_say_the_same_again_counts_as_asked_in_each_round():
         attempt(Fault.UNREACHABLE, Phase.CONNECT, host="b"),
     )
 
-    assert {Coordinator("typo")} == found.lasting
+    assert {Coordinator("typo")} == found.permanent
     assert ["typo", "b", "typo", "typo"] == [where.host for where in found.asked]
 
 
@@ -242,7 +242,7 @@ def test_when_waiting_was_in_vain_the_servers_words_say_what_it_lacks(fault):
     assert THEIRS is deadline_error(READ, history(attempt(fault, error=THEIRS)))
 
 
-def test_a_gateway_that_stays_busy_is_told_as_a_coordinator_that_was_lost():
+def test_a_gateway_that_stays_busy_is_reported_as_a_coordinator_that_was_lost():
     """HTTP's 429 is no word of Impala's."""
     assert isinstance(deadline_error(READ, history(attempt(Fault.BUSY))), errors.NoCoordinatorLeft)
 

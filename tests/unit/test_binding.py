@@ -323,7 +323,7 @@ def test_listed_statements_are_those_of_impyla(parts, style):
 
 
 @pytest.mark.parametrize("parameters", [None, {"a": 1}])
-def test_a_statement_that_cannot_be_encoded_is_told_before_it_is_sent(parameters):
+def test_a_statement_that_cannot_be_encoded_is_reported_before_it_is_sent(parameters):
     with pytest.raises(errors.ProgrammingError, match="half of a surrogate pair"):
         bind("select '\ud800'", parameters, None)
 
@@ -352,6 +352,6 @@ def test_a_colon_between_a_field_and_its_type_is_no_marker(text):
     assert f"select {text}, 1" == bind(f"select {text}, :b", {"b": 1}, None)[0]
 
 
-def test_a_name_without_a_value_is_told_where_a_marker_can_stand():
+def test_a_name_without_a_value_is_reported_where_a_marker_can_stand():
     with pytest.raises(errors.ProgrammingError, match="nme"):
         bind("select 1 where a=:nme", {"name": 1}, None)

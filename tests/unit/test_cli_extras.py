@@ -22,7 +22,7 @@ def test_a_dotted_name_gives_its_last_part():
     assert import_extra("json.decoder", "cli") is json.decoder
 
 
-def test_a_module_that_is_not_there_is_told_in_one_line():
+def test_a_module_that_is_not_there_is_reported_in_one_line():
     with pytest.raises(MissingExtra) as refusal:
         import_extra("no_such_module.deep", "pandas")
 

@@ -1,4 +1,4 @@
-"""The options mean together what impala-shell's mean, and a mistake is told before anything opens."""
+"""The options mean together what impala-shell's mean, and a mistake is reported before anything opens."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_the_options_of_kerberos_need_kerberos(flag):
         asked(flag, "x", "-eselect 1")
 
 
-def test_a_file_that_is_no_certificate_is_told_before_a_password_is_asked_for(monkeypatch):
+def test_a_file_that_is_no_certificate_is_reported_before_a_password_is_asked_for(monkeypatch):
     monkeypatch.setattr(request_module, "secret", lambda *_: pytest.fail("asked"))
 
     with pytest.raises(ConfigurationError, match="ca_cert must be a file with certificates"):
@@ -300,7 +300,7 @@ BAD_CONFIGS = [
 
 
 @pytest.mark.parametrize(("raw", "message"), BAD_CONFIGS)
-def test_a_file_of_options_that_cannot_be_used_is_told_in_one_line(raw, message, tmp_path):
+def test_a_file_of_options_that_cannot_be_used_is_reported_in_one_line(raw, message, tmp_path):
     file = tmp_path / "rc"
     if raw is not None:
         file.write_bytes(raw)
@@ -399,7 +399,7 @@ def test_a_command_runs_once_and_again_when_its_secret_was_refused(tmp_path):
     assert [found().strip(), found().strip(), found().strip()] == ["1", "2", "3"]
 
 
-def test_a_command_that_fails_later_is_told_like_one_that_fails_at_once(tmp_path):
+def test_a_command_that_fails_later_is_reported_like_one_that_fails_at_once(tmp_path):
     once = tmp_path / "once"
     once.write_text("geheim")
     command = f"sh -c 'cat {once} && rm {once}'"
@@ -545,7 +545,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "message"), WRONG)
-def test_a_mistake_is_told_in_one_line(words, message):
+def test_a_mistake_is_reported_in_one_line(words, message):
     sql = [] if {"-e", "-q", "-f", "select 1"} & set(words) else ["-e", "select 1"]
 
     with pytest.raises(BadInput) as refusal:

@@ -294,7 +294,7 @@ def test_a_profile_that_is_gone_changes_no_status(capsys):
 def test_who_waits_for_a_coordinator_is_soon_told_why(notes, capsys):
     hint = "no TLS here: use_ssl=False, or use_http_transport=True"
     heard("connect", notes, (A, Fault.UNREACHABLE, "refused"), (B, Fault.LOST, "x"), hint=hint)
-    notes._tell_why()
+    notes._show_why()
 
     assert capsys.readouterr().err == (
         "impala-connect: no coordinator is there so far (a:21050 could not be reached (refused);"
@@ -313,7 +313,7 @@ def waits(operation, *tries):
     logging.getLogger("impala_ha").warning("%s waits", operation, extra=about)
 
 
-def test_an_outage_under_a_statement_is_told_when_all_were_asked(notes, capsys):
+def test_an_outage_under_a_statement_is_reported_when_all_were_asked(notes, capsys):
     lost = [(A, Fault.LOST, "x"), (B, Fault.LOST, "y"), (A, Fault.LOST, "z")]
     heard("execute", notes, *lost)
     waits("execute", *lost)
@@ -327,7 +327,7 @@ def test_while_a_connection_is_opened_it_is_told_if_it_goes_on_so(notes, capsys)
     waits("connect", (A, Fault.UNREACHABLE, "refused"))
     assert not capsys.readouterr().err
 
-    notes._tell_why()
+    notes._show_why()
 
     assert "(a:21050 could not be reached (refused))" in capsys.readouterr().err
 
@@ -515,7 +515,7 @@ def test_a_reason_is_told_without_its_wrapping(text, expected, notes, capsys):
     assert f" ({expected}); went on at " in capsys.readouterr().err
 
 
-def test_a_second_try_at_the_same_place_is_told_as_that(notes, capsys):
+def test_a_second_try_at_the_same_place_is_reported_as_that(notes, capsys):
     heard("execute", notes, (A, Fault.BUSY, "queue full"), (A, None, ""))
 
     assert capsys.readouterr().err == (

@@ -14,7 +14,7 @@ A_SECOND = 12  # connections
 LIFE = 15.0  # seconds of a connection
 DIES = 30.0
 END = 110.0
-LAST_PROBE = 5.0 * 1.2  # after which the next ones come a second later, then two, four, eight
+LAST_TRIAL = 5.0 * 1.2  # after which the next ones come a second later, then two, four, eight
 
 
 class Service:
@@ -69,7 +69,7 @@ def test_one_that_comes_back_gets_its_share_soon_and_never_much_more(policy, awa
     service = Service(policy, back, weights).run()
     begun = next(when for when, host in service.opened if when >= back and host == "a")
 
-    assert begun - back <= max(LAST_PROBE, 2 * away), "probes come more and more seldom, but come"
+    assert begun - back <= max(LAST_TRIAL, 2 * away), "trials come more and more seldom, but come"
     lots = 0.15 if policy == "random" else 0.0  # what chance adds to a fifth in so few
     shares = [service.share(begun + second, 8.0) for second in range(0, 45, 3)]
     assert 0.8 - lots < min(shares), shares

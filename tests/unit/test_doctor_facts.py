@@ -54,7 +54,7 @@ def test_klist_tells_whose_ticket_it_is_and_how_long_it_lives():
         (KLIST.replace("11/22/26 18", "22.11.26 18"), {"principal": "etl@CORP"}),
     ],
 )
-def test_of_another_klist_what_can_be_read_is_told(text, facts):
+def test_of_another_klist_what_can_be_read_is_reported(text, facts):
     assert facts == read_klist(text, 0.0)
 
 
@@ -62,12 +62,12 @@ def test_of_another_klist_what_can_be_read_is_told(text, facts):
     ("left", "told"),
     [(31.9, "31 days left"), (1.2, "1 day left"), (-1.5, "ended 1 day ago"), (-9, "ended 9 days ago")],
 )  # fmt: skip
-def test_days_are_told_as_people_tell_them(left, told):
+def test_days_are_reported_as_people_tell_them(left, told):
     assert told == days(left)
 
 
 @pytest.mark.parametrize(("left", "told"), [(59, "59 s"), (61, "1 min"), (7265, "2 h 1 min")])
-def test_durations_are_told_as_people_tell_them(left, told):
+def test_durations_are_reported_as_people_tell_them(left, told):
     assert told == duration(left)
 
 
@@ -100,7 +100,7 @@ def serving(status, body):
         (401, b"", "Unauthorized"),
     ],
 )
-def test_a_web_page_is_read_or_the_reason_is_told(status, body, told):
+def test_a_web_page_is_read_or_the_reason_is_reported(status, body, told):
     with serving(status, body) as address:
         assert told == web_page(address, 5.0)
 
@@ -118,7 +118,7 @@ def test_an_answer_that_is_an_error_is_closed(monkeypatch):
     assert closed == [404]
 
 
-def test_no_web_page_is_told_as_the_system_tells_it():
+def test_no_web_page_is_reported_as_the_system_tells_it():
     assert "refused" in web_page("127.0.0.1:1", 5.0)
 
 
@@ -138,7 +138,7 @@ def tracing(*steps, **options):
 ADDRESSES = [(None,) * 4 + (("10.0.0.1", 21050),), (None,) * 4 + (("fd00::2", 21050, 0, 0),)]
 
 
-def test_addresses_that_failed_before_are_told_and_doubtful_where_they_cost_time():
+def test_addresses_that_failed_before_are_reported_and_doubtful_where_they_cost_time():
     for cost, status in ((0.01, Status.OK), (3.0, Status.WARNING)):
         report, watch = tracing(
             (0.1, Step.RESOLVED, ADDRESSES),
@@ -156,7 +156,7 @@ def test_addresses_that_failed_before_are_told_and_doubtful_where_they_cost_time
         assert watch.at is Layer.TCP
 
 
-def test_a_proxy_of_the_environment_is_told(monkeypatch):
+def test_a_proxy_of_the_environment_is_reported(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://me:s3cret@127.0.0.1:3128")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)

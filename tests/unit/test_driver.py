@@ -93,7 +93,7 @@ def test_nobody_listening_is_a_failure_to_connect():
     )
 
 
-def test_a_coordinator_that_refuses_the_session_is_told_in_its_words(peer, answers):
+def test_a_coordinator_that_refuses_the_session_is_reported_in_its_words(peer, answers):
     answers.server.script["OpenSession"].append("Server is being shut down: grace 1s")
 
     error = refused(peer)
@@ -153,7 +153,7 @@ def test_a_wrong_password_is_an_end_of_file_while_authenticating(answers):
     ],
     ids=["mechanism", "status", "http", "cut"],
 )
-def test_what_is_no_sasl_is_told_at_once(reply, fault):
+def test_what_is_no_sasl_is_reported_at_once(reply, fault):
     def talk(connection):
         # The mechanism, and the password: a socket that is closed with unread bytes is reset.
         for _ in range(2):
@@ -210,7 +210,7 @@ def test_without_one_tls_encrypts_and_does_not_verify_as_impyla(answers, tls):
 
 
 @pytest.mark.parametrize("how", ["name", "authority"])
-def test_a_certificate_that_is_not_trusted_is_told(how, answers, tls):
+def test_a_certificate_that_is_not_trusted_is_reported(how, answers, tls):
     with Peer(hiveserver2(answers), tls.elsewhere if how == "name" else tls.here) as peer:
         trust = {"ca_cert": tls.ca} if how == "name" else {"verify_cert": True}
         error = refused(peer, use_ssl=True, **trust)
@@ -233,7 +233,7 @@ def test_tls_to_a_server_without_it_is_told_at_once(answers):
         assert Fault.MISMATCH is classify(error.__cause__, error.phase)
 
 
-def test_a_file_that_is_no_certificate_is_told(tmp_path):
+def test_a_file_that_is_no_certificate_is_reported(tmp_path):
     file = tmp_path / "ca.pem"
     file.write_text("no certificate")
 
@@ -262,7 +262,7 @@ def test_http_opens_and_closes(answers):
 
 @pytest.mark.usefixtures("direct")
 @pytest.mark.parametrize(("status", "fault"), [(401, Fault.REFUSED), (503, Fault.UNREACHABLE)])
-def test_what_a_gateway_says_is_told(answers, status, fault):
+def test_what_a_gateway_says_is_reported(answers, status, fault):
     with over_http(answers, status) as (coordinator, _):
         with pytest.raises(CallFailed) as caught:
             driver(use_http_transport=True).open(coordinator, "etl", {}, LIMIT)
@@ -287,14 +287,14 @@ def test_any_answer_is_a_sign_of_life(peer, answers):
 
 
 @pytest.mark.parametrize("rpc", ["OpenSession", "GetInfo"])
-def test_a_coordinator_that_goes_while_it_is_probed_is_told(peer, answers, rpc):
+def test_a_coordinator_that_goes_while_it_is_probed_is_reported(peer, answers, rpc):
     cut = TTransportException(TTransportException.END_OF_FILE, "cut")
     answers.server.script[rpc].append(cut)
 
     assert "read 0 bytes" in driver().probe(peer.coordinator, "etl")
 
 
-def test_a_coordinator_that_does_not_answer_the_probe_in_time_is_told():
+def test_a_coordinator_that_does_not_answer_the_probe_in_time_is_reported():
     with Peer(silent) as peer:
         assert "timeout" in driver(connect_timeout=0.2).probe(peer.coordinator, "etl")
 

@@ -318,7 +318,7 @@ def test_explain_tells_what_is_read_and_written(lab, sql, lines):
         ),
     ],
 )
-def test_a_mistake_is_told_in_impalas_words(lab, statement, text):
+def test_a_mistake_is_reported_in_impalas_words(lab, statement, text):
     lab.run("CREATE TABLE t (a INT, s STRING)")
 
     assert text == lab.error(statement)
@@ -346,7 +346,7 @@ def test_a_syntax_error_points_at_its_place(lab, statement, line, caret, met):
     assert f"Encountered: {met}" == text[3]
 
 
-def test_a_string_without_end_is_told(lab):
+def test_a_string_without_end_is_reported(lab):
     assert "ParseException: Unmatched string literal in line 1" in lab.error("SELECT 'abc")
 
 

@@ -182,7 +182,7 @@ def test_an_error_without_words_or_rows_says_what_it_is(cursor):
         cursor.execute("insert into t values (1)")
 
 
-def test_an_error_in_closing_a_finished_statement_is_told(cursor):
+def test_an_error_in_closing_a_finished_statement_is_reported(cursor):
     of(cursor).script["CloseImpalaOperation"] = deque(["Kudu error(s) reported"])
 
     with pytest.raises(HiveServer2Error, match="Kudu error"):
@@ -235,12 +235,12 @@ def test_an_unknown_outcome_on_a_session_that_is_gone_can_still_be_asked_for():
         cursor.fetchall()
 
 
-def test_an_id_of_another_length_is_told_as_it_is():
+def test_an_id_of_another_length_is_reported_as_it_is():
     assert printed_id(SimpleNamespace(guid=b"\x01\xff")) == "01ff"
     assert printed_id(SimpleNamespace(guid=bytes(7) + b"\1" + bytes(8))).startswith("01000")
 
 
-def test_time_may_run_out_between_two_witnesses():
+def test_time_may_run_out_between_two_sources():
     world = World()
     cursor = world.connect().cursor()
     world["a"].script["GetOperationStatus"] = deque([lost()])

@@ -249,7 +249,7 @@ def test_a_write_on_a_connection_that_died_while_idle_goes_elsewhere(world, curs
     assert world.statements() == {"b": ["insert into t values (1)"]}
 
 
-def test_a_write_lost_while_it_ran_is_told(world, cursor):
+def test_a_write_lost_while_it_ran_is_reported(world, cursor):
     world["a"].script["GetOperationStatus"] = deque([lost()])
 
     with pytest.raises(errors.OutcomeUnknown) as caught:
@@ -259,7 +259,7 @@ def test_a_write_lost_while_it_ran_is_told(world, cursor):
     assert caught.value.attempts[-1].phase is Phase.RUNNING
 
 
-def test_a_write_that_runs_where_no_ticket_is_to_be_had_is_told(world, cursor):
+def test_a_write_that_runs_where_no_ticket_is_to_be_had_is_reported(world, cursor):
     """Over HTTP a cookie may end while a statement is polled, and the KDC be away."""
     why = GSSError("Cannot contact any KDC for realm 'X' (KRB5_KDC_UNREACH)", "KRB5_KDC_UNREACH")
     world["a"].script["GetOperationStatus"] = deque([CallFailed(Phase.TICKET, why)])
@@ -316,7 +316,7 @@ def test_a_lost_session_is_opened_anew_and_nobody_is_blamed(world, cursor, text)
     assert 0 < wait < 1, "nothing is asked of the same coordinator without a wait"
 
 
-def test_a_lost_session_while_a_write_ran_is_told(world, cursor):
+def test_a_lost_session_while_a_write_ran_is_reported(world, cursor):
     world["a"].script["GetOperationStatus"] = deque(["Invalid or unknown query handle: 1:2."])
 
     with pytest.raises(errors.OutcomeUnknown) as caught:
@@ -389,7 +389,7 @@ def test_a_full_queue_is_waited_for_and_nobody_else_asked(world, cursor):
     assert all(seconds > 0 for seconds in world.clock.slept)
 
 
-def test_a_queue_that_stays_full_is_told_in_the_servers_words(world, cursor):
+def test_a_queue_that_stays_full_is_reported_in_the_servers_words(world, cursor):
     text = "Rejected query from pool default-pool: queue full, limit=1, num_queued=1."
     full = lambda request: state(request, "ERROR_STATE", text)  # noqa: E731
     world["a"].script["GetOperationStatus"] = deque([full] * 1000)
@@ -400,7 +400,7 @@ def test_a_queue_that_stays_full_is_told_in_the_servers_words(world, cursor):
     assert 55 < world.clock.time - 1000 < 60
 
 
-def test_create_table_as_select_turned_away_by_the_queue_is_told(world, cursor):
+def test_create_table_as_select_turned_away_by_the_queue_is_reported(world, cursor):
     """Its table is there already, so that running it again would fail."""
     text = "Rejected query from pool default-pool: queue full, limit=1, num_queued=1."
     full = lambda request: state(request, "ERROR_STATE", text)  # noqa: E731
@@ -412,7 +412,7 @@ def test_create_table_as_select_turned_away_by_the_queue_is_told(world, cursor):
     assert world.statements() == {"a": ["create table t as select 1"]}
 
 
-def test_everyone_down_is_told_in_full_within_the_deadline(world):
+def test_everyone_down_is_reported_in_full_within_the_deadline(world):
     down(world, "abc")
 
     with pytest.raises(errors.NoCoordinatorLeft) as caught:
@@ -814,7 +814,7 @@ def test_a_forgotten_cursors_session_is_closed_at_the_next_call(world, cursor):
     assert len(world["a"].sessions) == 1
 
 
-def test_a_dropped_link_says_goodbye(world):
+def test_the_sessions_of_a_dropped_link_are_closed(world):
     cursor = world.connect().cursor()
     cursor.execute("select 1")
     world.failover.links.current = None

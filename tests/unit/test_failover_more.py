@@ -163,7 +163,7 @@ def log(caplog):
     return caplog
 
 
-def test_the_first_round_in_vain_is_told_at_once(world, log):
+def test_the_first_round_in_vain_is_reported_at_once(world, log):
     world.down("a", "b", "c")
 
     with pytest.raises(errors.NoCoordinatorLeft):

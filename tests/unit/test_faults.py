@@ -714,7 +714,7 @@ def test_every_fault_is_one_of_the_cases():
 def test_a_missing_table_may_be_news_that_has_not_come_through(text):
     error = HiveServer2Error(text)
 
-    assert classify(error, Phase.SENT, lagging=True) is Fault.STALE
+    assert classify(error, Phase.SENT, may_lag=True) is Fault.STALE
     assert classify(error, Phase.SENT) is Fault.QUERY
 
 

@@ -138,7 +138,7 @@ def test_a_read_needs_no_fence(world, cursor):
     assert ["select 1"] == world["b"].statements()
 
 
-def test_what_the_second_try_says_is_not_told_of_the_first(world, cursor):
+def test_what_the_second_try_says_is_not_reported_of_the_first(world, cursor):
     """ "Table already exists" is what a CREATE says that has run before."""
     sql = "create table t (i int)"
     world["a"].script["ExecuteStatement"] = deque([lost()])
@@ -151,7 +151,7 @@ def test_what_the_second_try_says_is_not_told_of_the_first(world, cursor):
 
 
 @pytest.mark.parametrize("sql", [IDEMPOTENT[0], WRITE])
-def test_nobody_left_is_not_told_of_what_may_have_run(world, sql):
+def test_nobody_left_is_not_reported_of_what_may_have_run(world, sql):
     """At the deadline nobody else could be reached, but the first may have done it."""
     cursor = world.connect().cursor()
     world["a"].script["ExecuteStatement"] = deque([lost()])

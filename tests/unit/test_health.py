@@ -19,7 +19,7 @@ def test_nothing_known_is_well():
     assert State.HEALTHY is EXACT.state(Health(), 0.0)
 
 
-def test_after_the_first_ejection_probes_come_after_one_two_four_seconds_up_to_a_limit():
+def test_after_the_first_ejection_trials_come_after_one_two_four_seconds_up_to_a_limit():
     health, now, spans = Health(), 100.0, []
     for _ in range(8):
         health = failed(EXACT, health, now)
@@ -86,7 +86,7 @@ def test_a_trial_that_fails_is_followed_by_another_one_soon():
     again = failed(EXACT, health, 7.0)
 
     assert (2, 8.0) == (again.failures, again.ejected_until)
-    assert State.HALF_OPEN is EXACT.state(again, 8.0), "the lease of the probe is over, too"
+    assert State.HALF_OPEN is EXACT.state(again, 8.0), "the lease of the trial is over, too"
 
 
 def test_a_success_forgets_everything():
@@ -122,13 +122,13 @@ def test_a_failed_trial_leaves_nobody_well_whatever_the_threshold():
     ejection=st.floats(0.1, 300),
     jitter=st.floats(0, 2),
     failures=st.integers(0, 60),
-    probed=st.booleans(),
+    on_trial=st.booleans(),
     seed=st.integers(),
 )
-def test_jitter_lengthens_within_the_bound(ejection, jitter, failures, probed, seed):
+def test_jitter_lengthens_within_the_bound(ejection, jitter, failures, on_trial, seed):
     breaker = CircuitBreaker(ejection=ejection, max_ejection=300, jitter=jitter)
-    span = min(1, ejection) * 2 ** min(max(0, failures - 1), 32) if probed else ejection
-    before = Health(failures, 0.0) if probed else Health()
+    span = min(1, ejection) * 2 ** min(max(0, failures - 1), 32) if on_trial else ejection
+    before = Health(failures, 0.0) if on_trial else Health()
 
     until = breaker.failed(before, 0.0, random.Random(seed)).ejected_until
 

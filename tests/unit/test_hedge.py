@@ -151,7 +151,7 @@ def test_where_nobody_else_is_left_the_first_is_waited_for(then):
 
 @pytest.mark.parametrize("fails", [True, False])
 def test_a_loser_keeps_nothing_alive(gated, fails, until):
-    """Not even until the next garbage collection: a link that was forgotten says goodbye."""
+    """Not even until the next garbage collection: the sessions of a link that was forgotten are closed."""
     gated.gates["b"].set()
     if fails:
         gated.fail.add("a")
@@ -543,10 +543,10 @@ def test_a_half_open_one_is_hedged_whatever_was_hedged_before(world):
 
     for host in (A, B):
         cluster.report(Attempt("connect", 1, host, 0.1, Fault.UNREACHABLE, Phase.CONNECT))
-    probed = cluster.pick()
+    on_trial = cluster.pick()
 
-    assert cluster.may_hedge(probed)
-    assert not cluster.may_hedge(({A, B} - {probed}).pop())
+    assert cluster.may_hedge(on_trial)
+    assert not cluster.may_hedge(({A, B} - {on_trial}).pop())
 
 
 def test_who_waits_for_one_that_another_call_found_lost_asks_the_next_one(world):

@@ -165,7 +165,7 @@ def test_a_late_import_that_fails_hides_nothing(monkeypatch):
     world = World()
     cursor = world.connect().cursor()
     world["a"].script["ExecuteStatement"] = deque([lost()])
-    for name in ("_hints", "_outcome", "_witnesses"):
+    for name in ("hs2.hints", "failover.outcome", "failover.outcome_sources"):
         monkeypatch.setitem(sys.modules, f"impala_ha.{name}", None)
 
     with pytest.raises(errors.OutcomeUnknown) as caught:

@@ -121,12 +121,12 @@ def test_a_status_needs_no_words():
     ],
     ids=["tls", "status", "length", "endless", "long", "chunk", "empty"],
 )
-def test_what_is_no_http_is_told_at_once(data):
+def test_what_is_no_http_is_reported_at_once(data):
     with pytest.raises(TProtocolException, match="no HTTP answer"):
         answer(data).read(1)
 
 
-def test_a_connection_that_ends_in_a_head_is_told():
+def test_a_connection_that_ends_in_a_head_is_reported():
     with pytest.raises(TTransportException, match="read 0 bytes"):
         answer(b"HTTP/1.1 200")
 

@@ -172,7 +172,7 @@ def test_in_a_tunnel_too_the_name_must_be_right(monkeypatch, tls):
         (b"", Fault.UNREACHABLE, "proxy .* closed the connection"),
     ],
 )
-def test_what_a_proxy_says_in_place_of_a_tunnel_is_told(monkeypatch, reply, fault, text):
+def test_what_a_proxy_says_in_place_of_a_tunnel_is_reported(monkeypatch, reply, fault, text):
     middle = Middle(reply)
     with Peer(middle) as proxy:
         monkeypatch.setenv("https_proxy", f"http://{proxy.coordinator}")
@@ -196,7 +196,7 @@ def hold(connection):
         pass
 
 
-def test_a_proxy_that_is_not_there_is_told(monkeypatch):
+def test_a_proxy_that_is_not_there_is_reported(monkeypatch):
     with Peer(hold) as gone:
         pass
     monkeypatch.setenv("http_proxy", f"http://{gone.coordinator}")

@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from impala_ha import errors
-from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth, NoAuth
+from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth
 from impala_ha.auth.kerberos import Negotiation
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.kerberos_errors import GSSError
-from impala_ha.net.http_request import Target
+from impala_ha.net.http_request import Auth, Target
 
 
 def target(**options):
@@ -100,7 +100,7 @@ def test_so_is_a_user_agent():
 
 
 def test_nobody_says_nothing():
-    nobody = NoAuth()
+    nobody = Auth()
     nobody.prepare(1.0)
 
     assert ("", False) == (nobody.header(known=False), nobody.renew())

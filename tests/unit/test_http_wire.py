@@ -9,10 +9,9 @@ from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import errors
-from impala_ha.auth.http_auth import NoAuth
 from impala_ha.core.clock import SystemClock
 from impala_ha.net.cookies import CookieJar
-from impala_ha.net.http_request import Target
+from impala_ha.net.http_request import Auth, Target
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.net.http_transport import HttpTransport
 from impala_ha.net.sockets import Socket
@@ -60,7 +59,7 @@ def reply(body=b"", status="200 OK", *headers):
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
-class Known(NoAuth):
+class Known(Auth):
     """Says who it is, and has something else to say once."""
 
     def __init__(self, *words):
@@ -79,7 +78,7 @@ def wire_to(peer, login=None, *, clock=None, patience=5.0, more=None, names="*")
     coordinator = peer.coordinator
     sock = Socket(coordinator.host, coordinator.port, clock)
     target = Target(f"http://{coordinator}/x", "/x", str(coordinator), more=more)
-    wire = HttpTransport(sock, target, (login or NoAuth(), CookieJar(names, "/x")), clock, patience)
+    wire = HttpTransport(sock, target, (login or Auth(), CookieJar(names, "/x")), clock, patience)
     wire.open()
     return wire
 
@@ -298,7 +297,7 @@ def test_a_header_of_the_users_that_cannot_be_one_leaves_nothing_sent():
 # What is no answer.
 
 
-def test_a_page_is_told_and_the_connection_goes_on():
+def test_a_page_is_reported_and_the_connection_goes_on():
     server = Server(reply(b"<html>", "404 Not Found", "X: 1"), reply(b"answer"))
     with Peer(server) as peer:
         wire = wire_to(peer)
@@ -325,7 +324,7 @@ def test_of_a_long_page_the_beginning_is_enough():
         wire.close()
 
 
-def test_a_page_that_breaks_off_is_told_all_the_same():
+def test_a_page_that_breaks_off_is_reported_all_the_same():
     broken = b"HTTP/1.1 503 No\r\nContent-Length: 9\r\nConnection: close\r\n\r\nabc"
     with Peer(Server(broken)) as peer:
         wire = wire_to(peer)
@@ -344,7 +343,7 @@ def test_a_page_with_status_200_is_no_answer_either():
         wire.close()
 
 
-def test_when_to_come_back_is_told():
+def test_when_to_come_back_is_reported():
     with Peer(Server(reply(b"", "429 Slow", "Retry-After: 7"))) as peer:
         wire = wire_to(peer)
 

@@ -70,7 +70,7 @@ def test_what_is_wrapped_can_be_unwrapped(realm, package):
     assert [(b"abc", False), (b"abc", True)] == [context.unwrap(w) for w in (b"Scba", b"Ecba")]
 
 
-def test_a_wrong_token_is_told(realm, package):
+def test_a_wrong_token_is_reported(realm, package):
     context, _ = begin(A, package)
 
     with pytest.raises(GSSError, match=r"Message stream modified \(minor status -1765328343\)"):
@@ -205,5 +205,5 @@ class Shapeless(Exception):
         ),
     ],
 )
-def test_what_has_another_form_is_told_all_the_same(error, text):
+def test_what_has_another_form_is_reported_all_the_same(error, text):
     assert text == str(to_gss_error(error, "x"))

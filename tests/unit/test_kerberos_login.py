@@ -71,14 +71,14 @@ def test_the_answer_to_a_token_is_verified():
 @pytest.mark.usefixtures("realm")
 def test_sasl_begins_with_it():
     sasl = kerberos.login(Options(auth_mechanism="GSSAPI"), A, FakeClock(), LIMIT)
-    transport = kerberos.transport(sasl, None)
+    transport = kerberos.sasl_transport(sasl, None)
 
     assert (sasl, "GSSAPI") == (transport.sasl_client_factory(), transport.mechanism)
     assert (True, "GSSAPI", b"hello impala@a") == sasl.start("GSSAPI")
     assert "hive/a" == kerberos.service(Options(kerberos_service_name="hive"), A)
 
 
-def test_no_ticket_is_told(realm):
+def test_no_ticket_is_reported(realm):
     realm.tickets.clear()
 
     with pytest.raises(GSSError, match=r"\(KRB5_CC_NOTFOUND\), asking for impala/a"):
@@ -97,7 +97,7 @@ def test_the_service_whose_ticket_is_missing_is_named(realm):
     )
 
 
-def test_a_package_that_is_not_there_is_told_before_anything_is_opened(realm, monkeypatch):
+def test_a_package_that_is_not_there_is_reported_before_anything_is_opened(realm, monkeypatch):
     kerberos.check(Options(auth_mechanism="GSSAPI"))
     monkeypatch.setitem(sys.modules, "gssapi", None)
 
@@ -131,7 +131,7 @@ def test_an_address_is_looked_up_when_asked():
 
 
 @pytest.mark.usefixtures("realm", "names")
-def test_an_address_without_a_name_is_told():
+def test_an_address_without_a_name_is_reported():
     with pytest.raises(GSSError, match="10.0.0.9 has no name") as caught:
         token(Coordinator("10.0.0.9"), krb_canonicalize=True)
 
@@ -195,7 +195,7 @@ def test_tickets_that_are_no_good_any_more_are_renewed_after_all(realm, hanging,
     assert [False, True] == [login.renew for login in hanging.orders]
 
 
-def test_what_the_kdc_says_to_a_keytab_is_told(realm):
+def test_what_the_kdc_says_to_a_keytab_is_reported(realm):
     realm.refusals.append(("Preauthentication failed", -1765328360))
 
     with pytest.raises(GSSError, match="KRB5KDC_ERR_PREAUTH_FAILED"):
@@ -203,7 +203,7 @@ def test_what_the_kdc_says_to_a_keytab_is_told(realm):
 
 
 @pytest.mark.parametrize(("principal", "told"), [("bob", "no key of bob in the keytab /etl.key")])
-def test_a_principal_without_a_key_is_told_as_that(realm, principal, told):
+def test_a_principal_without_a_key_is_reported_as_that(realm, principal, told):
     with pytest.raises(GSSError, match=told):
         token(principal=principal, keytab="/etl.keytab")
 

@@ -88,7 +88,7 @@ def test_what_is_longer_than_the_server_takes_goes_in_pieces():
     assert b"\0\0\7\xd1S" + b"a" * 2000 + b"\0\0\1\xf5S" + b"b" * 500 == sent
 
 
-def test_what_cannot_be_wrapped_or_unwrapped_is_told_as_thrift_sasl_wants_it():
+def test_what_cannot_be_wrapped_or_unwrapped_is_reported_as_thrift_sasl_wants_it():
     sasl, _ = negotiated(INT)
 
     assert ((False, None), "broken") == (sasl.encode(b"break"), sasl.getError())
@@ -109,7 +109,7 @@ def test_a_login_that_ends_before_the_proof_or_the_protection_is_refused():
         sasl.step(offer(AUTH))
 
 
-def test_what_is_wrong_with_a_token_is_told_as_a_missing_proof():
+def test_what_is_wrong_with_a_token_is_reported_as_a_missing_proof():
     sasl = Sasl(Turned(), b"")
     sasl.step(b"challenge")
 

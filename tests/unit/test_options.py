@@ -98,7 +98,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "value", "why"), BAD)
-def test_what_cannot_be_is_told(name, value, why):
+def test_what_cannot_be_is_reported(name, value, why):
     with pytest.raises(ValueError, match=f"^{why}"):
         read(name, value)
 

@@ -709,8 +709,8 @@ def test_with_everyone_down_nobody_knows(world):
 # Several tries, and who is asked.
 
 
-def test_a_coordinator_is_neither_picked_nor_probed(world):
-    """One whose time of ejection is over is probed by a call, not by resolve()."""
+def test_a_coordinator_is_neither_picked_nor_put_on_trial(world):
+    """One whose time of ejection is over is tried by a call, not by resolve()."""
     error = unknown(world)
     world["a"].down = world["b"].down = world["c"].down = True
     world.clock.time += 1000

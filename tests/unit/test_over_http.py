@@ -64,7 +64,7 @@ def test_host_and_url_name_the_coordinator(coordinator, options, host, url):
     assert (host, url) == (target.host, target.url)
 
 
-def test_a_proxy_is_in_the_url_that_is_told_and_gets_its_login_in_clear_only():
+def test_a_proxy_is_in_the_url_that_is_reported_and_gets_its_login_in_clear_only():
     proxy = Proxy("p", 3128, "Basic p")
     plain = over()._target(A, proxy)
     hidden = over(use_ssl=True)._target(A, proxy)
@@ -156,7 +156,7 @@ def test_ctrl_c_while_connecting_stays_ctrl_c():
             over(Interrupting()).open(peer.coordinator, "etl", 3.0)
 
 
-def test_files_of_tls_that_are_none_are_told_before_anything_is_opened(tmp_path):
+def test_files_of_tls_that_are_none_are_reported_before_anything_is_opened(tmp_path):
     file = tmp_path / "ca.pem"
     file.write_text("none")
 

@@ -99,7 +99,7 @@ def test_what_a_server_asks_for_is_told_without_its_token(headers, told):
         (503, 3600.0, ""),
     ],
 )
-def test_a_clock_that_differs_is_told_where_a_ticket_was_refused(code, ahead, told):
+def test_a_clock_that_differs_is_reported_where_a_ticket_was_refused(code, ahead, told):
     error = refused(code, where="http://a/x")
     error.ahead = ahead
 

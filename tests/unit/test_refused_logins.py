@@ -35,7 +35,7 @@ def test_one_that_refuses_is_passed_over_and_ejected_for_nobody(world):
     assert State.HEALTHY is world.state("a")
 
 
-def test_what_all_refuse_is_told_at_once_and_each_is_asked_once(world):
+def test_what_all_refuse_is_reported_at_once_and_each_is_asked_once(world):
     refusals(world, "a", "b", "c")
 
     error = told(world)
@@ -48,7 +48,7 @@ def test_what_all_refuse_is_told_at_once_and_each_is_asked_once(world):
 
 @pytest.mark.parametrize("away", ["a", "b", "c"])
 @pytest.mark.parametrize("ejected", [False, True])
-def test_what_two_refuse_is_told_though_a_third_is_away(world, away, ejected):
+def test_what_two_refuse_is_reported_though_a_third_is_away(world, away, ejected):
     """It may be away for weeks: two that refuse the same are no accident of one's key."""
     down(world, away)
     if ejected:
@@ -80,7 +80,7 @@ def test_where_one_refuses_and_the_others_are_away_they_are_waited_for(world):
     assert sum(world.clock.slept) > 30
 
 
-def test_a_write_that_may_have_run_is_not_told_as_refused(world):
+def test_a_write_that_may_have_run_is_not_reported_as_refused(world):
     cursor = world.connect().cursor()
     error = TTransportException(TTransportException.NOT_OPEN, "Bad status: 3 (b'no')")
     world["a"].script["ExecuteStatement"] = deque([TTransportException(0, "gone")])

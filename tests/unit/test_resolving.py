@@ -57,7 +57,7 @@ def test_all_addresses_of_a_name_are_tried(resolver, listener):
     assert opened("coord", listener) == ("127.0.0.1", listener)
 
 
-def test_a_name_nobody_knows_is_told(resolver):
+def test_a_name_nobody_knows_is_reported(resolver):
     resolver["nobody"] = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     with pytest.raises(TTransportException, match="failed to resolve sockaddr for nobody:21050"):

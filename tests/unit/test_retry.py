@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha.failover.retry import Retry, Spent
+from impala_ha.failover.retry import DeadlineExceeded, Retry
 from impala_ha.testing.fakes import FakeClock
 
 
@@ -37,11 +37,11 @@ def turn(clock, *, again=lambda _: True, wait=lambda: 1.0, deadline=lambda: 1010
     """Turn the loop with work that always fails; how often it was done."""
     done = 0
     try:
-        for attempt in Retry().turns(clock, again, wait, deadline):
+        for attempt in Retry().retrying(clock, again, wait, deadline):
             with attempt:
                 done += 1
                 fail(error)
-    except Spent:
+    except DeadlineExceeded:
         return done, "spent"
     except error:
         return done, "raised"
@@ -76,7 +76,7 @@ def test_an_interruption_is_never_followed_by_another_try(error):
 
 def test_a_success_ends_the_loop():
     done = 0
-    for attempt in Retry().turns(FakeClock(), lambda _: True, lambda: 0.0, lambda: 2000.0):
+    for attempt in Retry().retrying(FakeClock(), lambda _: True, lambda: 0.0, lambda: 2000.0):
         with attempt:
             done += 1
             if done < 3:

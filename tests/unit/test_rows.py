@@ -69,7 +69,7 @@ def test_a_result_may_have_no_rows_at_all(world, cursor, fetch):
 
 @pytest.mark.parametrize("first", [0, 2, -1, 2**40])
 @pytest.mark.parametrize("fetch", [name for name in WAYS if name != "fetchcolumnar"])
-def test_a_gap_in_a_begun_result_is_told(world, cursor, fetch, first):
+def test_a_gap_in_a_begun_result_is_reported(world, cursor, fetch, first):
     """Rows that are left out or come twice are never handed out as if all were well."""
     world["a"].script["FetchResults"] = deque([rows(0, ["one"]), rows(first, ["two"])])
     cursor.execute("select 1")

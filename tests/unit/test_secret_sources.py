@@ -66,8 +66,8 @@ def test_nothing_and_functions_stay_as_they_are():
 
 
 def test_a_text_is_what_it_is():
-    password = Secrets(Options(password="s3cret", **PLAIN)).password()
-    jwt = Secrets(Options(jwt="t0ken", **JWT)).jwt()
+    password = Secrets(Options(password=Secret("s3cret"), **PLAIN)).password()
+    jwt = Secrets(Options(jwt=Secret("t0ken"), **JWT)).jwt()
 
     assert ("s3cret", "t0ken") == (password, jwt)
     assert ("***", "***") == (repr(password), repr(jwt))
@@ -124,7 +124,7 @@ def test_what_the_mechanism_needs_is_read_before_anything_is_opened(mechanism, a
         ("", "the function given as password returned an empty text and no text"),
     ],
 )
-def test_a_function_without_a_secret_is_told(value, told):
+def test_a_function_without_a_secret_is_reported(value, told):
     with pytest.raises(errors.AuthenticationFailed) as caught:
         Secrets(Options(password=Vault(value), **PLAIN)).ready("etl", "a:21050")
 
@@ -141,11 +141,11 @@ def test_what_a_function_raised_is_the_cause():
     assert failed is caught.value.__cause__
 
 
-def test_what_went_wrong_with_a_command_is_told():
+def test_what_went_wrong_with_a_command_is_reported():
     code = "import sys; print('s3cret'); sys.exit(3)"
 
     with pytest.raises(errors.AuthenticationFailed) as caught:
-        Secrets(Options(password_cmd=python(code), **PLAIN)).ready("etl", "a:21050")
+        Secrets(Options(password_cmd=Secret(python(code)), **PLAIN)).ready("etl", "a:21050")
 
     told = "password_cmd: the command ended with status 3; nothing was opened"
     assert told == str(caught.value)

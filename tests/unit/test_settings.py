@@ -136,7 +136,7 @@ def test_a_mistake_in_a_variable_names_the_variable():
 # Mistakes.
 
 
-def test_all_mistakes_are_told_in_one_error():
+def test_all_mistakes_are_reported_in_one_error():
     told = problems(host="a:0,b,b", deadline="soon", polisy="x", port=0, use_ssl="maybe")
 
     assert [
@@ -250,7 +250,7 @@ JWT = {"auth_mechanism": "JWT", "jwt": "x", "use_http_transport": True}
         ),
     ],
 )
-def test_options_that_do_not_go_together_are_told(words, told):
+def test_options_that_do_not_go_together_are_reported(words, told):
     assert [told] == problems(**words)
 
 
@@ -302,7 +302,7 @@ def test_plain_needs_neither_as_in_impyla():
     assert "PLAIN" == read(auth_mechanism="PLAIN").options.auth_mechanism
 
 
-def test_two_ways_to_say_the_password_in_the_environment_are_told():
+def test_two_ways_to_say_the_password_in_the_environment_are_reported():
     variables = {"IMPALA_HA_PASSWORD": "a", "IMPALA_HA_PASSWORD_CMD": "b"}
 
     assert ["password and password_cmd contradict each other: give one"] == problems(variables)
@@ -350,7 +350,7 @@ def test_impylas_old_names_warn_and_work(old, value, new, got):
         ({"protocol": "beeswax"}, "protocol must be 'hiveserver2', not 'beeswax'"),
     ],
 )
-def test_old_names_that_contradict_the_new_are_told(words, told):
+def test_old_names_that_contradict_the_new_are_reported(words, told):
     with pytest.warns(DeprecationWarning, match="is deprecated; use"):
         assert [told] == problems(LOGIN, **words)
 
@@ -384,7 +384,7 @@ def test_old_passwords_that_contradict_the_new_are_not_repeated():
         ("IMPALA_HA_ZZZZZZZZZZZZZZZZZZZZ", ""),
     ],
 )
-def test_a_variable_that_nobody_reads_is_told_by_name_and_not_by_value(variable, hint):
+def test_a_variable_that_nobody_reads_is_reported_by_name_and_not_by_value(variable, hint):
     with pytest.warns(UserWarning, match=f"the environment variable {variable} is not") as caught:
         read({variable: "s3cret"})
 
@@ -393,7 +393,7 @@ def test_a_variable_that_nobody_reads_is_told_by_name_and_not_by_value(variable,
     )
 
 
-def test_variables_that_are_read_or_belong_to_others_are_not_told():
+def test_variables_that_are_read_or_belong_to_others_are_not_reported():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read({"IMPALA_HA_HOSTS": "a", "IMPALA_HA_PORT": "1", "IMPALA_HAS": "x", "PATH": "/"})

@@ -99,7 +99,7 @@ def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket(
 
 
 @pytest.mark.parametrize("host", ["fe80::1%no-such-interface", "a..b", "a" * 64])
-def test_a_name_that_cannot_be_found_is_told(host):
+def test_a_name_that_cannot_be_found_is_reported(host):
     """Python's own error for a name that cannot be one is no OSError."""
     with pytest.raises(TTransportException, match="failed to resolve sockaddr for") as caught:
         Socket(host, 21050, SystemClock()).open()
@@ -108,7 +108,7 @@ def test_a_name_that_cannot_be_found_is_told(host):
 
 
 @pytest.mark.parametrize("host", ["fe80::1%no-such-interface", "a..b"])
-def test_under_a_deadline_too_a_name_that_cannot_be_found_is_told(host):
+def test_under_a_deadline_too_a_name_that_cannot_be_found_is_reported(host):
     wire = Socket(host, 21050, SystemClock())
     wire.set_deadline(5.0)
 
@@ -375,7 +375,7 @@ def test_the_callers_own_time_out_ends_a_silence_first():
         wire.close()
 
 
-def test_an_end_of_file_is_told_at_once_also_while_watching():
+def test_an_end_of_file_is_reported_at_once_also_while_watching():
     with Peer(lambda connection: None) as peer:
         wire, looks = watched(peer, [])
         wire.probe_after = 20.0

@@ -83,17 +83,17 @@ def refused(**options):
     return str(caught.value)
 
 
-def test_an_authority_without_a_certificate_is_told(pem):
+def test_an_authority_without_a_certificate_is_reported(pem):
     assert "ca_cert must be a file with certificates in PEM form" in refused(ca_cert=pem("key"))
 
 
-def test_a_certificate_without_its_key_is_told(pem):
+def test_a_certificate_without_its_key_is_reported(pem):
     told = refused(client_cert=pem("cert"))
 
     assert told.startswith(f"client_cert={pem('cert')!r}: a certificate and the key that belongs")
 
 
-def test_a_key_of_another_certificate_is_told(pem, authority, tmp_path):
+def test_a_key_of_another_certificate_is_reported(pem, authority, tmp_path):
     other = tmp_path / "other.pem"
     authority.issue_cert("other").private_key_pem.write_to_path(other)
 

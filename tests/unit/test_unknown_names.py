@@ -23,7 +23,7 @@ def use(world, host="a"):
     return [sql for sql in world[host].statements() if sql.startswith("USE")]
 
 
-def test_a_database_that_is_none_is_told_at_cursor_and_the_session_ended(world):
+def test_a_database_that_is_none_is_reported_at_cursor_and_the_session_ended(world):
     world["a"].script["ExecuteStatement"] = deque([NONE])
 
     with pytest.raises(errors.Error, match="Database does not exist: typo"):

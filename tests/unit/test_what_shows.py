@@ -60,7 +60,7 @@ def test_the_attempts_of_a_statement_outlive_looks_at_its_result(world):
         assert attempts == cursor.attempts
 
 
-def test_a_look_that_was_tried_again_is_told(world):
+def test_a_look_that_was_tried_again_is_reported(world):
     cursor = world.cursor()
     cursor.execute("select 1")
     world["a"].script["FetchResults"] = deque([lost()])

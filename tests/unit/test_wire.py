@@ -359,7 +359,7 @@ def test_what_was_lost_is_reset_so_that_nothing_arrives_late(client, why, reset)
     assert [reset] == ends
 
 
-def test_a_failure_without_words_is_told_by_its_class():
+def test_a_failure_without_words_is_reported_by_its_class():
     assert "EOFError" == str(CallFailed(Phase.OPEN, EOFError()))
 
 

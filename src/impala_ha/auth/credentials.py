@@ -22,7 +22,7 @@ from impala_ha.core.login_throttle import (
     digest,
 )
 from impala_ha.core.redaction import Redaction
-from impala_ha.core.secret import Secret, masked, printed, scrub
+from impala_ha.core.secret import Secret, printed, scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -121,7 +121,7 @@ class Secrets:
         The secret for a login of *user* at *where*, which gets it within *limit* seconds.
 
         Returns:
-            The secret, if there is one, and what is to be told how the login ended.
+            The secret, if there is one, and the attempt that is to be told the result.
 
         Raises:
             AuthenticationFailed: It cannot be had.
@@ -192,8 +192,7 @@ class Secrets:
         return found
 
     def _found(self, name: str) -> Secret | None:
-        command = masked(getattr(self._options, f"{name}_cmd"))
-        given = masked(getattr(self._options, name))
+        command, given = getattr(self._options, f"{name}_cmd"), getattr(self._options, name)
         if command is not None:
             limit = self._options.connect_timeout
             found, wrong = printed(command, limit=limit)
@@ -210,9 +209,9 @@ def _returned(function: Callable[[], object], name: str) -> Secret:
         scrub(error)
         if from_signal_handler(error):
             raise
-        told = f"{type(error).__name__}: {error}"
+        why = f"{type(error).__name__}: {error}"
         raise errors.AuthenticationFailed(
-            f"the function given as {name} failed ({told}); nothing was opened"
+            f"the function given as {name} failed ({why}); nothing was opened"
         ) from error
     if not found:
         wrong = kind if found is None else "an empty text"

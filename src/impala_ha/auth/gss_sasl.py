@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from impala_ha.core.kerberos_errors import GSSError, server_unproven
 
-from .gss_backends import Context
+from .gss_backends import SecurityContext
 
 _AUTH, _INT, _CONF = 1, 2, 4  # RFC 4752, 3.3
 _NAMES = {_AUTH: "auth", _INT: "auth-int", _CONF: "auth-conf"}
@@ -39,7 +39,7 @@ class Sasl:
 
     def __init__(
         self,
-        context: Context,
+        context: SecurityContext,
         first: bytes,
         *,
         accepted: Callable[[], None] = lambda: None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.kerberos_errors import server_unproven
 from impala_ha.core.login_throttle import LoginAttempt
 from impala_ha.core.secret import masked
+from impala_ha.net.http_request import Auth
 
 if TYPE_CHECKING:
     from .kerberos import Negotiation
@@ -29,40 +31,7 @@ Show = Callable[[], tuple[str, LoginAttempt | None]]
 _OK, _NOT_OK, _WHO_ARE_YOU, _NOT_YOU, _CONFUSED = 200, 300, 401, 403, 500
 
 
-class NoAuth:
-    """
-    Who need not say it.
-
-    Attributes:
-        mutual: Whether the server must say who it is as well, see `verify`.
-        unverified: Whether the last header tells a secret that nobody has accepted yet.
-    """
-
-    mutual = False
-    unverified = False
-
-    def prepare(self, limit: float) -> None:
-        """Get what the first request needs, within *limit* seconds."""
-
-    def header(self, *, known: bool) -> str:  # noqa: ARG002 - see Negotiate
-        """The value of the Authorization header; *known*: a cookie stands for a login already."""
-        return ""
-
-    def renew(self) -> bool:
-        """Get something else to show after a refusal; is there anything?"""
-        return False
-
-    def answered(self, status: int) -> None:
-        """Take note of the HTTP *status* of the answer to the last header."""
-
-    def failed(self, error: BaseException, gone: Callable[[], bool]) -> None:
-        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
-
-    def verify(self, said: Iterable[str]) -> None:
-        """See that the server has proven who it is, by the WWW-Authenticate headers."""
-
-
-class _SecretAuth(NoAuth):
+class _SecretAuth(Auth, ABC):
     """
     Who shows a secret, unless a cookie stands for it.
 
@@ -74,7 +43,7 @@ class _SecretAuth(NoAuth):
     ):
         """
         Args:
-            show: Tells the secret, and what is to be told how it was received.
+            show: Returns the secret, and the attempt that is to be told the result.
             renew: Reads it anew, given the refused one, and says whether it is another one.
             well: Whether the server has a better answer than 5xx for who does not log in.
         """
@@ -100,10 +69,11 @@ class _SecretAuth(NoAuth):
         if self._attempt is not None:
             self.unverified = not self._attempt.trusted
             self._attempt.established = self._let_in
-        return self._told(self._shown)
+        return self._value(self._shown)
 
-    def _told(self, secret: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _value(self, secret: str) -> str:
+        """The value of the Authorization header."""
 
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
@@ -154,7 +124,7 @@ class BasicAuth(_SecretAuth):
         super().__init__(*secret)
         self._user = user
 
-    def _told(self, secret: str) -> str:
+    def _value(self, secret: str) -> str:
         pair = f"{self._user}:{secret}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
 
@@ -162,7 +132,7 @@ class BasicAuth(_SecretAuth):
 class BearerAuth(_SecretAuth):
     """A JSON Web Token."""
 
-    def _told(self, secret: str) -> str:
+    def _value(self, secret: str) -> str:
         token = masked(secret.strip())
         if not re.fullmatch(r"[!-~]+", token):
             raise errors.InterfaceError(
@@ -171,7 +141,7 @@ class BearerAuth(_SecretAuth):
         return f"Bearer {token}"
 
 
-class NegotiateAuth(NoAuth):
+class NegotiateAuth(Auth):
     """Kerberos: each token is good for one request."""
 
     mutual = True

@@ -3,7 +3,7 @@ Logging in with Kerberos: the first token, before any coordinator is touched.
 
 Whether there is a ticket, whether it is still good, whether the KDC can be reached and knows the
 coordinator: all of that is found out between this machine and the KDC.  So the token that begins
-the login is made before the TCP connection, and a client whose ticket has ended neither knocks at
+the login is made before the TCP connection, and a client whose ticket has ended neither connects to
 coordinators nor has one of them ejected.  The library blocks for half a minute on a KDC that
 hangs; it works in a thread that is left behind when the time to connect is over.
 
@@ -12,7 +12,7 @@ half of their life is over.  An open connection needs none: it goes on when they
 
 While no KDC answers, the tickets that lie in a cache are as good as before.  So it is known of each
 ticket whether it was wanted of the KDC and when that may be asked again: by one thread at a time,
-however many want the ticket.  The others are told what the last one heard.
+however many want the ticket.  The others are given the last answer.
 
 A coordinator whose keys were made anew cannot read the service tickets of before.  One that lies in
 the cache of a keytab is replaced when it was refused, and shown once more.
@@ -42,7 +42,7 @@ from impala_ha.options import kerberos_names as names
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
-from .gss_backends import Context, ContextParameters, begin, choose
+from .gss_backends import ContextParameters, SecurityContext, begin, choose
 from .gss_sasl import Sasl
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 Got = TypeVar("Got")
 Who = tuple[str | None, str]  # a principal and its keytab
+_FirstToken = tuple[SecurityContext, bytes, Callable[[], None], Callable[[], bool]]
 
 _NO_MATCH = "Matching credential not found"
 _WHILE = 30.0  # seconds; libkrb5's own pause between tries to renew
@@ -115,7 +116,7 @@ _TICKETS: dict[tuple[Who, str], Tickets] = {}
 
 class TicketRequest:
     """
-    One ticket that somebody wants, and what is known of it once no KDC answered.
+    A ticket that is asked for, and what is known of it once no KDC answered.
 
     Attributes:
         why: What was said last; None: nothing was wanted of the KDC so far.
@@ -160,15 +161,6 @@ class TicketRequest:
 
 _REQUESTS: dict[object, TicketRequest] = {}
 os.register_at_fork(after_in_child=_REQUESTS.clear)  # the threads that ask are the parent's
-
-
-class FirstToken(NamedTuple):
-    """A context with a coordinator that has not been spoken to, and the token for it."""
-
-    context: Context
-    token: bytes
-    accepted: Callable[[], None]
-    renew: Callable[[], bool]
 
 
 class Negotiation(NamedTuple):
@@ -226,13 +218,13 @@ def login(
         MissingExtra: There is no package for it.
         GSSError: There is no token, and why; also when there was none in time.
     """
-    first = _first_token(options, coordinator, clock, limit, identity)
-    return Sasl(first.context, first.token, accepted=first.accepted, renew=first.renew)
+    context, token, accepted, renew = _first_token(options, coordinator, clock, limit, identity)
+    return Sasl(context, token, accepted=accepted, renew=renew)
 
 
-def transport(sasl: Sasl, wire: Socket) -> TTransportBase:
-    """Thrift's transport on *wire* that logs in with *sasl* when it is opened."""
-    return TSaslClientTransport(lambda: sasl, "GSSAPI", wire)
+def sasl_transport(sasl: Sasl, trans: Socket) -> TTransportBase:
+    """Thrift's transport on *trans* that logs in with *sasl* when it is opened."""
+    return TSaslClientTransport(lambda: sasl, "GSSAPI", trans)
 
 
 def negotiate(
@@ -267,8 +259,8 @@ def _first_token(
     clock: Clock,
     limit: float,
     identity: Identity | None,
-) -> FirstToken:
-    """A token, within *limit* seconds."""
+) -> _FirstToken:
+    """A context and its token within *limit* seconds; see `Negotiation` for the two calls."""
     start, asked = clock.now(), service(options, coordinator)
     tickets, old = Tickets(), None
     if options.keytab is None:
@@ -291,12 +283,12 @@ def _first_token(
         if identity is not None:
             identity.check(made[0].initiator)
 
-    return FirstToken(*made, accepted, lambda: tickets.renew(old, clock.now()))
+    return *made, accepted, lambda: tickets.renew(old, clock.now())
 
 
 def _acquire(
     options: Options, coordinator: Coordinator, clock: Clock, limit: float, cache: int
-) -> tuple[Context, bytes]:
+) -> tuple[SecurityContext, bytes]:
     """A context with its first token, within *limit* seconds."""
     asked, who = service(options, coordinator), (options.principal, options.keytab)
     # A program may change these between two logins.
@@ -305,12 +297,12 @@ def _acquire(
     request = _REQUESTS.get(key) or TicketRequest()
     request.check(clock.now())
 
-    def first(renew: bool) -> tuple[Context, bytes]:
+    def first(renew: bool) -> tuple[SecurityContext, bytes]:
         host = names.host_of(options.krb_host, coordinator, _own_name(options, coordinator))
         login = ContextParameters(options.kerberos_service_name, host, *who, renew, cache)
         return begin(login, options.kerberos_backend)
 
-    def work(renew: bool) -> tuple[Context, bytes]:
+    def work(renew: bool) -> tuple[SecurityContext, bytes]:
         return request.ask(key, partial(first, renew))
 
     name = f"ticket for {asked}"

@@ -2,9 +2,9 @@
 A circuit breaker for each coordinator: when it is ejected, and when it is tried again.
 
     HEALTHY --failures reach the threshold--> EJECTED  (DRAINING, if it said that it shuts down)
-    EJECTED --its time is over--> HALF_OPEN   (one call at a time probes it)
+    EJECTED --its time is over--> HALF_OPEN   (a trial: one call at a time)
     HALF_OPEN --success--> HEALTHY
-    HALF_OPEN --failure--> EJECTED, for 1 s, and for twice as long after each next probe that failed
+    HALF_OPEN --failure--> EJECTED, for 1 s, and for twice as long after each next trial that failed
 
 `Health` is the state; `CircuitBreaker` has the rules.  Neither looks at a clock: *now* and
 chance are arguments.
@@ -16,7 +16,7 @@ import enum
 import random
 from dataclasses import dataclass, replace
 
-_PROBE_AFTER = 1.0  # seconds from a probe that failed to the next one; doubles
+_TRIAL_AFTER = 1.0  # seconds from a failed trial to the next one; doubles
 
 
 class State(enum.Enum):
@@ -36,7 +36,7 @@ class Health:
     Attributes:
         failures: Consecutive failures.
         ejected_until: When its ejection ends, in seconds of the clock; None if it is not ejected.
-        leased_until: Until then one call probes it, and no other one.
+        leased_until: Until then a trial is under way, and no other call tries it.
         draining: Whether it said that it shuts down.
     """
 
@@ -66,13 +66,13 @@ class CircuitBreaker:
 
     Attributes:
         threshold: Consecutive failures before the first ejection.
-        ejection: Seconds of the first ejection, until its first probe.  After a probe that failed
+        ejection: Seconds of the first ejection, until its first trial.  After a trial that failed
             the next one comes a second later (or after *ejection*, if that is less), then after 2,
             4, 8, ... seconds.
         max_ejection: The most seconds an ejection lasts.
         jitter: An ejection lasts up to this fraction longer, at random and within *max_ejection*,
-            so that the clients do not all probe a coordinator at the same moment.
-        lease_time: Seconds that a probe may take before another caller may probe.
+            so that the clients do not all try a coordinator at the same moment.
+        lease_time: Seconds that a trial may take before another call may try.
     """
 
     threshold: int = 1
@@ -108,13 +108,13 @@ class CircuitBreaker:
         if health.ejected_until is not None and now < health.ejected_until:
             return self.inconclusive(health)  # the failure is older than the ejection
         failures = health.failures + 1
-        probed = health.ejected_until is not None or health.failures >= self.threshold
-        if failures < self.threshold and not draining and not probed:
+        on_trial = health.ejected_until is not None or health.failures >= self.threshold
+        if failures < self.threshold and not draining and not on_trial:
             return Health(failures)
         span = self.ejection
-        if probed:
+        if on_trial:
             doublings = min(max(0, health.failures - self.threshold), 32)
-            span = min(_PROBE_AFTER, span) * 2**doublings
+            span = min(_TRIAL_AFTER, span) * 2**doublings
         span = min(span, self.max_ejection / (1 + self.jitter))
         until = now + span * (1 + rng.uniform(0, self.jitter))
         return Health(failures, until, draining=draining)
@@ -128,9 +128,9 @@ class CircuitBreaker:
         return Health(health.failures)
 
     def lease(self, health: Health, now: float) -> Health:
-        """The health while a call probes it; a lease, because that call may never report."""
+        """The health during a trial; a lease, because the call may never report."""
         return replace(health, leased_until=now + self.lease_time)
 
     def inconclusive(self, health: Health) -> Health:
-        """The health after a probe that showed nothing."""
+        """The health after a trial that showed nothing."""
         return replace(health, leased_until=None)

@@ -144,7 +144,7 @@ class Cluster:
         """
         May another coordinator be tried as well, because *first* is slow to open?
 
-        Always where *first* is being probed, and where another call has meanwhile found it lost.
+        Always where *first* is on trial, and where another call has meanwhile found it lost.
         Otherwise as long as the budget for hedges lasts.
         """
         state, now = self._state, self.clock.now()

@@ -137,7 +137,7 @@ class Members:
         """
         Choose a coordinator among those that this call has tried least, a healthy one if possible.
 
-        Without a healthy one: the one whose ejection ends first and that no other call probes.
+        Without a healthy one: the one whose ejection ends first and that no other call tries.
 
         Args:
             policy: Chooses among the candidates.
@@ -173,19 +173,19 @@ class Members:
         return chosen.coordinator
 
     def lease(self, coordinator: Coordinator, now: float, options_key: str = "") -> None:
-        """Note that a call probes *coordinator*, which is not healthy."""
+        """Note that a call tries *coordinator*, which is not healthy."""
         for table in self.tables(options_key):
             health = table.health.get(coordinator)
             if health is not None and health.ejected_until is not None:
                 table.health[coordinator] = self._breaker.lease(health, now)
 
     def free(self, now: float, options_key: str = "") -> list[Coordinator]:
-        """The coordinators that no call probes, ordered by the end of their ejection."""
+        """The coordinators that are not on trial, ordered by the end of their ejection."""
         found = sorted(self.candidates(now, options_key), key=lambda c: c.ejected_for)
         return [c.coordinator for c in found if not self.is_leased(c.coordinator, now, options_key)]
 
     def is_leased(self, coordinator: Coordinator, now: float, options_key: str = "") -> bool:
-        """Does a call probe *coordinator* at the moment, because it is not healthy?"""
+        """Is a trial of *coordinator* under way?"""
         return (self._health(coordinator, options_key).leased_until or now) > now
 
     def is_healthy(self, now: float, options_key: str = "") -> bool:
@@ -245,7 +245,7 @@ class Members:
                 del self._own[options_key]
 
     def inconclusive(self, coordinator: Coordinator, options_key: str = "") -> None:
-        """Note a failure that says nothing about *coordinator*: the next call may probe it."""
+        """Note a failure that says nothing about *coordinator*: the next call may try it."""
         for table in self.tables(options_key):
             if health := table.health.get(coordinator):
                 table.health[coordinator] = self._breaker.inconclusive(health)

@@ -178,7 +178,7 @@ def classify(
     phase: Phase,
     *,
     credential: CredentialKind = CredentialKind.NONE,
-    lagging: bool = False,
+    may_lag: bool = False,
 ) -> Fault:
     """
     What *error* means.
@@ -187,10 +187,10 @@ def classify(
         error: What was raised.
         phase: How far the call had come.
         credential: What the caller logs in with.
-        lagging: Whether the caller changed a table a moment ago through another coordinator, and
+        may_lag: Whether the caller changed a table a moment ago through another coordinator, and
             this one may not know it yet.
     """
-    rule = find_rule(error, phase, lagging=lagging)
+    rule = find_rule(error, phase, may_lag=may_lag)
     return Fault.UNKNOWN if rule is None else rule.means(credential)
 
 
@@ -200,11 +200,11 @@ def refused_before_login(error: BaseException) -> bool:
     return rule is not None and rule.fault is LoginFailure.CLIENT_CERTIFICATE
 
 
-def find_rule(error: BaseException, phase: Phase, *, lagging: bool = False) -> FaultRule | None:
+def find_rule(error: BaseException, phase: Phase, *, may_lag: bool = False) -> FaultRule | None:
     """The rule of the table that fits *error* in *phase*; None if there is none."""
     text, prefixes = _without_prefixes(error_text(error))
     for rule in FAULT_RULES:
-        if rule.fault is Fault.STALE and not lagging:
+        if rule.fault is Fault.STALE and not may_lag:
             continue
         if phase not in rule.where or prefixes > rule.prefixes or not isinstance(error, rule.types):
             continue

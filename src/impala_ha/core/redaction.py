@@ -1,8 +1,8 @@
 """
-What a server says is told without the secrets that it was given.
+Texts of a server are shown without the secrets that it was given.
 
-A server may say again what it was told: a gateway that shows the request in its page, a login that
-names the wrong password.  So what is told of its words has `***` in place of what this connection
+A server may repeat what it was sent: a gateway that shows the request in its page, a login that
+names the wrong password.  So what is shown of its text has `***` in place of what this connection
 logs in with, in every form in which that was sent or is usually shown.
 """
 
@@ -15,6 +15,8 @@ import re
 from collections import OrderedDict
 from http.client import HTTPMessage
 from urllib.parse import quote, quote_plus
+
+from .secret import linked
 
 _MASK = "***"
 _MOST = 64  # tokens and cookies, which come and go
@@ -77,13 +79,8 @@ class Redaction:
         Returns:
             Whether there was any.
         """
-        found, seen = False, set()
-        ahead: list[object] = [error]
-        while ahead:
-            one = ahead.pop()
-            if not isinstance(one, BaseException) or id(one) in seen:
-                continue
-            seen.add(id(one))
+        found = False
+        for one in linked(error, "__cause__", "inner"):
             args = tuple(map(self._value, one.args))
             if args != one.args:
                 one.args, found = args, True
@@ -92,29 +89,27 @@ class Redaction:
                 if masked is not value:
                     setattr(one, name, masked)
                     found = True
-            ahead += [one.__cause__, getattr(one, "inner", None)]
         return found
 
     def _value(self, value: object) -> object:
         """*value* without them, or itself."""
-        told: object = value
+        masked: object = value
         if isinstance(value, str):
-            told = self.text(value)
+            masked = self.text(value)
         elif isinstance(value, bytes):
-            told = self.text(value.decode("latin-1")).encode("latin-1")
+            masked = self.text(value.decode("latin-1")).encode("latin-1")
         elif isinstance(value, HTTPMessage):
-            told = HTTPMessage()
+            masked = HTTPMessage()
             for name, one in value.items():
-                told[self.text(name)] = self.text(one)
-            return told if told.items() != value.items() else value
-        return value if told == value else told
+                masked[self.text(name)] = self.text(one)
+            return masked if masked.items() != value.items() else value
+        return value if masked == value else masked
 
 
 def _forms(secret: str) -> set[str]:
     """How *secret* may look in a text: plain, escaped, and in base64 wherever it begins there."""
     data = secret.encode(errors="replace")
-    percents = "".join(f"%{byte:02X}" for byte in data)
-    escaped = {quote(data, safe=""), quote(data), quote_plus(data), percents}
+    escaped = {quote(data, safe=""), quote(data), quote_plus(data)}
     found = {
         secret,
         data.decode("latin-1"),
@@ -126,8 +121,6 @@ def _forms(secret: str) -> set[str]:
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
         repr(data)[2:-1],
-        data.hex(),
-        data.hex().upper(),
     }
     for before in range(3):
         coded = base64.b64encode(b"\0" * before + data).decode()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from .interruption import from_signal_handler
@@ -94,13 +95,18 @@ def scrub(error: BaseException) -> None:
     The text and the lines of a traceback stay; the variables, which reports of errors show, are
     gone.  For failures in code that handles secrets and is not ours.
     """
+    for one in linked(error, "__cause__", "__context__", "inner"):
+        from_signal_handler(one)  # which is known of it from here on
+        traceback.clear_frames(one.__traceback__)
+
+
+def linked(error: BaseException, *names: str) -> Iterator[BaseException]:
+    """*error* and all errors that the attributes *names* lead to, each once."""
     seen: set[int] = set()
     ahead: list[object] = [error]
     while ahead:
         one = ahead.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        seen.add(id(one))
-        from_signal_handler(one)  # which is known of it from here on
-        traceback.clear_frames(one.__traceback__)
-        ahead += [one.__cause__, one.__context__, getattr(one, "inner", None)]
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            ahead += [getattr(one, name, None) for name in names]

@@ -1,15 +1,16 @@
-"""PEP 249's connection: a place in a cluster that cursors share."""
+"""PEP 249's connection: a link to a coordinator of a cluster, which cursors share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Literal, NoReturn, overload
 
 from impala.hiveserver2 import HiveServer2Connection
 
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.core.model import Coordinator
+from impala_ha.core.remote import RemoteService
 from impala_ha.failover.attempts import Call
 from impala_ha.failover.failover import Failover
 from impala_ha.failover.retry import Retry
@@ -21,7 +22,7 @@ from impala_ha.sql.session_state import Session
 from .cursor import Cursor
 from .dict_cursor import DictCursor
 
-_DOAS = "impala.doas.user"  # Impala's name for whom a session acts for
+_DOAS = "impala.doas.user"  # Impala's option for the user that a session acts for
 
 
 class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not typed
@@ -32,8 +33,8 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     time may use it.
 
     Attributes:
-        cluster: Who is there and how they are; shared with other connections.
-        options: What `connect` was told; its repr shows no secret.
+        cluster: The coordinators and their health; shared with other connections.
+        options: Those of `connect`; their repr shows no secret.
         default_db: The database of new cursors.
     """
 
@@ -62,7 +63,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         return link.coordinator if link is not None else None
 
     @property
-    def service(self) -> Any:
+    def service(self) -> RemoteService:
         """Impyla's HS2Service of the present connection."""
         link = self._failover.links.current or self._link()
         return link.service
@@ -75,6 +76,31 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     def _link(self) -> Link:
         with self._failover.links.exclusive:
             return self._failover.run(Call("connect", proof=False), lambda link: link)
+
+    @overload
+    def cursor(
+        self,
+        user: str | None = ...,
+        configuration: Mapping[str, str] | None = ...,
+        convert_types: bool = ...,
+        *,
+        dictify: Literal[True],
+        fetch_error: bool = ...,
+        close_finished_queries: bool = ...,
+        convert_strings_to_unicode: bool = ...,
+    ) -> DictCursor: ...
+
+    @overload
+    def cursor(
+        self,
+        user: str | None = ...,
+        configuration: Mapping[str, str] | None = ...,
+        convert_types: bool = ...,
+        dictify: bool = ...,
+        fetch_error: bool = ...,
+        close_finished_queries: bool = ...,
+        convert_strings_to_unicode: bool = ...,
+    ) -> Cursor: ...
 
     def cursor(  # noqa: PLR0917 - impyla's order
         self,

@@ -1,20 +1,20 @@
 """
 PEP 249's cursor, with all that impyla's has.
 
-It has a `CursorSession`, which says where its session is, and an `Execution`, which is its
-statement; what it calls on a server goes through `Failover`.  The fields of impyla's cursor are
+It has a `CursorSession` (the link that its session is on) and an `Execution` (its statement);
+every call of a server goes through `Failover`.  The fields of impyla's cursor are
 kept as impyla's methods expect them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
-from impala._thrift_gen.TCLIService.ttypes import TGetInfoReq, TGetInfoType, TOperationState
+from impala._thrift_gen.TCLIService.ttypes import TOperationState
 from impala.hiveserver2 import Batch, HiveServer2Cursor
 
 from impala_ha import errors
@@ -26,14 +26,14 @@ from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import Fault
 from impala_ha.core.interruption import from_signal_handler, is_interrupt, suppress
 from impala_ha.core.model import Attempt, Coordinator
-from impala_ha.core.remote import RemoteOperation, Rows, Schema
+from impala_ha.core.remote import RemoteOperation, RemoteSession, Row, Rows, Schema
 from impala_ha.failover.attempts import History
 from impala_ha.failover.failover import Failover
 from impala_ha.hs2.batch import ColumnBatch
 from impala_ha.hs2.client import FEW
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.hs2.polling import poll
-from impala_ha.sql.parameters import bind
+from impala_ha.sql.parameters import Parameters, bind
 from impala_ha.sql.session_state import Session
 
 from .cursor_session import CursorSession, failed
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Got = TypeVar("Got")
-_END: Any = object()
+_END = object()
 
 
 class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
@@ -55,13 +55,18 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     It is an `impala.hiveserver2.HiveServer2Cursor` with all of its methods, and more:
 
     - `execute` and `execute_async` take ``idempotent=``;
-    - `coordinator` and `attempts` tell where it is and what was tried;
+    - `coordinator` is where its session is, `attempts` what the last statement tried;
     - `cancel` is `cancel_operation`.
     """
 
+    arraysize: int
+    has_result_set: bool
+    rowcount: int
+    _buffer: Rows
+    _last_operation: RemoteOperation | None
     _closed = True  # until __init__ is through: impyla's __del__ asks
 
-    def __init__(self, failover: Failover, session: Session, **options: Any):
+    def __init__(self, failover: Failover, session: Session, **options: bool):
         self._session = CursorSession(failover, session)
         HiveServer2Cursor.__init__(self, None, **options)
         self._last_operation_finished: bool = False
@@ -69,7 +74,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._links = failover.links
         self._execution: Execution | None = None
         self._history = History()
-        self._inside: int | None = None  # the thread whose call goes straight to impyla's method
+        self._calling_thread: int | None = None  # its calls go straight to impyla's methods
         self._rows_failed: int | None = None
         # With a database impyla has executed USE by now, and knows its log.
         self._last_operation_log: str | None = "" if session.names_database else None
@@ -78,15 +83,15 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._links.cursors.add(self)
             self._links.renew(failover.opener, self, self._session.arguments)
             self._run(self._call("cursor", proof=True), self._session.check_database)
-            self._session.warn_of_what_was_dropped()
+            self._session.warn_of_ignored_options()
 
     @property
-    def session(self) -> Any:
+    def session(self) -> RemoteSession | None:
         """Impyla's session; None before there is one."""
         return self._session.handle
 
     @session.setter
-    def session(self, handle: Any) -> None:  # impyla's __init__ assigns it
+    def session(self, handle: RemoteSession | None) -> None:  # impyla's __init__ assigns it
         self._session.handle = handle
 
     @property
@@ -98,10 +103,10 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """
-        What the last statement tried, in order; the last one is how it ended.
+        The attempts of the last statement, in order; the last one is how it ended.
 
-        Looking at its result changes nothing here, unless that had to be tried again: then it is
-        what that call tried.
+        A call that reads its result changes nothing here, unless it failed and was tried again:
+        then they are those of that call.
         """
         return tuple(self._history.attempts)
 
@@ -120,7 +125,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def __reduce__(self) -> NoReturn:
         raise TypeError("cursors cannot be pickled: connect in each worker")
 
-    # How a call gets to a server.
+    # Calls through the loop.
 
     def _check_open(self) -> None:
         if self._closed:
@@ -147,10 +152,10 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         return call
 
     def _run(self, call: CursorCall, work: Callable[[], Got]) -> Got:
-        """Make *call*, which does *work*; what that calls on this cursor goes straight through."""
+        """Make *call*, which does *work*; calls within *work* are part of it."""
         before, self._history = self._history, History()
         history = self._history
-        inside, self._inside = self._inside, get_ident()
+        inside, self._calling_thread = self._calling_thread, get_ident()
         try:
             got = self._failover.run(call, partial(self._attempt, call, work), history)
         except BaseException as error:
@@ -165,9 +170,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
                 self._execution = None  # or a fetch that follows would send it once more
             raise
         finally:
-            self._inside = inside
+            self._calling_thread = inside
             if not (call.proof or any(attempt.fault for attempt in history.attempts)):
-                self._history = before  # a look at the result that went well tells nothing of it
+                self._history = before  # a call that only read the result, and did not fail
         self._links.prune()
         return got
 
@@ -194,22 +199,23 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def reads(self, link: Link) -> bool:
         """Is something open on *link* that was not read to its end?"""
-        if self._session.link is not link or not self._last_operation_active:
+        operation = self._last_operation if self._last_operation_active else None
+        if self._session.link is not link or operation is None:
             return False
-        return len(self._buffer) > 0 or not self._last_operation.complete
+        return len(self._buffer) > 0 or not operation.complete
 
     def close_stale_session(self) -> None:
         """End the session where the connection is no more, unless something is open in it."""
         if not self._last_operation_active:
             self._session.close_stale()
 
-    # What sends a statement.
+    # Statements.
 
     def execute(
         self,
         operation: str,
-        parameters: Any = None,
-        configuration: dict[str, Any] | None = None,
+        parameters: Parameters | None = None,
+        configuration: Mapping[str, object] | None = None,
         *,
         idempotent: bool | None = None,
     ) -> None:
@@ -220,7 +226,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             operation: SQL.
             parameters: Values for its markers, in any paramstyle; a list, tuple or dict.
             configuration: Query options for this statement alone.
-            idempotent: Whether running it twice is harmless; None: what the text tells, and then a
+            idempotent: Whether running it twice is harmless; None: as the text shows, and then a
                 write runs again only where its first run is certainly over. True lets it run again
                 at once when its coordinator was lost. A coordinator that hangs may have it in its
                 socket: the first run may then come later than the second, and later than
@@ -229,8 +235,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
         Raises:
             OutcomeUnknown: It may have run, in one try or more, and the last one failed.
-            NoCoordinatorLeft: Nobody took it within the deadline; it has not run.
-            Error: What the server said of it.
+            NoCoordinatorLeft: No coordinator accepted it within the deadline; it has not run.
+            Error: The server's own.
         """
         self._check_open()
         with self._links.exclusive:
@@ -241,8 +247,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def execute_async(
         self,
         operation: str,
-        parameters: Any = None,
-        configuration: dict[str, Any] | None = None,
+        parameters: Parameters | None = None,
+        configuration: Mapping[str, object] | None = None,
         *,
         idempotent: bool | None = None,
     ) -> None:
@@ -256,15 +262,19 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def executemany(
         self,
         operation: str,
-        seq_of_parameters: Iterable[Any],
-        configuration: dict[str, Any] | None = None,
+        seq_of_parameters: Iterable[Parameters],
+        configuration: Mapping[str, object] | None = None,
     ) -> None:
         """Run *operation* once for each of *seq_of_parameters*."""
         with self._links.exclusive:
             HiveServer2Cursor.executemany(self, operation, list(seq_of_parameters), configuration)
 
     def _prepare(
-        self, operation: str, parameters: Any, configuration: Any, idempotent: bool | None
+        self,
+        operation: str,
+        parameters: Parameters | None,
+        configuration: Mapping[str, object] | None,
+        idempotent: bool | None,
     ) -> None:
         try:
             text, options = bind(operation, parameters, configuration)
@@ -274,7 +284,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._execution = prepare(text, options, idempotent, self._failover.options)
 
     def _remember(self) -> None:
-        """What a statement that went well means for those that follow."""
+        """Note what a successful statement changed: the session, or a table."""
         execution, session = self._execution, self._session
         assert execution is not None
         session.wanted = session.wanted.after(execution.statement)
@@ -288,33 +298,36 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._close_finished_operation()
 
     def _execute_async(self, operation_fn: Callable[[], None]) -> None:
-        """Impyla's way to send a metadata call; *operation_fn* notes its operation on us."""
+        """Send a metadata call: impyla's *operation_fn* assigns the operation to this cursor."""
 
         def send() -> RemoteOperation:
             operation_fn()
-            return self._last_operation  # type: ignore[no-any-return]
+            assert self._last_operation is not None
+            return self._last_operation
 
         self._check_open()
         with self._links.exclusive:
             self._execution = MetadataExecution(send)
             self._run(self._statement_call("metadata"), _nothing)
 
-    # Waiting for a statement, and its end.
+    # The end of a statement.
 
     def _wait_to_finish(self) -> None:
         if self._last_operation_finished:
             return
-        if self._inside != get_ident():
+        if self._calling_thread != get_ident():
             self._check_open()
             with self._links.exclusive:
                 if self._execution is not None:  # ibis waits before it has executed anything
                     self._run(self._statement_call("wait"), self._wait_to_finish)
             return
-        answer = poll(self._last_operation, self._failover.cluster.clock)
+        operation = self._last_operation
+        assert operation is not None
+        answer = poll(operation, self._failover.cluster.clock)
         if answer.operationState == TOperationState.ERROR_STATE:
             if not answer.errorMessage and self.fetch_error and self.has_result_set:
                 self._last_operation_active = False
-                self._last_operation.fetch()  # Impala before 2.7 tells the error only here
+                operation.fetch()  # Impala before 2.7 has the error only here
             raise failed(answer)
         self._last_operation_finished = True
 
@@ -370,7 +383,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if self._closed or self._links.closed:
             return
         self._check_open()
-        if self._inside or not self._links.exclusive.run_if_free(lambda: self._cancel(reset_state)):
+        if self._calling_thread or not self._links.exclusive.run_if_free(
+            lambda: self._cancel(reset_state)
+        ):
             self._cancel_elsewhere()
 
     def _cancel(self, reset_state: bool) -> None:
@@ -386,18 +401,18 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         Stop a statement while its connection is in use.
 
         By another thread, or by this one, whose call a signal handler has interrupted. Whoever
-        waits for the statement is told by the server.
+        waits for the statement gets the server's error.
         """
         clock = self._failover.cluster.clock
         end = clock.now() + CLOSE_TIMEOUT
-        while not self._last_operation_active and self._inside not in {None, get_ident()}:
+        while not self._last_operation_active and self._calling_thread not in {None, get_ident()}:
             if clock.now() >= end:
                 break
             clock.sleep(0.01)
         link, operation = self._session.link, self._last_operation
         if link is not None and operation is not None and self._last_operation_active:
             self._failover.driver.cancel(link, operation, CLOSE_TIMEOUT)
-        elif self._inside:
+        elif self._calling_thread:
             raise errors.InterfaceError(
                 "the coordinator has not taken the statement yet, and it cannot be cancelled "
                 "before; close() ends it"
@@ -414,7 +429,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._closed = self._session.closed = True
         if self._links.forked or self._links.exclusive.run_if_free(self._close):
             return
-        if self._inside is None:  # the thread waits on another cursor
+        if self._calling_thread is None:  # the thread waits on another cursor
             self._session.close_later()
         else:
             self._session.close_elsewhere()
@@ -430,11 +445,11 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._session.close_later()
             self._closed = True
 
-    # What may be had again elsewhere while no row was handed out.
+    # Reading the result: it may be computed again elsewhere until the first row was fetched.
 
     def _read(self, operation: str, work: Callable[[], Got]) -> Got:
-        """Do *work* on the result, which may be had again elsewhere while no row was handed out."""
-        if self._inside == get_ident():
+        """Do *work* on the result, without fetching rows."""
+        if self._calling_thread == get_ident():
             return work()
         self._check_open()
         try:
@@ -444,25 +459,25 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             errors.shorten(error)
             raise
 
-    def _hand_out(self, operation: str, work: Callable[[], Got], rows: float = float("inf")) -> Got:
-        """Do *work*, which gives out *rows* rows; no server is asked for those that are here."""
-        if self._inside == get_ident():
+    def _fetch(self, operation: str, work: Callable[[], Got], rows: float = float("inf")) -> Got:
+        """Do *work*, which fetches *rows* rows; buffered ones cost no call."""
+        if self._calling_thread == get_ident():
             return work()
         self._check_open()
         with self._links.exclusive:
-            if self._are_here(rows):
-                self._inside = get_ident()
+            if self._is_buffered(rows):
+                self._calling_thread = get_ident()
                 try:
                     return work()
                 finally:
-                    self._inside = None
+                    self._calling_thread = None
             got = self._run(self._statement_call(operation), work)
             if got and got is not _END and self._execution is not None:
-                self._execution.begun = True
+                self._execution.fetched = True
             return got
 
-    def _are_here(self, rows: float) -> bool:
-        """Have the next *rows* rows come already, or all that are left?"""
+    def _is_buffered(self, rows: float) -> bool:
+        """Are the next *rows* rows buffered, or all that are left?"""
         operation = self._last_operation
         return len(self._buffer) >= rows or (operation is not None and operation.complete)
 
@@ -471,42 +486,42 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         """PEP 249: name, type and so on of each column; None without a result set."""
         if self._description is None and self._last_operation is not None and not self._closed:
             return self._read("description", partial(_description, self))
-        return self._description  # type: ignore[no-any-return]
+        return self._description
 
-    def fetchone(self) -> Any:
+    def fetchone(self) -> Row | None:
         """The next row; None at the end."""
         if len(self._buffer) and not self._links.closed:
             self._rowcount += 1
             return self._buffer.pop()
-        return self._hand_out("fetchone", partial(HiveServer2Cursor.fetchone, self), 1)
+        return self._fetch("fetchone", partial(HiveServer2Cursor.fetchone, self), 1)
 
-    def fetchmany(self, size: int | None = None) -> Any:
+    def fetchmany(self, size: int | None = None) -> list[Row]:
         """Up to *size* (`arraysize` by default) next rows."""
         rows = self.arraysize if size is None else size
         if 0 < rows <= len(self._buffer) and not self._links.closed:
             return self._pop_from_buffer(rows)
-        return self._hand_out("fetchmany", partial(HiveServer2Cursor.fetchmany, self, rows), rows)
+        return self._fetch("fetchmany", partial(HiveServer2Cursor.fetchmany, self, rows), rows)
 
-    def fetchall(self) -> Any:
+    def fetchall(self) -> list[Row]:
         """All rows that are left; none are handed out before all are there."""
-        return self._hand_out("fetchall", partial(HiveServer2Cursor.fetchall, self))
+        return self._fetch("fetchall", partial(HiveServer2Cursor.fetchall, self))
 
-    def fetchcolumnar(self) -> Any:
+    def fetchcolumnar(self) -> list[Rows]:
         """All rows that are left, as impyla's column batches."""
-        return self._hand_out("fetchcolumnar", partial(_columnar, self))
+        return self._fetch("fetchcolumnar", partial(_columnar, self))
 
-    def fetchcbatch(self) -> Any:
+    def fetchcbatch(self) -> Rows | None:
         """The next column batch; None if none is there."""
-        return self._hand_out("fetchcbatch", partial(HiveServer2Cursor.fetchcbatch, self))
+        return self._fetch("fetchcbatch", partial(HiveServer2Cursor.fetchcbatch, self))
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Row:
         if len(self._buffer) and not self._links.closed:
             self._rowcount += 1
             return self._buffer.pop()
-        if self._inside == get_ident():
+        if self._calling_thread == get_ident():
             return HiveServer2Cursor.__next__(self)
         # StopIteration would not get through the loop's machinery.
-        row = self._hand_out("next", partial(next, self, _END))
+        row = self._fetch("next", partial(next, self, _END))
         if row is _END:
             raise StopIteration
         return row
@@ -584,29 +599,29 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         polars = import_extra("polars", "polars")
         return polars.from_arrow(self.fetch_arrow_table(timestamp_unit))
 
-    def _state(self, operation: str) -> Any:
+    def _state(self, operation: str) -> str:
         """The state, which no server knows any more once the operation has ended and is closed."""
         self._check_open()
         if self._last_operation_finished and not self._last_operation_active:
             return "FINISHED_STATE"
         return self._read(operation, partial(HiveServer2Cursor.status, self))
 
-    def status(self) -> Any:
+    def status(self) -> str:
         """State of the operation, as HiveServer2 names it."""
         return self._state("status")
 
-    def is_executing(self) -> Any:
+    def is_executing(self) -> bool:
         """Is the operation pending or running?"""
         return self._op_state_is_executing(self._state("is_executing"))
 
-    def execution_failed(self) -> Any:
+    def execution_failed(self) -> bool:
         """Did the operation fail?"""
         return self._op_state_is_error(self._state("execution_failed"))
 
-    # What only the coordinator that ran the statement can tell.
+    # What only the coordinator that ran the statement knows.
 
     def _ask(self, operation: str, work: Callable[[], Got]) -> Got:
-        if self._inside == get_ident():
+        if self._calling_thread == get_ident():
             return work()
         self._check_open()
         with self._links.exclusive:
@@ -619,17 +634,17 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     @property
     def rowcounts(self) -> tuple[int, int]:
-        """Rows that a write changed, and rows that it could not; -1 where that is not known."""
+        """Rows that a write changed, and rows that it could not change; -1 if unknown."""
         if self._rows_failed is not None:
             return self._rowcount, self._rows_failed
-        return HiveServer2Cursor.rowcounts.fget(self)  # type: ignore[no-any-return]
+        return HiveServer2Cursor.rowcounts.fget(self)
 
-    def _set_rowcount_from_close_result(self, close_result: Any) -> None:
+    def _set_rowcount_from_close_result(self, close_result: object) -> None:
         HiveServer2Cursor._set_rowcount_from_close_result(self, close_result)  # noqa: SLF001
         if result := getattr(close_result, "dml_result", None):
             self._rows_failed = result.num_row_errors or 0
 
-    def get_log(self) -> Any:
+    def get_log(self) -> str:
         """Messages of the server about the statement."""
         if self._last_operation_log is not None:
             return self._last_operation_log
@@ -646,7 +661,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             raise errors.ProgrammingError("Operation state is not available")
         return self._ask("get_summary", partial(HiveServer2Cursor.get_summary, self))
 
-    # What needs a session only.
+    # Calls that need a session only.
 
     def _in_session(self, operation: str, work: Callable[[], Got]) -> Got:
         self._check_open()
@@ -655,14 +670,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def ping(self) -> bool:
         """Does a coordinator answer that takes new statements?"""
-
-        def get_info() -> None:
-            request = TGetInfoReq(self.session.handle, TGetInfoType.CLI_SERVER_NAME)
-            self.session._rpc("GetInfo", request)  # noqa: SLF001 - impyla's own
-
         with self._links.exclusive:
             try:
-                self._in_session("ping", get_info)
+                self._in_session("ping", self._session.get_info)
             except errors.Error as error:
                 if from_signal_handler(error):
                     raise
@@ -685,10 +695,10 @@ def _nothing() -> None:
 
 
 def _description(cursor: Cursor) -> Schema | None:
-    return HiveServer2Cursor.description.fget(cursor)  # type: ignore[no-any-return]
+    return HiveServer2Cursor.description.fget(cursor)
 
 
-def _columnar(cursor: Cursor) -> Any:
+def _columnar(cursor: Cursor) -> list[Rows]:
     """All rows: impyla's ``fetchcolumnar`` stumbles where there is no result."""
     cursor._wait_to_finish()  # noqa: SLF001 - impyla's own
     if not cursor.has_result_set:

@@ -1,8 +1,8 @@
 """
 The session of a cursor: where it was opened, and how it is opened elsewhere.
 
-When its link is lost, or is not where the connection is any more, the session is opened anew before
-the next statement, in one call where the server is Impala.
+When its link is lost, or the connection has moved to another link, the session is opened again
+before the next statement; with Impala that is one call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from impala_ha import errors
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault
 from impala_ha.core.interruption import from_signal_handler, suppress
-from impala_ha.core.remote import RemoteOperation
+from impala_ha.core.remote import Identifier, RemoteOperation, RemoteSession, RemoteStatus
 from impala_ha.failover.attempts import CLOSED_MEANWHILE, SessionArguments
 from impala_ha.failover.failover import Failover
 from impala_ha.hs2.client import ConnectionClosed
@@ -29,10 +29,12 @@ from impala_ha.sql.session_state import Session, is_no_query_option
 
 _GUID = struct.Struct("<QQ")
 _FENCE = 5.0  # seconds for finding out whether a lost statement is certainly over
-_REMEMBERED = 1000  # statements of a session, to tell one of unknown outcome from those before it
+_REMEMBERED = 1000  # ids of earlier statements, which one of unknown outcome cannot have
 _NO_DATABASE = "Database does not exist"
-_TOLD_LATER = frozenset({Fault.QUERY, Fault.CATALOG, Fault.METADATA})  # by the first statement
-_SOME = 10  # options; who tells fewer does not tell all
+_LEFT_TO_STATEMENT = frozenset(
+    {Fault.QUERY, Fault.CATALOG, Fault.METADATA}
+)  # it will fail with the same
+_SOME = 10  # options; a server that sends fewer does not send all
 _GONE = frozenset({Fault.SESSION_GONE, Fault.RESULT_GONE})
 
 
@@ -41,10 +43,10 @@ class CursorSession:
     The session of one cursor.
 
     Attributes:
-        wanted: What it is to be, wherever it is opened.
-        link: Where it is; None while it is nowhere.
+        wanted: User, options and database, wherever it is opened.
+        link: The link that it is open on; None for none.
         handle: impyla's session on that link; that of the last link while there is none.
-        statements: Ids of the statements that it has taken, the last ones.
+        statements: Ids of the last statements that it has accepted.
         submitted: How many were sent in it.
         closed: Whether the cursor was closed.
         stopped: Whether another thread did so in the middle of a call.
@@ -70,17 +72,17 @@ class CursorSession:
 
     @property
     def usable(self) -> bool:
-        """Is it somewhere, and can that be reached?"""
+        """Is it open, and its coordinator reachable?"""
         return self.link is not None and self.link.usable()
 
     @property
     def pinned_link(self) -> Link | None:
-        """Its link, where that takes no more sessions but goes on with this one; None elsewhere."""
+        """Its link, if that coordinator accepts no more sessions but serves this one; else None."""
         link = self.link
         return link if link is not None and link.full and link.usable() else None
 
     def ensure(self, link: Link) -> None:
-        """Open it on *link* unless it is there already."""
+        """Open it on *link* unless it is open there."""
         if self.link is link:
             return
         old, left = self.link, self.handle
@@ -96,18 +98,18 @@ class CursorSession:
         self.link = link
         if old is not None:
             with suppress(Exception):
-                self._end_left_behind(old, left)
+                self._end_old(old, left)
 
     def _replay(self, text: str) -> None:
-        operation = self.handle.execute(text, run_async=True)
+        operation: RemoteOperation = self.handle.execute(text, run_async=True)
         answer = poll(operation, self._failover.cluster.clock)
         if answer.operationState == TOperationState.ERROR_STATE:
             raise failed(answer)
         operation.close()
 
-    def _end_left_behind(self, old: Link, handle: Any) -> None:
+    def _end_old(self, old: Link, handle: RemoteSession) -> None:
         """
-        End what was left behind: a lost statement that runs on holds its place in the queue, and
+        End the old session: a lost statement that runs on holds its place in the queue, and
         an open session delays the shutdown of a coordinator that drains.
         """
         if not old.broken:
@@ -116,7 +118,7 @@ class CursorSession:
             self._driver.end_session(old, self.wanted.user, handle, CLOSE_TIMEOUT / 2)
 
     def check_database(self) -> None:
-        """See whether its database is there: OpenSession takes any name."""
+        """Raise if its database does not exist: OpenSession accepts any name."""
         link, name, cluster = self.link, self.wanted.database, self._failover.cluster
         assert link is not None
         if not link.impala or name.lower() == "default" or cluster.has_database(name):
@@ -126,25 +128,29 @@ class CursorSession:
             self.handle.execute(f"USE `{quoted}`", run_async=True).close()
         except errors.Error as error:
             answered = not isinstance(error, CallFailed) and _NO_DATABASE not in str(error)
-            if answered and classify(error, link.phase) in _TOLD_LATER:
+            if answered and classify(error, link.phase) in _LEFT_TO_STATEMENT:
                 return
             link.close_later(self.handle)
             self.detach()
             raise
         cluster.add_database(name)
 
-    def warn_of_what_was_dropped(self) -> None:
-        """Impala drops options that it does not know in silence, and tells all that it has."""
+    def get_info(self) -> None:
+        """Ask the coordinator for its name."""
+        self.handle.get_info()
+
+    def warn_of_ignored_options(self) -> None:
+        """Warn of query options that the server ignored: Impala's answer lists all that it has."""
         asked = {n: v for n, v in self.wanted.configuration.items() if not is_no_query_option(n)}
-        told = {n.upper(): v for n, v in (self.handle.config or {}).items()} if asked else {}
-        if not self._links.impala or len(told) < _SOME:
+        known = {n.upper(): v for n, v in (self.handle.config or {}).items()} if asked else {}
+        if not self._links.impala or len(known) < _SOME:
             return
         for name, value in asked.items():
-            if told.get(name.upper()) or not str(value).strip():
+            if known.get(name.upper()) or not str(value).strip():
                 continue
             hint = f" with the value {value!r}"
-            if name.upper() not in told:
-                meant = near(name.upper(), told, 2)
+            if name.upper() not in known:
+                meant = near(name.upper(), known, 2)
                 hint = (
                     f": did you mean {' or '.join(meant)}?" if meant else ", and has none so called"
                 )
@@ -152,7 +158,7 @@ class CursorSession:
             warnings.warn(text, UserWarning, stacklevel=4)
 
     def failed(self, error: Exception, link: Link) -> Exception:
-        """Take note of *error*, which a call on *link* met; what the loop is to go by."""
+        """Detach if *error*, raised on *link*, means that it is gone; the error to classify."""
         if self.closed and not isinstance(error, CallFailed):
             closed = ConnectionClosed(CLOSED_MEANWHILE)
             lost = CallFailed(link.phase, closed)
@@ -163,11 +169,11 @@ class CursorSession:
         return error
 
     def detach(self) -> Link | None:
-        """Be nowhere from now on, and end nothing; the link that it was on."""
+        """Leave its link without ending it on the server; the link that it was on."""
         link, self.link = self.link, None
         return link
 
-    def close_confirmed(self, link: Link, handle: Any) -> bool:
+    def close_confirmed(self, link: Link, handle: RemoteSession) -> bool:
         """End the session *handle* on *link*; is what ran in it certainly over?"""
         if link.client.forked:
             return False
@@ -179,14 +185,16 @@ class CursorSession:
         except Exception as error:
             if from_signal_handler(error):
                 raise
-            return False  # of the caller's functions, perhaps: what was lost is to be told
+            return (
+                False  # of the caller's functions, perhaps: the lost statement's error matters more
+            )
 
     def cancel_interrupted(self, running: RemoteOperation | None) -> None:
         """Stop what runs on the server, *running* perhaps, for a call that was interrupted."""
         link, handle = self.link, self.handle
         if link is None or handle is None or link.client.forked:
             return
-        if link.broken:  # in mid-answer: only another connection can say it
+        if link.broken:  # in mid-answer: it takes another connection
             self.detach()
             self._driver.end_session(link, self.wanted.user, handle, CLOSE_TIMEOUT / 2)
         elif running is not None:
@@ -196,7 +204,7 @@ class CursorSession:
 
     def close_stale(self) -> None:
         """
-        End it if the connection is elsewhere.
+        End it if the connection uses another link.
 
         It would hold up the shutdown of a coordinator that drains, by up to an hour.
         """
@@ -231,12 +239,12 @@ class CursorSession:
             self.link.close_later(self.handle)
 
 
-def failed(answer: Any) -> errors.OperationalError:
-    """The error of a statement, of which GetOperationStatus says so."""
+def failed(answer: RemoteStatus) -> errors.OperationalError:
+    """The error of a statement in ERROR_STATE."""
     return errors.OperationalError(answer.errorMessage or "Operation is in ERROR_STATE")
 
 
-def printed_id(identifier: Any) -> str:
+def printed_id(identifier: Identifier) -> str:
     """A THandleIdentifier as Impala prints it: two numbers in hexadecimal digits."""
     if len(identifier.guid) != _GUID.size:
         return str(identifier.guid.hex())

@@ -1,7 +1,7 @@
 """
 A statement of a cursor: what is sent, how far it is, and whether it may be sent elsewhere.
 
-While nobody has seen its result, and running it twice is harmless, it may be submitted again.
+Until the first row is fetched it may be submitted again, if running it twice is harmless.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 from thrift.Thrift import TException
 
 from impala_ha import errors
 from impala_ha.core.interruption import from_signal_handler
+from impala_ha.core.remote import RemoteOperation
 from impala_ha.failover.attempts import Call, SessionArguments, doubtful_faults
 from impala_ha.failover.failover import Failover
 from impala_ha.failover.statement_ref import StatementRef
@@ -23,11 +23,9 @@ from impala_ha.hs2.polling import rows
 from impala_ha.options.options import Options
 from impala_ha.sql import plan
 from impala_ha.sql.statement import Effect, Statement
+from impala_ha.sql.tag import StatementTag
 
 from .cursor_session import CursorSession, printed_id
-
-if TYPE_CHECKING:
-    from impala_ha.sql.tag import StatementTag
 
 
 @dataclass(slots=True)
@@ -39,25 +37,25 @@ class Execution:
         text: SQL with its values in it; empty for a metadata call.
         statement: What it does.
         options: The query options that go with it.
-        idempotent: Whether it may run again although it may still be under way: it reads, or the
-            caller said so.
-        mark: What it is marked with, where there is room for it; None for nothing.
+        idempotent: Whether it may run again although it may still be running: it reads, or the
+            caller declared it idempotent.
+        mark: The tag to send with it, where the server takes one; None for none.
         operation: impyla's operation of the last submit; None if there is no answer to it.
-        accepted: Whether a server took it.
-        begun: Whether rows of its result were handed out.
+        accepted: Whether a server accepted it.
+        fetched: Whether rows of its result were fetched.
         sent: The text as it was sent.
-        tag: What it was marked with; None if it was not.
-        refs: What is known of each try in which it may have run.
+        tag: The tag that was sent; None for none.
+        refs: For each try in which it may have run, what `OutcomeUnknown.resolve` needs.
     """
 
     text: str
     statement: Statement
-    options: dict[str, Any] | None = None
+    options: dict[str, object] | None = None
     idempotent: bool = True
     mark: StatementTag | None = None
-    operation: Any = None
+    operation: RemoteOperation | None = None
     accepted: bool = False
-    begun: bool = False
+    fetched: bool = False
     sent: str = ""
     tag: str | None = None
     refs: list[StatementRef] = field(default_factory=list)
@@ -67,7 +65,7 @@ class Execution:
         """Is it more than a read?"""
         return self.statement.effect is not Effect.READ
 
-    def submit(self, session: CursorSession) -> Any:
+    def submit(self, session: CursorSession) -> RemoteOperation:
         """Send it in *session*; impyla's operation of it."""
         self.operation, self.sent, self.tag, options = None, self.text, None, self.options
         if self.mark is not None:
@@ -80,7 +78,7 @@ class Execution:
             session.handle.execute(self.sent, options, run_async=True), session
         )
 
-    def _accepted_as(self, operation: Any, session: CursorSession) -> Any:
+    def _accepted_as(self, operation: RemoteOperation, session: CursorSession) -> RemoteOperation:
         session.statements.append(printed_id(operation.handle.operationId))
         self.operation, self.accepted = operation, True
         return operation
@@ -104,11 +102,11 @@ class Execution:
 
 
 class MetadataExecution(Execution):
-    """A metadata call of impyla's, which notes its operation on the cursor."""
+    """A metadata call of impyla's, which assigns its operation to the cursor."""
 
     __slots__ = ("_send",)
 
-    def __init__(self, send: Callable[[], Any]):
+    def __init__(self, send: Callable[[], RemoteOperation]):
         """
         Args:
             send: Sends it; returns impyla's operation.
@@ -116,7 +114,7 @@ class MetadataExecution(Execution):
         Execution.__init__(self, "", Statement(Effect.READ))
         self._send = send
 
-    def submit(self, session: CursorSession) -> Any:
+    def submit(self, session: CursorSession) -> RemoteOperation:
         """Send it in *session*; impyla's operation of it."""
         self.operation = None
         session.submitted += 1
@@ -124,17 +122,9 @@ class MetadataExecution(Execution):
 
 
 def prepare(
-    text: str, options: dict[str, Any] | None, idempotent: bool | None, wanted: Options
+    text: str, options: dict[str, object] | None, idempotent: bool | None, wanted: Options
 ) -> Execution:
-    """
-    The execution of *text*, whose effect the caller may know better.
-
-    Args:
-        text: SQL with its values in it.
-        options: Query options for it alone.
-        idempotent: What the caller says of running it twice, None for nothing.
-        wanted: The options of the connection.
-    """
+    """The execution of *text*, with *options* for it alone, as those of the connection want it."""
     statement = Statement.parse(text)
     if idempotent is False:
         statement = replace(statement, effect=Effect.WRITE, replaces=False)
@@ -144,8 +134,6 @@ def prepare(
         options = {"SYNC_DDL": "true", **(options or {})}
     mark = None
     if wanted.statement_tag != "none":
-        from impala_ha.sql.tag import StatementTag  # noqa: PLC0415 - who only reads does not pay for it
-
         mark = StatementTag(wanted.statement_tag == "comment")
     return Execution(text, statement, options, bool(idempotent), mark)
 
@@ -159,7 +147,7 @@ class CursorCall(Call):
         failover: The loop.
         session: The cursor's.
         execution: Its statement, None where only the session is needed.
-        submits: Whether the next try submits the statement, for no server has it.
+        submits: Whether the next try submits the statement.
         opens: Whether a try opens the session where it is not, if it submits nothing.
     """
 
@@ -176,7 +164,7 @@ class CursorCall(Call):
 
     @property
     def pinned_link(self) -> Link | None:
-        """Where the statement is; or the session, if nothing else can take it in its place."""
+        """The statement's link; or the session's, if a new session could not be opened there."""
         return self.session.pinned_link if self.submits or self.opens else self.session.link
 
     @property
@@ -185,7 +173,7 @@ class CursorCall(Call):
         return self.session.arguments
 
     def failed(self, error: Exception, link: Link) -> Exception:
-        """Take note of *error*, which a try on *link* raised; what the loop is to go by."""
+        """Update the session after *error*, which a try on *link* raised; the error to classify."""
         return self.session.failed(error, link)
 
     def was_admitted(self) -> bool:
@@ -196,10 +184,11 @@ class CursorCall(Call):
         leaves out "UDF ERROR:" where it fails with constant arguments: be/src/exprs/
         scalar-expr-evaluator.cc).  The profile's line is admission-controller.cc's.
         """
-        if self.execution is None or not self.writes:
+        operation = self.execution.operation if self.execution is not None else None
+        if operation is None or not self.writes:
             return False
         try:
-            profile = self.execution.operation.get_profile()
+            profile = operation.get_profile()
         except (errors.Error, TException) as error:
             if from_signal_handler(error):
                 raise
@@ -211,10 +200,6 @@ class CursorCall(Call):
         After a try in which a write may have run: is it certainly over, and harmless once more?
 
         What still runs is ended only where it would be harmless to run it again.
-
-        Args:
-            link: Where it was made.
-            again: Whether another try could follow.
         """
         execution, session = self.execution, self.session
         if execution is None or self.finished or not self.writes:
@@ -222,7 +207,7 @@ class CursorCall(Call):
         handle = session.handle
         execution.refs.append(execution.ref(session, link))
         if execution.idempotent:
-            return False  # it is repeated in any case, and what it left behind ended then
+            return False  # it is repeated in any case, and the old session ended then
         if session.link is link:
             session.detach()  # the next session is not to end this one
         if again and self._is_harmless(execution) and session.close_confirmed(link, handle):
@@ -232,7 +217,7 @@ class CursorCall(Call):
         return False
 
     def _is_harmless(self, execution: Execution) -> bool:
-        """Would running it once more change nothing?  Another coordinator's plan tells."""
+        """Would running it once more change nothing?  If need be, by another coordinator's plan."""
         if execution.statement.effect is Effect.IDEMPOTENT:
             return True
         if not execution.statement.replaces:
@@ -258,7 +243,7 @@ class CursorCall(Call):
         return True
 
     def leave_alone(self, unknown: errors.OutcomeUnknown) -> None:
-        """Let *unknown* be resolved, and keep out of the session: ending it would end that."""
+        """Make *unknown* resolvable, and do not end the session: that would end the statement."""
         left = self.session.detach()
         if left is not None:
             left.release(self.session.handle)
@@ -278,7 +263,7 @@ class CursorCall(Call):
         unknown.identify(refs[-1].session_id, refs[-1].query_id, refs[-1].tag)
 
     def lost_before(self) -> errors.FailoverError:
-        """The error where an earlier call lost the session: what that means for this one."""
+        """The error of this call, where an earlier one lost the session."""
         link = self.session.link
         why = link.client.broken if link else None
         where = f"coordinator {link.coordinator}" if link else "the session"
@@ -299,25 +284,16 @@ def statement_call(
     *,
     ended: bool,
 ) -> CursorCall:
-    """
-    A call on the statement of *execution*, which may be submitted again.
-
-    Args:
-        operation: Its name.
-        execution: The statement.
-        session: The cursor's.
-        failover: The loop.
-        ended: Whether the statement ran to its end before.
-    """
+    """A call on the statement of *execution*, which may have *ended* before."""
     writes = execution.writes
-    finished = execution.begun or (execution.accepted and ended)
+    finished = execution.fetched or (execution.accepted and ended)
     return CursorCall(
         operation,
         idempotent=execution.idempotent,
-        again=not (execution.begun or (finished and writes)),
+        again=not (execution.fetched or (finished and writes)),
         writes=writes,
         doubtful=doubtful_faults(execution.statement.kind),
-        finished=finished and (execution.begun or writes),
+        finished=finished and (execution.fetched or writes),
         proof=not execution.accepted,
         failover=failover,
         session=session,

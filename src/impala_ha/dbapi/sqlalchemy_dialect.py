@@ -1,5 +1,5 @@
 """
-SQLAlchemy asks its dialect after an error whether the connection is lost; impyla's says never.
+SQLAlchemy asks its dialect after an error whether the connection is lost; impyla's denies it.
 
 Ours heal themselves, but for those that were closed, or that a forked process inherited: without a
 yes to that question a pool would hand them out for ever.
@@ -20,7 +20,7 @@ def extend_dialect() -> None:
         return
     extends = dialect.is_disconnect
 
-    def is_disconnect(self: Any, error: Any, connection: Any, cursor: Any) -> bool:
+    def is_disconnect(self: object, error: object, connection: object, cursor: object) -> bool:
         ours = getattr(connection, "dbapi_connection", connection)
         if isinstance(ours, Connection) and ours.closed:
             return True

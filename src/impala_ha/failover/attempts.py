@@ -1,8 +1,8 @@
 """
-One call's attempts: whether another may follow, and what the caller is told at the end.
+One call's attempts: whether another may follow, and the error to raise at the end.
 
-The text of an error has one line a coordinator: how often it was tried, for how long, how far the
-last try came, what was said; and then what to do.  `FailoverError.attempts` has them all.
+The text of an error has one line per coordinator: number of tries, seconds, phase and text of the
+last failure; then advice.  `FailoverError.attempts` has them all.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Call:
     Attributes:
         operation: Its name.
         idempotent: Whether it may be done once more when it may have been done already, and may
-            even still be under way: it reads, or the caller said so.
-        again: Whether it may be done once more at all (rows that were handed out forbid it).
+            even still be running: it reads, or the caller declared it idempotent.
+        again: Whether it may be tried once more at all: not after rows were fetched.
         writes: Whether it is more than a read, so that it matters whether it has run.
         doubtful: Faults that show of other statements that they have not run, and not of this one
             (see `doubtful_faults`).
@@ -56,7 +56,7 @@ class Call:
 
     @property
     def pinned_link(self) -> Link | None:
-        """The link that it must be done on, None where any will do; asked before each try."""
+        """The link that it must use, None for any; read before each try."""
         return None
 
     @property
@@ -65,14 +65,14 @@ class Call:
         return None
 
     def failed(self, error: Exception, link: Link) -> Exception:  # noqa: ARG002
-        """Take note of *error*, which a try on *link* raised; what the loop is to go by."""
+        """The error to classify, after a try on *link* raised *error*."""
         return error
 
     def was_admitted(self) -> bool:
         """
         Had the statement been admitted, though admission control seems to have turned it away?
 
-        Then it has run, and somebody else made up these words.
+        Then it has run, and the text of the error comes from elsewhere.
         """
         return False
 
@@ -87,7 +87,7 @@ class Call:
         return False
 
     def doubts(self, fault: Fault | None, phase: Phase) -> bool:
-        """May the statement have run, although *fault* says of others that they have not?"""
+        """May the statement have run, although *fault* shows of others that they have not?"""
         if fault in self.doubtful:
             return True
         return fault in _ADMISSION and phase in AFTER and self.was_admitted()
@@ -103,16 +103,16 @@ _NOT_THERE = frozenset({Fault.UNREACHABLE, Fault.UNRESOLVED})
 _NO_ACCIDENT = 2  # coordinators that refuse the same
 #: What depends on the options of the connection, and ejects for connections with the same alone.
 DEPENDING = frozenset({Fault.MISNAMED, Fault.UNTRUSTED, Fault.MISMATCH, Fault.REFUSED})
-_SILENT, _OVERTAKEN = 1.0, 0.05  # seconds; less is no silence, but impatience
+_SILENT, _OVERTAKEN = 1.0, 0.05  # seconds; less does not show that it is silent
 
 
 def may_be_options(attempt: Attempt, *, proven: bool, opened: bool = False) -> bool:
     """
     May the failure of *attempt* be due to the options of its connection?
 
-    A wrong certificate, or a login that ends without a word, may be; a refused port, or what a
-    coordinator says of itself, may not.  One that says nothing for a while to options that it took
-    before, or that another one takes meanwhile, is silent for all.
+    A wrong certificate, or a login that is ended without an answer, may be; a refused port, or an
+    answer of the coordinator about itself, may not.  If the same options worked there before, or
+    work elsewhere meanwhile, silence is not due to them.
 
     Args:
         attempt: With its error.
@@ -174,7 +174,7 @@ class History:
         deadline: When to stop, in seconds of the clock; counts from the first failure.
         limit: Seconds that failing over may take.
         start: When the call began, in seconds of the clock.
-        waiting: Whether nobody is left who has not been asked.
+        waiting: Whether every coordinator was tried, so that the call waits.
         error: What is raised if the last attempt is the last; None before the first failure.
         options_key: The options of the connection, see `Options.key`.
     """
@@ -202,8 +202,8 @@ class History:
         return [attempt.coordinator for attempt in self.attempts]
 
     @property
-    def lasting(self) -> set[Coordinator]:
-        """Who would say the same again, or need not be waited for since two others refuse us."""
+    def permanent(self) -> set[Coordinator]:
+        """Coordinators that failed for good, or need no waiting since two others refuse us."""
         final = _NOT_THERE if self.refused else frozenset()
         return {
             each.coordinator
@@ -216,7 +216,7 @@ class History:
         """
         Is it the caller that is refused, and not one coordinator's key that is wrong?
 
-        All refuse, or two of them do and the others are away, for weeks perhaps.
+        All refuse, or two of them do and the others cannot be reached.
         """
         faults = [each.fault for each in self.last]
         refusals = faults.count(Fault.REFUSED)
@@ -230,8 +230,8 @@ class History:
 
     @property
     def asked(self) -> list[Coordinator]:
-        """As `tried`, and as if those who would say the same again had done so in each round."""
-        return [*self.tried, *(where for where in self.lasting for _ in self.attempts)]
+        """As `tried`, with those of `permanent` once more for each attempt."""
+        return [*self.tried, *(where for where in self.permanent for _ in self.attempts)]
 
     @property
     def counted(self) -> int:
@@ -277,13 +277,13 @@ _ADVICE_REFUSED = (
 _NOBODY_LEFT = frozenset({errors.CoordinatorLost, errors.NoCoordinatorLeft})
 
 
-def told_as(  # noqa: PLR0911 - one line a decision
+def error_class(  # noqa: PLR0911 - one line a decision
     call: Call, attempt: Attempt, *, earlier: bool = False
 ) -> tuple[type[errors.FailoverError] | None, str]:
     """
-    What the caller is told if *attempt* is the last: a class of ours with advice, or None.
+    The class of error to raise if *attempt* is the last, and advice.
 
-    None means the words of the server (or of Python) as they are.
+    None means the error itself, the server's or Python's.
 
     Args:
         call: What is known of the call.
@@ -315,14 +315,14 @@ def final_error(call: Call, history: History) -> Exception:
     """The error to raise if the last attempt is the last."""
     last = history.attempts[-1]
     earlier = any(attempt.may_have_run for attempt in history.attempts[:-1])
-    kind, advice = told_as(call, last, earlier=earlier)
+    kind, advice = error_class(call, last, earlier=earlier)
     if advice is _ADVICE_REFUSED or (kind in _NOBODY_LEFT and history.refused):
         kind, advice = errors.NoCoordinatorLeft, _ADVICE_NOBODY
         if history.refused:
             kind, advice = errors.AuthenticationFailed, _ADVICE_REFUSED
     if kind is None:
         return cast("Exception", last.error)
-    return errors.make_error(kind, _told(call, history, advice), last.error, history.attempts)
+    return errors.make_error(kind, _message(call, history, advice), last.error, history.attempts)
 
 
 def deadline_error(call: Call, history: History) -> Exception:
@@ -333,13 +333,13 @@ def deadline_error(call: Call, history: History) -> Exception:
     if last.fault in SERVER_ANSWERS and isinstance(last.error, errors.Error):
         return cast("Exception", last.error)
     advice = _ADVICE_KDC if last.fault is Fault.NO_KDC else _ADVICE_NOBODY
-    text = _told(call, history, advice, ended=f", at its deadline of {history.limit:g} s")
+    text = _message(call, history, advice, ended=f", at its deadline of {history.limit:g} s")
     return errors.make_error(errors.NoCoordinatorLeft, text, last.error, history.attempts)
 
 
 def interrupted_error(call: Call, history: History, error: Exception) -> Exception:
     """The error to raise when *error*, of something else than a coordinator, ends the tries."""
-    text = _told(call, history, f"Then {type(error).__name__}: {error}\n{_ADVICE_AGAIN}")
+    text = _message(call, history, f"Then {type(error).__name__}: {error}\n{_ADVICE_AGAIN}")
     return errors.make_error(errors.OutcomeUnknown, text, error, history.attempts)
 
 
@@ -358,7 +358,7 @@ def by_coordinator(attempts: Iterable[Attempt]) -> Iterator[str]:
 
 
 def _line(where: Coordinator, tries: list[Attempt]) -> str:
-    """How often, for how long, why at last, and why before."""
+    """Number of tries, seconds, the last failure, and the earlier ones."""
     *earlier, last = tries
     if not earlier:
         return last.summary
@@ -369,8 +369,8 @@ def _line(where: Coordinator, tries: list[Attempt]) -> str:
     return f"{where} ({len(tries)} attempts in {seconds:.2f} s) {last.reason}: {last.text}{before}"
 
 
-def _told(call: Call, history: History, advice: str, ended: str = "") -> str:
-    """One line a coordinator, then what to do."""
+def _message(call: Call, history: History, advice: str, ended: str = "") -> str:
+    """One line per coordinator, then advice."""
     lines = list(by_coordinator(history.attempts))
     if len(history.attempts) == 1 and not ended:
         lines = [f"{call.operation} failed: {lines[0]}"]

@@ -17,7 +17,7 @@ from impala_ha.core.faults import SERVER_ANSWERS, CredentialKind, Fault, LoginFa
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.sql.statement import Effect
 
-from .attempts import DEPENDING, Call, told_as
+from .attempts import DEPENDING, Call, error_class
 
 _SOMEWHERE = Coordinator("coordinator")
 
@@ -52,7 +52,7 @@ def decide(fault: Fault, phase: Phase, effect: Effect) -> Decision:
     call = Call("execute", idempotent=effect is Effect.READ, writes=effect is not Effect.READ)
     again = call.may_follow(attempt)
     ended = effect is Effect.IDEMPOTENT and call.may_follow(replace(attempt, ended=True))
-    kind, _ = told_as(call, attempt)
+    kind, _ = error_class(call, attempt)
     error = "its own error" if kind is None else kind.__name__
     return Decision(fault, phase, effect, again, ended and not again, error)
 

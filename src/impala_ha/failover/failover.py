@@ -39,12 +39,11 @@ from .attempts import (
 )
 from .links import CLOSED, Links
 from .opening import Opener
-from .retry import Retry, Spent
+from .retry import DeadlineExceeded, Retry
 
 Got = TypeVar("Got")
-_NAP = 0.5  # seconds after which a wait looks whether the connection is still open
-
-_LOOK = 0.1  # seconds after which a call that waits looks whether a coordinator is back
+_NAP = 0.5  # seconds between two looks whether the connection is still open
+_LOOK = 0.1  # seconds between two looks whether a coordinator is back
 
 
 class Failover:
@@ -52,12 +51,12 @@ class Failover:
     Keeps one connection alive across coordinators.
 
     Attributes:
-        cluster: Who is there.
+        cluster: The coordinators and their health.
         driver: Opens links.
-        retry: How often and how long.
-        options: What `connect` was told.
-        links: Those of the connection.
-        opener: How it gets one.
+        retry: How often and how long to try.
+        options: Those of the connection.
+        links: The links of the connection.
+        opener: Opens a link.
     """
 
     def __init__(
@@ -68,14 +67,7 @@ class Failover:
         options: Options,
         first: SessionArguments,
     ):
-        """
-        Args:
-            cluster: Who is there.
-            driver: Opens links.
-            retry: How often and how long.
-            options: What `connect` was told.
-            first: User and configuration of the session that opening makes.
-        """
+        """Take *first* as user and configuration of the session that opening a link makes."""
         self.cluster = cluster
         self.driver = driver
         self.retry = retry
@@ -83,7 +75,7 @@ class Failover:
         self.links = Links(cluster, driver, options)
         self.opener = Opener(cluster, driver, options)
         self._options_key = options.key
-        self._turns: set[int] = set()  # calls that wait for a turn, or have had one
+        self._picking: set[int] = set()  # calls that wait for a turn, or have had one
         self._first = first
 
     def run(self, call: Call, work: Callable[[Link], Got], history: History | None = None) -> Got:
@@ -93,12 +85,12 @@ class Failover:
         Args:
             call: What is known of it.
             work: What to do; it gets the link to do it on.
-            history: Where to note what was tried, for a caller who wants to show it.
+            history: Gets the attempts, for a caller that shows them.
 
         Raises:
             AuthenticationFailed, CoordinatorLost, OutcomeUnknown, ResultLost, NoCoordinatorLeft:
-                Told from what was tried.
-            Error: The server's own answer, untouched, where it is the statement's fault.
+                Made from the attempts.
+            Error: The server's own, where the statement is at fault.
         """
         self.links.check_usable()
         history = History() if history is None else history
@@ -111,8 +103,8 @@ class Failover:
                 if error is not history.error or not self._again(call, history):
                     raise
             return self._try_again(call, work, history)
-        except Spent:
-            _learn(self.cluster.failures(self._options_key), call, history)
+        except DeadlineExceeded:
+            _add_other_failures(self.cluster.failures(self._options_key), call, history)
             ended = deadline_error(call, history)
             raise ended from history.attempts[-1].error
         except Exception as error:
@@ -125,13 +117,13 @@ class Failover:
                 raise
             raise interrupted_error(call, history, error) from error
         finally:
-            if id(history) in self._turns:
-                self._turns.discard(id(history))
+            if id(history) in self._picking:
+                self._picking.discard(id(history))
                 self.cluster.call_ended(id(history), self._options_key)
 
     def _try_again(self, call: Call, work: Callable[[Link], Got], history: History) -> Got:
         """Try until it is done; tenacity is needed, and loaded, only where the first try failed."""
-        turns = self.retry.turns(
+        turns = self.retry.retrying(
             self.cluster.clock,
             again=lambda error: error is history.error and self._again(call, history),
             wait=lambda: self._wait(call, history),
@@ -145,12 +137,12 @@ class Failover:
                     failed = False
                     raise history.error
                 return self._try(call, work, history)
-        raise AssertionError("tenacity stopped without a word")  # pragma: no cover
+        raise AssertionError("tenacity ended without a result")  # pragma: no cover
 
     def _again(self, call: Call, history: History) -> bool:
         if self._stopped(call) or not call.may_follow(history.attempts[-1]):
             return False
-        if history.lasting.issuperset(self.cluster.coordinators):
+        if history.permanent.issuperset(self.cluster.coordinators):
             return False
         return history.counted < self.retry.runs
 
@@ -159,7 +151,7 @@ class Failover:
         return self.links.closed or call.stopped
 
     def _wait(self, call: Call, history: History) -> float:
-        """Nothing while somebody has not been asked yet; the same coordinator is given time."""
+        """Seconds before the next try: none while a coordinator was not tried, else a backoff."""
         rounds, stay_away = self.cluster.rounds(history.asked), 0.0
         link = call.pinned_link or self.links.current
         if _busy(history):
@@ -167,7 +159,7 @@ class Failover:
         elif link is not None:
             rounds = history.tried.count(link.coordinator)
         elif not self.cluster.is_healthy(self._options_key):
-            return 0.0  # `_turn` waits, with those who want the same
+            return 0.0  # `_pick` waits, as other calls do
         return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
 
     def _sleep(self, seconds: float, call: Call) -> None:
@@ -182,15 +174,15 @@ class Failover:
         if call.stopped:
             raise errors.InterfaceError(CLOSED_MEANWHILE)
 
-    def _turn(self, call: Call, history: History) -> Coordinator:
-        """Whose turn it is; waits while no coordinator is healthy and another call tries them."""
+    def _pick(self, call: Call, history: History) -> Coordinator:
+        """The next coordinator; waits while none is healthy and another call probes them."""
         cluster, clock = self.cluster, self.cluster.clock
         pause = partial(self.retry.wait, rng=cluster.rng)
         about = {"zone": self.options.zone, "options_key": self._options_key}
-        self._turns.add(id(history))
+        self._picking.add(id(history))
         while True:
             turn = cluster.pick_or_wait(
-                id(history), history.asked, pause, excluded=history.lasting, **about
+                id(history), history.asked, pause, excluded=history.permanent, **about
             )
             if isinstance(turn, Coordinator):
                 return turn
@@ -202,18 +194,18 @@ class Failover:
     def _try(self, call: Call, work: Callable[[Link], Got], history: History) -> Got:
         link = call.pinned_link or self.links.current
         leased = link is None
-        where = link.coordinator if link else _busy(history) or self._turn(call, history)
+        where = link.coordinator if link else _busy(history) or self._pick(call, history)
         start = self.cluster.clock.now()
         try:
             if link is None:
                 where, found = self._open(call, where, history)
                 if isinstance(found, Exception):
-                    raise found  # noqa: TRY301 - judged with what the work raises
+                    raise found  # noqa: TRY301 - classified with what the work raises
                 link = found
             got = work(link)
         except (CallFailed, errors.Error) as raised:
             error = call.failed(raised, link) if link else raised
-            if _is_not_ours(error):
+            if _is_not_classified(error):
                 raise
             self._note(error, call, (where, link, start), history, leased=leased)
             history.error = final_error(call, history)
@@ -230,7 +222,7 @@ class Failover:
         history.attempts.append(history.attempt(call, where, start, now))
         if call.proof:
             self.cluster.report(history.attempts[-1])
-        _tell_end(history, now)
+        _log_recovery(history, now)
         return got
 
     def _open(
@@ -258,16 +250,16 @@ class Failover:
         *,
         leased: bool = True,
     ) -> None:
-        """Note the failed attempt, tell the cluster, let go of a link that is lost."""
+        """Add the failed attempt to the history, report it, detach a link that is lost."""
         where, link, start = at
         now = self.cluster.clock.now()
         phase = link.phase if link else Phase.OPEN
         tried = history.attempt(call, where, start, now, phase)
-        attempt = _judged(
-            tried, error, self.driver, lagging=self.links.changes.explain(where, str(error))
+        attempt = _classified(
+            tried, error, self.driver, may_lag=self.links.changes.may_lag(where, str(error))
         )
         if attempt.fault is Fault.UNRESOLVED and self.cluster.was_opened(where):
-            # No misspelling: names of pods, say, go and come with them.
+            # Not misspelled: names of pods, for example, come and go with them.
             attempt = replace(attempt, fault=Fault.UNREACHABLE)
         doubtful = call.doubts(attempt.fault, attempt.phase or phase)
         proven = self.cluster.was_opened_with(where, self._options_key)
@@ -277,8 +269,8 @@ class Failover:
         stopped = self._stopped(call)
         if attempt.fault is not Fault.QUERY and not stopped:
             self.cluster.report(attempt, leased=leased)
-        leaves = attempt.fault is not None and attempt.fault.try_elsewhere and not stopped
-        if link is not None and (link.broken or leaves):
+        try_elsewhere = attempt.fault is not None and attempt.fault.try_elsewhere and not stopped
+        if link is not None and (link.broken or try_elsewhere):
             self.links.detach(link, full=attempt.fault is Fault.FULL)
         if link and attempt.fault and attempt.may_have_run:
             again = attempt.fault.retry and call.again and history.counted + 1 < self.retry.runs
@@ -288,7 +280,7 @@ class Failover:
             self._look_around(history)
 
     def _look_around(self, history: History) -> None:
-        """Once all have been asked: who would say the same again?  And say who is waited for."""
+        """Once all were tried: find out which failures are permanent, and log the wait."""
         if not _busy(history) and self.cluster.rounds(history.tried) < 1:
             return
         history.waiting = True
@@ -305,12 +297,12 @@ class Failover:
                     else:
                         self.cluster.mark_reachable(attempt.coordinator, self._options_key)
         left = history.deadline - now()
-        if left > 0 and not history.lasting.issuperset(self.cluster.coordinators):
-            _tell_wait(history, left, doctor(self.cluster.coordinators))
+        if left > 0 and not history.permanent.issuperset(self.cluster.coordinators):
+            _log_wait(history, left, doctor(self.cluster.coordinators))
 
 
-def _tell_wait(history: History, left: float, command: str) -> None:
-    """Say that a call waits until somebody is back, and for whom."""
+def _log_wait(history: History, left: float, command: str) -> None:
+    """Log that a call waits until a coordinator is back."""
     logs.warning(
         "%s waits for %.0f s at most, none is left that was not asked: %s (see `%s`)",
         history.attempts[-1].operation,
@@ -321,8 +313,8 @@ def _tell_wait(history: History, left: float, command: str) -> None:
     )
 
 
-def _tell_end(history: History, now: float) -> None:
-    """Say that a call which had failed was done after all."""
+def _log_recovery(history: History, now: float) -> None:
+    """Log that a call succeeded after failures."""
     *failed, last = history.attempts
     if not failed:
         return
@@ -337,62 +329,64 @@ def _tell_end(history: History, now: float) -> None:
 
 
 def _check_closed(call: Call, history: History) -> None:
-    """Raise if another try would have followed, had another thread not closed what it is about."""
+    """Raise if only closing, by another thread, kept the call from another try."""
     last = history.attempts[-1]
     if call.may_follow(last) and not isinstance(last.error, ConnectionClosed):
         raise errors.InterfaceError(CLOSED_MEANWHILE if call.stopped else CLOSED) from last.error
 
 
 def _busy(history: History) -> Coordinator | None:
-    """Who said last that it is busy: it is asked again, and nobody else in its place."""
+    """The coordinator that was busy in the last attempt: that one is tried again, no other."""
     last = history.attempts[-1] if history.attempts else None
     return last.coordinator if last and last.fault in (Fault.BUSY, Fault.LATER) else None
 
 
 def _check_wait(turn: Wait, left: float, failures: list[Attempt], of: tuple[Call, History]) -> None:
-    """Raise where it is no use to wait: all would say the same again, or no time is left."""
+    """Raise where waiting is useless: all failures are permanent, or the deadline is near."""
     call, history = of
     if failures and all(each.fault and each.fault.permanent for each in failures):
-        _learn(failures, call, history)
+        _add_other_failures(failures, call, history)
         history.error = final_error(call, history)
         raise history.error
     known = failures or history.attempts  # neither: somebody is healthy again
     if known and (left <= 0 or (turn.alone and turn.seconds >= left)):
-        _learn(failures, call, history)
-        raise Spent
+        _add_other_failures(failures, call, history)
+        raise DeadlineExceeded
 
 
-def _learn(failures: list[Attempt], call: Call, history: History) -> None:
-    """Put on *history* what others met where its call did not come, for it waited for them."""
-    others = [_heard(each, call) for each in failures if each.coordinator not in history.tried]
+def _add_other_failures(failures: list[Attempt], call: Call, history: History) -> None:
+    """Add to *history* the failures of other calls at coordinators that this one waited for."""
+    others = [
+        _as_failure_of(each, call) for each in failures if each.coordinator not in history.tried
+    ]
     attempts = enumerate([*others, *history.attempts], 1)
     history.attempts[:] = [replace(each, number=number) for number, each in attempts]
 
 
-def _heard(attempt: Attempt, call: Call) -> Attempt:
-    """Another call's *attempt* as *call* tells of it, whose statement was not there."""
+def _as_failure_of(attempt: Attempt, call: Call) -> Attempt:
+    """Another call's *attempt* as one of *call*, whose statement was not sent."""
     sent = attempt.phase is not None and attempt.phase.sent
     phase = Phase.UNSENT if sent else attempt.phase
     return replace(attempt, operation=call.operation, phase=phase, since=0.0)
 
 
-_NOT_OURS_TO_JUDGE = (errors.InterfaceError, errors.ProgrammingError, errors.FailoverError)
+_NOT_CLASSIFIED = (errors.InterfaceError, errors.ProgrammingError, errors.FailoverError)
 
 
-def _is_not_ours(error: Exception) -> bool:
-    """Is *error* none of a coordinator's?"""
-    return isinstance(error, _NOT_OURS_TO_JUDGE) or from_signal_handler(error)
+def _is_not_classified(error: Exception) -> bool:
+    """Is *error* not a coordinator's?"""
+    return isinstance(error, _NOT_CLASSIFIED) or from_signal_handler(error)
 
 
-def _judged(tried: Attempt, error: Exception, driver: Driver, *, lagging: bool) -> Attempt:
-    """*tried* with what *error* means; a call that got no clean answer knows its phase best."""
+def _classified(tried: Attempt, error: Exception, driver: Driver, *, may_lag: bool) -> Attempt:
+    """*tried* with the fault of *error*; a CallFailed knows its phase best."""
     cause: BaseException = error
     phase = begun = tried.phase or Phase.OPEN
     if isinstance(error, CallFailed):
         phase, cause = error.phase, error.__cause__ or error
-    fault = classify(cause, phase, credential=driver.credential, lagging=lagging)
+    fault = classify(cause, phase, credential=driver.credential, may_lag=may_lag)
     hint = driver.hint(tried.coordinator, phase, error_text(cause))
-    driver.redact(error)  # now that its words were read
+    driver.redact(error)  # only now: hint and fault need the whole text
     text = error_text(cause)
     later = getattr(cause, "retry_after", 0.0)
     tried = replace(tried, phase=begun if phase is Phase.TICKET and begun in AFTER else phase)

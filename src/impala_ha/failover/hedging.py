@@ -1,10 +1,10 @@
 """
-Two opens at once, when the first one takes its time.
+Two opens at once, when the first one is slow.
 
 No answer to OpenSession within a short time starts one try at the next coordinator as well; the
-first answer wins.  The loser is closed by the thread that opened it, and its answer, good or bad,
-is told to whoever asked, so that nothing is leaked: neither session, socket nor thread.  The end
-of the program waits for it, but not for long.
+first answer wins.  The loser is closed by the thread that opened it, and its result, good or bad,
+is reported, so that nothing is leaked: neither session, socket nor thread.  The end of the program
+waits for it, but not for long.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class OpenResult:
     How opening one link ended.
 
     Attributes:
-        coordinator: Where it was to lead.
+        coordinator: The one that was tried.
         got: The link, or what was raised.
     """
 
@@ -50,13 +50,13 @@ class Hedge:
         """
         Args:
             open_link: Opens a link to a coordinator; called in a thread.
-            late: Is told of the loser's result, in its thread, once it has been closed.
+            late: Gets the loser's result, in its thread, after it was closed.
         """
         self._open_link = open_link
         self._late = late
         self._results: queue.SimpleQueue[OpenResult] = queue.SimpleQueue()
         self._asked: set[Coordinator] = set()
-        self._taken: set[Coordinator] = set()  # whose results somebody has
+        self._taken: set[Coordinator] = set()  # those whose results were returned
         self._over = threading.Event()
 
     def run(
@@ -69,12 +69,12 @@ class Hedge:
 
         Args:
             first: The coordinator that is asked first.
-            after: Seconds, after which *second* is called, and again while it says None.
-            second: Who is to be asked as well: None for nobody yet, *first* for nobody at all.
+            after: Seconds, after which *second* is called, and again while it returns None.
+            second: Returns the other coordinator: None for none yet, *first* for none at all.
 
         Returns:
             What ended, in order: failures, then the link if there is one.  Nothing where no
-            thread can be started: then nobody was asked.
+            thread can be started: then nothing was opened.
         """
         try:
             thread = self._start(first)
@@ -82,7 +82,7 @@ class Hedge:
                 return []
             return self._wait(thread, first, after, second)
         except BaseException:
-            self._taken.clear()  # by Ctrl-C, say: nobody has them
+            self._taken.clear()  # by Ctrl-C, for example: they are returned to nobody
             raise
         finally:
             self._over.set()
@@ -146,7 +146,7 @@ class Hedge:
         return thread
 
     def _open(self, coordinator: Coordinator) -> None:
-        """Open a link, and close it if nobody took it: its thread may wait for that, no caller."""
+        """Open a link, and close it if it lost: only this thread waits for that."""
         result = self._result(coordinator)
         self._results.put(result)
         self._over.wait()

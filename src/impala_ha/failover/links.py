@@ -1,7 +1,7 @@
 """
-The links of one connection: the one that new statements take, and those that were left.
+The links of one connection: the current one, and those that were detached.
 
-A link that was left lives on as long as a cursor reads a result from it.
+A detached link stays open while a cursor reads a result from it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _RENEW_AGAIN = 0.1  # of a link's lifetime, before another try to leave it
 
 
 class LinkUser(Protocol):
-    """A cursor, as the links must know it."""
+    """A cursor, as far as the links must know it."""
 
     def reads(self, link: Link) -> bool:
         """Is something open on *link* that was not read to its end?"""
 
     def close_stale_session(self) -> None:
-        """End the session where the connection is no more, unless something is open in it."""
+        """End the session if it is on a detached link and nothing is open in it."""
 
 
 class Links:
@@ -45,20 +45,15 @@ class Links:
 
     Attributes:
         current: Where new statements go; None while that is open.
-        cursors: Whose sessions may be on this link, or still on one that was left.
+        cursors: Those with a session on one of the links.
         closed: Whether the connection was closed.
-        exclusive: What each call is made in.
+        exclusive: The lock that each call holds.
         impala: Whether the last server was Impala; taken for granted before the first.
-        changes: What the connection changed a moment ago.
+        changes: Tables that the connection changed a moment ago.
     """
 
     def __init__(self, cluster: Cluster, driver: Driver, options: Options):
-        """
-        Args:
-            cluster: Who is there.
-            driver: Ends sessions on links that are in use.
-            options: What `connect` was told.
-        """
+        """Have none yet; *driver* ends sessions on links that are in use."""
         self.current: Link | None = None
         self.cursors: weakref.WeakSet[LinkUser] = weakref.WeakSet()
         self.closed = False
@@ -93,7 +88,7 @@ class Links:
 
     def attach(self, link: Link) -> None:
         """
-        Use *link*, which was just opened, for what is new.
+        Make *link*, which was just opened, the current one.
 
         Raises:
             InterfaceError: Another thread closed the connection meanwhile.
@@ -108,11 +103,11 @@ class Links:
 
     def detach(self, link: Link, *, full: bool = False) -> None:
         """
-        Use *link* for nothing new; results open on it may still be read to their end.
+        Send nothing new on *link*; open results may still be read to their end.
 
         Args:
             link: To a coordinator that is lost, drains or is full.
-            full: Whether it only takes no more sessions, so that those who have one there stay.
+            full: Whether it only accepts no more sessions, so that existing ones stay.
         """
         link.full = full
         if self.current is link:
@@ -120,7 +115,7 @@ class Links:
         self._cluster.detach(link)
 
     def prune(self) -> None:
-        """Let cursors end what they left behind where the connection is no more."""
+        """Let cursors end their sessions on detached links."""
         if self.current is not None and len(self._opened) > 1:
             for cursor in list(self.cursors):
                 cursor.close_stale_session()
@@ -165,10 +160,11 @@ class Links:
 
     def renew(self, opener: Opener, cursor: LinkUser, first: SessionArguments) -> None:
         """
-        Go where a new connection would go, once the link is old; before a statement of *cursor*.
+        Move to where a new connection would go, once the link is old (`max_lifetime`).
 
-        Only where nothing is lost: nothing else is open on the link, the session can be rebuilt
-        (those of Hive and Spark may have temporary tables), and our changes are known elsewhere.
+        It is called before a statement of *cursor*, and moves only if nothing is lost: nothing else
+        is open on the link, the session can be rebuilt (those of Hive and Spark may have temporary
+        tables), and our changes are known elsewhere.
         """
         link, cluster = self.current, self._cluster
         if (
@@ -194,7 +190,7 @@ class Links:
             cluster.release(where, self._options_key)
         for result in results:
             if opener.report("renew", result) is Fault.DENIED:
-                self._renew_in(float("inf"))  # or what was refused would be shown again
+                self._renew_in(float("inf"))  # or the same credentials would be refused again
         if self.current is not link:
             cluster.detach(link)
 

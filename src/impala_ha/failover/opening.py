@@ -31,19 +31,14 @@ class Opener:
     """Opens the links of one connection."""
 
     def __init__(self, cluster: Cluster, driver: Driver, options: Options):
-        """
-        Args:
-            cluster: Who is there.
-            driver: Opens one link.
-            options: What `connect` was told.
-        """
+        """Open links to coordinators of *cluster*, each by *driver*, as *options* say."""
         self._cluster = cluster
         self._driver = driver
         self._options = options
         self._options_key = options.key
 
     def pick(self, tried: Sequence[Coordinator]) -> Coordinator:
-        """Whose turn it is, of those who were *tried* less often."""
+        """The next coordinator, of those that were *tried* least."""
         return self._cluster.pick(tried, self._options.zone, self._options_key)
 
     def open(
@@ -57,9 +52,9 @@ class Opener:
         Open a link to *where*, or to another one that answers sooner, within *left* seconds.
 
         Args:
-            where: Who is asked first.
+            where: The first to try.
             first: User and configuration of the session that opening makes.
-            tried: Who was tried before; a second one is picked from the others.
+            tried: Those that were tried before; a second one is picked from the others.
             left: Seconds until the deadline of the call.
 
         Returns:
@@ -102,11 +97,11 @@ class Opener:
             return [OpenResult(where, error)]
 
     def _late(self, result: OpenResult) -> None:
-        """What became of the loser: it counts for its health like any other answer."""
+        """Report the result of the loser: it counts for its health like any other."""
         self.report("hedged connect", result)
 
     def report(self, operation: str, result: OpenResult) -> Fault | None:
-        """Tell the cluster how an open ended that no call waits for; what its failure means."""
+        """Report the result of an open that no call waits for; the fault, if it failed."""
         got, fault, phase = result.got, None, None
         if isinstance(got, Exception):
             phase = got.phase if isinstance(got, CallFailed) else Phase.OPEN
@@ -124,5 +119,5 @@ class Opener:
             replace(attempt, may_be_options=may_be_options(attempt, proven=proven))
         )
         if fault in (Fault.DENIED, Fault.REFUSED) and phase in _BY_SERVER:
-            self._cluster.mark_reachable(where, key)  # who refuses is there
+            self._cluster.mark_reachable(where, key)  # it answered
         return fault

@@ -1,7 +1,7 @@
 """
-What became of a statement whose coordinator was lost: `resolve`.
+The outcome of a statement whose coordinator was lost: `resolve`.
 
-Three sources are asked, as long as they are to be had and time is left: the operation itself,
+Up to three sources are asked until the time is over: the operation itself,
 that coordinator's page of queries, and the tables ``sys.impala_query_live`` and
 ``sys.impala_query_log``, which any coordinator serves where Impala's workload management is on.
 """
@@ -25,7 +25,7 @@ from .statement_ref import StatementRef
 _LOOK_AGAIN = 0.5  # seconds between two looks at a statement that runs
 _LONGEST = 1e6  # seconds; the system takes no time-out that is much longer
 _SURE = frozenset({Outcome.DONE, Outcome.FAILED, Outcome.NEVER_SEEN})
-#: What is said of several tries of one statement: the first of these that is said of any.
+#: The outcome of several tries of one statement: the first of these that any has.
 _ORDER = (Outcome.DONE, Outcome.RUNNING, Outcome.UNKNOWN, Outcome.FAILED, Outcome.NEVER_SEEN)
 
 
@@ -33,14 +33,14 @@ def resolve(
     refs: Sequence[StatementRef], cluster: Cluster, driver: Driver, timeout: float
 ) -> Outcome:
     """
-    Find out what became of a statement.
+    Find out the outcome of a statement.
 
     It is done in a thread, which is left behind if it takes longer: functions of the caller, such
     as one that gives the password, know no limit.
 
     Args:
         refs: What is known of each try in which it may have run.
-        cluster: Whose coordinators may be asked; none is picked, and nothing is reported.
+        cluster: Its coordinators may be asked; none is picked, and nothing is reported.
         driver: Opens connections to them.
         timeout: Seconds for all of it; a statement that runs is waited for as long.
     """
@@ -90,7 +90,7 @@ def _ask_all(
 
 def _ask(ref: StatementRef, cluster: Cluster, driver: Driver, until: Until) -> Outcome | None:
     """
-    What the first source that knows says; each has a part of the time.
+    The answer of the first source that knows; each has a part of the time.
 
     Returns:
         None if none knows, and may when it is asked again.

@@ -1,7 +1,7 @@
 """
-Who can tell what became of a statement: the operation itself, and Impala's tables of queries.
+Sources of a statement's outcome: the operation itself, and Impala's tables of queries.
 
-Each says what it saw, and no more. None of them picks a coordinator or changes its health.
+None of them picks a coordinator or changes its health.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _STATES = {
 
 class Until:
     """
-    A clock that lets nobody sleep longer than until *end*.
+    A clock on which no sleep goes beyond *end*.
 
     Args:
         clock: The clock itself.
@@ -49,7 +49,7 @@ class Until:
         self.end = end
 
     def now(self) -> float:
-        """What the clock itself says."""
+        """Seconds, as the clock itself."""
         return self.clock.now()
 
     def sleep(self, seconds: float) -> None:
@@ -67,7 +67,7 @@ class Until:
 
 
 def meaning(states: Iterable[object]) -> Outcome:
-    """What Impala's names of a statement's states mean, if all mean the same; who runs, runs."""
+    """The outcome of a statement with these *states* of Impala's; RUNNING if any runs."""
     found = {_STATES.get(str(state), Outcome.UNKNOWN) for state in states}
     if Outcome.RUNNING in found:
         return Outcome.RUNNING
@@ -75,7 +75,7 @@ def meaning(states: Iterable[object]) -> Outcome:
 
 
 def call(ref: StatementRef, driver: Driver, until: Until, name: str, request: object) -> Any:
-    """The answer of the coordinator, None if it gives none or does not know what is meant."""
+    """The answer of the coordinator, None if there is none, or only an error."""
     if until.left <= 0:
         return None
     try:
@@ -108,7 +108,7 @@ def tables(
     ref: StatementRef, driver: Driver, coordinators: list[Coordinator], until: Until
 ) -> Outcome:
     """
-    Ask the first of *coordinators* that can tell for Impala's tables of queries.
+    Query Impala's tables of queries on the first of *coordinators* that can.
 
     Without a tag the session and the text must do; they do not where an earlier statement of the
     session, whose id is not known, may have had the same text.

@@ -1,5 +1,5 @@
 """
-What a coordinator's page of queries tells of a statement.
+The outcome of a statement, from its coordinator's page of queries.
 
 The page shows statements as the administrator's rules redact them (``--redaction_rules_file``),
 and cut: a text that differs may still be ours, so texts deny nothing. What is never redacted is
@@ -14,7 +14,7 @@ user is looked up, and "never seen" is said only if
 - nothing was dropped from the page.
 
 A page that asks for a login, speaks TLS (Impala tells its address without saying whether it does)
-or shows anything unexpected tells nothing.
+or shows anything unexpected gives no answer.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def page(ref: StatementRef, driver: Driver, until: Until) -> Outcome | None:
     as long as anything on the page might be the statement.
 
     Returns:
-        None where a later look may tell more: something is being planned, and has no profile yet.
+        None where a later look may show more: something is being planned, and has no profile yet.
     """
     address = (ref.session.config or {}).get("http_addr")
     if not address:
@@ -70,7 +70,7 @@ def page(ref: StatementRef, driver: Driver, until: Until) -> Outcome | None:
 
 
 def _began(web: Web) -> object:
-    """When the process began, None if that cannot be told."""
+    """When the process began, None if unknown."""
     return (web.page("/") or {}).get("process_start_time")
 
 
@@ -104,7 +104,7 @@ def _look(web: Web, ref: StatementRef, user: object) -> Outcome | None:
 
 
 def _is_ours(ref: StatementRef, row: Page, user: object, web: Web) -> bool | None:
-    """Is *row* of the page our statement?  None where that cannot be told."""
+    """Is *row* of the page our statement?  None if unknown."""
     query_id = str(row.get("query_id"))
     if ref.query_id is not None:
         return query_id == ref.query_id

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import tenacity
 
 
-class Spent(Exception):
+class DeadlineExceeded(Exception):
     """The deadline has ended the tries."""
 
 
@@ -24,9 +24,9 @@ class Retry:
 
     Attributes:
         deadline: Seconds that one call may spend on failing over.
-        runs: How often a repeatable statement is run when each run took its coordinator down or
+        runs: How often an idempotent statement is run when each run took its coordinator down or
             was lost: a statement that kills what it runs on must not be taken to all of them.
-        backoff: Seconds to wait after the first round of failures; doubles from there.
+        backoff: Seconds to wait after the first round of failures; doubles each round.
         max_backoff: The most seconds to wait between two tries.
     """
 
@@ -48,7 +48,7 @@ class Retry:
 
     def wait(self, rounds: int, rng: random.Random) -> float:
         """
-        Seconds before the next try: none while *rounds* is 0 (somebody has not been asked yet).
+        Seconds before the next try: none while *rounds* is 0 (a coordinator was not tried yet).
 
         Then full jitter: anything up to the exponential bound.
         """
@@ -56,7 +56,7 @@ class Retry:
             return 0.0
         return rng.uniform(0, min(self.max_backoff, self.backoff * 2 ** min(rounds - 1, 32)))
 
-    def turns(
+    def retrying(
         self,
         clock: Clock,
         again: Callable[[BaseException], bool],
@@ -65,7 +65,7 @@ class Retry:
         sleep: Callable[[float], None] | None = None,
     ) -> tenacity.Retrying:
         """
-        The loop itself: tenacity turns the wheel, the rules are ours.
+        The loop of tenacity, with our rules.
 
         tenacity's own ``stop_after_delay`` reads the clock of the machine, so `deadline` (seconds
         of *clock*) is looked at here.
@@ -77,12 +77,12 @@ class Retry:
             deadline: When to stop, in seconds of *clock*.
             sleep: How to wait; by default as *clock* does.
         """
-        import tenacity  # noqa: PLC0415 - who only imports the library need not wait for it
+        import tenacity  # noqa: PLC0415 - needed only after a failure
 
         return tenacity.Retrying(
-            retry_error_cls=Spent,  # type: ignore[arg-type]  # any class will do
+            retry_error_cls=DeadlineExceeded,  # type: ignore[arg-type]  # any class will do
             sleep=sleep or clock.sleep,
-            # The block swallows everything, Ctrl-C too, until this says no.
+            # The block swallows everything, Ctrl-C too, unless this is false.
             retry=lambda state: (
                 state.outcome is not None
                 and isinstance(error := state.outcome.exception(), Exception)

@@ -1,4 +1,4 @@
-"""What a connection changed a moment ago, of which other coordinators may not have heard yet."""
+"""What a connection changed a moment ago, which other coordinators may not know yet."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class _Change(NamedTuple):
 
 
 class RecentChanges:
-    """Those of one connection."""
+    """The recent changes of one connection."""
 
     def __init__(self, clock: Clock, lag: float):
         """
         Args:
             clock: Where time comes from.
-            lag: Seconds in which another coordinator may not have heard of one.
+            lag: Seconds in which another coordinator may not know a change.
         """
         self._clock = clock
         self._lag = lag
@@ -41,8 +41,8 @@ class RecentChanges:
         if len(self._made) > _MOST:
             del self._made[next(iter(self._made))]
 
-    def explain(self, where: Coordinator, error: str) -> bool:
-        """May *where* miss what *error* names only because it has not heard of one yet?"""
+    def may_lag(self, where: Coordinator, error: str) -> bool:
+        """May *error* of *where* come from a change that it does not know yet?"""
         missing = {name.lower().split(".")[-1] for name in _MISSING.findall(error)}
         return any(
             change.where != where and self._is_recent(then) and not missing.isdisjoint(change.names)
@@ -50,7 +50,7 @@ class RecentChanges:
         )
 
     def any(self) -> bool:
-        """Is there one of which another coordinator may not have heard yet?"""
+        """Is there one that another coordinator may not know yet?"""
         return any(map(self._is_recent, self._made.values()))
 
     def _is_recent(self, then: float) -> bool:

@@ -1,4 +1,4 @@
-"""What is known of a statement whose outcome is not."""
+"""A statement of unknown outcome, for whoever asks for it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class StatementRef:
     """
-    What is known of one try of a statement, for who asks what became of it.
+    One try of a statement, with what is needed to ask for its outcome.
 
     Attributes:
         text: As it was sent.
-        tag: What it was marked with; None if it was not.
-        coordinator: Where.
-        user: Whose session.
+        tag: The tag that was sent with it; None for none.
+        coordinator: Where it was sent.
+        user: User of the session.
         session: Its HS2 session.
         operation: Its handle, None if the server's answer was lost.
         session_id: As Impala prints it.

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from thrift.transport.TTransport import TBufferedTransport, TTransportBase
 
 from impala_ha.auth.credentials import Secrets
-from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth, NoAuth
+from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.interruption import is_interrupt
@@ -22,7 +22,7 @@ from impala_ha.core.model import Coordinator
 from impala_ha.net import tls
 from impala_ha.net.cookies import CookieJar
 from impala_ha.net.http_proxy import Proxy, ProxyAuth, TunnelSocket, proxy_for
-from impala_ha.net.http_request import Target
+from impala_ha.net.http_request import Auth, Target
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.net.http_transport import ABOUT_NOTHING, HttpTransport
 from impala_ha.net.sockets import Address, Socket
@@ -32,7 +32,7 @@ from impala_ha.options.options import Options
 _PIECE = 2**16  # bytes that thrift asks for at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds
 _CONFUSED = 500  # and above: who answers that is not well
-_PROXY = 407  # somebody else than the coordinator says that
+_PROXY = 407  # a proxy says that, and not the coordinator
 _BRIEFLY = 1.0  # seconds for finding out whether it is
 _USUAL = {"http": 80, "https": 443}
 
@@ -62,7 +62,7 @@ class HttpConnector:
         anonymous: bool = False,
     ) -> tuple[TTransportBase, HttpTransport]:
         """
-        A connected transport, and its wire, whose deadline is *limit* seconds from now.
+        A buffered transport and the one below it, whose deadline is *limit* seconds from now.
 
         Args:
             coordinator: Where.
@@ -79,7 +79,7 @@ class HttpConnector:
         if not anonymous and self._needs_probe(coordinator, user):
             pinned = self.probe_anonymously(coordinator, user, limit, pinned)
         proxy = proxy_for(self._scheme, coordinator.host, coordinator.port)
-        login: Any = NoAuth() if anonymous else self._login(coordinator, user)
+        login: Any = Auth() if anonymous else self._login(coordinator, user)
         if proxy is not None and proxy.login:
             self._secrets.redaction.add(proxy.login.partition(" ")[2])
             self._secrets.redaction.add(proxy.password)
@@ -89,22 +89,22 @@ class HttpConnector:
         cookies = self._cookies.setdefault((coordinator, user), empty)
         if not cookies.logs_in(self._clock.now()):
             login.prepare(limit)
-        wire = None
+        transport = None
         try:
             socket = self._socket(coordinator, proxy)
             socket.pinned = pinned
             target = self._target(coordinator, proxy)
             who, timeout = (login, cookies), options.connect_timeout
-            wire = HttpTransport(socket, target, who, self._clock, timeout)
-            wire.set_deadline(max(0.001, end - self._clock.now()))
-            wire.open()
+            transport = HttpTransport(socket, target, who, self._clock, timeout)
+            transport.set_deadline(max(0.001, end - self._clock.now()))
+            transport.open()
         except BaseException as error:
-            if wire is not None:
-                wire.close()
+            if transport is not None:
+                transport.close()
             if is_interrupt(error):
                 raise
             raise CallFailed(Phase.CONNECT, error) from error
-        return TBufferedTransport(wire, rbuf_size=_PIECE), wire
+        return TBufferedTransport(transport, rbuf_size=_PIECE), transport
 
     def _needs_probe(self, coordinator: Coordinator, user: str) -> bool:
         """Must it give a sign of life before it is shown a secret?  With TLS it has, then."""
@@ -116,7 +116,7 @@ class HttpConnector:
         self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
     ) -> Address | None:
         """
-        Have somebody answer within *limit* seconds, without saying who comes.
+        Have the coordinator answer an anonymous request within *limit* seconds.
 
         Returns:
             The address that answered, see `Socket`.
@@ -124,10 +124,10 @@ class HttpConnector:
         Raises:
             CallFailed: Nobody is there; or nothing, or that it is not well, was answered.
         """
-        _, wire = self.open(coordinator, user, limit, pinned, anonymous=True)
+        _, transport = self.open(coordinator, user, limit, pinned, anonymous=True)
         try:
-            wire.write(ABOUT_NOTHING)
-            wire.flush()
+            transport.write(ABOUT_NOTHING)
+            transport.flush()
         except BaseException as error:
             if is_interrupt(error):
                 raise
@@ -138,8 +138,8 @@ class HttpConnector:
             ):
                 raise CallFailed(Phase.OPEN, error) from error
         finally:
-            wire.close()
-        peer: Address | None = wire.peer
+            transport.close()
+        peer: Address | None = transport.peer
         return peer
 
     def pause(self, why: HTTPStatusError, waited: float) -> float:
@@ -177,7 +177,7 @@ class HttpConnector:
     def _scheme(self) -> str:
         return "https" if self._options.use_ssl else "http"
 
-    def _secret_auth(self, coordinator: Coordinator, name: str) -> NoAuth:
+    def _secret_auth(self, coordinator: Coordinator, name: str) -> Auth:
         """Who shows a password, or a token, there."""
         options, secrets = self._options, self._secrets
         usual = "password" if options.auth_mechanism == "PLAIN" else ""  # as in impyla
@@ -201,7 +201,7 @@ class HttpConnector:
             return BearerAuth(show, renew, well)
         return BasicAuth(name, show, renew, well)
 
-    def _login(self, coordinator: Coordinator, user: str) -> NoAuth:
+    def _login(self, coordinator: Coordinator, user: str) -> Auth:
         options, secrets = self._options, self._secrets
         if options.auth_mechanism in ("PLAIN", "LDAP", "JWT"):
             return self._secret_auth(coordinator, options.user or user)
@@ -218,7 +218,7 @@ class HttpConnector:
                 options.connect_timeout,
                 certified=options.use_ssl and bool(options.ca_cert or options.verify_cert),
             )
-        return NoAuth()
+        return Auth()
 
     def _socket(self, coordinator: Coordinator, proxy: Proxy | None) -> Socket:
         options, context = self._options, None

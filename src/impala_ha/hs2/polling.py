@@ -5,7 +5,7 @@ from __future__ import annotations
 from impala._thrift_gen.TCLIService.ttypes import TOperationState
 
 from impala_ha.core.clock import Clock
-from impala_ha.core.remote import RemoteOperation, RemoteSession, Row, Status
+from impala_ha.core.remote import RemoteOperation, RemoteSession, RemoteStatus, Row
 
 _WORKING = frozenset(
     {
@@ -17,7 +17,7 @@ _WORKING = frozenset(
 _AT_FIRST = 0.02  # seconds
 
 
-def poll(operation: RemoteOperation, clock: Clock) -> Status:
+def poll(operation: RemoteOperation, clock: Clock) -> RemoteStatus:
     """Wait until *operation* has ended, well or not; the last answer to GetOperationStatus."""
     start = clock.now()
     while True:

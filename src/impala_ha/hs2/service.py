@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 from impala._thrift_gen.TCLIService.ttypes import (
     TExecuteStatementReq,
     TFetchOrientation,
+    TGetInfoReq,
+    TGetInfoType,
     TRowSet,
 )
 from impala.hiveserver2 import Batch, HS2Service, HS2Session, Operation, ThriftRPC
@@ -35,20 +37,14 @@ from .client import FEW, Client, ConnectionClosed
 
 Got = TypeVar("Got")
 
-_ASKED_AGAIN = frozenset(
-    {
-        "GetOperationStatus",
-        "GetResultSetMetadata",
-        "FetchResults",
-        "GetLog",
-        "GetRuntimeProfile",
-        "GetExecSummary",
-    }
+_ASKED_AGAIN = (
+    *("GetOperationStatus", "GetResultSetMetadata", "FetchResults"),
+    *("GetLog", "GetRuntimeProfile", "GetExecSummary"),
 )
 
 
 class _RedactedRPC(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
-    """impyla's calls, whose answers are logged without what a server was told in confidence."""
+    """impyla's calls, whose responses are logged without secrets."""
 
     def _log_response(self, kind: str, response: object) -> None:
         if _impylas_log.isEnabledFor(logging.DEBUG):
@@ -157,12 +153,16 @@ class ResumableSession(_RedactedRPC, HS2Session):  # type: ignore[misc]  # impyl
     def execute(
         self,
         statement: str,
-        configuration: Mapping[str, str] | None = None,
+        configuration: Mapping[str, object] | None = None,
         run_async: bool = False,
     ) -> ResumableOperation:
         """Send *statement*, with the query options *configuration* for it alone."""
         request = TExecuteStatementReq(self.handle, statement, configuration, run_async)
         return self._get_operation(self._rpc("ExecuteStatement", request).operationHandle)
+
+    def get_info(self) -> None:
+        """Ask for the server's name, and raise what comes in the way: impyla's `ping` hides it."""
+        self._rpc("GetInfo", TGetInfoReq(self.handle, TGetInfoType.CLI_SERVER_NAME))
 
     def _get_operation(self, handle: OperationHandle) -> ResumableOperation:
         return ResumableOperation(self, handle, retries=1)

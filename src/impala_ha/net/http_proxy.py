@@ -12,22 +12,20 @@ import base64
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from impala_ha.core.login_throttle import LOGIN_THROTTLE, LoginAttempt, digest
 
+from .http_request import Auth
 from .http_response import ReceiveBuffer, Response
 from .http_status import HTTPStatusError, public_headers
 from .sockets import Socket
 
-if TYPE_CHECKING:
-    from .http_transport import Auth
-
 _PORTS = {"http": 80, "https": 443}  # where a proxy listens that names none, in impyla
 _OK, _WHO_ARE_YOU = 200, 407
-_PATIENCE = 10.0  # seconds for another one's verdict, where nobody said how many
+_LOGIN_TIMEOUT = 10.0  # seconds to wait for another login's result, where nobody said how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def begin_login(proxy: Proxy, limit: float) -> LoginAttempt:
 
 
 def report_status(attempt: LoginAttempt, status: int) -> None:
-    """Tell *showing* how it ended, by the HTTP *status* of the answer."""
+    """Tell *attempt* how it ended, by the HTTP *status* of the answer."""
     if status == _WHO_ARE_YOU:
         attempt.refused(f"HTTP code {status}")
     else:
@@ -91,39 +89,39 @@ def report_status(attempt: LoginAttempt, status: int) -> None:
 
 
 class ProxyAuth:
-    """Authentication at a coordinator and at the proxy before it, see `http_transport.Auth`."""
+    """Authentication at a coordinator and at the proxy before it, see `http_request.Auth`."""
 
-    def __init__(self, login: Auth, proxy: Proxy, patience: float):
+    def __init__(self, auth: Auth, proxy: Proxy, timeout: float):
         """
         Args:
-            login: At the coordinator.
+            auth: At the coordinator.
             proxy: Who stands between.
-            patience: Seconds for another one's verdict on the login there.
+            timeout: Seconds to wait for the result of another login at the proxy.
         """
-        self._login = login
+        self._auth = auth
         self._proxy = proxy
-        self._remaining = patience
+        self._timeout = timeout
         self._attempt: LoginAttempt | None = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._login, name)
+        return getattr(self._auth, name)
 
     def header(self, *, known: bool) -> str:
-        """As of the login."""
-        self._attempt = begin_login(self._proxy, self._remaining)
-        return str(self._login.header(known=known))
+        """As at the coordinator."""
+        self._attempt = begin_login(self._proxy, self._timeout)
+        return self._auth.header(known=known)
 
     def answered(self, status: int) -> None:
         """Take note of the HTTP *status* of the answer to the last header."""
         if self._attempt is not None:
             report_status(self._attempt, status)
-        self._login.answered(status)
+        self._auth.answered(status)
 
     def failed(self, error: BaseException, gone: Callable[[], bool]) -> None:
         """Take note that there was none."""
         if self._attempt is not None:
             self._attempt.over()
-        self._login.failed(error, gone)
+        self._auth.failed(error, gone)
 
 
 class TunnelSocket(Socket):
@@ -162,7 +160,7 @@ class TunnelSocket(Socket):
             lines.append(f"Proxy-Authorization: {self._proxy.login}")
         request = memoryview("\r\n".join([*lines, "", ""]).encode("latin-1"))
         del lines  # a traceback may be shown with the variables of each frame
-        attempt = begin_login(self._proxy, self._remaining() or _PATIENCE)
+        attempt = begin_login(self._proxy, self._remaining() or _LOGIN_TIMEOUT)
         try:
             handle.settimeout(self._remaining())
             socket.socket.sendall(handle, request)

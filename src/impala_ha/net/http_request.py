@@ -22,13 +22,46 @@ _AGENT = "Python/ImpylaHttpClient"  # servers' logs and rules know it
 _ANNOUNCED = 1024  # bytes from which a request is announced, as curl and impyla do
 
 
+class Auth:
+    """
+    How a client says who it is: not at all; `auth.http_auth` has those that do.
+
+    Attributes:
+        mutual: Whether the server must say who it is as well, see `verify`.
+        unverified: Whether the last header tells a secret that nobody has accepted yet.
+    """
+
+    mutual = False
+    unverified = False
+
+    def prepare(self, limit: float) -> None:
+        """Get what the first request needs, within *limit* seconds."""
+
+    def header(self, *, known: bool) -> str:  # noqa: ARG002 - for those that do
+        """The value of the Authorization header; *known*: a cookie stands for a login already."""
+        return ""
+
+    def renew(self) -> bool:
+        """Get something else to show after a refusal; is there anything?"""
+        return False
+
+    def answered(self, status: int) -> None:
+        """Take note of the HTTP *status* of the answer to the last header."""
+
+    def failed(self, error: BaseException, gone: Callable[[], bool]) -> None:
+        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
+
+    def verify(self, said: Iterable[str]) -> None:
+        """See that the server has proven who it is, by the WWW-Authenticate headers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """
     Where requests go.
 
     Attributes:
-        url: As it is told in errors.
+        url: As errors show it.
         line: What follows POST: a path, or a URL for a proxy.
         host: The Host header.
         agent: The User-Agent header, None for the usual one.
@@ -81,7 +114,7 @@ def _check(name: str, value: str) -> None:
     """
     Refuse what would be more than one header.
 
-    The value is not told, for it may be secret.
+    The value is not shown, for it may be secret.
     """
     if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name):
         raise errors.InterfaceError(f"{name!r} cannot be the name of an HTTP header")
@@ -92,9 +125,9 @@ def _check(name: str, value: str) -> None:
 
 
 @lru_cache(maxsize=16)
-def _agent(told: str | None, program: str) -> str:
+def _agent(agent_option: str | None, program: str) -> str:
     """The user agent and the program, as impyla tells them."""
     script = os.path.basename(program)
-    agent = f"{told or _AGENT} ({quote(script)})" if script else told or _AGENT
+    agent = f"{agent_option or _AGENT} ({quote(script)})" if script else agent_option or _AGENT
     _check("User-Agent", agent)
     return agent

@@ -2,7 +2,7 @@
 HiveServer2 over HTTP, on one connection that is kept alive.
 
 Each request is one POST.  Sessions are not bound to connections here, so a connection that the
-server has ended meanwhile is opened anew without a word, before a request; but once a byte of a
+server has ended meanwhile is opened anew before a request; but once a byte of a
 request may have left it is not sent again, unless the answer says that nobody looked into it: 401,
 which gets one more request, with another login where there is one.
 
@@ -13,9 +13,8 @@ login, and only after the proof in its answer is anything said.  The cookie stan
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportBase, TTransportException
@@ -25,7 +24,7 @@ from impala_ha.core.clock import Clock
 from impala_ha.core.interruption import is_interrupt, suppress
 
 from .cookies import CookieJar
-from .http_request import Target
+from .http_request import Auth, Target
 from .http_response import ReceiveBuffer, Response
 from .http_status import HTTPStatusError, public_headers, seconds_ahead, seconds_until
 from .sockets import Socket
@@ -37,28 +36,6 @@ _OK, _NOT_OK, _WHO_ARE_YOU, _CONFUSED = 200, 300, 401, 500
 
 #: A call of Thrift that no server has, without arguments: each answers, and none does anything.
 ABOUT_NOTHING = b"\x80\1\0\1" + b"\0\0\0\5Hello" + b"\0\0\0\0" + b"\0"
-
-
-class Auth(Protocol):
-    """How a client says who it is, and whether the server must as well: see `auth.http_auth`."""
-
-    mutual: bool
-    unverified: bool
-
-    def header(self, *, known: bool) -> str:
-        """The value of the Authorization header; *known*: a cookie stands for a login already."""
-
-    def renew(self) -> bool:
-        """Get something else to show after a refusal; is there anything?"""
-
-    def answered(self, status: int) -> None:
-        """Take note of the HTTP *status* of the answer to the last header."""
-
-    def failed(self, error: BaseException, gone: Callable[[], bool]) -> None:
-        """Take note that there was none; *gone*: did the header not leave, or nobody get it?"""
-
-    def verify(self, said: Iterable[str]) -> None:
-        """See that the server has proven who it is, by the WWW-Authenticate headers."""
 
 
 def _of_the_socket(name: str) -> property:
@@ -141,7 +118,7 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
         self._socket.open()
 
     def close(self) -> None:
-        """Close without a word."""
+        """Close the socket."""
         self._socket.close()
 
     def hang_up(self) -> None:

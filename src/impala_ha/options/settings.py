@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from impala_ha import errors
 from impala_ha.core import logs
@@ -75,23 +75,37 @@ class Settings:
         Raises:
             ConfigurationError: With every mistake there is.
         """
-        problems = _unknown(arguments)
         explicit = {
             n: v for n, v in arguments.items() if v is not None and not _is_empty_text(n, v)
         }
-        _translate_old(explicit, problems)
-        values = _values(explicit, environment, problems)
-        _one_of_each(values, explicit, problems)
-        port = _port(explicit, environment, problems)
-        coordinators: tuple[Coordinator, ...] = ()
-        if not hosts_known:
-            coordinators = _coordinators(explicit, environment, port, problems)
+        given = _Given(explicit, environment, _unknown(arguments))
+        _translate_old(given)
+        values = _values(given)
+        _one_of_each(values, given)
+        port = _port(given)
+        coordinators = () if hosts_known else _coordinators(given, port)
         options = Options(**values)
-        _contradictions(options, explicit, environment, problems)
-        if problems:
-            raise errors.ConfigurationError(problems)
+        _contradictions(options, given)
+        if given.problems:
+            raise errors.ConfigurationError(given.problems)
         _warn_of_strangers(environment)
         return cls(coordinators, options)
+
+
+class _Given(NamedTuple):
+    """What was given, and what is wrong with it so far."""
+
+    explicit: dict[str, object]
+    environment: Mapping[str, str]
+    problems: list[str]
+
+    def lookup(self, name: str) -> tuple[str, object]:
+        """Where a value comes from, for messages, and the value."""
+        if name in self.explicit:
+            return name, self.explicit[name]
+        variable = PREFIX + name.upper()
+        source = f"{name} (environment variable {variable})"
+        return source, self.environment.get(variable) or None
 
 
 def _unknown(arguments: Mapping[str, object]) -> list[str]:
@@ -121,30 +135,30 @@ def near(word: str, known: Iterable[str], most: int) -> list[str]:
     return get_close_matches(word, sorted(known), most)
 
 
-def _translate_old(explicit: dict[str, object], problems: list[str]) -> None:
+def _translate_old(given: _Given) -> None:
     """Impyla's deprecated names, in place of which the new ones are used."""
     for old, new in _RENAMED.items():
-        if old not in explicit:
+        if old not in given.explicit:
             continue
         _deprecated(old)
-        value = explicit.pop(old)
-        if new in explicit and explicit[new] != value:
-            problems.append(f"{old} and {new} contradict each other: give {new} alone")
-        explicit.setdefault(new, value)
+        value = given.explicit.pop(old)
+        if new in given.explicit and given.explicit[new] != value:
+            given.problems.append(f"{old} and {new} contradict each other: give {new} alone")
+        given.explicit.setdefault(new, value)
     for old, mechanism in _MECHANISMS.items():
-        if old not in explicit:
+        if old not in given.explicit:
             continue
         _deprecated(old)
-        if str(explicit.pop(old)).lower() in ("true", "1", "yes"):
-            other = str(explicit.get("auth_mechanism", mechanism)).upper()
+        if str(given.explicit.pop(old)).lower() in ("true", "1", "yes"):
+            other = str(given.explicit.get("auth_mechanism", mechanism)).upper()
             if other not in (mechanism, "NOSASL"):
-                problems.append(f"{old} and auth_mechanism={other!r} contradict each other")
-            explicit["auth_mechanism"] = mechanism
-    protocol = explicit.pop("protocol", None)
+                given.problems.append(f"{old} and auth_mechanism={other!r} contradict each other")
+            given.explicit["auth_mechanism"] = mechanism
+    protocol = given.explicit.pop("protocol", None)
     if protocol is not None:
         _deprecated("protocol")
         if str(protocol).lower() != "hiveserver2":
-            problems.append(f"protocol must be 'hiveserver2', not {protocol!r}")
+            given.problems.append(f"protocol must be 'hiveserver2', not {protocol!r}")
 
 
 def _deprecated(old: str) -> None:
@@ -152,53 +166,37 @@ def _deprecated(old: str) -> None:
     warnings.warn(text, DeprecationWarning, stacklevel=7)
 
 
-def _values(
-    explicit: Mapping[str, object], environment: Mapping[str, str], problems: list[str]
-) -> dict[str, Any]:
+def _values(given: _Given) -> dict[str, Any]:
     values = {}
     for name, spec in _OPTIONS.items():
-        source, value = _lookup(name, explicit, environment)
+        source, value = given.lookup(name)
         if value is None:
             continue
         try:
             values[name] = spec.metadata["convert"](value)
         except ValueError as error:
             shown = "***" if spec.metadata["secret"] else repr(value)
-            problems.append(f"{source} {error}, not {shown}")
+            given.problems.append(f"{source} {error}, not {shown}")
     return values
 
 
 _TWINS = (("password", "password_cmd"), ("jwt", "jwt_cmd"))
 
 
-def _one_of_each(
-    values: dict[str, Any], explicit: Mapping[str, object], problems: list[str]
-) -> None:
+def _one_of_each(values: dict[str, Any], given: _Given) -> None:
     """Of two ways to say the same, the one of the call goes before that of the environment."""
     for one, other in _TWINS:
         if one not in values or other not in values:
             continue
-        if (one in explicit) is (other in explicit):
-            problems.append(f"{one} and {other} contradict each other: give one")
+        if (one in given.explicit) is (other in given.explicit):
+            given.problems.append(f"{one} and {other} contradict each other: give one")
         else:
-            del values[other if one in explicit else one]
+            del values[other if one in given.explicit else one]
 
 
-def _lookup(
-    name: str, explicit: Mapping[str, object], environment: Mapping[str, str]
-) -> tuple[str, object]:
-    """Where a value comes from, for messages, and the value."""
-    if name in explicit:
-        return name, explicit[name]
-    variable = PREFIX + name.upper()
-    return f"{name} (environment variable {variable})", environment.get(variable) or None
-
-
-def _port(
-    explicit: Mapping[str, object], environment: Mapping[str, str], problems: list[str]
-) -> int | None:
-    source, value = _lookup("port", explicit, environment)
-    if "port" not in explicit and _LINK.match(str(value)):
+def _port(given: _Given) -> int | None:
+    source, value = given.lookup("port")
+    if "port" not in given.explicit and _LINK.match(str(value)):
         _ignored(PREFIX + "PORT")
         return None
     if value is None:
@@ -206,7 +204,7 @@ def _port(
     try:
         return read_port(value)
     except ValueError as error:
-        problems.append(f"{source} {error}, not {value!r}")
+        given.problems.append(f"{source} {error}, not {value!r}")
         return None
 
 
@@ -230,110 +228,94 @@ def _ignored(variable: str) -> None:
     )
 
 
-def _coordinators(
-    explicit: Mapping[str, object],
-    environment: Mapping[str, str],
-    port: int | None,
-    problems: list[str],
-) -> tuple[Coordinator, ...]:
-    source, hosts = "", explicit.get("host")
+def _coordinators(given: _Given, port: int | None) -> tuple[Coordinator, ...]:
+    source, hosts = "", given.explicit.get("host")
     if hosts is None:
         for variable in HOST_VARIABLES:
-            if environment.get(variable, "").strip():
-                source, hosts = f" (environment variable {variable})", environment[variable]
+            if given.environment.get(variable, "").strip():
+                source, hosts = f" (environment variable {variable})", given.environment[variable]
                 if port is None and variable != HOST_VARIABLES[0]:
-                    port = _others_port(environment)
+                    port = _others_port(given.environment)
                 break
         else:
             hosts = "localhost"
     coordinators, wrong = parse_hosts(hosts, port or DEFAULT_PORT)
-    problems.extend(line + source for line in wrong)
+    given.problems.extend(line + source for line in wrong)
     ports = {coordinator.port for coordinator in coordinators}
-    if "port" in explicit and port is not None and not wrong and port not in ports:
-        problems.append(
+    if "port" in given.explicit and port is not None and not wrong and port not in ports:
+        given.problems.append(
             f"port={port} contradicts host, which names the port of every coordinator: "
             f"{', '.join(map(str, coordinators))}"
         )
     return coordinators
 
 
-def _contradictions(
-    options: Options,
-    explicit: Mapping[str, object],
-    environment: Mapping[str, str],
-    problems: list[str],
-) -> None:
+def _contradictions(options: Options, given: _Given) -> None:
     """Options that do not go together."""
-    problems.extend(_half_secured(options, explicit, environment))
-    problems.extend(_token_rules(options, explicit, environment))
-    problems.extend(_ldap_rules(options, explicit, environment))
+    given.problems.extend(_half_secured(options, given))
+    given.problems.extend(_token_rules(options, given))
+    given.problems.extend(_ldap_rules(options, given))
     if options.eject_for > options.eject_most:
-        problems.append(
+        given.problems.append(
             f"eject_for must be at most eject_most ({options.eject_most:g}), "
             f"not {options.eject_for:g}"
         )
-    problems.extend(
+    given.problems.extend(
         f"{name} needs auth_mechanism='GSSAPI'"
         for name in ("principal", "keytab")
-        if name in explicit and options.auth_mechanism != "GSSAPI"
+        if name in given.explicit and options.auth_mechanism != "GSSAPI"
     )
     if options.keytab and options.kerberos_backend == "kerberos":
-        problems.append(
+        given.problems.append(
             "keytab needs kerberos_backend='gssapi' or 'auto': the package kerberos cannot acquire "
             "tickets"
         )
 
 
-def _token_rules(
-    options: Options, explicit: Mapping[str, object], environment: Mapping[str, str]
-) -> Iterable[str]:
+def _token_rules(options: Options, given: _Given) -> Iterable[str]:
     """What goes with JWT; rules and messages are impyla's."""
-    given = [name for name in ("jwt", "jwt_cmd") if getattr(options, name) is not None]
+    tokens = [name for name in ("jwt", "jwt_cmd") if getattr(options, name) is not None]
     if options.auth_mechanism != "JWT":
-        for name in given:
+        for name in tokens:
             yield (
                 f"'{name}' argument cannot be specified with '{options.auth_mechanism}' "
                 "authentication: it goes with auth_mechanism='JWT'"
             )
         return
-    if not given:
+    if not tokens:
         yield "JWT authentication requires specifying the 'jwt' argument, or 'jwt_cmd'"
     if not options.use_http_transport:
         yield "JWT authentication is only supported for HTTP transport: use_http_transport=True"
     for name in ("user", "password", "password_cmd"):
-        if _lookup(name, explicit, environment)[1] is not None:
+        if given.lookup(name)[1] is not None:
             yield f"'{name}' argument cannot be specified with 'JWT' authentication"
 
 
-def _ldap_rules(
-    options: Options, explicit: Mapping[str, object], environment: Mapping[str, str]
-) -> Iterable[str]:
+def _ldap_rules(options: Options, given: _Given) -> Iterable[str]:
     """A directory lets nobody in without a password; PLAIN has one by default, as in impyla."""
     if options.auth_mechanism != "LDAP":
         return
-    given = {
+    names = {
         name
         for name in ("user", "password", "password_cmd")
-        if _lookup(name, explicit, environment)[1] not in (None, "")
+        if given.lookup(name)[1] not in (None, "")
     }
-    if "user" not in given:
+    if "user" not in names:
         yield "LDAP authentication requires specifying the 'user' argument"
-    if not given & {"password", "password_cmd"}:
+    if not names & {"password", "password_cmd"}:
         yield "LDAP authentication requires specifying the 'password' argument, or 'password_cmd'"
 
 
-def _half_secured(
-    options: Options, explicit: Mapping[str, object], environment: Mapping[str, str]
-) -> Iterable[str]:
+def _half_secured(options: Options, given: _Given) -> Iterable[str]:
     """What would be taken for safer than it is, or not be used at all."""
     if options.client_key and not options.client_cert:
         yield "client_key needs client_cert: a key without its certificate cannot be shown"
     # impyla takes them without use_ssl as well, and then sends passwords in the clear.
-    if _lookup("use_ssl", explicit, environment)[1] is None:
+    if given.lookup("use_ssl")[1] is None:
         for name in ("ca_cert", "verify_cert", "client_cert"):
             if getattr(options, name):
                 yield f"{name} needs use_ssl=True (or use_ssl=False, if no TLS is meant)"
-    if "password_cmd" in explicit and options.auth_mechanism in ("NOSASL", "GSSAPI"):
+    if "password_cmd" in given.explicit and options.auth_mechanism in ("NOSASL", "GSSAPI"):
         yield (
             "password_cmd needs auth_mechanism='LDAP' or 'PLAIN': "
             f"{options.auth_mechanism} has no password"

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from functools import lru_cache, partial
 from itertools import islice
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from impala_ha import errors
 
@@ -32,6 +32,8 @@ _NAMED_IN_QUOTES = rf"(?P<escape>(?:\\[^%]){{1,500}})|(?P<slash>\\?)(?:(?P<perce
 _QUOTED = {TokenType.STRING, TokenType.NAME}
 _ONE_VALUE = (str, bytes, bytearray, memoryview)
 _SHOWN = 10  # names or numbers in a message
+
+Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 
 
 class BindingError(

@@ -70,7 +70,7 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Event:
     """Something worth a line: at *time* (seconds since the start)."""
 
     time: float
@@ -92,7 +92,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
         self._running: dict[int, Running] = {}
-        self._messages: list[Message] = []
+        self._messages: list[Event] = []
         self._processes: dict[str, Process] = {}
         self._lookups: dict[int, bool] = {}
 
@@ -121,7 +121,7 @@ class Ledger:
     def log(self, text: str, *, bad: bool = False) -> None:
         """Note a piece of message."""
         with self._lock:
-            self._messages.append(Message(self.now(), text, bad))
+            self._messages.append(Event(self.now(), text, bad))
 
     def process(self, where: str, process: Process) -> None:
         """Note what was done to the process of the coordinator *where*."""
@@ -141,7 +141,7 @@ class Ledger:
             return dict(self._running)
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[Event]:
         """All messages, oldest first."""
         with self._lock:
             return list(self._messages)

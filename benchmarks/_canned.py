@@ -63,7 +63,7 @@ class Canned:
         self._command = [sys.executable, __file__, *map(str, (rows, batch, columns, delay))]
         self.host, self.port = HOST, 0
 
-    def __enter__(self) -> Canned:
+    def __enter__(self):
         self._process = subprocess.Popen(
             self._command, stdout=subprocess.PIPE, stdin=subprocess.PIPE
         )

@@ -567,7 +567,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             MissingExtra: pyarrow is not installed (the extra ``arrow``).
             DataError: A value has no place in its type.
         """
-        step = partial(self._hand_out, "fetch_record_batch", self._next_batch)
+        step = partial(self._fetch, "fetch_record_batch", self._next_batch)
         return reader(self._described(), timestamp_unit, step)
 
     def fetch_arrow(self, timestamp_unit: TimestampUnit = "ns") -> pa.RecordBatchReader:
@@ -586,7 +586,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         where the statement may run again.  Arguments and errors as of `fetch_record_batch`.
         """
         work = partial(table, self._described(), timestamp_unit, self._next_batch)
-        return self._hand_out("fetch_arrow_table", work)
+        return self._fetch("fetch_arrow_table", work)
 
     def fetch_df(self, timestamp_unit: TimestampUnit = "ns") -> pd.DataFrame:
         """The rows that are left, as a data frame of pandas, by way of Arrow."""

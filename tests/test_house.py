@@ -172,6 +172,18 @@ def test_no_module_needs_itself_to_be_imported():
     assert {} == needs
 
 
+#: What is imported where it is used: each takes more than 3 ms, and most programs use none of them.
+LATE = {"auth.kerberos", "failover.outcome", "hs2.open_http"}
+
+
+def test_only_what_takes_long_is_imported_late():
+    everywhere = [
+        (set(imported(p, types=False)), set(imported(p, types=False, late=False))) for p in CORE
+    ]
+
+    assert LATE == {name for all_, early in everywhere for name in all_ - early}
+
+
 def test_the_library_does_not_know_its_guests():
     assert {} == offenders(
         CORE, lambda path: GUESTS & {n.partition(".")[0] for n in imported(path)}

@@ -326,7 +326,7 @@ class Lab:
         faults = len(first.faults_fired)
         held = _held()
         if cut is not None:
-            # A password in clear text, which nobody has accepted yet, has a knock before it.
+            # A password in clear text, which nobody has accepted yet, has an anonymous probe before it.
             number = before[0] + (2 if self._knocks and isinstance(client, Ours) else 1)
             first.cut(cut.direction, cut.byte, cut.how, connection=number, down=cut.down)
         self._execute(Program(client, run, next(self._numbers), self.ledger), run)

@@ -136,7 +136,7 @@ class Harm:
         self.cluster[which].disconnect()
 
     def forgotten(self):
-        """A connection was forgotten, not closed; it does not connect anew to say goodbye."""
+        """A connection was forgotten, not closed; it does not connect anew to close its sessions."""
         self.excused |= self.cut_off
 
     def reaches(self, which):

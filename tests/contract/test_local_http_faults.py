@@ -11,8 +11,8 @@ import pytest
 from hs2 import hs2
 from http_hs2 import Http, Refused, message
 from impala._thrift_gen.TCLIService import ttypes as t
-from impala_ha.cli.local.orders import obey
 
+from impala_ha.cli.local.commands import run_command
 from impala_ha.testing import LocalCluster
 
 pytestmark = pytest.mark.servers
@@ -269,11 +269,11 @@ def test_what_a_gateway_was_to_answer_is_called_off(two):
 
 def test_a_gateway_answers_by_an_order_from_the_shell(two):
     directory = str(two.directory)
-    obey(directory, ["answer-http", "0", "429", "Retry-After=2"])
+    run_command(directory, ["answer-http", "0", "429", "Retry-After=2"])
     with Http(two[0]) as client, pytest.raises(Refused, match="429") as caught:
         client.open()
     with pytest.raises(click.UsageError, match="is not NAME=VALUE"):
-        obey(directory, ["answer-http", "0", "429", "Retry-After: 2"])
+        run_command(directory, ["answer-http", "0", "429", "Retry-After: 2"])
 
     assert caught.value.answer.headers["Retry-After"] == "2"
 

@@ -399,7 +399,9 @@ def test_messages_are_known_by_name(secured):
     proxy, _, options = secured
 
     assert [(7,)] == run(options, "SELECT 7")
-    last = proxy.messages[-1].connection  # a password in clear text has a knock before it
+    last = proxy.messages[
+        -1
+    ].connection  # a password in clear text has an anonymous probe before it
     messages = [message for message in proxy.messages if message.connection == last]
     phases = [message.phase for message in messages]
     if options["auth_mechanism"] == "PLAIN":

@@ -155,7 +155,7 @@ def test_the_doctor_shows_it_once(front):
 
 def test_a_pool_goes_on_with_a_new_password_and_shows_the_old_one_once(front):
     """The function knows the new one, and is asked for it when the old one was refused."""
-    # Hedged opens that lost may still say goodbye, with the password of before.
+    # Hedged opens that lost may still close sessions, with the password of before.
     pool = at_once(lambda _: front.connect(lambda: front.known, hedge_after=0), range(front.size))
     front.change()
     front.cut()

@@ -294,7 +294,7 @@ def test_a_profile_that_is_gone_changes_no_status(capsys):
 def test_who_waits_for_a_coordinator_is_soon_told_why(notes, capsys):
     hint = "no TLS here: use_ssl=False, or use_http_transport=True"
     heard("connect", notes, (A, Fault.UNREACHABLE, "refused"), (B, Fault.LOST, "x"), hint=hint)
-    notes._tell_why()
+    notes._show_why()
 
     assert capsys.readouterr().err == (
         "impala-connect: no coordinator is there so far (a:21050 could not be reached (refused);"
@@ -327,7 +327,7 @@ def test_while_a_connection_is_opened_it_is_told_if_it_goes_on_so(notes, capsys)
     waits("connect", (A, Fault.UNREACHABLE, "refused"))
     assert not capsys.readouterr().err
 
-    notes._tell_why()
+    notes._show_why()
 
     assert "(a:21050 could not be reached (refused))" in capsys.readouterr().err
 

@@ -814,7 +814,7 @@ def test_a_forgotten_cursors_session_is_closed_at_the_next_call(world, cursor):
     assert len(world["a"].sessions) == 1
 
 
-def test_a_dropped_link_says_goodbye(world):
+def test_the_sessions_of_a_dropped_link_are_closed(world):
     cursor = world.connect().cursor()
     cursor.execute("select 1")
     world.failover.links.current = None

@@ -151,7 +151,7 @@ def test_where_nobody_else_is_left_the_first_is_waited_for(then):
 
 @pytest.mark.parametrize("fails", [True, False])
 def test_a_loser_keeps_nothing_alive(gated, fails, until):
-    """Not even until the next garbage collection: a link that was forgotten says goodbye."""
+    """Not even until the next garbage collection: the sessions of a link that was forgotten are closed."""
     gated.gates["b"].set()
     if fails:
         gated.fail.add("a")

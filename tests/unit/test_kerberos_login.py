@@ -71,7 +71,7 @@ def test_the_answer_to_a_token_is_verified():
 @pytest.mark.usefixtures("realm")
 def test_sasl_begins_with_it():
     sasl = kerberos.login(Options(auth_mechanism="GSSAPI"), A, FakeClock(), LIMIT)
-    transport = kerberos.transport(sasl, None)
+    transport = kerberos.sasl_transport(sasl, None)
 
     assert (sasl, "GSSAPI") == (transport.sasl_client_factory(), transport.mechanism)
     assert (True, "GSSAPI", b"hello impala@a") == sasl.start("GSSAPI")

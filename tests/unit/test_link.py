@@ -123,7 +123,7 @@ def test_closing_ends_all_sessions_and_the_socket(link, answers):
     assert None is link.client.transport.handle
 
 
-def test_a_link_that_nobody_holds_says_goodbye(peer, answers):
+def test_a_link_that_nobody_holds_closes_its_sessions(peer, answers):
     found = ImpylaDriver(Options(), SystemClock()).open(peer.coordinator, "etl", {}, 5.0)
     gone = weakref.ref(found)
     del found
@@ -133,7 +133,7 @@ def test_a_link_that_nobody_holds_says_goodbye(peer, answers):
     assert {} == answers.server.sessions
 
 
-def test_a_farewell_to_a_silent_server_ends(link, peer, answers):
+def test_closing_the_sessions_of_a_silent_server_ends(link, peer, answers):
     answers.server.script["CloseSession"].append(peer.hush)
 
     link.close()
@@ -141,7 +141,7 @@ def test_a_farewell_to_a_silent_server_ends(link, peer, answers):
     assert None is link.client.transport.handle
 
 
-def test_links_share_the_time_for_their_goodbyes_at_the_end_of_the_program(peer, answers):
+def test_links_share_the_time_for_closing_at_the_end_of_the_program(peer, answers):
     """A coordinator that hangs must not cost each of its links that time, nor others their word."""
     program = """
 import sys
@@ -182,7 +182,7 @@ def test_closing_a_connection_has_one_limit_for_all_of_its_links(peer, answers):
 
 
 def test_a_link_in_mid_call_is_cut_without_a_word(link, answers):
-    """A goodbye in the middle of a request would be nonsense to the server."""
+    """CloseSession in the middle of a request would be nonsense to the server."""
     with link.client.calling("GetInfo"):
         link.close()
 

@@ -121,7 +121,7 @@ class Secrets:
         The secret for a login of *user* at *where*, which gets it within *limit* seconds.
 
         Returns:
-            The secret, if there is one, and what is to be told how the login ended.
+            The secret, if there is one, and the attempt that is to be told the result.
 
         Raises:
             AuthenticationFailed: It cannot be had.
@@ -209,9 +209,9 @@ def _returned(function: Callable[[], object], name: str) -> Secret:
         scrub(error)
         if from_signal_handler(error):
             raise
-        told = f"{type(error).__name__}: {error}"
+        why = f"{type(error).__name__}: {error}"
         raise errors.AuthenticationFailed(
-            f"the function given as {name} failed ({told}); nothing was opened"
+            f"the function given as {name} failed ({why}); nothing was opened"
         ) from error
     if not found:
         wrong = kind if found is None else "an empty text"

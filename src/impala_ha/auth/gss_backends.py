@@ -11,12 +11,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.forks import GATE
 from impala_ha.core.kerberos_errors import GSSError, to_gss_error
 
+P = ParamSpec("P")
 Got = TypeVar("Got")
 
 #: What libkrb5 says while another thread renews the tickets of a cache: for a moment it is empty.
@@ -72,6 +74,21 @@ class SecurityContext(Protocol):
         """What `wrap` of the other side was given, and whether it was encrypted."""
 
 
+def _gss_call(method: Callable[P, Got]) -> Callable[P, Got]:
+    """A method that calls the library: no fork meanwhile, and its errors made a `GSSError`."""
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Got:
+        context: Any = args[0]
+        try:
+            with GATE.passing():
+                return method(*args, **kwargs)
+        except context.errors as error:
+            raise to_gss_error(error, f"asking for {context.login}") from error
+
+    return call
+
+
 class KerberosContext:
     """The package `kerberos`."""
 
@@ -85,73 +102,57 @@ class KerberosContext:
             GSSError: There is no ticket for that principal.
         """
         self._library: Any = import_extra("kerberos", "kerberos")
-        self._login = login
+        self.errors = self._library.KrbError
+        self.login = login
         self.complete = False
-        lib = self._library
+        self._context = self._init()
+
+    @_gss_call
+    def _init(self) -> Any:
+        lib, login = self._library, self.login
         flags = (
             lib.GSS_C_MUTUAL_FLAG
             | lib.GSS_C_SEQUENCE_FLAG
             | lib.GSS_C_INTEG_FLAG
             | lib.GSS_C_CONF_FLAG
         )
-        words: dict[str, object] = {"gssflags": flags}
-        if login.principal:
-            words["principal"] = login.principal
+        client = {"principal": login.principal} if login.principal else {}
         name = f"{login.service}@{login.host}"
-        _, self._context = self._told(lambda: lib.authGSSClientInit(name, **words))
+        return lib.authGSSClientInit(name, gssflags=flags, **client)[1]
 
+    @_gss_call
     def step(self, token: bytes) -> bytes:
         """Take the server's token, give the next one of ours."""
         lib = self._library
-
-        def work() -> bytes:
-            said = lib.authGSSClientStep(self._context, base64.b64encode(token).decode())
-            # The package does not tell the flags; we asked for a proof, which is in a token.
-            self.complete = bool(token) and said == lib.AUTH_GSS_COMPLETE
-            return self._response()
-
-        return self._told(work)
+        said = lib.authGSSClientStep(self._context, base64.b64encode(token).decode())
+        # The package does not tell the flags; we asked for a proof, which is in a token.
+        self.complete = bool(token) and said == lib.AUTH_GSS_COMPLETE
+        return self._response()
 
     @property
+    @_gss_call
     def initiator(self) -> str:
         """Whose ticket it is."""
+        if not self.complete:
+            self._library.authGSSClientInquireCred(self._context)
+        return self._library.authGSSClientUserName(self._context) or ""
 
-        def work() -> str:
-            if not self.complete:
-                self._library.authGSSClientInquireCred(self._context)
-            return self._library.authGSSClientUserName(self._context) or ""
-
-        return self._told(work)
-
+    @_gss_call
     def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
         """*data* with a signature, and encrypted if asked for."""
+        text = base64.b64encode(data).decode()
+        self._library.authGSSClientWrap(self._context, text, None, int(encrypt))
+        return self._response()
 
-        def work() -> bytes:
-            text = base64.b64encode(data).decode()
-            self._library.authGSSClientWrap(self._context, text, None, int(encrypt))
-            return self._response()
-
-        return self._told(work)
-
+    @_gss_call
     def unwrap(self, data: bytes) -> tuple[bytes, bool]:
         """What the server wrapped, and whether it was encrypted."""
-
-        def work() -> tuple[bytes, bool]:
-            self._library.authGSSClientUnwrap(self._context, base64.b64encode(data).decode())
-            encrypted = bool(self._library.authGSSClientResponseConf(self._context))
-            return self._response(), encrypted
-
-        return self._told(work)
+        self._library.authGSSClientUnwrap(self._context, base64.b64encode(data).decode())
+        encrypted = bool(self._library.authGSSClientResponseConf(self._context))
+        return self._response(), encrypted
 
     def _response(self) -> bytes:
         return base64.b64decode(self._library.authGSSClientResponse(self._context) or "")
-
-    def _told(self, work: Callable[[], Got]) -> Got:
-        try:
-            with GATE.passing():
-                return work()
-        except self._library.KrbError as error:
-            raise to_gss_error(error, f"asking for {self._login}") from error
 
 
 class GssapiContext:
@@ -167,13 +168,15 @@ class GssapiContext:
             GSSError: There is no ticket for that principal, and none can be had.
         """
         self._library: Any = import_extra("gssapi", "gssapi")
-        self._login = login
-        self._context: Any = self._told(self._begun)
+        self.errors = self._library.exceptions.GSSError
+        self.login = login
+        self._context = self._init()
 
-    def _begun(self) -> Any:
+    @_gss_call
+    def _init(self) -> Any:
         lib = self._library
         flag = lib.RequirementFlag
-        name = lib.Name(f"{self._login.service}@{self._login.host}", lib.NameType.hostbased_service)
+        name = lib.Name(f"{self.login.service}@{self.login.host}", lib.NameType.hostbased_service)
         return lib.SecurityContext(
             name=name,
             creds=self._credentials(),
@@ -193,7 +196,7 @@ class GssapiContext:
         life; the cache lives in this process and goes with it.  What was acquired last is held,
         for from then on libkrb5 asks the KDC each time that tickets are taken out of the cache.
         """
-        login, lib = self._login, self._library
+        login, lib = self.login, self._library
         if not (login.principal or login.keytab):
             return None
         name = store = None
@@ -228,38 +231,31 @@ class GssapiContext:
             return True
 
     @property
+    @_gss_call
     def initiator(self) -> str:
         """Whose ticket it is."""
         lib = self._library
+        if self._context.complete:
+            return str(self._context.initiator_name)
+        mechanism = [lib.MechType.kerberos]
+        mine = self._credentials() or lib.Credentials(usage="initiate", mechs=mechanism)
+        return str(mine.name)
 
-        def work() -> str:
-            if self._context.complete:
-                return str(self._context.initiator_name)
-            mechanism = [lib.MechType.kerberos]
-            mine = self._credentials() or lib.Credentials(usage="initiate", mechs=mechanism)
-            return str(mine.name)
-
-        return self._told(work)
-
+    @_gss_call
     def step(self, token: bytes) -> bytes:
         """Take the server's token, give the next one of ours."""
-        return self._told(lambda: self._context.step(token or None) or b"")
+        return self._context.step(token or None) or b""
 
+    @_gss_call
     def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
         """*data* with a signature, and encrypted if asked for."""
-        return self._told(lambda: bytes(self._context.wrap(data, encrypt).message))
+        return bytes(self._context.wrap(data, encrypt).message)
 
+    @_gss_call
     def unwrap(self, data: bytes) -> tuple[bytes, bool]:
         """What the server wrapped, and whether it was encrypted."""
-        got = self._told(lambda: self._context.unwrap(data))
+        got = self._context.unwrap(data)
         return got.message, got.encrypted
-
-    def _told(self, work: Callable[[], Got]) -> Got:
-        try:
-            with GATE.passing():
-                return work()
-        except self._library.exceptions.GSSError as error:
-            raise to_gss_error(error, f"asking for {self._login}") from error
 
 
 def begin(login: ContextParameters, backend: str) -> tuple[SecurityContext, bytes]:

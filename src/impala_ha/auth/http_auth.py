@@ -43,7 +43,7 @@ class _SecretAuth(Auth, ABC):
     ):
         """
         Args:
-            show: Tells the secret, and what is to be told how it was received.
+            show: Returns the secret, and the attempt that is to be told the result.
             renew: Reads it anew, given the refused one, and says whether it is another one.
             well: Whether the server has a better answer than 5xx for who does not log in.
         """

@@ -3,7 +3,7 @@ Logging in with Kerberos: the first token, before any coordinator is touched.
 
 Whether there is a ticket, whether it is still good, whether the KDC can be reached and knows the
 coordinator: all of that is found out between this machine and the KDC.  So the token that begins
-the login is made before the TCP connection, and a client whose ticket has ended neither knocks at
+the login is made before the TCP connection, and a client whose ticket has ended neither connects to
 coordinators nor has one of them ejected.  The library blocks for half a minute on a KDC that
 hangs; it works in a thread that is left behind when the time to connect is over.
 
@@ -12,7 +12,7 @@ half of their life is over.  An open connection needs none: it goes on when they
 
 While no KDC answers, the tickets that lie in a cache are as good as before.  So it is known of each
 ticket whether it was wanted of the KDC and when that may be asked again: by one thread at a time,
-however many want the ticket.  The others are told what the last one heard.
+however many want the ticket.  The others are given the last answer.
 
 A coordinator whose keys were made anew cannot read the service tickets of before.  One that lies in
 the cache of a keytab is replaced when it was refused, and shown once more.
@@ -116,7 +116,7 @@ _TICKETS: dict[tuple[Who, str], Tickets] = {}
 
 class TicketRequest:
     """
-    One ticket that somebody wants, and what is known of it once no KDC answered.
+    A ticket that is asked for, and what is known of it once no KDC answered.
 
     Attributes:
         why: What was said last; None: nothing was wanted of the KDC so far.
@@ -222,9 +222,9 @@ def login(
     return Sasl(context, token, accepted=accepted, renew=renew)
 
 
-def transport(sasl: Sasl, wire: Socket) -> TTransportBase:
-    """Thrift's transport on *wire* that logs in with *sasl* when it is opened."""
-    return TSaslClientTransport(lambda: sasl, "GSSAPI", wire)
+def sasl_transport(sasl: Sasl, trans: Socket) -> TTransportBase:
+    """Thrift's transport on *trans* that logs in with *sasl* when it is opened."""
+    return TSaslClientTransport(lambda: sasl, "GSSAPI", trans)
 
 
 def negotiate(

@@ -30,7 +30,7 @@ class _Commands(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command *cmd_name*, or tell which names are near."""
+        """Return the command *cmd_name*, or name those that are near."""
         if cmd_name not in COMMANDS:
             near = difflib.get_close_matches(cmd_name, COMMANDS, n=3) or sorted(COMMANDS)
             ctx.fail(f"No such command {cmd_name!r}. Did you mean {', '.join(near)}?")

@@ -264,7 +264,7 @@ _COMPATIBLE = section(
             "--use_new_http_connection": "A broken connection is replaced by itself",
             "--beeswax_compat_num_rows": "The number of rows is always shown",
             "--strict_hs2_protocol": "Hive is distinguished from Impala by its answers",
-            "--rpc_stdout": "RPCs are not written down; -V tells attempts",
+            "--rpc_stdout": "RPCs are not logged; -V shows attempts",
         }.items()
     ),
     *(
@@ -273,7 +273,7 @@ _COMPATIBLE = section(
             "--history_file": "There is no history",
             "--connect_max_tries": "How often is up to --deadline",
             "--http_socket_timeout_s": "A silent coordinator is probed",
-            "--rpc_file": "RPCs are not written down; -V tells attempts",
+            "--rpc_file": "RPCs are not logged; -V shows attempts",
         }.items()
     ),
 )

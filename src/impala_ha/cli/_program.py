@@ -90,7 +90,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 
 def _drop_what_is_left() -> None:
-    """What could not be written was told; Python would try once more at its end, and say 120."""
+    """What could not be written was reported; Python would try again, and exit with 120."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

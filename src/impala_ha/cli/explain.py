@@ -26,7 +26,7 @@ _KINDS = {
 @click.argument("faults", nargs=-1, metavar="[FAULT|login]...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def explain(faults: tuple[str, ...], as_json: bool) -> None:
-    """Tell what happens in each fault: how it is known, whether it is tried again, what is told.
+    """Show what happens in each fault: how it is known, whether it is retried, what is raised.
 
     Without FAULT all of them; a name is the one in the log and in `attempt.fault`. And login: what
     each end of a login means, after a Kerberos ticket, a password or nothing.
@@ -53,12 +53,12 @@ def _lines(fault: Fault, rows: list[Decision]) -> Iterator[str]:
     if kinds := [kind.value for kind in Kind if fault in doubtful_faults(kind)]:
         yield f"  may have run all the same, once sent: {', '.join(kinds)}"
     by_phase = {p: {r.effect: _words(r) for r in group} for p, group in groupby(rows, _phase)}
-    for told, phases in groupby(by_phase, by_phase.__getitem__):
+    for ends, phases in groupby(by_phase, by_phase.__getitem__):
         yield f"  {', '.join(phase.value for phase in phases)}:"
-        if len(set(told.values())) == 1:
-            yield f"    {told[Effect.READ]}"
+        if len(set(ends.values())) == 1:
+            yield f"    {ends[Effect.READ]}"
             continue
-        yield from (f"    {_KINDS[effect]}: {words}" for effect, words in told.items())
+        yield from (f"    {_KINDS[effect]}: {end}" for effect, end in ends.items())
 
 
 def _phase(row: Decision) -> Phase:
@@ -110,8 +110,8 @@ def _grid(rows: list[LoginDecision]) -> Iterator[str]:
     columns = {credential: max(len(credential.value), 11) for credential in CredentialKind}
 
     def line(begin: str, cells: dict[CredentialKind, str]) -> str:
-        told = (f"{cells.get(credential, '-'):{width}}" for credential, width in columns.items())
-        return f"  {begin:{first}}  {'  '.join(told)}".rstrip()
+        row = (f"{cells.get(credential, '-'):{width}}" for credential, width in columns.items())
+        return f"  {begin:{first}}  {'  '.join(row)}".rstrip()
 
     yield "LOGINS: what each end of one means, after what was shown"
     yield line("", {credential: credential.value for credential in CredentialKind})

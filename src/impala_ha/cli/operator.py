@@ -1,7 +1,7 @@
 """`impala-ha`: the program of those who run a cluster, or a toy of one.
 
-This room is only the door: it is entered before anybody knows whether the packages of the command
-line are installed, and says what to type if they are not.  Each command lives in a room of its
+This module is only the entry: it is loaded before anybody knows whether the packages of the command
+line are installed, and says what to type if they are not.  Each command is in a module of its
 own (`_commands` knows which) and is loaded when it is called.
 """
 

@@ -3,7 +3,7 @@ Which passwords and tokens were shown to whom in this process, and what came of 
 
 Directories lock an account after a few wrong passwords.  So a secret that was refused is not shown
 again before it is another one; one that was never accepted is shown by one login at a time, and if
-that ends without a word it is kept back for a while, for nobody knows whether it was refused.  One
+that ends without an answer it is kept back for a while, as it may have been refused.  One
 that has been accepted is believed: where a login with it breaks, the coordinator broke.
 
 A secret counts for the coordinators of a cluster: others may ask another directory.  What is kept
@@ -23,7 +23,7 @@ from typing import TypeVar
 from impala.error import Error
 
 _HOLD, _LONGEST_HOLD = 60.0, 1800.0  # seconds; directories count the failures of 10 to 30 minutes
-_PATIENCE = 0.25  # seconds for another login's verdict on a secret that was accepted before
+_RESULT_TIMEOUT = 0.25  # seconds for another login's result with a secret that was accepted before
 _SLACK = 10.0  # seconds in which a login that has timed out tells so, however busy the machine
 _MOST = 10_000  # secrets that are remembered
 _SALT = os.urandom(32)
@@ -54,7 +54,7 @@ class _Refusal:
     times: int
     at: float
 
-    def told(self, name: str, now: float) -> str:
+    def message(self, name: str, now: float) -> str:
         """Why the secret, a *name* like "password", is not shown."""
         begin = f"this {name} was shown to {self.where} at {self.when}"
         if self.until == float("inf"):
@@ -78,14 +78,14 @@ class LoginAttempt:
     """
 
     def __init__(
-        self, book: LoginThrottle, key: bytes, scope: Collection[str], where: str, limit: float
+        self, throttle: LoginThrottle, key: bytes, scope: Collection[str], where: str, limit: float
     ):
         self.where = where
         self.established = self.ended = False
-        self.start = book.now()
+        self.start = throttle.now()
         self.end = self.start + limit + _SLACK
-        self.trusted = book.trusts(key, scope)
-        self._book = book
+        self.trusted = throttle.trusts(key, scope)
+        self._throttle = throttle
         self._key = key
         self._scope = scope
         self._open = True
@@ -93,18 +93,18 @@ class LoginAttempt:
     def accepted(self) -> None:
         """Note that the secret is good."""
         if self._open:
-            self._book.accept(self._key, self._scope, self.where, self.start)
+            self._throttle.accept(self._key, self._scope, self.where, self.start)
         self.over()
 
     def refused(self, why: str) -> None:
-        """Note that it is not, as the server said in so many words."""
+        """Note that it is not, as the server said."""
         if self._open:
-            self._book.refuse(self._key, self._scope, self.where, why, sure=True)
+            self._throttle.refuse(self._key, self._scope, self.where, why, sure=True)
         self.over()
 
     def failed(self, why: str, *, hung_up: bool = False) -> None:
         """
-        Note that no verdict came.
+        Note that the login ended without a result.
 
         Args:
             why: What came instead.
@@ -112,15 +112,15 @@ class LoginAttempt:
         """
         if self._open and (hung_up or not self.trusted):
             sure = hung_up and not self.trusted
-            self._book.refuse(self._key, self._scope, self.where, why, sure=sure)
+            self._throttle.refuse(self._key, self._scope, self.where, why, sure=sure)
         elif self._open:
-            self._book.doubt(self._key, self.where)
+            self._throttle.doubt(self._key, self.where)
         self.over()
 
     def over(self) -> None:
         """Let others go on."""
         self._open = False
-        self._book.over(self._key, self)
+        self._throttle.over(self._key, self)
 
 
 class LoginThrottle:
@@ -133,7 +133,7 @@ class LoginThrottle:
         """
         self.now = now
         self.forget()
-        _BOOKS.append(self)
+        _THROTTLES.append(self)
 
     def forget(self) -> None:
         """Know nothing."""
@@ -171,7 +171,7 @@ class LoginThrottle:
         now = self.now()
         for each in list(self._refused.get(key, {}).values()):
             if each.where in scope and now < each.until:
-                raise LoginBlocked(each.told(name, now))
+                raise LoginBlocked(each.message(name, now))
         broke = [each for each in list(self._doubted.get(key, ())) if each in scope]
         if broke and not read_anew:
             raise StaleCredential(f"the login with this {name} broke at {broke[0]}")
@@ -211,7 +211,7 @@ class LoginThrottle:
                 second = where not in asked and len(asked) == 1  # elsewhere it may be quicker
                 if trusted and second and not any(each.ended for each in ahead):
                     late = self.now() - min(came, ahead[-1].start)
-                    left = min(left, _PATIENCE - late)
+                    left = min(left, _RESULT_TIMEOUT - late)
                 if left <= 0 and trusted and read_anew:
                     break
                 if left <= 0 and trusted:
@@ -235,7 +235,7 @@ class LoginThrottle:
             each
             for each in under_way
             if each.where in scope
-            and now < (each.start + _PATIENCE if each.established else each.end)
+            and now < (each.start + _RESULT_TIMEOUT if each.established else each.end)
         ]
 
     def _accepted_since(self, key: bytes, scope: Collection[str], then: float) -> bool:
@@ -299,13 +299,13 @@ def _room(known: dict[bytes, Known]) -> None:
         del known[next(iter(known))]
 
 
-_BOOKS: list[LoginThrottle] = []
+_THROTTLES: list[LoginThrottle] = []
 LOGIN_THROTTLE = LoginThrottle()
 
 
 def _forked() -> None:
-    for book in _BOOKS:
-        book.forked()
+    for throttle in _THROTTLES:
+        throttle.forked()
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -1,8 +1,8 @@
 """
-What a server says is told without the secrets that it was given.
+Texts of a server are shown without the secrets that it was given.
 
-A server may say again what it was told: a gateway that shows the request in its page, a login that
-names the wrong password.  So what is told of its words has `***` in place of what this connection
+A server may repeat what it was sent: a gateway that shows the request in its page, a login that
+names the wrong password.  So what is shown of its text has `***` in place of what this connection
 logs in with, in every form in which that was sent or is usually shown.
 """
 
@@ -93,17 +93,17 @@ class Redaction:
 
     def _value(self, value: object) -> object:
         """*value* without them, or itself."""
-        told: object = value
+        masked: object = value
         if isinstance(value, str):
-            told = self.text(value)
+            masked = self.text(value)
         elif isinstance(value, bytes):
-            told = self.text(value.decode("latin-1")).encode("latin-1")
+            masked = self.text(value.decode("latin-1")).encode("latin-1")
         elif isinstance(value, HTTPMessage):
-            told = HTTPMessage()
+            masked = HTTPMessage()
             for name, one in value.items():
-                told[self.text(name)] = self.text(one)
-            return told if told.items() != value.items() else value
-        return value if told == value else told
+                masked[self.text(name)] = self.text(one)
+            return masked if masked.items() != value.items() else value
+        return value if masked == value else masked
 
 
 def _forms(secret: str) -> set[str]:

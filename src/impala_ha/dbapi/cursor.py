@@ -64,9 +64,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._links = failover.links
         self._execution: Execution | None = None
         self._history = History()
-        self._calling_thread: int | None = (
-            None  # the thread whose call goes straight to impyla's method
-        )
+        self._calling_thread: int | None = None  # its calls go straight to impyla's methods
         self._rows_failed: int | None = None
         # With a database impyla has executed USE by now, and knows its log.
         self._last_operation_log: str | None = "" if session.names_database else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from thrift.Thrift import TException
 
@@ -24,11 +23,9 @@ from impala_ha.hs2.polling import rows
 from impala_ha.options.options import Options
 from impala_ha.sql import plan
 from impala_ha.sql.statement import Effect, Statement
+from impala_ha.sql.tag import StatementTag
 
 from .cursor_session import CursorSession, printed_id
-
-if TYPE_CHECKING:
-    from impala_ha.sql.tag import StatementTag
 
 
 @dataclass(slots=True)
@@ -127,15 +124,7 @@ class MetadataExecution(Execution):
 def prepare(
     text: str, options: dict[str, object] | None, idempotent: bool | None, wanted: Options
 ) -> Execution:
-    """
-    The execution of *text*.
-
-    Args:
-        text: SQL with its values in it.
-        options: Query options for it alone.
-        idempotent: As in `Cursor.execute`.
-        wanted: The options of the connection.
-    """
+    """The execution of *text*, with *options* for it alone, as those of the connection want it."""
     statement = Statement.parse(text)
     if idempotent is False:
         statement = replace(statement, effect=Effect.WRITE, replaces=False)
@@ -145,8 +134,6 @@ def prepare(
         options = {"SYNC_DDL": "true", **(options or {})}
     mark = None
     if wanted.statement_tag != "none":
-        from impala_ha.sql.tag import StatementTag  # noqa: PLC0415 - reads need no tag
-
         mark = StatementTag(wanted.statement_tag == "comment")
     return Execution(text, statement, options, bool(idempotent), mark)
 
@@ -213,10 +200,6 @@ class CursorCall(Call):
         After a try in which a write may have run: is it certainly over, and harmless once more?
 
         What still runs is ended only where it would be harmless to run it again.
-
-        Args:
-            link: Where it was made.
-            again: Whether another try could follow.
         """
         execution, session = self.execution, self.session
         if execution is None or self.finished or not self.writes:
@@ -301,16 +284,7 @@ def statement_call(
     *,
     ended: bool,
 ) -> CursorCall:
-    """
-    A call on the statement of *execution*, which may be submitted again.
-
-    Args:
-        operation: Its name.
-        execution: The statement.
-        session: The cursor's.
-        failover: The loop.
-        ended: Whether the statement ran to its end before.
-    """
+    """A call on the statement of *execution*, which may have *ended* before."""
     writes = execution.writes
     finished = execution.fetched or (execution.accepted and ended)
     return CursorCall(

@@ -67,14 +67,7 @@ class Failover:
         options: Options,
         first: SessionArguments,
     ):
-        """
-        Args:
-            cluster: The coordinators and their health.
-            driver: Opens links.
-            retry: How often and how long to try.
-            options: Those of the connection.
-            first: User and configuration of the session that opening makes.
-        """
+        """Take *first* as user and configuration of the session that opening a link makes."""
         self.cluster = cluster
         self.driver = driver
         self.retry = retry
@@ -166,7 +159,7 @@ class Failover:
         elif link is not None:
             rounds = history.tried.count(link.coordinator)
         elif not self.cluster.is_healthy(self._options_key):
-            return 0.0  # `_turn` waits, with those who want the same
+            return 0.0  # `_pick` waits, as other calls do
         return max(stay_away, self.retry.wait(rounds, self.cluster.rng))
 
     def _sleep(self, seconds: float, call: Call) -> None:

@@ -53,12 +53,7 @@ class Links:
     """
 
     def __init__(self, cluster: Cluster, driver: Driver, options: Options):
-        """
-        Args:
-            cluster: The coordinators and their health.
-            driver: Ends sessions on links that are in use.
-            options: Those of the connection.
-        """
+        """Have none yet; *driver* ends sessions on links that are in use."""
         self.current: Link | None = None
         self.cursors: weakref.WeakSet[LinkUser] = weakref.WeakSet()
         self.closed = False

@@ -31,12 +31,7 @@ class Opener:
     """Opens the links of one connection."""
 
     def __init__(self, cluster: Cluster, driver: Driver, options: Options):
-        """
-        Args:
-            cluster: The coordinators and their health.
-            driver: Opens one link.
-            options: Those of the connection.
-        """
+        """Open links to coordinators of *cluster*, each by *driver*, as *options* say."""
         self._cluster = cluster
         self._driver = driver
         self._options = options

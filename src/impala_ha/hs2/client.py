@@ -92,10 +92,10 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         redact: Takes secrets out of a text.
     """
 
-    def __init__(self, protocol: BinaryProtocol, wire: Transport):
+    def __init__(self, protocol: BinaryProtocol, transport: Transport):
         super().__init__(protocol)
         self._seqid = 0
-        self.transport = wire
+        self.transport = transport
         self._process = os.getpid()
         self.broken: BaseException | None = None
         self.busy = False
@@ -104,7 +104,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self._close_sessions: list[CloseSessions] = []
         self._finalizer: list[CloseSessions] = []
 
-    def keep(self, close_sessions: CloseSessions) -> list[CloseSessions]:
+    def set_finalizer(self, close_sessions: CloseSessions) -> list[CloseSessions]:
         """
         What to call when nobody uses the client any more: *close_sessions*, or nothing once it is
         broken.
@@ -175,13 +175,13 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         if inner := getattr(error, "inner", None):
             raise inner  # thrift took the caller's time limit for its own
 
-    def attach(self, protocol: BinaryProtocol, wire: Transport) -> None:
+    def attach(self, protocol: BinaryProtocol, transport: Transport) -> None:
         """Go on with another connection, unless another thread has closed this one meanwhile."""
         if isinstance(self.broken, ConnectionClosed):
-            wire.close()
+            transport.close()
             return
         self._iprot = self._oprot = protocol
-        self.transport = wire
+        self.transport = transport
         self.broken = None
         self._finalizer[:] = self._close_sessions
 
@@ -216,19 +216,14 @@ def _as_thrift_tells(error: BaseException) -> BaseException:
 _SLIPS = (TypeError, ValueError, OverflowError, MemoryError, LookupError, AttributeError)
 
 
+_STATEMENTS = (
+    "ExecuteStatement GetTypeInfo GetCatalogs GetTableTypes GetPrimaryKeys GetCrossReference "
+    "GetSchemas GetTables GetColumns GetFunctions"
+)
 _PHASES = {
     "OpenSession": Phase.OPEN,
     "GetInfo": Phase.PING,
-    "ExecuteStatement": Phase.SENT,
-    "GetTypeInfo": Phase.SENT,
-    "GetCatalogs": Phase.SENT,
-    "GetTableTypes": Phase.SENT,
-    "GetPrimaryKeys": Phase.SENT,
-    "GetCrossReference": Phase.SENT,
-    "GetSchemas": Phase.SENT,
-    "GetTables": Phase.SENT,
-    "GetColumns": Phase.SENT,
-    "GetFunctions": Phase.SENT,
+    **dict.fromkeys(_STATEMENTS.split(), Phase.SENT),
     "GetOperationStatus": Phase.RUNNING,
     "GetResultSetMetadata": Phase.FETCH,
     "FetchResults": Phase.FETCH,

@@ -33,10 +33,11 @@ from impala_ha.core.trace import Step, trace
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
-from . import fence, open_binary
+from . import fence
 from .client import BinaryProtocol, Client, Transport
 from .hints import OpenFailure, hint
 from .link import Link
+from .open_binary import BinaryConnector
 from .other_protocol import other_protocol
 from .service import Service, silent
 
@@ -149,33 +150,33 @@ class ImpylaDriver:
                 raise
             raise CallFailed(Phase.OPEN, error) from error
         trace(Step.SESSION, session)
-        self._settle(client.transport, coordinator, user)
+        self._opened(client.transport, coordinator, user)
         service.reconnect = lambda limit: self._reconnect(client, coordinator, user, limit)
         if self._options.use_http_transport:
             service.pause = self._http.pause
         first = (user, configuration, session)
         return Link(coordinator, service, first, self._options.connect_timeout)
 
-    def _settle(self, wire: Transport, coordinator: Coordinator, user: str) -> None:
-        """From opening to everyday life: the caller's time-out, and an eye on silence."""
-        wire.clear_deadline()
+    def _opened(self, transport: Transport, coordinator: Coordinator, user: str) -> None:
+        """From the deadline of opening to the caller's time-out, and probes while it is silent."""
+        transport.clear_deadline()
         if self._options.probe_after:
-            wire.probe_after = self._options.probe_after
-            wire.stall_timeout = 2 * self._options.probe_after
-            wire.probe = _Probe(lambda: self.probe(coordinator, user))
+            transport.probe_after = self._options.probe_after
+            transport.stall_timeout = 2 * self._options.probe_after
+            transport.probe = _Probe(lambda: self.probe(coordinator, user))
 
     def _reconnect(self, client: Client, coordinator: Coordinator, user: str, limit: float) -> bool:
         """Give *client* a new connection to the same coordinator."""
         why = client.broken
         limit = min(limit, self._options.connect_timeout)
         try:
-            protocol, wire = self._transport(coordinator, user, limit)
+            protocol, transport = self._transport(coordinator, user, limit)
         except errors.Error as error:
             if from_signal_handler(error):
                 raise
             return False
-        self._settle(wire, coordinator, user)
-        client.attach(protocol, wire)
+        self._opened(transport, coordinator, user)
+        client.attach(protocol, transport)
         told = self._secrets.redaction.text(str(why))
         logs.warning("the connection to %s broke (%s) and was made anew", coordinator, told)
         return True
@@ -189,7 +190,7 @@ class ImpylaDriver:
         over.  A password that was refused is not shown for that: then any sign of life is one.
         """
         try:
-            service = self._stranger(coordinator, user) or self.connect(
+            service = self._anonymous_service(coordinator, user) or self.connect(
                 coordinator, user, self._options.connect_timeout
             )
             try:
@@ -211,24 +212,24 @@ class ImpylaDriver:
                 raise
         return ""
 
-    def _stranger(self, coordinator: Coordinator, user: str) -> Service | None:
+    def _anonymous_service(self, coordinator: Coordinator, user: str) -> Service | None:
         """Where the secret must not be shown: a service that nobody has logged in to."""
         limit = self._options.connect_timeout
         try:
             self._secrets.ready(self._options.user or user, str(coordinator), certain=True)
         except LoginBlocked:
             if not self._options.use_http_transport:
-                open_binary.probe_anonymously(self._options, coordinator, self._clock, limit)
+                self._binary.probe_anonymously(coordinator, limit)
                 raise
-            transport, wire = self._http.open(coordinator, user, limit, anonymous=True)
-            return Service(Client(BinaryProtocol(transport), wire))
+            buffered, transport = self._http.open(coordinator, user, limit, anonymous=True)
+            return Service(Client(BinaryProtocol(buffered), transport))
         return None
 
     def end_session(self, link: Link, user: str, session: RemoteSession, limit: float) -> bool:
         """Close *user*'s *session*, see `Driver`."""
         # A name may lead to several coordinators: the same address is asked.
         peer, http = link.client.transport.peer, self._options.use_http_transport
-        return fence.ends(
+        return fence.close_and_confirm(
             lambda left: self._service(link.coordinator, user, left, peer),
             session,
             self._clock,
@@ -296,7 +297,7 @@ class ImpylaDriver:
         used = self._secrets.password()
         end = self._clock.now() + limit
         try:
-            return self._carried(coordinator, user, limit, pinned)
+            return self._connect(coordinator, user, limit, pinned)
         except CallFailed as error:
             cause = error.__cause__ or error
             if used is None or error.phase is not Phase.LOGIN or isinstance(cause, LoginBlocked):
@@ -305,7 +306,7 @@ class ImpylaDriver:
             if fault is not Fault.DENIED or not self._secrets.renew(used):
                 raise
         logs.warning("the password was refused by %s, and there is another: once more", coordinator)
-        return self._carried(coordinator, user, max(0.001, end - self._clock.now()), pinned)
+        return self._connect(coordinator, user, max(0.001, end - self._clock.now()), pinned)
 
     @cached_property
     def _http(self) -> HttpConnector:
@@ -313,23 +314,16 @@ class ImpylaDriver:
 
         return HttpConnector(self._options, self._secrets, self._clock, self._identity)
 
-    def _carried(
+    @cached_property
+    def _binary(self) -> BinaryConnector:
+        return BinaryConnector(self._options, self._secrets, self._clock, self._identity)
+
+    def _connect(
         self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None
     ) -> tuple[BinaryProtocol, Transport]:
-        if self._options.use_http_transport:
-            transport, wire = self._http.open(coordinator, user, limit, pinned)
-        else:
-            transport, wire = open_binary.binary(
-                self._options,
-                self._secrets,
-                coordinator,
-                user,
-                clock=self._clock,
-                limit=limit,
-                pinned=pinned,
-                identity=self._identity,
-            )
-        return BinaryProtocol(transport), wire
+        connector = self._http if self._options.use_http_transport else self._binary
+        buffered, transport = connector.open(coordinator, user, limit, pinned)
+        return BinaryProtocol(buffered), transport
 
 
 class _Probe:

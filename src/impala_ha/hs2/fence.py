@@ -25,7 +25,7 @@ from .service import Service
 _RESETS = 3  # a process that is killed resets connections, and refuses them a moment later
 
 
-def ends(
+def close_and_confirm(
     connect: Callable[[float], Service],
     session: RemoteSession,
     clock: Clock,

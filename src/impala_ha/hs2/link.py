@@ -2,7 +2,7 @@
 One open connection to a coordinator, with the HS2 sessions that were opened on it.
 
 A link is shared by the cursors of a connection, and outlives its place in the connection while
-one of them still reads a result from it.  When the last one lets go it says goodbye.
+one of them still reads a result from it.  When the last one lets go, its sessions are closed.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Link:
         self._open: dict[bytes, RemoteSession] = {}
         self._dropped: deque[RemoteSession] = deque()
         self._keep(session)
-        # Says goodbye when the last cursor lets go, and at the end of the program.
-        finalizer = self.client.keep(partial(_close_sessions, self.client, self._open))
+        # Closes the sessions when the last cursor lets go, and at the end of the program.
+        finalizer = self.client.set_finalizer(partial(_close_sessions, self.client, self._open))
         _FINALIZERS[id(finalizer)] = finalizer
         weakref.finalize(self, _run_finalizer, finalizer).atexit = False
 
@@ -222,7 +222,7 @@ at_exit: list[Callable[[float], None]] = []
 
 @atexit.register
 def _close_all() -> None:
-    """At the end of the program say goodbye on all links, which share `CLOSE_TIMEOUT` seconds."""
+    """At the end of the program close all sessions, within `CLOSE_TIMEOUT` seconds."""
     end = time.monotonic() + CLOSE_TIMEOUT
     left = list(_FINALIZERS.values())
     while left:

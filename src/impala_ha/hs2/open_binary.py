@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from functools import partial
 from typing import TYPE_CHECKING
 
 from impala._thrift_api import get_transport
@@ -38,117 +37,155 @@ if TYPE_CHECKING:
 
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
-
-
-def binary(
-    options: Options,
-    secrets: Secrets,
-    coordinator: Coordinator,
-    user: str,
-    *,
-    clock: Clock,
-    limit: float,
-    pinned: Address | None = None,
-    identity: Identity | None = None,
-) -> tuple[TTransportBase, Socket]:
-    """
-    A connected and authenticated transport, and its socket.
-
-    Args:
-        options: How.
-        secrets: User's.
-        coordinator: Where.
-        user: Who.
-        clock: For the deadline.
-        limit: Seconds.
-        pinned: The only address that may be asked, see `Socket`.
-        identity: Who the connection was opened as, by Kerberos.
-
-    Raises:
-        CallFailed: With how far it came.
-    """
-    end = clock.now() + limit
-    who = (user, identity)
-    if not (options.use_ssl or secrets.accepted(options.user or user, str(coordinator))):
-        pinned = probe_anonymously(options, coordinator, clock, limit, pinned)
-        limit = max(0.001, end - clock.now())
-    opened = partial(_opened, options, secrets, coordinator, who, clock=clock, pinned=pinned)
-    try:
-        return opened(limit=limit)
-    except _TicketRefused as error:
-        refused = error
-    logs.debug("%s refused a ticket: once more, with a new one if it was not new", coordinator)
-    try:
-        return opened(limit=max(0.001, end - clock.now()))
-    except CallFailed as error:
-        if error.phase is Phase.TICKET:
-            raise refused from refused.__cause__
-        if _hung_up(error) and _knows_sasl(options, coordinator, clock, end - clock.now(), pinned):
-            why = f"{TICKET_REJECTED} ({error})"
-            told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
-            raise CallFailed(Phase.LOGIN, told) from told
-        raise
-
-
-def probe_anonymously(
-    options: Options,
-    coordinator: Coordinator,
-    clock: Clock,
-    limit: float,
-    pinned: Address | None = None,
-) -> Address | None:
-    """
-    Have somebody answer within *limit* seconds, without saying who comes.
-
-    Returns:
-        The address that answered, see `Socket`.
-
-    Raises:
-        CallFailed: Nobody is there, or nothing was answered.
-    """
-    wire, _ = _asked(options, coordinator, clock, limit, pinned)
-    return wire.peer
-
-
-def _knows_sasl(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Address | None
-) -> bool:
-    """Does it refuse somebody who shows nothing in the words of SASL, within *limit* seconds?"""
-    try:
-        _, said = _asked(options, coordinator, clock, max(0.001, limit), pinned)
-    except CallFailed:
-        return False
-    return said in _NO
-
-
-def _asked(
-    options: Options, coordinator: Coordinator, clock: Clock, limit: float, pinned: Address | None
-) -> tuple[Socket, bytes]:
-    """
-    A closed socket, and the first byte that was said to who shows nothing; none: it hung up.
-
-    SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
-    """
-    phase, said = Phase.CONNECT, b""
-    wire = _socket(options, coordinator, clock, pinned)
-    try:
-        wire.set_deadline(limit)
-        wire.open()
-        phase = Phase.LOGIN
-        wire.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
-        said = wire.read(1)
-    except BaseException as error:
-        if is_interrupt(error):
-            raise
-        if phase is Phase.CONNECT or silent(error):
-            raise CallFailed(phase, error) from error
-    finally:
-        wire.close()
-    return wire, said
-
-
 _NO_MECHANISM = b"X-NOBODY"
 _NO = (b"\3", b"\4")  # BAD and ERROR
+
+
+class BinaryConnector:
+    """Opens transports of the binary protocol for the connections of one driver."""
+
+    def __init__(self, options: Options, secrets: Secrets, clock: Clock, identity: Identity):
+        self._options = options
+        self._secrets = secrets
+        self._clock = clock
+        self._identity = identity
+
+    def open(
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
+    ) -> tuple[TTransportBase, Socket]:
+        """
+        A connected and authenticated transport, and its socket.
+
+        Args:
+            coordinator: Where.
+            user: Who.
+            limit: Seconds.
+            pinned: The only address that may be asked, see `Socket`.
+
+        Raises:
+            CallFailed: With how far it came.
+        """
+        options, secrets, end = self._options, self._secrets, self._clock.now() + limit
+        if not (options.use_ssl or secrets.accepted(options.user or user, str(coordinator))):
+            pinned = self.probe_anonymously(coordinator, limit, pinned)
+        try:
+            return self._open_once(coordinator, user, self._left(end), pinned)
+        except _TicketRefused as error:
+            refused = error
+        logs.debug("%s refused a ticket: once more, with a new one if it was not new", coordinator)
+        try:
+            return self._open_once(coordinator, user, self._left(end), pinned)
+        except CallFailed as error:
+            if error.phase is Phase.TICKET:
+                raise refused from refused.__cause__
+            if _hung_up(error) and self._knows_sasl(coordinator, self._left(end), pinned):
+                why = f"{TICKET_REJECTED} ({error})"
+                told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
+                raise CallFailed(Phase.LOGIN, told) from told
+            raise
+
+    def probe_anonymously(
+        self, coordinator: Coordinator, limit: float, pinned: Address | None = None
+    ) -> Address | None:
+        """
+        Have the coordinator answer an anonymous request within *limit* seconds.
+
+        Returns:
+            The address that answered, see `Socket`.
+
+        Raises:
+            CallFailed: Nobody is there, or nothing was answered.
+        """
+        return self._ask_for_sasl(coordinator, limit, pinned)[0].peer
+
+    def _left(self, end: float) -> float:
+        return max(0.001, end - self._clock.now())
+
+    def _knows_sasl(self, coordinator: Coordinator, limit: float, pinned: Address | None) -> bool:
+        """Does it refuse who shows nothing by SASL's own message, within *limit* seconds?"""
+        try:
+            return self._ask_for_sasl(coordinator, limit, pinned)[1] in _NO
+        except CallFailed:
+            return False
+
+    def _ask_for_sasl(
+        self, coordinator: Coordinator, limit: float, pinned: Address | None
+    ) -> tuple[Socket, bytes]:
+        """
+        A closed socket, and the first byte of the answer to who shows nothing; none: it hung up.
+
+        SASL is asked for a mechanism that no server of ours has: each answers that, or hangs up.
+        """
+        phase, said = Phase.CONNECT, b""
+        socket = self._socket(coordinator, pinned)
+        try:
+            socket.set_deadline(limit)
+            socket.open()
+            phase = Phase.LOGIN
+            socket.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
+            said = socket.read(1)
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            if phase is Phase.CONNECT or silent(error):
+                raise CallFailed(phase, error) from error
+        finally:
+            socket.close()
+        return socket, said
+
+    def _open_once(
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None
+    ) -> tuple[TTransportBase, Socket]:
+        """One try of `open`."""
+        options, clock, phase = self._options, self._clock, Phase.CONNECT
+        socket = sasl = attempt = None
+        try:
+            if options.auth_mechanism == "GSSAPI":
+                phase, start = Phase.TICKET, clock.now()
+                from impala_ha.auth import kerberos  # noqa: PLC0415 - not each connection needs it
+
+                sasl = kerberos.login(options, coordinator, clock, limit, self._identity)
+                phase, limit = Phase.CONNECT, limit - (clock.now() - start)
+            socket = self._socket(coordinator, pinned)
+            socket.set_deadline(limit)
+            socket.open()
+            phase = Phase.LOGIN
+            if sasl is not None:
+                transport = kerberos.sasl_transport(sasl, socket)
+            else:
+                login, attempt = self._begin_login(coordinator, user, socket)
+                transport = get_transport(socket, "", "", options.auth_mechanism, *login)
+            if not isinstance(transport, TBufferedTransport):
+                _open_sasl(transport, sasl, attempt)
+        except BaseException as error:
+            if attempt is not None and socket is not None:
+                phase = _report_login(attempt, error, socket)
+            if socket is not None:
+                socket.close()
+            scrub(error)  # SASL's messages are variables of its frames
+            if is_interrupt(error):
+                raise
+            raise _failure(phase, error, sasl) from error
+        return transport, socket
+
+    def _begin_login(
+        self, coordinator: Coordinator, user: str, socket: Socket
+    ) -> tuple[tuple[str, str | None], LoginAttempt | None]:
+        """User and password, and the attempt that is to be told the result."""
+        name, left = self._options.user or user, socket.left
+        password, attempt = self._secrets.show(name, str(coordinator), left)
+        socket.set_deadline(left)  # the wait for another login's result does not count
+        self._secrets.hide(name, password)
+        return (name, password), attempt
+
+    def _socket(self, coordinator: Coordinator, pinned: Address | None) -> Socket:
+        options, context = self._options, None
+        if options.use_ssl:
+            context = tls.context(options)
+        socket = Socket(coordinator.host, coordinator.port, self._clock, context)
+        socket.pinned = pinned
+        socket.setTimeout(None if options.timeout is None else options.timeout * 1000)
+        return socket
 
 
 class _TicketRefused(CallFailed):
@@ -156,7 +193,7 @@ class _TicketRefused(CallFailed):
 
 
 def _hung_up(error: CallFailed) -> bool:
-    """Did the server end the login without a word?  Impala refuses a bad ticket so."""
+    """Did the server close the connection in the login?  Impala refuses a bad ticket so."""
     if error.phase is not Phase.LOGIN or silent(error.__cause__):
         return False
     return (
@@ -165,62 +202,7 @@ def _hung_up(error: CallFailed) -> bool:
     )
 
 
-def _opened(
-    options: Options,
-    secrets: Secrets,
-    coordinator: Coordinator,
-    who: tuple[str, Identity | None],
-    *,
-    clock: Clock,
-    limit: float,
-    pinned: Address | None,
-) -> tuple[TTransportBase, Socket]:
-    """One try of `binary`."""
-    phase = Phase.CONNECT
-    wire = sasl = attempt = None
-    try:
-        if options.auth_mechanism == "GSSAPI":
-            phase, start = Phase.TICKET, clock.now()
-            from impala_ha.auth import kerberos  # noqa: PLC0415 - not each connection needs it
-
-            sasl = kerberos.login(options, coordinator, clock, limit, who[1])
-            phase, limit = Phase.CONNECT, limit - (clock.now() - start)
-        wire = _socket(options, coordinator, clock, pinned)
-        wire.set_deadline(limit)
-        wire.open()
-        phase = Phase.LOGIN
-        if sasl is not None:
-            transport = kerberos.transport(sasl, wire)
-        else:
-            login, attempt = _login(options, secrets, coordinator, who[0], wire)
-            transport = get_transport(wire, "", "", options.auth_mechanism, *login)
-        if not isinstance(transport, TBufferedTransport):
-            _open_sasl(transport, sasl, attempt)
-    except BaseException as error:
-        if attempt is not None and wire is not None:
-            phase = _judge(attempt, error, wire)
-        if wire is not None:
-            wire.close()
-        scrub(error)  # SASL's messages are variables of its frames
-        if is_interrupt(error):
-            raise
-        raise _failure(phase, error, sasl) from error
-    return transport, wire
-
-
-def _login(
-    options: Options, secrets: Secrets, coordinator: Coordinator, user: str, wire: Socket
-) -> tuple[tuple[str, str | None], LoginAttempt | None]:
-    """User and password, and what is to be told how they were received."""
-    name = options.user or user
-    left = wire.left
-    password, attempt = secrets.show(name, str(coordinator), left)
-    wire.set_deadline(left)  # the wait for another login's verdict does not count
-    secrets.hide(name, password)
-    return (name, password), attempt
-
-
-def _judge(attempt: LoginAttempt, error: BaseException, wire: Socket) -> Phase:
+def _report_login(attempt: LoginAttempt, error: BaseException, socket: Socket) -> Phase:
     """Say how a login with a password ended, and how far opening came: not to it, if it is gone."""
     hung_up = is_end_of_file(error)
     attempt.ended = True
@@ -231,7 +213,7 @@ def _judge(attempt: LoginAttempt, error: BaseException, wire: Socket) -> Phase:
         and classify(error, Phase.LOGIN, credential=CredentialKind.SECRET) is Fault.DENIED
     ):
         attempt.refused(error_text(error))
-    elif isinstance(error, TTransportException) and wire.is_gone():
+    elif isinstance(error, TTransportException) and socket.is_gone():
         attempt.over()
         return Phase.CONNECT
     else:
@@ -244,28 +226,16 @@ def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFaile
     if sasl is None or phase is not Phase.LOGIN or isinstance(error, PrincipalMismatch):
         return failed
     hung_up = _hung_up(failed)
-    told_why = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
+    gave_reason = bool(getattr(error, "name", ""))  # a `GSSError` of the server's own
     if (
         hung_up
-        or told_why
+        or gave_reason
         or classify(error, phase, credential=CredentialKind.TICKET) is Fault.REFUSED
     ):
         renewed = sasl.renew()
         if renewed or hung_up:  # it may have been a mishap
             return _TicketRefused(phase, error)
     return failed
-
-
-def _socket(
-    options: Options, coordinator: Coordinator, clock: Clock, pinned: Address | None = None
-) -> Socket:
-    context = None
-    if options.use_ssl:
-        context = tls.context(options)
-    wire = Socket(coordinator.host, coordinator.port, clock, context)
-    wire.pinned = pinned
-    wire.setTimeout(None if options.timeout is None else options.timeout * 1000)
-    return wire
 
 
 def _open_sasl(transport: TTransportBase, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:

@@ -32,7 +32,7 @@ from impala_ha.options.options import Options
 _PIECE = 2**16  # bytes that thrift asks for at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds
 _CONFUSED = 500  # and above: who answers that is not well
-_PROXY = 407  # somebody else than the coordinator says that
+_PROXY = 407  # a proxy says that, and not the coordinator
 _BRIEFLY = 1.0  # seconds for finding out whether it is
 _USUAL = {"http": 80, "https": 443}
 
@@ -62,7 +62,7 @@ class HttpConnector:
         anonymous: bool = False,
     ) -> tuple[TTransportBase, HttpTransport]:
         """
-        A connected transport, and its wire, whose deadline is *limit* seconds from now.
+        A buffered transport and the one below it, whose deadline is *limit* seconds from now.
 
         Args:
             coordinator: Where.
@@ -89,22 +89,22 @@ class HttpConnector:
         cookies = self._cookies.setdefault((coordinator, user), empty)
         if not cookies.logs_in(self._clock.now()):
             login.prepare(limit)
-        wire = None
+        transport = None
         try:
             socket = self._socket(coordinator, proxy)
             socket.pinned = pinned
             target = self._target(coordinator, proxy)
             who, timeout = (login, cookies), options.connect_timeout
-            wire = HttpTransport(socket, target, who, self._clock, timeout)
-            wire.set_deadline(max(0.001, end - self._clock.now()))
-            wire.open()
+            transport = HttpTransport(socket, target, who, self._clock, timeout)
+            transport.set_deadline(max(0.001, end - self._clock.now()))
+            transport.open()
         except BaseException as error:
-            if wire is not None:
-                wire.close()
+            if transport is not None:
+                transport.close()
             if is_interrupt(error):
                 raise
             raise CallFailed(Phase.CONNECT, error) from error
-        return TBufferedTransport(wire, rbuf_size=_PIECE), wire
+        return TBufferedTransport(transport, rbuf_size=_PIECE), transport
 
     def _needs_probe(self, coordinator: Coordinator, user: str) -> bool:
         """Must it give a sign of life before it is shown a secret?  With TLS it has, then."""
@@ -116,7 +116,7 @@ class HttpConnector:
         self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
     ) -> Address | None:
         """
-        Have somebody answer within *limit* seconds, without saying who comes.
+        Have the coordinator answer an anonymous request within *limit* seconds.
 
         Returns:
             The address that answered, see `Socket`.
@@ -124,10 +124,10 @@ class HttpConnector:
         Raises:
             CallFailed: Nobody is there; or nothing, or that it is not well, was answered.
         """
-        _, wire = self.open(coordinator, user, limit, pinned, anonymous=True)
+        _, transport = self.open(coordinator, user, limit, pinned, anonymous=True)
         try:
-            wire.write(ABOUT_NOTHING)
-            wire.flush()
+            transport.write(ABOUT_NOTHING)
+            transport.flush()
         except BaseException as error:
             if is_interrupt(error):
                 raise
@@ -138,8 +138,8 @@ class HttpConnector:
             ):
                 raise CallFailed(Phase.OPEN, error) from error
         finally:
-            wire.close()
-        peer: Address | None = wire.peer
+            transport.close()
+        peer: Address | None = transport.peer
         return peer
 
     def pause(self, why: HTTPStatusError, waited: float) -> float:

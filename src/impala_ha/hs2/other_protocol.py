@@ -44,7 +44,7 @@ class _Protocol(NamedTuple):
     One way to speak.
 
     Attributes:
-        name: In words.
+        name: For people.
         question: What its servers answer, whoever asks; empty for OpenSession.
         answers: How the answer begins.
     """
@@ -116,7 +116,7 @@ class _Asking:
         self._end = end
 
     def speaks_tls(self, shares: int) -> bool:
-        """Does it take a handshake, or refuse it in the words of TLS?"""
+        """Does it take a handshake, or refuse it with an alert of TLS?"""
         try:
             self._connected(shares, tls=True).close()
         except (TException, OSError) as error:
@@ -136,15 +136,15 @@ class _Asking:
         return None
 
     def _answers(self, protocol: _Protocol, shares: int, *, tls: bool) -> bool:
-        wire = self._connected(shares, tls=tls)
+        socket = self._connected(shares, tls=tls)
         try:
             if not protocol.question:
-                return _opens_session(wire)
-            wire.write(protocol.question)
+                return _opens_session(socket)
+            socket.write(protocol.question)
             wanted = len(protocol.answers[0])
-            return wire.readAll(wanted) in protocol.answers
+            return socket.readAll(wanted) in protocol.answers
         finally:
-            wire.abort()
+            socket.abort()
 
     def _connected(self, shares: int, *, tls: bool) -> Socket:
         context = None
@@ -152,16 +152,16 @@ class _Asking:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE  # nothing is sent that is anybody's
-        wire = Socket(self._coordinator.host, self._coordinator.port, self._clock, context)
-        wire.set_deadline(max(0.001, (self._end - self._clock.now()) / shares))
-        wire.open()
-        return wire
+        socket = Socket(self._coordinator.host, self._coordinator.port, self._clock, context)
+        socket.set_deadline(max(0.001, (self._end - self._clock.now()) / shares))
+        socket.open()
+        return socket
 
 
-def _opens_session(wire: Socket) -> bool:
+def _opens_session(socket: Socket) -> bool:
     """Is OpenSession answered, if only by a refusal?"""
     try:
-        Service(Client(BinaryProtocol(TBufferedTransport(wire)), wire)).open_session(
+        Service(Client(BinaryProtocol(TBufferedTransport(socket)), socket)).open_session(
             "nobody"
         ).close()
     except errors.Error as error:

@@ -36,20 +36,14 @@ from .client import Client, ConnectionClosed
 
 Got = TypeVar("Got")
 
-_ASKED_AGAIN = frozenset(
-    {
-        "GetOperationStatus",
-        "GetResultSetMetadata",
-        "FetchResults",
-        "GetLog",
-        "GetRuntimeProfile",
-        "GetExecSummary",
-    }
+_ASKED_AGAIN = (
+    *("GetOperationStatus", "GetResultSetMetadata", "FetchResults"),
+    *("GetLog", "GetRuntimeProfile", "GetExecSummary"),
 )
 
 
 class _RedactedRPC(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
-    """impyla's calls, whose answers are logged without what a server was told in confidence."""
+    """impyla's calls, whose responses are logged without secrets."""
 
     def _log_response(self, kind: str, response: object) -> None:
         if _impylas_log.isEnabledFor(logging.DEBUG):

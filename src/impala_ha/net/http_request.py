@@ -61,7 +61,7 @@ class Target:
     Where requests go.
 
     Attributes:
-        url: As it is told in errors.
+        url: As errors show it.
         line: What follows POST: a path, or a URL for a proxy.
         host: The Host header.
         agent: The User-Agent header, None for the usual one.
@@ -114,7 +114,7 @@ def _check(name: str, value: str) -> None:
     """
     Refuse what would be more than one header.
 
-    The value is not told, for it may be secret.
+    The value is not shown, for it may be secret.
     """
     if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name):
         raise errors.InterfaceError(f"{name!r} cannot be the name of an HTTP header")
@@ -125,9 +125,9 @@ def _check(name: str, value: str) -> None:
 
 
 @lru_cache(maxsize=16)
-def _agent(told: str | None, program: str) -> str:
+def _agent(agent_option: str | None, program: str) -> str:
     """The user agent and the program, as impyla tells them."""
     script = os.path.basename(program)
-    agent = f"{told or _AGENT} ({quote(script)})" if script else told or _AGENT
+    agent = f"{agent_option or _AGENT} ({quote(script)})" if script else agent_option or _AGENT
     _check("User-Agent", agent)
     return agent

@@ -137,14 +137,14 @@ class Response:
 
     def _length(self) -> int | None:
         """Of what comes first; None: up to the end of the connection."""
-        told = self.header("content-length")
+        length = self.header("content-length")
         if self.status in _BODILESS or self._chunked:
             return 0
-        if not told:
+        if not length:
             return None
-        if not re.fullmatch(r"\d{1,18}", told):
-            raise _wrong(f"no HTTP answer: a Content-Length of {told[:40]!r}")
-        return int(told)
+        if not re.fullmatch(r"\d{1,18}", length):
+            raise _wrong(f"no HTTP answer: a Content-Length of {length[:40]!r}")
+        return int(length)
 
     def _next_chunk(self) -> int:
         line = self._buffer.until(b"\r\n", _LONGEST_LINE)
@@ -169,7 +169,7 @@ class Response:
 
 
 def _first(line: bytes) -> tuple[int, int, str]:
-    """What the first line says: the version after ``1.``, the status, and that in words."""
+    """What the first line says: the version after ``1.``, the status and the reason."""
     parts = _STATUS.fullmatch(line)
     if not parts:
         raise _wrong(f"no HTTP answer: it begins with {line[:40]!r}")

@@ -50,18 +50,18 @@ class HTTPStatusError(HttpError):  # type: ignore[misc]  # impyla is not typed
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        told = str(super().__str__())
+        text = str(super().__str__())
         if asked := self.http_headers.get(_ASKED):
-            told += f" (asks for {asked})"
+            text += f" (asks for {asked})"
         if self.where:
-            told += f" from {self.where}"
+            text += f" from {self.where}"
         if self.retry_after:
-            told += f", retry after {self.retry_after:g} s"
+            text += f", retry after {self.retry_after:g} s"
         if self.code == _WHO_ARE_YOU and abs(self.ahead) > _CLOCKS_DIFFER:
-            told += f", by a clock that is {abs(self.ahead):.0f} s "
-            told += "ahead of ours" if self.ahead > 0 else "behind ours"
+            text += f", by a clock that is {abs(self.ahead):.0f} s "
+            text += "ahead of ours" if self.ahead > 0 else "behind ours"
         target = self.http_headers.get("Location", "")
-        return f"{told} (leads to {target})" if target else told
+        return f"{text} (leads to {target})" if target else text
 
     @property
     def clean(self) -> bool:

@@ -2,7 +2,7 @@
 HiveServer2 over HTTP, on one connection that is kept alive.
 
 Each request is one POST.  Sessions are not bound to connections here, so a connection that the
-server has ended meanwhile is opened anew without a word, before a request; but once a byte of a
+server has ended meanwhile is opened anew before a request; but once a byte of a
 request may have left it is not sent again, unless the answer says that nobody looked into it: 401,
 which gets one more request, with another login where there is one.
 
@@ -118,7 +118,7 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
         self._socket.open()
 
     def close(self) -> None:
-        """Close without a word."""
+        """Close the socket."""
         self._socket.close()
 
     def hang_up(self) -> None:

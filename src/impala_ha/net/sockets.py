@@ -249,10 +249,10 @@ class Socket(_Connecting):
             if isinstance(error, TimeoutError):
                 text = f"write timeout: nothing was taken for {handle.gettimeout():g} s"
                 raise _failed(error, text) from error
-            why = self._last_words() or error
+            why = self._tls_alert() or error
             raise _failed(why, "unexpected exception") from why
 
-    def _last_words(self) -> ssl.SSLError | None:
+    def _tls_alert(self) -> ssl.SSLError | None:
         """
         Why the other side hung up, if it said so.
 
@@ -356,7 +356,7 @@ class Socket(_Connecting):
         self.close()
 
     def close(self) -> None:
-        """Close without a word: a goodbye over TLS could block."""
+        """Close without TLS's close_notify, which could block."""
         handle, self.handle = self.handle, None
         if handle is not None:
             with suppress(OSError):

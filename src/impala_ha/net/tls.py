@@ -82,10 +82,10 @@ def _files(options: Options) -> list[str | None]:
 def _stamp(path: str | None) -> tuple[int, int, int] | None:
     """What changes when a file does."""
     try:
-        told = os.stat(path or "")
+        found = os.stat(path or "")
     except OSError:
         return None
-    return told.st_mtime_ns, told.st_size, told.st_ino
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _made(options: Options) -> ssl.SSLContext:

@@ -53,15 +53,15 @@ class Web:
         """The first *most* bytes of a page; None if it cannot be had."""
         host, _, port = self._address.rpartition(":")
         try:
-            wire = Socket(host.strip("[]"), int(port), self._clock)
-            wire.set_deadline(max(0.0, self._end - self._clock.now()))
+            connection = Socket(host.strip("[]"), int(port), self._clock)
+            connection.set_deadline(max(0.0, self._end - self._clock.now()))
             try:
-                wire.open()
+                connection.open()
                 request = _REQUEST.format(path=path, address=self._address)
-                wire.write(request.encode("ascii"))
-                return _body(Response(ReceiveBuffer(wire.read)), most)
+                connection.write(request.encode("ascii"))
+                return _body(Response(ReceiveBuffer(connection.read)), most)
             finally:
-                wire.close()
+                connection.close()
         except (OSError, ValueError, TException, OverflowError):
             return None
 

@@ -17,7 +17,8 @@ from functools import cached_property
 from impala_ha.balancing.policies import POLICIES, Policy
 from impala_ha.core.model import DEFAULT_PORT
 
-from . import converters, kerberos_names
+from . import converters as to
+from . import kerberos_names
 from .converters import BACKENDS, MECHANISMS, option
 
 
@@ -26,14 +27,14 @@ class HostOptions:
     """What ``connect()`` takes to know whom to connect to; `Settings` makes coordinators of it."""
 
     host: object = option(
-        converters.anything,
+        to.anything,
         "localhost",
         "Coordinators: `a,b:21051,[::1]:21050`, separated by commas or white space. Each may carry "
         "`?weight=2&zone=east&krb_host=NAME`. Also a list of such texts or of `Coordinator` "
         "values, or a `Cluster`.",
     )
     port: int = option(
-        converters.port,
+        to.port,
         DEFAULT_PORT,
         "Port of the coordinators for which none is given: Impala's `--hs2_port`.",
     )
@@ -44,7 +45,7 @@ class Options:
     """What ``connect()`` takes besides its hosts, read and checked."""
 
     database: str | None = option(
-        converters.text,
+        to.text,
         None,
         "Default database. Whether there is one of that name is asked once in a process and "
         "cluster, with the first cursor: Impala itself takes any.",
@@ -52,46 +53,44 @@ class Options:
 
     # Which coordinator, and when another one.
     policy: str | Policy = option(
-        converters.policy,
+        to.policy,
         "round_robin",
         f"Which coordinator is next: {', '.join(POLICIES)}. In Python also an object with "
         "`choose(candidates)`.",
     )
     zone: str = option(
-        converters.text,
+        to.text,
         "",
         "Zone of this client. Coordinators with the same `?zone=` come first as long as one of "
         "them is healthy.",
     )
     connect_timeout: float = option(
-        converters.seconds,
+        to.seconds,
         10.0,
         "Seconds for one coordinator, from its TCP connection to its answer to OpenSession.",
     )
     timeout: float | None = option(
-        converters.timeout,
+        to.timeout,
         None,
         "Seconds that one read from a connected coordinator may take; 0: no limit. Connecting has "
         "`connect_timeout`.",
     )
-    deadline: float = option(
-        converters.seconds, 60.0, "Seconds that one call may spend on failing over."
-    )
+    deadline: float = option(to.seconds, 60.0, "Seconds that one call may spend on failing over.")
     hedge_after: float | None = option(
-        converters.timeout,
+        to.timeout,
         0.25,
         "Seconds without an answer to OpenSession after which a second coordinator is asked as "
         "well; 0: never. The first answer is taken. With a password only once it has worked.",
     )
     probe_after: float | None = option(
-        converters.timeout,
+        to.timeout,
         15.0,
         "Seconds of silence in a call after which the coordinator is probed on a second "
         "connection; 0: never. It is given up when two probes in a row get no answer. An answer "
         "that has begun goes on within twice that time (60 seconds if 0), or is lost.",
     )
     max_lifetime: float | None = option(
-        converters.timeout,
+        to.timeout,
         3600.0,
         "Seconds, or up to a tenth less, after which a connection goes where a new one would go; "
         "0: never. So connections spread again when a coordinator is back. It happens at the next "
@@ -99,22 +98,22 @@ class Options:
         "Spark.",
     )
     metadata_lag: float = option(
-        converters.seconds,
+        to.seconds,
         10.0,
         "Seconds after a DDL statement or a write of its own in which a connection that moved to "
         'another coordinator retries a "table does not exist" there.',
     )
     eject_for: float = option(
-        converters.seconds,
+        to.seconds,
         5.0,
         "Seconds that a failed coordinator is left alone before it is tried again. After a trial "
         "that failed the next one comes after 1, 2, 4, ... seconds.",
     )
     eject_most: float = option(
-        converters.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
+        to.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
     )
     retries: int = option(
-        converters.count,
+        to.count,
         3,
         "Without effect, and taken because impyla has it. How often a call is retried is up to "
         "`deadline` and to whether it is safe.",
@@ -122,19 +121,17 @@ class Options:
 
     # What statements carry.
     sync_ddl: bool = option(
-        converters.flag,
-        False,
-        "Set SYNC_DDL on statements that change something, and on those alone.",
+        to.flag, False, "Set SYNC_DDL on statements that change something, and on those alone."
     )
     statement_tag: str = option(
-        converters.tag,
+        to.tag,
         "client_identifier",
         "How a write is marked, so that `OutcomeUnknown.resolve` finds it: client_identifier, "
         "comment or none. `client_identifier` sets the query option of that name, where the "
         "session has none; `comment` puts a comment before the text as well.",
     )
     doas_user: str | None = option(
-        converters.text,
+        to.text,
         None,
         "User to act for, where the coordinators allow it. It is `impala.doas.user` of every "
         "session; `cursor(configuration=...)` goes before it.",
@@ -142,41 +139,33 @@ class Options:
 
     # TLS.
     use_ssl: bool = option(
-        converters.flag,
+        to.flag,
         False,
         "Encrypt with TLS. Without `ca_cert` or `verify_cert` one warning in the log says that it "
         "verifies nobody.",
     )
     ca_cert: str | None = option(
-        converters.file, None, "File with the CA that signed the certificates of the coordinators."
+        to.file, None, "File with the CA that signed the certificates of the coordinators."
     )
     verify_cert: bool = option(
-        converters.flag,
-        False,
-        "Verify certificates by the CAs of the system. `ca_cert` verifies anyway.",
+        to.flag, False, "Verify certificates by the CAs of the system. `ca_cert` verifies anyway."
     )
     client_cert: str | None = option(
-        converters.file,
-        None,
-        "File with a certificate, in PEM form, for coordinators that ask for one.",
+        to.file, None, "File with a certificate, in PEM form, for coordinators that ask for one."
     )
     client_key: str | None = option(
-        converters.file,
+        to.file,
         None,
         "File with the key of the client certificate, where that file does not hold it as well.",
     )
 
     # Logging in.
     auth_mechanism: str = option(
-        converters.mechanism,
-        "NOSASL",
-        f"How to log in: {', '.join(MECHANISMS)}, in upper or lower case.",
+        to.mechanism, "NOSASL", f"How to log in: {', '.join(MECHANISMS)}, in upper or lower case."
     )
-    user: str | None = option(
-        converters.name, None, "User name; by default the name in the system."
-    )
+    user: str | None = option(to.name, None, "User name; by default the name in the system.")
     password: str | Callable[[], str] | None = option(
-        converters.secret,
+        to.secret,
         None,
         "Password for PLAIN and LDAP, or a function that returns it. The function is called once a "
         "connection, before anything is opened, and again after a refusal; another value is tried "
@@ -184,27 +173,27 @@ class Options:
         secret=True,
     )
     password_cmd: str | None = option(
-        converters.command,
+        to.command,
         None,
         "Command that prints the password. It is run without a shell, and may take "
         "`connect_timeout`.",
         secret=True,
     )
     jwt: str | Callable[[], str] | None = option(
-        converters.secret,
+        to.secret,
         None,
         "JSON Web Token, for JWT over HTTP, or a function that returns it, called as that of "
         "`password`.",
         secret=True,
     )
     jwt_cmd: str | None = option(
-        converters.command,
+        to.command,
         None,
         "Command that prints the token. It is run as `password_cmd` is.",
         secret=True,
     )
     kerberos_service_name: str = option(
-        converters.text, "impala", "First part of the service principal of every coordinator."
+        to.text, "impala", "First part of the service principal of every coordinator."
     )
     krb_host: kerberos_names.Names | None = option(
         kerberos_names.read,
@@ -215,41 +204,41 @@ class Options:
         "load balancer accept only the balancer's name.",
     )
     krb_canonicalize: bool = option(
-        converters.flag,
+        to.flag,
         False,
         "Look up the name of a coordinator that is given by its address, for its service "
         "principal. This is a reverse look-up, with which the name service must be trusted.",
     )
     principal: str | None = option(
-        converters.text,
+        to.text,
         None,
         "Kerberos principal to log in as, by default that of the credential cache or the first one "
         "of the keytab.",
     )
     keytab: str | None = option(
-        converters.file,
+        to.file,
         None,
         "File with the key of the principal. Tickets are acquired with it in this process, for it "
         "alone, and renewed before they end. Needs the package gssapi.",
     )
     kerberos_backend: str = option(
-        converters.backend,
+        to.backend,
         "auto",
         f"Package that speaks with Kerberos: {', '.join(BACKENDS)}. `auto` is kerberos where it is "
         "installed and can do it.",
     )
 
     # HTTP.
-    use_http_transport: bool = option(converters.flag, False, "Speak HiveServer2 over HTTP.")
-    http_path: str = option(converters.text, "", "Path in the URL over HTTP.")
+    use_http_transport: bool = option(to.flag, False, "Speak HiveServer2 over HTTP.")
+    http_path: str = option(to.text, "", "Path in the URL over HTTP.")
     http_cookie_names: str | Iterable[str] | None = option(
-        converters.anything,
+        to.anything,
         "*",
         "Cookies to keep over HTTP: names in a list or with commas; `*` keeps all.",
     )
-    user_agent: str | None = option(converters.text, None, "User agent over HTTP.")
+    user_agent: str | None = option(to.text, None, "User agent over HTTP.")
     get_user_custom_headers_func: Callable[[], Iterable[tuple[str, str]]] | None = option(
-        converters.function, None, "Function that returns more HTTP headers, as pairs."
+        to.function, None, "Function that returns more HTTP headers, as pairs."
     )
 
     @cached_property
@@ -260,26 +249,26 @@ class Options:
         Connections of the same form meet the same failures; those of another one may not.
         """
         named = [(name, getattr(self, name)) for name in _FORM]
-        told = [
+        parts = [
             f"{name}={value.partition('?')[0] if name == 'http_path' else value!r}"
             for name, value in named
             if value != _DEFAULTS[name] or name == "auth_mechanism"
         ]
         if (headers := self.get_user_custom_headers_func) is not None:
-            told.append(f"headers of {getattr(headers, '__qualname__', type(headers).__name__)}")
+            parts.append(f"headers of {getattr(headers, '__qualname__', type(headers).__name__)}")
         if self.auth_mechanism == "GSSAPI" and not self.keytab and "KRB5CCNAME" in os.environ:
-            told.append(f"KRB5CCNAME={os.environ['KRB5CCNAME']}")
-        return ", ".join(told)
+            parts.append(f"KRB5CCNAME={os.environ['KRB5CCNAME']}")
+        return ", ".join(parts)
 
     def __repr__(self) -> str:
         """Without secrets, and without what is as it is by default."""
-        told = []
+        parts = []
         for known in fields(self):
             value = getattr(self, known.name)
             if value != known.default:
                 shown = "***" if known.metadata["secret"] else repr(value)
-                told.append(f"{known.name}={shown}")
-        return f"Options({', '.join(told)})"
+                parts.append(f"{known.name}={shown}")
+        return f"Options({', '.join(parts)})"
 
 
 #: Those of the transport, of the login without who logs in by password, and of patience.

@@ -1,7 +1,7 @@
 """
 `impala-connect`: run SQL on any of several coordinators, from the shell.
 
-This room is only the door: it is entered before anybody knows whether the packages of the command
+This module is only the entry: it is loaded before anybody knows whether the packages of the command
 line are installed, and says what to type if they are not.  The program itself is in `_program`.
 """
 

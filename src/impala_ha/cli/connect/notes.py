@@ -71,7 +71,7 @@ class Notes(logging.Handler):
     def wait(self) -> None:
         """A coordinator is waited for: say why, if none answers soon."""
         if self._timer is None:
-            self._timer = threading.Timer(self._patience, self._tell_why)
+            self._timer = threading.Timer(self._patience, self._show_why)
             self._timer.daemon = True
             with suppress(RuntimeError):  # no thread can be had: it is shown at the end
                 self._timer.start()
@@ -82,7 +82,7 @@ class Notes(logging.Handler):
             self._timer.cancel()
             self._timer = None
 
-    def _tell_why(self) -> None:
+    def _show_why(self) -> None:
         self._told, self._silent = True, not self._failed
         failed = {attempt.coordinator: attempt for attempt in list(self._failed)}
         lost = "; ".join(map(_loss, failed.values())) or "each is silent"
@@ -131,7 +131,7 @@ class Notes(logging.Handler):
         if attempt.fault is not None:
             self._failed.append(attempt)
             if self._silent:
-                self._tell_why()  # now there is something to tell
+                self._show_why()  # now there is something to show
             return
         if hasattr(record, "state"):
             return  # shown when it was reported
@@ -144,7 +144,7 @@ class Notes(logging.Handler):
         self._failed = list(getattr(record, "attempts", ()))
         opening = {attempt.operation for attempt in self._failed} <= _OPENING
         if self._silent or not (opening or self._told):
-            self._tell_why()
+            self._show_why()
 
     def _show_warning(self, message: Warning | str, *_: Any, **__: Any) -> None:
         text = str(message)
@@ -161,7 +161,7 @@ def as_options(text: str) -> str:
 
 
 def _put(line: str) -> None:
-    """Where standard error is gone, there is nobody left to tell it to."""
+    """Where standard error is gone, nobody would see it."""
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{visible(line)}\n")
         sys.stderr.flush()

@@ -179,7 +179,7 @@ def delimiter(given: str) -> str:
     The delimiter that was meant: one character, or an escape such as ``\t`` or ``\001``.
 
     Raises:
-        BadInput: When it is none or more than one, or one that csv cannot tell from a line end.
+        BadInput: When it is none or more than one, or one that csv takes for a line end.
     """
     try:
         meant = given if len(given) == 1 else _unescaped(given)

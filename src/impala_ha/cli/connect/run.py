@@ -118,7 +118,7 @@ def _converse(connection: Any, request: Request, notes: Notes) -> int:
 
 
 def _execute(cursor: Any, request: Request, number: int, notes: Notes) -> None:
-    """Run one statement and tell what came of it."""
+    """Run one statement and report how it ended."""
     statement = request.script[number]
     notes.detail(f"Query: {statement.text}")
     started = time.monotonic()

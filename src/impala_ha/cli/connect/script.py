@@ -89,7 +89,7 @@ def decoded(raw: bytes, origin: str) -> str:
         origin: Its name for the error.
 
     Raises:
-        BadInput: When it is not UTF-8; the text tells line and byte offset.
+        BadInput: When it is not UTF-8; the text names line and byte offset.
     """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise BadInput(f"{origin} is UTF-16, not UTF-8; `iconv -f UTF-16 -t UTF-8` converts it")

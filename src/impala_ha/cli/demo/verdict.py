@@ -2,7 +2,7 @@
 What came of it: the callers' view against what the coordinators wrote down and the table holds.
 
 Every INSERT has a text of its own, so the journals of the coordinators, which outlive a SIGKILL,
-tell how often each one ran; the table tells how often its row is there.
+show how often each one ran; the table shows how often its row is there.
 """
 
 from __future__ import annotations

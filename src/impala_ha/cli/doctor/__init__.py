@@ -78,10 +78,10 @@ def _all_ok(given: dict[str, Any]) -> bool:
 def _settings(given: dict[str, Any]) -> Settings:
     try:
         import_extra("rich", "cli")
-        said = arguments_of(given)
+        arguments = arguments_of(given)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
-            settings = Settings.read(said, os.environ)
+            settings = Settings.read(arguments, os.environ)
     except (BadInput, InterfaceError, MissingExtra) as error:
         raise click.UsageError(str(error)) from None
     for warning in heard:

@@ -90,10 +90,10 @@ class CoordinatorCheck:
             Queries(self._context, self.report, self._options.connect_timeout).ask(link)
         except QueryFailed as refusal:
             where, at = self._coordinator, refusal.layer
-            told = diagnosis(self._context.failure(where, refusal.error, refusal.phase, at))
-            layer = Layer.STATE if told.layer is Layer.STATE else at
+            found = diagnosis(self._context.failure(where, refusal.error, refusal.phase, at))
+            layer = Layer.STATE if found.layer is Layer.STATE else at
             self.report.put(layer, "", refusal.seconds, status=Status.FAILED)
-            self.report.diagnosis = Diagnosis(layer, told.problem, told.advice, told.fault)
+            self.report.diagnosis = Diagnosis(layer, found.problem, found.advice, found.fault)
         finally:
             link.close()
 

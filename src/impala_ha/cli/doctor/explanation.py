@@ -123,12 +123,12 @@ class Explanation:
         where = Coordinator(self._coordinator.host, self._context.web_port)
         page = Queries(self._context, self._report, self._share()).read_page(str(where))
         if page is None:
-            told = "has no answer either"
+            finding = "has no answer either"
         elif page.get("is_coordinator"):
-            told = "answers, so the process lives"
+            finding = "answers, so the process lives"
         else:
-            told = "says that this impalad takes no clients (an executor)"
-        advice = f"{found.advice}; its web page ({where}) {told}"
+            finding = "says that this impalad takes no clients (an executor)"
+        advice = f"{found.advice}; its web page ({where}) {finding}"
         return Diagnosis(found.layer, found.problem, advice, found.fault)
 
 

@@ -1,5 +1,5 @@
 """
-What can be told of a certificate, of a ticket and of a coordinator's web page.
+What can be read from a certificate, of a ticket and of a coordinator's web page.
 
 All of this is for the eyes: nothing here decides whether a connection is healthy, which only a
 connection can show.  So whatever cannot be found out is left out.
@@ -75,7 +75,7 @@ def _read(der: bytes | None) -> dict[str, Any]:
 
 
 def _named(name: Any) -> str:
-    """The most telling part of a distinguished name."""
+    """The most specific part of a distinguished name."""
     parts = {key: value for group in name or () for key, value in group}
     for key in _SUBJECT:
         if key in parts:

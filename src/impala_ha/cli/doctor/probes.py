@@ -79,8 +79,8 @@ class Probes:
             if explained is not None:
                 layer, problem, advice = explained
                 fault = self._failure.fault
-                words = f"{problem} ({self._failure.plain})"
-                return Diagnosis(layer, words, advice, fault.name if fault else "")
+                problem = f"{problem} ({self._failure.plain})"
+                return Diagnosis(layer, problem, advice, fault.name if fault else "")
         return None
 
     def _probes(self) -> Iterator[Callable[[], tuple[Layer, str, str] | None]]:

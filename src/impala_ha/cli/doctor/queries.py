@@ -1,8 +1,8 @@
 """
 What a coordinator is asked that has opened a session: is it there, which version, does it go?
 
-That it shuts down is said by its web page, where that can be reached.  Where it cannot, the open
-session says as much: one that shuts down opens none.
+Whether it shuts down is on its web page, where that can be reached.  Where it cannot, the open
+session shows that it does not: one that shuts down opens none.
 """
 
 from __future__ import annotations

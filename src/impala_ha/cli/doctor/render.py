@@ -138,16 +138,16 @@ def _footer(report: Report) -> Iterable[RenderableType]:
         for layer, row in report.shown()
         if row.status is Status.SKIPPED and not row.text
     ]
-    words = Table.grid(padding=(0, 2))
-    words.add_column(no_wrap=True, width=4)
-    words.add_column(overflow="fold")
+    footer = Table.grid(padding=(0, 2))
+    footer.add_column(no_wrap=True, width=4)
+    footer.add_column(overflow="fold")
     if skipped:
-        words.add_row(Text("-", "dim"), Text(f"not reached: {', '.join(skipped)}", "dim"))
+        footer.add_row(Text("-", "dim"), Text(f"not reached: {', '.join(skipped)}", "dim"))
     if report.diagnosis is not None:
-        words.add_row(Text("why", "bold"), Text(visible(report.diagnosis.problem)))
-        words.add_row(Text("do", "bold"), Text(visible(report.diagnosis.advice)))
-    if words.row_count:
-        yield words
+        footer.add_row(Text("why", "bold"), Text(visible(report.diagnosis.problem)))
+        footer.add_row(Text("do", "bold"), Text(visible(report.diagnosis.advice)))
+    if footer.row_count:
+        yield footer
 
 
 def _took(seconds: float) -> str:

@@ -83,7 +83,7 @@ class Failure(NamedTuple):
 
 
 def layer_of(failure: Failure) -> Layer:
-    """Which layer is wrong, as far as the failure itself tells."""
+    """Which layer is wrong, as far as the failure itself shows."""
     if failure.phase is None:
         return Layer.SECRET
     if failure.phase is Phase.TICKET:
@@ -142,7 +142,7 @@ def advice_for(failure: Failure, layer: Layer) -> str:
 
 
 def diagnosis(failure: Failure) -> Diagnosis:
-    """What is wrong, as far as the failure itself tells."""
+    """What is wrong, as far as the failure itself shows."""
     layer = layer_of(failure)
     fault = failure.fault.name if failure.fault else ""
     return Diagnosis(layer, failure.plain, advice_for(failure, layer), fault)

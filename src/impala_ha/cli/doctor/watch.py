@@ -1,4 +1,4 @@
-"""Rows of a report from the steps that opening a connection tells of."""
+"""Rows of a report from the steps of opening a connection."""
 
 from __future__ import annotations
 
@@ -102,19 +102,19 @@ class Watch:
     def _secured(self, took: float, handle: ssl.SSLSocket) -> None:
         facts = certificate(handle)
         status = Status.OK
-        words = [str(facts["protocol"])]
+        parts = [str(facts["protocol"])]
         if "expires" in facts:
             common = f"no name but its common one, {facts['subject']}" if facts["subject"] else ""
             named = ", ".join(facts["names"][:_NAMES]) or common or "nobody"
             more = len(facts["names"]) - _NAMES
             named += f" and {more} more" if more > 0 else ""
-            words += [f"for {named}", f"by {facts['issuer']}", days(facts["days_left"])]
+            parts += [f"for {named}", f"by {facts['issuer']}", days(facts["days_left"])]
             if facts["days_left"] < _SOON:
                 status = Status.WARNING
         if not facts["verified"]:
             status = Status.WARNING
-            words.append("not verified")
-        self._report.put(Layer.TLS, ", ".join(words), took, status=status, facts=facts)
+            parts.append("not verified")
+        self._report.put(Layer.TLS, ", ".join(parts), took, status=status, facts=facts)
 
     def logged_in(self, took: float | None) -> None:
         """Write down that whoever comes was let in."""

@@ -1,7 +1,7 @@
 """`impala-ha local`: a local cluster from the shell, and commands for one that runs.
 
 The first form starts a cluster and stays until Ctrl-C.  The second (`--attach`) is for another
-terminal: it tells one coordinator of that cluster to die, hang, drain or lose its sessions.
+terminal: it makes one coordinator of that cluster die, hang, drain or lose its sessions.
 """
 
 from __future__ import annotations

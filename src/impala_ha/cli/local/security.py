@@ -113,7 +113,7 @@ def security_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def login_flags(auth: str, *, tls: bool) -> str:
-    """Return what `impala-connect` and `impala-shell` must be told to get in over the binary port.
+    """Return what `impala-connect` and `impala-shell` need to log in over the binary port.
 
     Args:
         auth: How clients log in.

@@ -30,6 +30,7 @@ PACKAGES = [
     "net",
     "auth",
     "hs2",
+    "arrow",
     "failover",
     "dbapi",
 ]

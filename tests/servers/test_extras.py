@@ -45,6 +45,13 @@ engine = create_engine("impala://", creator=impala_ha.connect)
 with engine.connect() as session:
     print(session.execute(text("select 'hello'")).all())
 """
+ARROW = """
+import impala_ha
+cursor = impala_ha.connect().cursor()
+cursor.execute("select 'hello'")
+print(cursor.fetch_arrow_table().to_pylist())
+"""
+POLARS = ARROW.replace("fetch_arrow_table().to_pylist()", "fetch_polars().rows()")
 LOCAL = """
 import impala_ha
 from impala_ha.testing import LocalCluster
@@ -69,6 +76,8 @@ PROMISED = {
     "local": [LOCAL, "impala-ha demo --seconds 5 --seed 3"],
     "sqlalchemy": [SQLALCHEMY],
     "pandas": [PANDAS],
+    "arrow": [ARROW],
+    "polars": [POLARS],
     "kerberos": [GSSAPI],
     "gssapi": [GSSAPI],
     "testing": [SECURED],

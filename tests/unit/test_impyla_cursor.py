@@ -29,7 +29,7 @@ CALLS = {
     "rowcount": lambda cursor: cursor.rowcount,
     "lastrowid": lambda cursor: cursor.lastrowid,
     "description": lambda cursor: cursor.description,
-    "buffersize": lambda cursor: cursor.buffersize,
+    # Not buffersize, which is "for internal use" there: ours follows from the size of the rows.
     "arraysize": lambda cursor: cursor.arraysize,
     "set_arraysize": lambda cursor: cursor.set_arraysize(5),
     "fetchone": lambda cursor: cursor.fetchone(),

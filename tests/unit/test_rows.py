@@ -90,15 +90,6 @@ def test_a_gap_in_a_result_that_nobody_saw_is_a_reason_to_read_it_anew(world, cu
 NO_ROWS = {
     "no columns": rows(0),
     "a column too many": rows(0, ["one"], ["two"]),
-    "a column of another type": lambda _: hs2.TFetchResultsResp(
-        status=OK,
-        hasMoreRows=True,
-        results=hs2.TRowSet(
-            startRowOffset=0,
-            rows=[],
-            columns=[hs2.TColumn(i32Val=hs2.TI32Column(values=[1], nulls=b"\0"))],
-        ),
-    ),
     "a column without values": lambda _: hs2.TFetchResultsResp(
         status=OK,
         hasMoreRows=True,

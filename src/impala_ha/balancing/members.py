@@ -9,18 +9,18 @@ an answer) counts for connections with the same options only.
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
-from weakref import WeakSet
 
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
 from .circuit_breaker import CircuitBreaker, Health, State, combined
 from .outage import Outage
-from .policies import Candidate, Policy
+from .policies import AllHealthy, Candidate, Policy
 
 _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 
@@ -35,14 +35,24 @@ class HealthTable:
 
     Attributes:
         health: By coordinator; those that are not in it are healthy.
+        ejected: Those that are not healthy.
         failures: The last attempt on each, where it failed.
         outage: The tries while no coordinator is healthy.
     """
 
     def __init__(self, health: dict[Coordinator, Health]):
         self.health = health
+        self.ejected: set[Coordinator] = set()
         self.failures: dict[Coordinator, Attempt] = {}
         self.outage = Outage()
+
+    def update(self, coordinator: Coordinator, health: Health) -> None:
+        """Note the *health* of a coordinator."""
+        self.health[coordinator] = health
+        if health.ejected_until is None:
+            self.ejected.discard(coordinator)
+        else:
+            self.ejected.add(coordinator)
 
 
 class OpenLink(Protocol):
@@ -72,12 +82,15 @@ class Members:
         self._opened_with: set[tuple[str, Coordinator]] = set()
         self._coordinators = tuple(self._all.health)
         # A connection that is dropped without close() is counted until it is collected.
-        self._links: dict[Coordinator, WeakSet[OpenLink]] = {
-            c: WeakSet() for c in self._coordinators
-        }
+        self._links: dict[Coordinator, set[weakref.ref[OpenLink]]] = self._no_links()
+        self._everyone = AllHealthy(self._coordinators)
+        self._changed: deque[Coordinator] = deque()  # whose links `_everyone` has not counted yet
         self._attached: set[Coordinator] = set()
         if not self._coordinators:
             raise ValueError("a cluster needs at least one coordinator")
+
+    def _no_links(self) -> dict[Coordinator, set[weakref.ref[OpenLink]]]:
+        return {coordinator: set() for coordinator in self._coordinators}
 
     def table(self, options_key: str = "") -> HealthTable:
         """The table for those options, that of all connections where there is none."""
@@ -95,9 +108,14 @@ class Members:
             return known
         return combined(known, own.health[coordinator])
 
-    def candidates(self, now: float, options_key: str = "") -> list[Candidate]:
+    def candidates(self, now: float, options_key: str = "") -> Sequence[Candidate]:
         """All coordinators at *now*, for connections with those options."""
         own = self._own.get(options_key)
+        if own is None and not self._all.ejected:
+            while self._changed:
+                coordinator = self._changed.popleft()
+                self._everyone.update(coordinator, len(self._links[coordinator]))
+            return self._everyone
         healths = self._all.health if own is None else self._merged(options_key)
         return [
             Candidate(
@@ -146,22 +164,14 @@ class Members:
             zone: The zone whose coordinators come first while one of them is healthy; empty: none.
             options_key: Of the connection.
         """
-        candidates = self.candidates(now, options_key)
-        times = Counter(tried)
-        fewest = min(times[c.coordinator] for c in candidates)
-        fresh = [c for c in candidates if times[c.coordinator] == fewest]
-        eligible = [c for c in fresh if c.state in _ELIGIBLE]
-        near = [c for c in eligible if zone and c.coordinator.zone == zone]
-        offered = (
-            near
-            or eligible
-            or [
-                min(
-                    fresh,
-                    key=lambda c: (self.is_leased(c.coordinator, now, options_key), c.ejected_for),
-                )
-            ]
-        )
+        candidates = offered = self.candidates(now, options_key)
+        if tried or zone or candidates is not self._everyone:
+            times = Counter(tried)
+            fewest = min(times[c.coordinator] for c in candidates)
+            fresh = [c for c in candidates if times[c.coordinator] == fewest]
+            eligible = [c for c in fresh if c.state in _ELIGIBLE]
+            near = [c for c in eligible if zone and c.coordinator.zone == zone]
+            offered = near or eligible or [min(fresh, key=self._first_ended(now, options_key))]
         chosen = policy.choose(offered)
         if chosen not in offered:
             raise ProgrammingError(
@@ -172,12 +182,18 @@ class Members:
             self.lease(chosen.coordinator, now, options_key)
         return chosen.coordinator
 
+    def _first_ended(
+        self, now: float, options_key: str
+    ) -> Callable[[Candidate], tuple[bool, float]]:
+        """Order by the end of the ejection, those on trial last."""
+        return lambda c: (self.is_leased(c.coordinator, now, options_key), c.ejected_for)
+
     def lease(self, coordinator: Coordinator, now: float, options_key: str = "") -> None:
         """Note that a call tries *coordinator*, which is not healthy."""
         for table in self.tables(options_key):
             health = table.health.get(coordinator)
             if health is not None and health.ejected_until is not None:
-                table.health[coordinator] = self._breaker.lease(health, now)
+                table.update(coordinator, self._breaker.lease(health, now))
 
     def free(self, now: float, options_key: str = "") -> list[Coordinator]:
         """The coordinators that are not on trial, ordered by the end of their ejection."""
@@ -218,7 +234,7 @@ class Members:
                 del self._own[next(iter(self._own))]
         before = table.health.get(coordinator, Health())
         after = self._breaker.failed(before, now, self._rng, draining=draining)
-        table.health[coordinator] = after
+        table.update(coordinator, after)
         if before.ejected_until is not None or after.ejected_until is None:
             return None
         return after.ejected_until - now
@@ -238,7 +254,7 @@ class Members:
             table.failures.pop(coordinator, None)
             table.outage.over()
         if coordinator in self._all.health:
-            self._all.health[coordinator] = self._breaker.succeeded()
+            self._all.update(coordinator, self._breaker.succeeded())
         if (own := self._own.get(options_key)) is not None:
             own.health.pop(coordinator, None)
             if not own.health:
@@ -248,13 +264,13 @@ class Members:
         """Note a failure that says nothing about *coordinator*: the next call may try it."""
         for table in self.tables(options_key):
             if health := table.health.get(coordinator):
-                table.health[coordinator] = self._breaker.inconclusive(health)
+                table.update(coordinator, self._breaker.inconclusive(health))
 
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note that *coordinator* answers; its count of failures stays."""
         for table in self.tables(options_key):
             if health := table.health.get(coordinator):
-                table.health[coordinator] = self._breaker.reached(health)
+                table.update(coordinator, self._breaker.reached(health))
 
     def mark_opened(self, coordinator: Coordinator, options_key: str) -> None:
         """Note that a connection to *coordinator* was opened with those options."""
@@ -268,9 +284,17 @@ class Members:
 
     def attach(self, link: OpenLink) -> None:
         """Count *link* until it is detached or collected."""
-        if link.coordinator in self._links:
-            self._links[link.coordinator].add(link)
-            self._attached.add(link.coordinator)
+        coordinator = link.coordinator
+        if coordinator in self._links:
+            links, changed = self._links[coordinator], self._changed
+
+            def collected(link: weakref.ref[OpenLink]) -> None:
+                links.discard(link)
+                changed.append(coordinator)
+
+            links.add(weakref.ref(link, collected))
+            changed.append(coordinator)
+            self._attached.add(coordinator)
 
     def was_opened(self, coordinator: Coordinator) -> bool:
         """Has any connection to *coordinator* been opened?"""
@@ -279,11 +303,13 @@ class Members:
     def detach(self, link: OpenLink) -> None:
         """Stop counting *link*, if it is counted."""
         if link.coordinator in self._links:
-            self._links[link.coordinator].discard(link)
+            self._links[link.coordinator].discard(weakref.ref(link))
+            self._changed.append(link.coordinator)
 
     def forked(self) -> None:
         """In a child: connections, leases and waiting calls belong to its parent."""
-        self._links = {c: WeakSet() for c in self._coordinators}
+        self._links = self._no_links()
+        self._changed.extend(self._coordinators)
         for table in (self._all, *self._own.values()):
             table.outage = Outage()
             table.health = {c: self._breaker.inconclusive(h) for c, h in table.health.items()}

@@ -8,9 +8,10 @@ in `POLICIES`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from heapq import heapify, heapreplace
+from typing import Any, Protocol
 
 from impala_ha.core.model import Coordinator
 
@@ -53,6 +54,37 @@ class Candidate:
     ejected_with: tuple[str, ...] = ()
 
 
+class AllHealthy(Sequence[Candidate]):
+    """
+    The members of a cluster while all of them are healthy: always the same object.
+
+    So a policy may keep an order of them: only their connections can change.
+    """
+
+    def __init__(self, coordinators: Iterable[Coordinator]):
+        self._candidates = [Candidate(coordinator) for coordinator in coordinators]
+        self._places = {each.coordinator: at for at, each in enumerate(self._candidates)}
+
+    def update(self, coordinator: Coordinator, connections: int) -> None:
+        """Note how many *connections* a coordinator has."""
+        place = self._places[coordinator]
+        self._candidates[place] = Candidate(coordinator, connections=connections)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._candidates[at]
+
+    def __len__(self) -> int:
+        return len(self._candidates)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return iter(self._candidates)
+
+    def __contains__(self, candidate: object) -> bool:
+        if not isinstance(candidate, Candidate) or candidate.coordinator not in self._places:
+            return False
+        return self._candidates[self._places[candidate.coordinator]] is candidate
+
+
 class Policy(Protocol):
     """Chooses among the candidates; it does not decide who is a candidate."""
 
@@ -93,12 +125,20 @@ class RoundRobin:
         self._rng = rng
         self._now = 0.0
         self._deadlines: dict[Coordinator, float] = {}
+        self._everyone: Sequence[Candidate] = ()
+        self._heap: list[tuple[float, int]] = []  # deadlines and places of everyone, if all is well
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose the one with the earliest deadline."""
-        chosen = min(candidates, key=self._deadline_of)
-        self._now = self._deadline_of(chosen)
-        self._deadlines[chosen.coordinator] = self._now + 1 / chosen.coordinator.weight
+        if candidates is not self._everyone:
+            self._heap = [(self._deadline_of(each), at) for at, each in enumerate(candidates)]
+            heapify(self._heap)
+            self._everyone = candidates if isinstance(candidates, AllHealthy) else ()
+        self._now, at = self._heap[0]
+        chosen = candidates[at]
+        deadline = self._now + 1 / chosen.coordinator.weight
+        self._deadlines[chosen.coordinator] = deadline
+        heapreplace(self._heap, (deadline, at))
         return chosen
 
     def _deadline_of(self, candidate: Candidate) -> float:
@@ -122,11 +162,15 @@ class _SlowStart:
     _PACE = 1.1
 
     def __init__(self) -> None:
+        self._everyone: Sequence[Candidate] = ()
         self._known: set[Coordinator] = set()
         self._credit: dict[Coordinator, float] = {}
 
     def offered(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         """Those of *candidates* that may be chosen in this turn."""
+        if candidates is self._everyone and not self._credit:
+            return candidates
+        self._everyone = candidates if isinstance(candidates, AllHealthy) else ()
         present = {candidate.coordinator for candidate in candidates}
         self._credit.update(dict.fromkeys(self._known - present, 0.0))
         self._known |= present

@@ -140,7 +140,18 @@ class suppress(contextlib.suppress):  # noqa: N801 - named as that one
 
 _FLAG = "_impala_ha_interrupt"
 _SOCKETS = ("socket", "ssl")
-_PACKAGES = ("core", "sql", "balancing", "options", "net", "auth", "hs2", "failover", "dbapi")
+_PACKAGES = (
+    "core",
+    "sql",
+    "balancing",
+    "options",
+    "net",
+    "auth",
+    "hs2",
+    "arrow",
+    "failover",
+    "dbapi",
+)
 _OURS = tuple(f"impala_ha.{name}." for name in _PACKAGES)
 _NO_HANDLERS = (*_OURS, "impala_ha.dbapi", "impala.", "thrift", *_SOCKETS)
 _SOCKET_CODE = (*_OURS, *_SOCKETS)

@@ -146,4 +146,4 @@ class Attempt:
 
     def portable(self) -> Attempt:
         """The same without the exception object, which may not be picklable."""
-        return replace(self, error=None)
+        return self if self.error is None else replace(self, error=None)

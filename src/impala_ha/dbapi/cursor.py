@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import get_ident
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
 from impala._thrift_gen.TCLIService.ttypes import TOperationState
-from impala.hiveserver2 import HiveServer2Cursor
+from impala.hiveserver2 import Batch, HiveServer2Cursor
 
 from impala_ha import errors
+from impala_ha.arrow.reader import reader, table
+from impala_ha.arrow.record_batch import TimestampUnit
 from impala_ha.core import logs
+from impala_ha.core.extras import import_extra
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import Fault
 from impala_ha.core.interruption import from_signal_handler, is_interrupt, suppress
@@ -26,6 +29,8 @@ from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.core.remote import RemoteOperation, RemoteSession, Row, Rows, Schema
 from impala_ha.failover.attempts import History
 from impala_ha.failover.failover import Failover
+from impala_ha.hs2.batch import ColumnBatch
+from impala_ha.hs2.client import FEW
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.hs2.polling import poll
 from impala_ha.sql.parameters import Parameters, bind
@@ -33,6 +38,11 @@ from impala_ha.sql.session_state import Session
 
 from .cursor_session import CursorSession, failed
 from .execution import CursorCall, Execution, MetadataExecution, prepare, statement_call
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
 Got = TypeVar("Got")
 _END = object()
@@ -515,6 +525,79 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if row is _END:
             raise StopIteration
         return row
+
+    # Results as Arrow, by the names of ADBC.
+
+    @property
+    def buffersize(self) -> int:
+        """Rows to ask for at a time: `arraysize` where it was set, else what makes some 4 MiB."""
+        operation = self._last_operation
+        return self._buffersize or (operation.batch_rows if operation is not None else FEW)
+
+    def _next_batch(self) -> ColumnBatch | None:
+        """The columns that are here, or the next ones; None at the end."""
+        self._wait_to_finish()
+        try:
+            self._ensure_buffer_is_filled()
+        except StopIteration:
+            return None
+        batch: Rows = self._buffer
+        self._buffer: Rows = Batch()
+        if not isinstance(batch, ColumnBatch):
+            raise errors.NotSupportedError("the server does not send results by column")
+        self._rowcount += len(batch)
+        return batch
+
+    def _described(self) -> Schema:
+        if self.description is None:
+            raise errors.ProgrammingError("nothing was executed that has a result")
+        return self.description
+
+    def fetch_record_batch(self, timestamp_unit: TimestampUnit = "ns") -> pa.RecordBatchReader:
+        """
+        The rows that are left, as a stream of Arrow's record batches.
+
+        Each batch is fetched when it is asked for, so that memory holds one of some 4 MiB.  Once
+        the first was given out, a coordinator that is lost ends the stream with `ResultLost`.
+
+        Args:
+            timestamp_unit: s, ms, us or ns; years before 1678 and after 2261 do not fit ns.
+
+        Raises:
+            MissingExtra: pyarrow is not installed (the extra ``arrow``).
+            DataError: A value has no place in its type.
+        """
+        step = partial(self._fetch, "fetch_record_batch", self._next_batch)
+        return reader(self._described(), timestamp_unit, step)
+
+    def fetch_arrow(self, timestamp_unit: TimestampUnit = "ns") -> pa.RecordBatchReader:
+        """As `fetch_record_batch`: an object with ``__arrow_c_stream__``."""
+        return self.fetch_record_batch(timestamp_unit)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Arrow's PyCapsule: ``pa.table(cursor)``, ``pl.DataFrame(cursor)``, and so on."""
+        return self.fetch_record_batch().__arrow_c_stream__(requested_schema)
+
+    def fetch_arrow_table(self, timestamp_unit: TimestampUnit = "ns") -> pa.Table:
+        """
+        The rows that are left, as an Arrow table.
+
+        None are handed out before all are there, so that a lost coordinator is made up for
+        where the statement may run again.  Arguments and errors as of `fetch_record_batch`.
+        """
+        work = partial(table, self._described(), timestamp_unit, self._next_batch)
+        return self._fetch("fetch_arrow_table", work)
+
+    def fetch_df(self, timestamp_unit: TimestampUnit = "ns") -> pd.DataFrame:
+        """The rows that are left, as a data frame of pandas, by way of Arrow."""
+        import_extra("pandas", "pandas")
+        frame: pd.DataFrame = self.fetch_arrow_table(timestamp_unit).to_pandas()
+        return frame
+
+    def fetch_polars(self, timestamp_unit: TimestampUnit = "ns") -> pl.DataFrame:
+        """The rows that are left, as a data frame of polars (the extra ``polars``)."""
+        polars = import_extra("polars", "polars")
+        return polars.from_arrow(self.fetch_arrow_table(timestamp_unit))
 
     def _state(self, operation: str) -> str:
         """The state, which no server knows any more once the operation has ended and is closed."""

@@ -8,7 +8,7 @@ last failure; then advice.  `FailoverError.attempts` has them all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from impala_ha import errors
@@ -193,8 +193,10 @@ class History:
         """The next one, of *call*, which ended just now."""
         number, since = len(self.attempts) + 1, start - self.start
         took = now - start
-        attempt = Attempt(call.operation, number, where, took, phase=phase, since=since)
-        return replace(attempt, options_key=self.options_key)
+        key = self.options_key
+        return Attempt(
+            call.operation, number, where, took, phase=phase, since=since, options_key=key
+        )
 
     @property
     def tried(self) -> list[Coordinator]:

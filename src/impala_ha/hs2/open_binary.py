@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from impala_ha.core.login_throttle import LoginAttempt
     from impala_ha.options.kerberos_names import Identity
 
+_PIECE = 2**16  # bytes that thrift asks for at once
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
 _NO_MECHANISM = b"X-NOBODY"
@@ -155,7 +156,9 @@ class BinaryConnector:
             else:
                 login, attempt = self._begin_login(coordinator, user, socket)
                 transport = get_transport(socket, "", "", options.auth_mechanism, *login)
-            if not isinstance(transport, TBufferedTransport):
+            if isinstance(transport, TBufferedTransport):
+                transport = TBufferedTransport(socket, rbuf_size=_PIECE)
+            else:
                 _open_sasl(transport, sasl, attempt)
         except BaseException as error:
             if attempt is not None and socket is not None:

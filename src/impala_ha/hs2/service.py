@@ -32,7 +32,8 @@ from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.remote import OperationHandle, Rows, Schema
 from impala_ha.net.http_status import HTTPStatusError
 
-from .client import Client, ConnectionClosed
+from .batch import ColumnBatch, values_of
+from .client import FEW, Client, ConnectionClosed
 
 Got = TypeVar("Got")
 
@@ -174,12 +175,14 @@ class ResumableOperation(_RedactedRPC, Operation):  # type: ignore[misc]  # impy
     Attributes:
         complete: Whether all rows have come: Impala said that there are no more. (Hive and Spark
             always say so.)
+        batch_rows: How many rows to ask for next, going by the bytes of the last ones.
     """
 
     def __init__(self, session: ResumableSession, handle: OperationHandle, retries: int):
         super().__init__(session, handle, retries=retries)
         self._rows = 0
         self.complete = False
+        self.batch_rows = FEW
 
     def _rpc(self, func_name: str, request: Any, safe_to_retry: bool = False) -> Any:
         def ask(name: str, question: object) -> Any:
@@ -206,10 +209,16 @@ class ResumableOperation(_RedactedRPC, Operation):  # type: ignore[misc]  # impy
         rows: Rows = super().fetch(schema, max_rows, orientation, **how)
         return rows
 
-    def _wrap_results(self, *results: object, **how: bool) -> Rows:
+    def _wrap_results(
+        self, results: TRowSet | None, expect_more_rows: bool, schema: Schema, **how: bool
+    ) -> Rows:
+        rows: Rows
         try:
-            rows: Rows = super()._wrap_results(*results, **how)
-        except (IndexError, AttributeError) as slip:
+            if self.is_columnar:
+                rows = ColumnBatch(results, expect_more_rows, schema, **how)
+            else:
+                rows = super()._wrap_results(results, expect_more_rows, schema, **how)
+        except (IndexError, AttributeError, ValueError) as slip:
             failed = self._wrong(f"the rows do not fit their description: {slip}", slip)
             raise failed from failed.__cause__
         return rows
@@ -224,6 +233,7 @@ class ResumableOperation(_RedactedRPC, Operation):  # type: ignore[misc]  # impy
         if len(heights) > 1:
             raise self._wrong(f"the columns have {sorted(heights)} rows")
         self._rows += max(heights)
+        self.batch_rows = _next_batch(results, max(heights)) or self.batch_rows
 
     def _wrong(self, text: str, slip: Exception | None = None) -> CallFailed:
         """What the server sent is no answer: nothing that follows on this connection can be one."""
@@ -231,6 +241,30 @@ class ResumableOperation(_RedactedRPC, Operation):  # type: ignore[misc]  # impy
         error.__cause__ = slip
         self.client.invalidate(error)
         return CallFailed(Phase.FETCH, error)
+
+
+def _next_batch(results: TRowSet, height: int) -> int | None:
+    """
+    Rows of which an answer has 4 MiB, by those of *results*; None if that has none.
+
+    Impala limits rows and not bytes, and keeps a whole answer in memory (be/src/exec/
+    buffered-plan-root-sink.h: 102,400 rows at most).
+    """
+    if not height or not results.columns:
+        return None
+    size = 0.0
+    for column in results.columns:
+        values = values_of(column)[1].values
+        if isinstance(values, list) and isinstance(values[0], bytes):
+            some = values[:: height // _SAMPLE + 1]
+            size += sum(map(len, some)) / len(some)
+        else:
+            size += 8
+    return min(_MOST_ROWS, max(FEW, int(_ANSWER / max(1.0, size))))
+
+
+_ANSWER, _MOST_ROWS = 2**22, 102_400  # bytes, rows
+_SAMPLE = 64  # values whose length stands for the others
 
 
 def _heights(results: TRowSet) -> set[int]:

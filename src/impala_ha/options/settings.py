@@ -78,6 +78,8 @@ class Settings:
         explicit = {
             n: v for n, v in arguments.items() if v is not None and not _is_empty_text(n, v)
         }
+        # os.environ decodes what it is asked for, each time.
+        environment = {n: environment[n] for n in environment if n.startswith("IMPALA_")}
         given = _Given(explicit, environment, _unknown(arguments))
         _translate_old(given)
         values = _values(given)
@@ -324,14 +326,17 @@ def _half_secured(options: Options, given: _Given) -> Iterable[str]:
         yield "doas_user and the doAs in http_path contradict each other: give one"
 
 
+_VARIABLES = frozenset(PREFIX + name.upper() for name in ("hosts", "port", *_OPTIONS))
+
+
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:
-    known = {PREFIX + name.upper() for name in ("hosts", "port", *_OPTIONS)}
     for variable in sorted(environment):
+        if not variable.startswith(PREFIX) or variable in _VARIABLES:
+            continue
         if _LINK.match(environment[variable]) or _LINKED.search(variable):
-            if variable.startswith(PREFIX) and variable not in known:
-                _ignored(variable)
-        elif variable.startswith(PREFIX) and variable not in known:
-            meant = near(variable, known, 1)
+            _ignored(variable)
+        else:
+            meant = near(variable, _VARIABLES, 1)
             hint = f"; did you mean {meant[0]}?" if meant else ""
             warnings.warn(
                 f"the environment variable {variable} is not one of impala-ha's{hint}",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .scanner import TokenType, split, type_of
 
@@ -135,6 +136,10 @@ class Statement:
     @classmethod
     def parse(cls, sql: str) -> Statement:
         """Parse *sql*; what is not understood is a write."""
+        return _parsed(sql) if len(sql) <= _SHORT else cls._parse(sql)
+
+    @classmethod
+    def _parse(cls, sql: str) -> Statement:
         parts = split(sql.lstrip("\ufeff \t\r\n\f"))
         bare = _bare(sql, parts)
         head, _, more = bare.partition(";")
@@ -151,6 +156,15 @@ class Statement:
         static, same = _target(head)
         replaces = not _ROWS.isdisjoint(words) and (static is not None or same)
         return cls(effect, kind, replaces=replaces, static=static, deterministic=same)
+
+
+_SHORT = 4096  # characters; a longer text is not kept
+
+
+@lru_cache(maxsize=256)
+def _parsed(sql: str) -> Statement:
+    """Programs send the same texts again and again."""
+    return Statement._parse(sql)  # noqa: SLF001
 
 
 def _setting(words: list[str], parts: list[str]) -> tuple[str, str] | None:

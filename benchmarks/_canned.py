@@ -1,0 +1,242 @@
+"""
+A server that answers prebuilt bytes, so that nearly nothing but the client is measured.
+
+    with Canned() as server:            # a process of its own
+        connect(server.host, server.port)
+
+It speaks HiveServer2 without SASL, answers each call within some ten microseconds, and has one
+result, which it gives to each statement: `rows` rows in batches of `batch`, by default one row with
+the number 1.  It counts the flights that came: how often a client waited for an answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from impala._thrift_gen.ImpalaService import ttypes as impala
+from impala._thrift_gen.TCLIService import TCLIService
+from impala._thrift_gen.TCLIService import ttypes as hs2
+from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
+from thrift.Thrift import TMessageType
+from thrift.transport.TTransport import TMemoryBuffer
+
+HOST = "127.0.0.1"
+HEAD = b"\x80\x01\x00\x01"  # version and type of a strict call
+OK = hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
+TYPES = {
+    "number": hs2.TTypeId.BIGINT_TYPE,
+    "ratio": hs2.TTypeId.DOUBLE_TYPE,
+    "name": hs2.TTypeId.STRING_TYPE,
+    "moment": hs2.TTypeId.TIMESTAMP_TYPE,
+    "price": hs2.TTypeId.DECIMAL_TYPE,
+    "flag": hs2.TTypeId.BOOLEAN_TYPE,
+}
+
+
+class Canned:
+    """
+    The server, in a process of its own.
+
+    Attributes:
+        host: 127.0.0.1.
+        port: Where it listens.
+    """
+
+    def __init__(
+        self, rows: int = 1, batch: int = 10_240, columns: str = "number", delay: float = 0
+    ):
+        """
+        Args:
+            rows: Of the result.
+            batch: Rows of one answer to FetchResults.
+            columns: Names out of `TYPES`, with commas; one in twenty values is NULL where there
+                is more than one column.
+            delay: Seconds before each flight is answered: a network far away.
+        """
+        self._command = [sys.executable, __file__, *map(str, (rows, batch, columns, delay))]
+        self.host, self.port = HOST, 0
+
+    def __enter__(self):
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stdin=subprocess.PIPE
+        )
+        self.port = int(self._process.stdout.readline())  # type: ignore[union-attr]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()  # its standard input ends, and so does it
+
+    def flights(self) -> int:
+        """How many flights have come since it was asked last."""
+        self._process.stdin.write(b"\n")  # type: ignore[union-attr]
+        self._process.stdin.flush()  # type: ignore[union-attr]
+        return int(self._process.stdout.readline())  # type: ignore[union-attr]
+
+
+def answer(name: str, result: Any) -> bytes:
+    """A reply to the method *name*; its number, the last four bytes of the head, is 0."""
+    buffer = TMemoryBuffer()
+    protocol = TBinaryProtocolAccelerated(buffer)
+    protocol.writeMessageBegin(name, TMessageType.REPLY, 0)
+    result.write(protocol)
+    return bytes(buffer.getvalue())
+
+
+def column(name: str, values: int, nulls: bytes) -> hs2.TColumn:
+    """*values* values of one column, always the same ones."""
+    dice = random.Random(name)
+    whole = [dice.randrange(-(2**60), 2**60) for _ in range(values)] if values > 1 else [1] * values
+    if name == "number":
+        return hs2.TColumn(i64Val=hs2.TI64Column(whole, nulls))
+    if name == "ratio":
+        return hs2.TColumn(doubleVal=hs2.TDoubleColumn([one / 7 for one in whole], nulls))
+    if name == "flag":
+        return hs2.TColumn(boolVal=hs2.TBoolColumn([one % 2 == 1 for one in whole], nulls))
+    text = {
+        "name": lambda one: f"customer number {one % 10**6}",
+        "moment": lambda one: (
+            f"{2000 + one % 25}-{1 + one % 12:02}-{1 + one % 28:02} "
+            f"{one % 24:02}:{one % 60:02}:{one // 60 % 60:02}.{one % 10**9:09}"
+        ),
+        "price": lambda one: f"{one % 10**9}.{one % 10**4:04}",
+    }[name]
+    return hs2.TColumn(stringVal=hs2.TStringColumn([text(one).encode() for one in whole], nulls))
+
+
+def described(name: str) -> hs2.TColumnDesc:
+    """A column of the schema."""
+    entry = hs2.TPrimitiveTypeEntry(type=TYPES[name])
+    if name == "price":
+        sizes = {"precision": hs2.TTypeQualifierValue(i32Value=18)}
+        sizes["scale"] = hs2.TTypeQualifierValue(i32Value=4)
+        entry.typeQualifiers = hs2.TTypeQualifiers(qualifiers=sizes)
+    kind = hs2.TTypeDesc(types=[hs2.TTypeEntry(primitiveEntry=entry)])
+    return hs2.TColumnDesc(columnName=name, typeDesc=kind, position=1)
+
+
+def batches(rows: int, batch: int, columns: list[str]) -> list[bytes]:
+    """The answers to FetchResults, one after the other."""
+    found = []
+    dice = random.Random(1)
+    for first in [*range(0, rows, batch), rows]:  # impyla asks until it is given nothing
+        size = min(batch, rows - first)
+        bits = (
+            sum(1 << bit for bit in range(8) if len(columns) > 1 and dice.random() < 0.05)
+            for _ in range((size + 7) // 8)
+        )
+        nulls = bytes(bits)
+        here = [column(name, size, nulls) for name in columns]
+        results = hs2.TRowSet(startRowOffset=first, rows=[], columns=here)
+        more = first + size < rows
+        got = hs2.TFetchResultsResp(status=OK, hasMoreRows=more, results=results)
+        found.append(answer("FetchResults", TCLIService.FetchResults_result(success=got)))
+    return found
+
+
+def answers(columns: list[str]) -> dict[bytes, bytes]:
+    """The replies to all other methods."""
+    identifier = hs2.THandleIdentifier(guid=b"g" * 16, secret=b"s" * 16)
+    operation = hs2.TOperationHandle(
+        operationId=identifier,
+        operationType=hs2.TOperationType.EXECUTE_STATEMENT,
+        hasResultSet=True,
+    )
+    options = dict.fromkeys(("http_addr", "FETCH_ROWS_TIMEOUT_MS", "LONG_POLLING_TIME_MS"), "")
+    replies = {
+        "OpenSession": hs2.TOpenSessionResp(
+            status=OK,
+            serverProtocolVersion=hs2.TProtocolVersion.HIVE_CLI_SERVICE_PROTOCOL_V6,
+            sessionHandle=hs2.TSessionHandle(sessionId=identifier),
+            configuration=options | {f"OPTION_{number}": "0" for number in range(150)},
+        ),
+        "ExecuteStatement": hs2.TExecuteStatementResp(status=OK, operationHandle=operation),
+        "GetOperationStatus": hs2.TGetOperationStatusResp(
+            status=OK, operationState=hs2.TOperationState.FINISHED_STATE, hasResultSet=True
+        ),
+        "GetResultSetMetadata": hs2.TGetResultSetMetadataResp(
+            status=OK, schema=hs2.TTableSchema(columns=[described(name) for name in columns])
+        ),
+        "GetLog": hs2.TGetLogResp(status=OK, log=""),
+        "CloseOperation": hs2.TCloseOperationResp(status=OK),
+        "CloseImpalaOperation": impala.TCloseImpalaOperationResp(status=OK),
+        "CloseSession": hs2.TCloseSessionResp(status=OK),
+        "CancelOperation": hs2.TCancelOperationResp(status=OK),
+        "GetInfo": hs2.TGetInfoResp(status=OK, infoValue=hs2.TGetInfoValue(stringValue="canned")),
+    }
+    return {name.encode(): answer(name, _Result(reply)) for name, reply in replies.items()}
+
+
+class _Result:
+    """What a method returns: a struct whose field 0 is *success*."""
+
+    def __init__(self, success: Any):
+        self.success = success
+
+    def write(self, protocol: Any) -> None:
+        protocol.writeFieldBegin("success", 12, 0)
+        self.success.write(protocol)
+        protocol.writeFieldStop()
+
+
+class _Server:
+    def __init__(self, rows: int, batch: int, columns: list[str], delay: float):
+        self.answers = answers(columns)
+        self.batches = batches(rows, batch, columns)
+        self.delay = delay
+        self.flights = 0
+
+    def serve(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        at = 0
+        with connection:
+            while flight := connection.recv(2**16):
+                self.flights += 1
+                replies = []
+                for call in flight.split(HEAD)[1:]:
+                    size = struct.unpack_from(">i", call)[0]
+                    name, number = call[4 : 4 + size], call[4 + size : 8 + size]
+                    if name == b"ExecuteStatement":
+                        at = 0
+                    if name == b"FetchResults":
+                        reply = self.batches[min(at, len(self.batches) - 1)]
+                        at += 1
+                    else:
+                        reply = self.answers[name]
+                    replies += [reply[: 8 + size], number, reply[12 + size :]]
+                if self.delay:
+                    threading.Event().wait(self.delay)
+                connection.sendall(b"".join(replies))
+
+
+def main() -> None:
+    """Serve until standard input ends; each line there asks for the count of flights."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", type=int)
+    parser.add_argument("batch", type=int)
+    parser.add_argument("columns")
+    parser.add_argument("delay", type=float)
+    given = parser.parse_args()
+    server = _Server(given.rows, given.batch, given.columns.split(","), given.delay)
+    with socket.create_server((HOST, 0), backlog=128) as listener:
+        print(listener.getsockname()[1], flush=True)
+
+        def accept() -> None:
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=server.serve, args=[connection], daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        while sys.stdin.readline():
+            print(server.flights, flush=True)
+            server.flights = 0
+
+
+if __name__ == "__main__":
+    main()

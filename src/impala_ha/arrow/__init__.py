@@ -1,0 +1,1 @@
+"""Results as Apache Arrow: what the extra `arrow` brings."""

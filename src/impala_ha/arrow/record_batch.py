@@ -1,0 +1,148 @@
+"""
+From the columns of a result to Arrow's: numbers and texts are handed over, no value is looked at.
+
+=====================  ==========================================================
+Impala                 Arrow
+=====================  ==========================================================
+BOOLEAN                bool
+TINYINT ... BIGINT     int8 ... int64
+FLOAT, DOUBLE          float, double
+DECIMAL(p, s)          decimal128(p, s)
+TIMESTAMP              timestamp[ns], without a time zone; another unit on request
+DATE                   date32
+STRING, VARCHAR, CHAR  string (a CHAR with its blanks)
+BINARY                 binary
+NULL                   null
+others                 string, as Impala writes them: ARRAY, MAP and STRUCT as JSON
+=====================  ==========================================================
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from impala_ha import errors
+from impala_ha.core.extras import import_extra
+from impala_ha.core.remote import ColumnDescription, Schema
+from impala_ha.hs2.batch import Values, values_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from impala._thrift_gen.TCLIService.ttypes import TRowSet
+
+_PLAIN = {
+    "BOOLEAN": "bool",
+    "TINYINT": "int8",
+    "SMALLINT": "int16",
+    "INT": "int32",
+    "BIGINT": "int64",
+    "FLOAT": "float32",
+    "DOUBLE": "float64",
+    "DATE": "date32",
+    "BINARY": "binary",
+    "NULL": "null",
+}
+_ARRAYS = {"B": "uint8", "b": "int8", "h": "int16", "i": "int32", "q": "int64", "d": "float64"}
+_INVERTED = bytes(range(255, -1, -1))
+TimestampUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
+
+
+@lru_cache(maxsize=1)
+def pyarrow() -> Any:
+    """The package, or an error that says what to type."""
+    return import_extra("pyarrow", "arrow")
+
+
+def arrow_schema(description: Schema, unit: TimestampUnit = "ns") -> pa.Schema:
+    """
+    Arrow's schema of a result.
+
+    Args:
+        description: PEP 249's: name, type, ..., precision, scale, ... of each column.
+        unit: Of timestamps: s, ms, us or ns.
+    """
+    if unit not in get_args(TimestampUnit):
+        units = ", ".join(get_args(TimestampUnit))
+        raise errors.ProgrammingError(f"timestamp_unit must be one of {units}, not {unit!r}")
+    return pyarrow().schema([(each[0], _type(each, unit)) for each in description])
+
+
+def _type(column: ColumnDescription, unit: TimestampUnit) -> pa.DataType:
+    arrow, name = pyarrow(), column[1]
+    if name == "TIMESTAMP":
+        return arrow.timestamp(unit)
+    if name == "DECIMAL" and column[4] is not None:
+        return arrow.decimal128(column[4], column[5])
+    return arrow.type_for_alias(_PLAIN.get(name, "string"))
+
+
+def record_batch(row_set: TRowSet, schema: pa.Schema) -> pa.RecordBatch:
+    """
+    The rows of *row_set*.
+
+    Raises:
+        ValueError: They do not fit the schema.
+        DataError: A value has no place in its type.
+    """
+    columns = zip(row_set.columns or (), schema, strict=True)
+    arrays = [_array(values_of(column)[1], field) for column, field in columns]
+    return pyarrow().RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(column: Values, field: pa.Field) -> pa.Array:
+    arrow, values = pyarrow(), column.values
+    if arrow.types.is_null(field.type):
+        return arrow.nulls(len(values))
+    if not len(values):
+        return arrow.array([], field.type)
+    if isinstance(values, list):
+        plain = arrow.array(values)
+    else:
+        form = arrow.type_for_alias(_ARRAYS[values.typecode])
+        plain = arrow.Array.from_buffers(form, len(values), [None, arrow.py_buffer(values)])
+    buffers = [_validity(column.nulls or b"", len(plain)), *plain.buffers()[1:]]
+    plain = arrow.Array.from_buffers(plain.type, len(plain), buffers)
+    try:
+        return _cast(plain, field.type)
+    except arrow.ArrowInvalid as error:
+        raise errors.DataError(_unfit(field, str(error))) from error
+
+
+def _cast(plain: pa.Array, wanted: pa.DataType) -> pa.Array:
+    arrow = pyarrow()
+    if plain.type == wanted:
+        return plain
+    if not arrow.types.is_binary(plain.type):
+        # Impala sends a FLOAT as the double that is next to it.
+        return plain.cast(wanted, safe=not arrow.types.is_floating(wanted))
+    text = plain.cast(arrow.string())
+    if arrow.types.is_timestamp(wanted):
+        empty = arrow.compute.equal(arrow.compute.binary_length(text), 0)  # one without a date
+        if arrow.compute.any(empty).as_py():
+            text = arrow.compute.if_else(empty, None, text)
+        if wanted.unit != "ns":
+            text = arrow.compute.utf8_slice_codeunits(text, 0, _WIDTHS[wanted.unit])
+    return text.cast(wanted)
+
+
+_WIDTHS = {"s": 19, "ms": 23, "us": 26}  # characters of a timestamp that the unit has room for
+
+
+def _validity(nulls: bytes, length: int) -> pa.Buffer | None:
+    """Arrow's bits say what is there, HiveServer2's what is not; zeros may be missing."""
+    if not any(nulls):
+        return None
+    size = (length + 7) // 8
+    return pyarrow().py_buffer(nulls[:size].ljust(size, b"\0").translate(_INVERTED))
+
+
+def _unfit(field: pa.Field, why: str) -> str:
+    types = pyarrow().types
+    if types.is_timestamp(field.type) and field.type.unit == "ns":
+        advice = "years before 1678 and after 2261 need timestamp_unit='us'"
+    elif types.is_string(field.type):
+        advice = "it is not UTF-8: select unhex(hex(...)) as BINARY, or fetch it as rows"
+    else:
+        advice = "select CAST(... AS STRING) to see it"
+    return f"column {field.name} has a value that is no {field.type} ({why}): {advice}"

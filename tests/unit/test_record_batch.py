@@ -1,0 +1,151 @@
+"""Results as Arrow: the same values as the rows, in the types that the manual lists."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from impala._thrift_gen.TCLIService import ttypes as hs2
+from test_row_set import column, protocol, reply, results, written
+
+from impala_ha import DataError, ProgrammingError
+from impala_ha.hs2.batch import ColumnBatch
+from impala_ha.hs2.row_set import read_results
+
+pa = pytest.importorskip("pyarrow", reason="the extra arrow is not installed")
+
+from impala_ha.arrow.record_batch import arrow_schema, record_batch  # noqa: E402
+
+
+def described(*types):
+    """PEP 249's description; a decimal is named with its precision and scale."""
+    found = []
+    for at, each in enumerate(types):
+        name, *size = each if isinstance(each, tuple) else (each, None, None)
+        found.append((f"c{at}", name, None, None, *size, None))
+    return found
+
+
+def batch(types, *columns, unit="ns"):
+    row_set = read_results(protocol(written(reply(list(columns))))).results
+    return record_batch(row_set, arrow_schema(described(*types), unit))
+
+
+TYPES = {
+    "BOOLEAN": pa.bool_(),
+    "TINYINT": pa.int8(),
+    "SMALLINT": pa.int16(),
+    "INT": pa.int32(),
+    "BIGINT": pa.int64(),
+    "FLOAT": pa.float32(),
+    "DOUBLE": pa.float64(),
+    "STRING": pa.string(),
+    "VARCHAR": pa.string(),
+    "CHAR": pa.string(),
+    "BINARY": pa.binary(),
+    "DATE": pa.date32(),
+    "TIMESTAMP": pa.timestamp("ns"),
+    "NULL": pa.null(),
+    "ARRAY": pa.string(),
+    "GEOMETRY": pa.string(),
+}
+
+
+@pytest.mark.parametrize(("name", "wanted"), TYPES.items())
+def test_types(name, wanted):
+    assert [wanted] == arrow_schema(described(name)).types
+
+
+def test_decimals_keep_precision_and_scale():
+    assert [pa.decimal128(18, 4)] == arrow_schema(described(("DECIMAL", 18, 4))).types
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_the_unit_of_timestamps(unit):
+    """What is finer than the unit is cut, as impyla cuts what is finer than microseconds."""
+    got = batch(["TIMESTAMP"], column("TIMESTAMP", [b"2024-02-29 01:02:03.123456789"]), unit=unit)
+    whole = 1709168523_123456789
+
+    assert [pa.timestamp(unit)] == got.schema.types
+    assert [whole // 1000 ** (3 - ["s", "ms", "us", "ns"].index(unit))] == got[0].cast(
+        pa.int64()
+    ).to_pylist()
+
+
+def test_an_unknown_unit_is_an_error():
+    with pytest.raises(
+        ProgrammingError, match="timestamp_unit must be one of s, ms, us, ns, not 'h'"
+    ):
+        arrow_schema(described("TIMESTAMP"), "h")
+
+
+@given(results())
+def test_the_values_are_those_of_the_rows(result):
+    schema, columns = result
+    wide = [(n, t, None, None, 38, 4, None) for n, t, *_ in schema]
+    columns = [_printable(each) for each in columns]
+    data = written(reply(columns))
+    rows = ColumnBatch(read_results(protocol(data)).results, True, schema)
+    got = record_batch(read_results(protocol(data)).results, arrow_schema(wide, "us"))
+
+    assert rows.pop_many(len(rows)) == list(zip(*(c.to_pylist() for c in got), strict=True))
+
+
+def _printable(column):
+    """Arrow's strings are UTF-8, and what is none is another test."""
+    if column.stringVal is not None:
+        column.stringVal.values = [
+            value.decode("utf-8", "replace").encode() for value in column.stringVal.values
+        ]
+    return column
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "values", "nulls", "expected"),
+    [
+        ("BOOLEAN", "BOOLEAN", [True, True], b"\1", [None, True]),
+        ("INT", "INT", [1, 2], b"", [1, 2]),
+        ("INT", "INT", [1] * 20, b"\x08", [1, 1, 1, None, *[1] * 16]),
+        ("FLOAT", "FLOAT", [1.10000002384185791], b"", [1.10000002384185791]),
+        ("FLOAT", "FLOAT", [float("inf")], b"", [float("inf")]),
+        (("DECIMAL", 5, 2), "DECIMAL", [b"?", b"-1.50"], b"\1", [None, Decimal("-1.50")]),
+        (("DECIMAL", 9, 4), "DECIMAL", [b"1.5"], b"", [Decimal("1.5000")]),
+        ("DATE", "DATE", [b"", b"9999-12-31"], b"\1", [None, date.max]),
+        ("CHAR", "STRING", [b"ab  "], b"", ["ab  "]),
+        ("BINARY", "BINARY", [b"\xff"], b"", [b"\xff"]),
+        ("BINARY", "STRING", [b"\xff"], b"", [b"\xff"]),
+        ("NULL", "BOOLEAN", [False, True], b"\3", [None, None]),
+        ("NULL", "STRING", [b""], b"\1", [None]),
+        ("TIMESTAMP", "TIMESTAMP", [b"", b"x"], b"\2", [None, None]),  # Impala's, without a date
+        ("STRUCT", "STRING", [b'{"a":1}'], b"", ['{"a":1}']),
+    ],
+)
+def test_odd_columns(name, form, values, nulls, expected):
+    assert expected == batch([name], column(form, values, nulls))[0].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("STRING", b"\xff", "fetch it as rows"),
+        ("TIMESTAMP", b"9999-12-31 00:00:00", "need timestamp_unit='us'"),
+        (("DECIMAL", 3, 0), b"12345", "CAST"),
+        ("DATE", b"soon", "CAST"),
+    ],
+)
+def test_a_value_without_a_place_in_its_type_is_told(name, value, advice):
+    """With the name of the column, and what to do; nothing is cut or replaced in silence."""
+    with pytest.raises(DataError, match=rf"column c0 has a value that is no .*{advice}"):
+        batch([name], column("STRING", [value]))
+
+
+def test_years_that_nanoseconds_do_not_reach():
+    got = batch(["TIMESTAMP"], column("TIMESTAMP", [b"9999-12-31 23:59:59.123456789"]), unit="us")
+
+    assert [datetime.fromisoformat("9999-12-31 23:59:59.123456")] == got[0].to_pylist()
+
+
+@pytest.mark.parametrize("columns", [[], [hs2.TColumn()], [column("INT", [1])] * 2])
+def test_rows_that_do_not_fit_their_schema(columns):
+    with pytest.raises(ValueError, match=r"zip|values"):
+        batch(["INT"], *columns)

@@ -216,7 +216,7 @@ def test_a_python_error_in_the_work_is_no_interruption(cursor):
     cursor.execute("select 1")
     cursor._description = [("c", "TIMESTAMP")]
 
-    with pytest.raises(Exception, match="Cannot convert"):
+    with pytest.raises(errors.DataError, match='type TIMESTAMP is none: .*Cannot convert "one"'):
         cursor.fetchall()
 
     assert of(cursor).count("CancelOperation") == 0

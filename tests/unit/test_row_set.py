@@ -14,6 +14,7 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TType
 from thrift.transport.TTransport import TBufferedTransport, TMemoryBuffer, TTransportException
 
+from impala_ha import DataError
 from impala_ha.hs2.batch import ColumnBatch
 from impala_ha.hs2.row_set import read_results
 
@@ -180,9 +181,14 @@ def test_odd_columns(name, form, values, nulls, expected):
     assert [(value,) for value in expected] == rows(batch(name, column(form, values, nulls)))
 
 
-def test_a_timestamp_that_is_none_is_told_as_impyla_does():
-    with pytest.raises(Exception, match='Cannot convert "soon" into a datetime'):
-        batch("TIMESTAMP", column("TIMESTAMP", [b"soon"])).pop()
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [("TIMESTAMP", b"soon", "Cannot convert"), ("DATE", b"soon", ""), ("DECIMAL", b"much", "")],
+)
+def test_a_text_that_is_no_value_is_a_data_error(name, value, why):
+    """impyla raises a bare Exception, or what Decimal raises."""
+    with pytest.raises(DataError, match=f"a value of type {name} is none: .*{why}"):
+        batch(name, column(name, [value])).pop()
 
 
 def test_rows_are_taken_one_at_a_time_and_many_at_a_time():

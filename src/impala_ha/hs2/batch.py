@@ -19,7 +19,9 @@ from bitarray import bitarray
 from impala._thrift_gen.TCLIService import ttypes as hs2
 from impala.hiveserver2 import CBatch, Column
 
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.remote import Row, Schema
+from impala_ha.errors import DataError
 
 Cell: TypeAlias = Any  #: What a value is, its column says.
 
@@ -170,10 +172,20 @@ def _converted(type_: str, values: list[bytes], nulls: bitarray) -> list[Cell]:
     try:
         converted = convert(_decoded(_without_nulls(values, nulls, sample)))
     except (TypeError, ValueError, ArithmeticError):
-        column = hs2.TColumn(stringVal=hs2.TStringColumn(values=values, nulls=nulls.tobytes()))
-        impylas = CBatch(hs2.TRowSet(columns=[column]), False, [("", type_)])
-        return list(impylas.columns[0].values)
+        return _by_impyla(type_, values, nulls)
     return _without_nulls(converted, nulls)
+
+
+def _by_impyla(type_: str, values: list[bytes], nulls: bitarray) -> list[Cell]:
+    """The values as impyla makes them, which raises a bare Exception where it cannot."""
+    column = hs2.TColumn(stringVal=hs2.TStringColumn(values=values, nulls=nulls.tobytes()))
+    try:
+        impylas = CBatch(hs2.TRowSet(columns=[column]), False, [("", type_)])
+    except Exception as error:
+        if from_signal_handler(error):
+            raise
+        raise DataError(f"a value of type {type_} is none: {error!r}") from error
+    return list(impylas.columns[0].values)
 
 
 def _with_nulls(column: Column) -> list[Cell]:

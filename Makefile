@@ -63,8 +63,8 @@ soak-bytes: $(STAMP)  ## a cut at every byte, with and without SASL and TLS: an 
 soak-forks: $(STAMP)  ## 2,000 forks under eight threads that log in by keytab: ten minutes
 	SOAK_FORKS=2000 $(SOAK) -s tests/contract/test_kerberos_forks.py
 
-bench: $(STAMP)  ## measure: ratios, taken in one run
-	$(BIN)/python benchmarks/run.py
+bench: $(STAMP)  ## measure: ratios, taken in one run; writes docs/benchmarks.md
+	$(BIN)/python benchmarks/run.py --page docs/benchmarks.md
 
 docs: $(STAMP)  ## build the documentation in site/, strictly
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'

@@ -273,3 +273,16 @@ def test_a_child_keeps_what_is_known_and_no_trials_of_its_parent():
     found.forked()
 
     assert A == found.pick(6.0, options_key=TLS)
+
+
+def test_links_that_come_and_go_while_one_is_ejected_leave_nothing_behind():
+    """Their counts are looked at once all are healthy again, which may take weeks."""
+    found = members()
+    found.failed(B, 0.0)
+    for _ in range(100):
+        found.attach(opened(A))
+    gc.collect()
+
+    assert len(found._changed) <= len(found.candidates(0.0))
+    found.succeeded(B)
+    assert [0, 0, 0] == links(found)

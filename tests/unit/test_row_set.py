@@ -262,6 +262,12 @@ def test_items_of_another_type_are_no_numbers(number):
         read_results(protocol(data))
 
 
+def test_a_reply_that_is_nested_without_end_is_none():
+    """Garbage, say: each of these bytes begins another struct."""
+    with pytest.raises(TProtocolException, match="depth"):
+        read_results(protocol(b"\x0c" * 100_000))
+
+
 def test_rows_of_old_servers_are_read_as_rows():
     values = [hs2.TColumnValue(i32Val=hs2.TI32Value(value=7))]
     old = hs2.TRowSet(startRowOffset=0, rows=[hs2.TRow(colVals=values)])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import weakref
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -84,7 +84,7 @@ class Members:
         # A connection that is dropped without close() is counted until it is collected.
         self._links: dict[Coordinator, set[weakref.ref[OpenLink]]] = self._no_links()
         self._everyone = AllHealthy(self._coordinators)
-        self._changed: deque[Coordinator] = deque()  # whose links `_everyone` has not counted yet
+        self._changed: set[Coordinator] = set()  # whose links `_everyone` has not counted yet
         self._attached: set[Coordinator] = set()
         if not self._coordinators:
             raise ValueError("a cluster needs at least one coordinator")
@@ -113,7 +113,7 @@ class Members:
         own = self._own.get(options_key)
         if own is None and not self._all.ejected:
             while self._changed:
-                coordinator = self._changed.popleft()
+                coordinator = self._changed.pop()
                 self._everyone.update(coordinator, len(self._links[coordinator]))
             return self._everyone
         healths = self._all.health if own is None else self._merged(options_key)
@@ -290,10 +290,10 @@ class Members:
 
             def collected(link: weakref.ref[OpenLink]) -> None:
                 links.discard(link)
-                changed.append(coordinator)
+                changed.add(coordinator)
 
             links.add(weakref.ref(link, collected))
-            changed.append(coordinator)
+            changed.add(coordinator)
             self._attached.add(coordinator)
 
     def was_opened(self, coordinator: Coordinator) -> bool:
@@ -304,12 +304,12 @@ class Members:
         """Stop counting *link*, if it is counted."""
         if link.coordinator in self._links:
             self._links[link.coordinator].discard(weakref.ref(link))
-            self._changed.append(link.coordinator)
+            self._changed.add(link.coordinator)
 
     def forked(self) -> None:
         """In a child: connections, leases and waiting calls belong to its parent."""
         self._links = self._no_links()
-        self._changed.extend(self._coordinators)
+        self._changed.update(self._coordinators)
         for table in (self._all, *self._own.values()):
             table.outage = Outage()
             table.health = {c: self._breaker.inconclusive(h) for c, h in table.health.items()}

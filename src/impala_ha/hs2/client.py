@@ -226,7 +226,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
 
 class _Calling:
-    """Around one call; a generator would take three times as long, five times a statement."""
+    """Around one call; a class, for a generator costs more and each call pays for it."""
 
     __slots__ = ("_client", "_name")
 

@@ -431,7 +431,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._cancel_elsewhere()
 
     def _cancel(self, reset_state: bool) -> None:
-        if not self._session.usable:
+        operation = self._last_operation
+        if not self._session.usable or (operation is not None and operation.closing):
             self._last_operation_active = False
             if reset_state:
                 self.close_operation()

@@ -29,6 +29,7 @@ from impala_ha.sql.tag import StatementTag
 from .cursor_session import CursorSession, printed_id
 
 _POLL, _FETCH = "LONG_POLLING_TIME_MS", "FETCH_ROWS_TIMEOUT_MS"
+_NEVER = frozenset({None, "", "0"})  # what a server lists that does not wait for a statement's end
 _WAIT = 1.0  # seconds: rows that come slowly are not held back for long
 _SET = re.compile(r"(?i)\s*set\b")
 
@@ -103,6 +104,8 @@ class Execution:
             return self.options
         own = {name.upper() for name in (*(self.options or ()), *wanted.open_configuration())}
         waits = dict.fromkeys({*known} - own, str(int(self.wait * 1000)))
+        if offered.get(_POLL) not in _NEVER:
+            waits.pop(_POLL, None)
         if self.writes:
             waits.pop(_FETCH, None)
         self.ahead = _FETCH in waits

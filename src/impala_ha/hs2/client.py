@@ -93,6 +93,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         busy: Whether a call is under way.
         phase: How far the last call had come.
         transport: What carries it.
+        connections: How many it has had.
         pipelined: Whether several calls may be sent before the first is answered.  Not over HTTP:
             Impala may let the second of two requests wait for half a minute.
         redact: Takes secrets out of a text.
@@ -107,6 +108,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.busy = False
         self.phase = Phase.OPEN
         self.pipelined = True
+        self.connections = 1
         self.redact: Callable[[str], str] = str
         self._oprot = protocol
         self._owed: deque[Reply] = deque()
@@ -276,6 +278,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self._iprot = self._oprot = protocol
         self.transport = transport
         self.broken = None
+        self.connections += 1
         self._lose_replies()
         self._finalizer[:] = self._close_sessions
 

@@ -24,7 +24,7 @@ from impala._thrift_gen.TCLIService.ttypes import (
 from impala.hiveserver2 import Batch, Operation
 from thrift.protocol.TProtocol import TProtocolException
 
-from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.core.faults import CallFailed, Phase, RowsLost
 from impala_ha.core.interruption import suppress
 from impala_ha.core.remote import OperationHandle, RemoteStatus, Rows, Schema
 
@@ -62,6 +62,7 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
     def __init__(self, session: ResumableSession, handle: OperationHandle, retries: int):
         super().__init__(session, handle, retries=retries)
         self._rows = 0
+        self._connection = self.client.connections
         self._ahead: dict[str, Reply] = {}
         self._log: Reply | None = None
         self.complete = False
@@ -238,9 +239,10 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
     def _count(self, results: TRowSet) -> None:
         first = results.startRowOffset
         if self.session.service.impala and first != self._rows:
-            raise self._wrong(
-                f"the server went on with row {first}, and row {self._rows} was expected"
-            )
+            text = f"the server went on with row {first}, and row {self._rows} was expected"
+            if self.client.connections != self._connection:
+                raise RowsLost(text)
+            raise self._wrong(text)
         heights = _heights(results)
         if len(heights) > 1:
             raise self._wrong(f"the columns have {sorted(heights)} rows")

@@ -590,8 +590,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         return fetch_all
 
     def fetchcbatch(self) -> Rows | None:
-        """The next column batch; None if none is there."""
-        return self._fetch("fetchcbatch", partial(HiveServer2Cursor.fetchcbatch, self))
+        """The next column batch, which is waited for; None at the end."""
+        return self._fetch("fetchcbatch", self._next_batch)
 
     def __next__(self) -> Row:
         if len(self._buffer) and not self._links.closed:

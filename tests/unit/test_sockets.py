@@ -89,7 +89,7 @@ def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket(
             return False
         return True
 
-    monkeypatch.setattr(sockets, "_keep_alive", wait_for_the_reset)
+    monkeypatch.setattr(sockets, "keep_alive", wait_for_the_reset)
     with Peer(reset_at_once) as peer:
         wire = Socket(HOST, peer.coordinator.port, SystemClock(), client_context)
 

@@ -284,6 +284,7 @@ class ImpylaDriver:
     ) -> Service:
         client = Client(*self._transport(coordinator, user, limit, pinned))
         client.redact = self._secrets.redaction.text
+        client.pipelined = not self._options.use_http_transport
         return Service(client)
 
     def _transport(

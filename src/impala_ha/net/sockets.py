@@ -8,6 +8,7 @@ that says it is closed, behind the caller's back; this socket is opened once and
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
@@ -21,6 +22,8 @@ from impala_ha.core.clock import Clock
 from impala_ha.core.interruption import from_signal_handler, from_socket, suppress
 from impala_ha.core.timeouts import run_with_timeout
 from impala_ha.core.trace import Step, trace, tracing
+
+from .connecting import keep_alive, numeric, unconnected
 
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
@@ -70,7 +73,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         self._reached = False  # did one of them take the connection?
         for position, entry in enumerate(addresses):
             family, kind, _, _, address = entry
-            handle = _unconnected(family, kind, self._context, self._name)
+            handle = unconnected(family, kind, self._context, self._name)
             try:
                 self._connect(handle, address, shares=len(addresses) - position)
             except BaseException as error:
@@ -91,7 +94,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         """The addresses of the host, within the deadline; only `pinned` where that is set."""
         if self.pinned is not None:
             return [self.pinned]
-        if self.deadline is None or _numeric(self.host):
+        if self.deadline is None or numeric(self.host):
             return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
         late = "the name service did not answer in time"
         return run_with_timeout(self._resolveAddr, self._remaining(), f"look up {self.host}", late)
@@ -103,7 +106,7 @@ class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
         handle.connect(address)
         self._reached = True
         trace(Step.CONNECTED, address)
-        _keep_alive(handle)
+        keep_alive(handle)
         self._pass(handle)
         if isinstance(handle, ssl.SSLSocket):
             handle.settimeout(self._remaining())
@@ -301,6 +304,12 @@ class Socket(_Connecting):
         if self.handle is not None:
             self.handle.settimeout(self._timeout)
 
+    def readable(self) -> bool:
+        """Has something come, or has the other side hung up?"""
+        look = select.poll()
+        look.register(self.handle, select.POLLIN)
+        return bool(look.poll(0) or (self._context and self.handle.pending()))
+
     def dropped(self) -> str:
         """What is wrong with a connection on which no call is under way; empty if it is well."""
         if self.handle is None:
@@ -369,32 +378,3 @@ def _failed(error: OSError, text: str) -> TTransportException:
     if isinstance(error, TimeoutError):
         kind = TTransportException.TIMED_OUT
     return TTransportException(kind, text, error)
-
-
-def _numeric(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with suppress(OSError):
-            socket.inet_pton(family, host)
-            return True
-    return False
-
-
-def _unconnected(family: int, kind: int, tls: ssl.SSLContext | None, host: str) -> socket.socket:
-    """Wrapped before it is connected: wrapping one that was reset meanwhile would leak it."""
-    handle = socket.socket(family, kind)
-    if tls is None:
-        return handle
-    name = host.rstrip(".")  # which keeps the resolver from adding a domain, and no certificate has
-    return tls.wrap_socket(handle, server_hostname=name, do_handshake_on_connect=False)
-
-
-def _keep_alive(handle: socket.socket) -> None:
-    """Notice a host that vanished: after a minute of silence, probes 15 s apart, four of them."""
-    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, name):
-            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        milliseconds = (60 + 4 * 15) * 1000
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -13,13 +13,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from impala._thrift_gen.ImpalaService.ImpalaHiveServer2Service import Client as ThriftClient
-from impala._thrift_gen.TCLIService.ttypes import TFetchResultsReq, TFetchResultsResp
+from impala._thrift_gen.TCLIService.ttypes import (
+    TFetchResultsReq,
+    TFetchResultsResp,
+    TOpenSessionReq,
+    TOpenSessionResp,
+)
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException, TMessageType
 from thrift.transport.TTransport import TTransportBase
 
 from impala_ha import errors
+from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.exclusive import fork_error
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.interruption import is_interrupt
@@ -178,6 +184,13 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             raise CallFailed(self.phase, error) from error
         if inner := getattr(error, "inner", None):
             raise inner  # thrift took the caller's time limit for its own
+
+    def opening_session(self, request: TOpenSessionReq) -> Coroutine[TOpenSessionResp]:
+        """OpenSession, which can be left while it waits for the answer."""
+        with self.calling("OpenSession"):
+            self.send_OpenSession(request)
+            yield from self.transport.arriving()
+            return self.recv_OpenSession()
 
     def send_FetchResults(self, req: TFetchResultsReq) -> None:
         """Ask for rows, and note how their reply is read."""

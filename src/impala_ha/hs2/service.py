@@ -21,13 +21,23 @@ from impala._thrift_gen.TCLIService.ttypes import (
     TFetchOrientation,
     TGetInfoReq,
     TGetInfoType,
+    TOpenSessionReq,
+    TProtocolVersion,
     TRowSet,
 )
-from impala.hiveserver2 import Batch, HS2Service, HS2Session, Operation, ThriftRPC
+from impala.hiveserver2 import (
+    Batch,
+    HS2Service,
+    HS2Session,
+    Operation,
+    ThriftRPC,
+    err_if_rpc_not_ok,
+)
 from impala.hiveserver2 import log as _impylas_log
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.transport.TTransport import TTransportException
 
+from impala_ha.core.coroutine import Coroutine, run
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.remote import OperationHandle, Rows, Schema
 from impala_ha.net.http_status import HTTPStatusError
@@ -36,6 +46,8 @@ from .batch import ColumnBatch, values_of
 from .client import FEW, Client, ConnectionClosed
 
 Got = TypeVar("Got")
+
+_PROTOCOL = TProtocolVersion.HIVE_CLI_SERVICE_PROTOCOL_V6  # as impyla
 
 _ASKED_AGAIN = (
     *("GetOperationStatus", "GetResultSetMetadata", "FetchResults"),
@@ -73,11 +85,23 @@ class Service(_RedactedRPC, HS2Service):  # type: ignore[misc]  # impyla is not 
         self, user: str, configuration: Mapping[str, str] | None = None
     ) -> ResumableSession:
         """Open a session."""
-        plain = super().open_session(user, configuration)
-        self.impala = "http_addr" in (plain.config or {})
-        return ResumableSession(
-            self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1
+        return run(self.opening_session(user, configuration or {}))
+
+    def opening_session(
+        self, user: str, configuration: Mapping[str, str]
+    ) -> Coroutine[ResumableSession]:
+        """`open_session`, which can be left while it waits for the answer."""
+        request = TOpenSessionReq(
+            client_protocol=_PROTOCOL, username=user, configuration=dict(configuration)
         )
+        self._log_request("OpenSession", request)
+        answer = yield from self.client.opening_session(request)
+        self._log_response("OpenSession", answer)
+        err_if_rpc_not_ok(answer)
+        config = answer.configuration
+        self.impala = "http_addr" in (config or {})
+        version = answer.serverProtocolVersion
+        return ResumableSession(self, answer.sessionHandle, config, version, retries=1)
 
     def try_reconnect(self, limit: float = float("inf")) -> bool:
         """

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from impala._thrift_gen.TCLIService.ttypes import TOpenSessionReq, TOpenSessionResp
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.faults import CallFailed, CredentialKind, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.failover.failover import Failover
@@ -120,6 +122,13 @@ class FakeDriver:
             raise CallFailed(Phase.OPEN, error) from error
         return Link(coordinator, service, (user, configuration, session))
 
+    def opening(
+        self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
+    ) -> Coroutine[Link]:
+        """As `open`; it waits for nothing."""
+        yield from ()
+        return self.open(coordinator, user, configuration, limit)
+
     def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:  # noqa: ARG002
         """A service without a session."""
         server = self[coordinator.host]
@@ -217,6 +226,11 @@ class FakeClient(Client):
         super().__init__(SimpleNamespace(trans=transport), wire)  # type: ignore[arg-type]
         self._server = server
         self._written = wire
+
+    def opening_session(self, request: TOpenSessionReq) -> Coroutine[TOpenSessionResp]:
+        """Its answer."""
+        yield from ()  # it waits for nothing
+        return self.OpenSession(request)
 
 
 def _played(name: str) -> Any:

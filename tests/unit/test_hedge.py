@@ -236,6 +236,26 @@ def test_an_interrupted_wait_leaks_nothing(gated):
     assert gated.driver["a"].sessions == {}
 
 
+def test_an_open_that_is_interrupted_while_it_waits_is_ended_and_closed_by_a_thread(gated):
+    """Its session would outlive the connection by a quarter of an hour."""
+    wait, waited = gated.gates["a"].wait, []
+
+    def interrupted(seconds):
+        waited.append(seconds)
+        if len(waited) == 1:
+            raise KeyboardInterrupt
+        return wait(seconds)
+
+    gated.gates["a"].wait = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        gated.run(PATIENT)
+
+    gated.gates["a"].set()
+    assert gated.told.wait(30)
+    assert gated.driver.opened == ["a"]
+    assert gated.driver["a"].sessions == {}
+
+
 def test_two_answers_at_once_and_the_loser_is_closed_in_its_own_thread(gated, until):
     """Closing may take two seconds, which are not the caller's."""
     closing, closed_by = threading.Event(), []

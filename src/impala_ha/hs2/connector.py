@@ -6,13 +6,13 @@ Opening connections with impyla's parts: coordinator in, `Link` out.
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import queue
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from impala._thrift_gen.TCLIService.ttypes import TCancelOperationReq
@@ -378,7 +378,13 @@ def system_user() -> str:
 
     A container with a user id that nobody knows has none; impyla fails there.
     """
+    named = filter(None, map(os.environ.get, ("LOGNAME", "USER", "LNAME", "USERNAME")))
+    return next(named, "") or _account(os.getuid())  # in the order of `getpass`
+
+
+@cache
+def _account(uid: int) -> str:
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid{os.getuid()}"
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid{uid}"

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import sysconfig
 from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -369,6 +371,66 @@ def test_a_file_is_kept_when_the_first_statement_is_wrong(cluster, tmp_path):
     done = ran("-i", cluster.hosts, "-o", str(out), "-e", "select * from nowhere; select 1")
 
     assert (done.returncode, out.read_text()) == (1, "of yesterday")
+
+
+def test_a_query_becomes_a_file_of_parquet(cluster, tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet", reason="the extra arrow is not installed")
+    out = tmp_path / "x.parquet"
+    values = (
+        "select cast(7 as tinyint) as i, cast(0.5 as float) as f, 'ü' as s, true as b,"
+        " cast('2026-01-31 10:20:30.123456' as timestamp) as t, cast(1.10 as decimal(9,2)) as d,"
+        " cast('0001-01-01' as date) as a"
+    )
+
+    done = ran(
+        "-i", cluster.hosts, "-o", str(out), "-e",
+        f"create table if not exists cli_none (i int); {values} union all"
+        " select null, null, null, null, null, null, null order by i",
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "Table has been created.\n" in done.stderr
+    table = pq.read_table(out)
+    assert [str(field.type) for field in table.schema] == [
+        *("int8", "float", "string", "bool"),
+        *("timestamp[ns]", "decimal128(9, 2)", "date32[day]"),
+    ]
+    assert table.slice(0, 1).cast(table.schema).to_pylist()[0]["d"] == Decimal("1.10")
+    assert table["t"].cast("int64").to_pylist() == [1769854830123456000, None]
+    assert table["s"].to_pylist() == ["ü", None]
+
+
+def test_years_that_nanoseconds_do_not_reach_need_another_unit(cluster, tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet", reason="the extra arrow is not installed")
+    out = tmp_path / "x.parquet"
+    words = ("-i", cluster.hosts, "-o", str(out))
+    words += ("-e", "select cast('9999-12-31 23:59:59' as timestamp) as t")
+
+    refused = ran(*words)
+    done = ran(*words, "--timestamp_unit=us")
+
+    assert (refused.returncode, done.returncode) == (1, 0)
+    assert "column t has a value that is no timestamp[ns]" in refused.stderr
+    assert "need --timestamp_unit=us\n" in refused.stderr
+    assert pq.read_table(out)["t"].to_pylist() == [datetime(9999, 12, 31, 23, 59, 59)]  # noqa: DTZ001
+
+
+def test_a_disk_that_is_full_under_parquet_leaves_the_file_of_yesterday(cluster, tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra arrow is not installed")
+    many(cluster)
+    out = tmp_path / "x.parquet"
+    out.write_text("of yesterday")
+    sql = "select row_number() over (order by a.n) as n from cli_many a, cli_many b"
+    limited = f"ulimit -f 64; exec {PROGRAM} -i {cluster.hosts} -o {out} -e '{sql}'"
+
+    done = subprocess.run(
+        ["sh", "-c", limited],
+        capture_output=True, text=True, env=ENVIRONMENT, timeout=LIMIT, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr == "impala-connect: the result cannot be written: File too large\n"
+    assert (out.read_text(), [*tmp_path.iterdir()]) == ("of yesterday", [out])
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

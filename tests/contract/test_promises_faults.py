@@ -8,8 +8,6 @@ every phase.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
 from promises import DONE, FAILED, UNKNOWN, Ledger, connect, give, healed, insert, select
 
@@ -21,7 +19,10 @@ pytestmark = pytest.mark.servers
 
 FAULTS = ("kill", "disconnect", "lose_sessions", "drain", "saturate", "hang", "mute")
 WRITE_CALLS = ("ExecuteStatement", "GetOperationStatus", "GetLog", "CloseImpalaOperation")
-READ_CALLS = (*WRITE_CALLS, "GetResultSetMetadata", "FetchResults")
+READ_CALLS = (*WRITE_CALLS[:3], "CloseOperation", "GetResultSetMetadata", "FetchResults")
+# The reply to CloseOperation is read by the next call.
+WHEN = [*((rpc, "_send") for rpc in READ_CALLS), *((rpc, "read_reply") for rpc in READ_CALLS[:-3])]
+WHEN += [(rpc, "read_reply") for rpc in READ_CALLS[-2:]]
 GONE = {"kill", "lose_sessions"}  # what becomes of the statement cannot be asked any more
 SILENT = {"hang", "mute"}
 
@@ -41,21 +42,22 @@ def ledger(pair):
 
 @pytest.fixture
 def before(monkeypatch):
-    """Do something once, just before a call is sent; the list says whether it was."""
+    """
+    Do something once, just before a call is sent or its reply is read; the list says whether it
+    was.
+    """
 
-    def arm(rpc, deed):
+    def arm(rpc, deed, moment="_send"):
         done = []
-        calling = Client.calling
+        method = getattr(Client, moment)
 
-        @contextmanager
-        def watched(self, name):
+        def watched(self, name, *arguments):
             if name == rpc and not done:
                 done.append(name)
                 deed()
-            with calling(self, name):
-                yield
+            return method(self, name, *arguments)
 
-        monkeypatch.setattr(Client, "calling", watched)
+        monkeypatch.setattr(Client, moment, watched)
         return done
 
     return arm
@@ -100,14 +102,16 @@ def _expected_of_write(fault, rpc):
     return {DONE}  # the server refused it, and the other one took it
 
 
-@pytest.mark.parametrize("rpc", READ_CALLS)
+@pytest.mark.parametrize("when", WHEN, ids="-".join)
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "mute"])  # it is as "hang"
-def test_a_read_survives_everything(pair, ledger, before, fault, rpc):
+def test_a_read_survives_everything(pair, ledger, before, fault, when):
+    rpc, moment = when
     with healed(pair), connect(pair, timeout=_patience(fault)) as connection:
         cursor = connection.cursor()
-        met = before(rpc, getattr(pair[0], fault))
+        met = before(rpc, getattr(pair[0], fault), moment)
         sql, write = select()
         told = give(cursor, sql, write=write)
+        cursor.get_log()
 
         assert [rpc] == met
         ledger.note(told)

@@ -78,6 +78,32 @@ def test_the_program_without_its_extra_says_what_to_type(module):
     assert done.stderr.count("\n") == 1
 
 
+def test_parquet_without_its_extra_says_what_to_type_before_anything_is_opened(tmp_path):
+    absent = "raise ModuleNotFoundError('No module named pyarrow', name='pyarrow')"
+    tmp_path.joinpath("pyarrow.py").write_text(absent)
+    out = tmp_path / "x.parquet"
+    words = ["-i", "127.15.0.1:1", "-e", "select 1", "-o", str(out)]
+
+    done = subprocess.run(
+        [sys.executable, "-c", "from impala_ha.cli.connect import main; exit(main())", *words],
+        env={**os.environ, "PYTHONPATH": hiding(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout, out.exists()) == (2, "", False)
+    assert done.stderr == (
+        "impala-connect: pyarrow.parquet is not installed: pip install 'impala-ha[arrow]'\n"
+    )
+
+
+def hiding(before):
+    """A path on which modules of the directory *before* hide the installed ones."""
+    return os.pathsep.join([str(before), os.environ.get("PYTHONPATH", "")])
+
+
 PROGRAMS = [
     ("demo", "duckdb", "local"),
     ("demo", "sqlglot", "local"),
@@ -117,10 +143,9 @@ def test_the_demo_needs_no_more_than_its_extra_brings(tmp_path):
 
 def operator(*words, before):
     """`impala-ha`, where modules of the directory *before* hide the installed ones."""
-    path = os.pathsep.join([str(before), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, "-c", "from impala_ha.cli.operator import main; main()", *words],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": hiding(before)},
         capture_output=True,
         text=True,
         check=False,

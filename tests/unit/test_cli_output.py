@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
+import stat
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from impala._thrift_gen.TCLIService import ttypes as hs2
 
 from impala_ha.cli.connect.bad_input import BadInput
-from impala_ha.cli.connect.destination import Destination
+from impala_ha.cli.connect.destination import Destination, WholeFile
 from impala_ha.cli.connect.output import Delimited, Table, Vertical, delimiter, prepare_stdout, text
+from impala_ha.hs2.batch import ColumnBatch
 
 
 def test_a_table_is_a_grid_with_all_cells_to_the_left():
@@ -77,23 +83,52 @@ LINES = [
     ((True, b"b"), "true\tb\n"),
     (("a\nb", None), '"a\nb"\tNULL\n'),
     (("\x1b[31m", 1.5), "\x1b[31m\t1.5\n"),
+    (("",), '""\n'),
 ]
 
 
 @pytest.mark.parametrize(("row", "expected"), LINES)
 def test_a_delimited_value_is_quoted_only_where_it_must_be(row, expected):
-    assert expected == written(Delimited(["x", "y"], "\t", header=False), [row])
+    assert expected == written(Delimited(["x", "y"], "\t", header=False), columns(row))
 
 
 def test_a_delimited_result_has_its_names_once_when_asked_for():
-    drawn = written(Delimited(["x", "y"], ",", header=True), [(1, 2)], [(3, 4)])
+    drawn = written(Delimited(["x", 'a"y'], ",", header=True), columns((1, 2)), columns((3, 4)))
 
-    assert drawn == "x,y\n1,2\n3,4\n"
+    assert drawn == 'x,"a""y"\n1,2\n3,4\n'
 
 
 def test_a_delimited_result_without_rows_has_its_names_all_the_same():
-    assert written(Delimited(["x"], ",", header=True), []) == "x\n"
-    assert not written(Delimited(["x"], ",", header=False), [])
+    assert written(Delimited(["x"], ",", header=True), None) == "x\n"
+    assert not written(Delimited(["x"], ",", header=False), None)
+
+
+def test_floating_point_numbers_are_delimited_in_the_form_that_was_asked_for():
+    form = Delimited(["x", "y"], ",", header=False, fp_format=".2f")
+
+    assert written(form, columns((0.125, 1), (None, 2))) == "0.12,1\nNULL,2\n"
+
+
+KINDS = [
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.booleans(),
+    st.text(st.sampled_from('aN"\t,;\n\r|ü世 ')),
+    st.binary(max_size=4),
+]
+TABLES = st.lists(st.sampled_from(KINDS), min_size=1, max_size=4).flatmap(
+    lambda kinds: st.lists(st.tuples(*(st.none() | each for each in kinds)), min_size=1)
+)
+
+
+@given(TABLES, st.sampled_from("\t,;|N-1.ü"))
+def test_delimited_lines_are_those_of_the_module_csv(rows, char):
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=char, lineterminator="\n")
+    writer.writerows([text(value) for value in row] for row in rows)
+
+    names = ["x"] * len(rows[0])
+    assert out.getvalue() == written(Delimited(names, char, header=False), columns(*rows))
 
 
 VALUES = [
@@ -115,7 +150,7 @@ def test_a_value_is_written_as_impala_writes_it(value, expected):
 
 def test_a_string_that_is_not_utf8_comes_out_byte_for_byte(tmp_path):
     destination = Destination(tmp_path / "out")
-    Delimited(["x"], ",", header=False).write([(b"a\xff\xfe",)], destination.open())
+    Delimited(["x"], ",", header=False).write(columns((b"a\xff\xfe",)), destination.open())
     destination.close()
 
     assert (tmp_path / "out").read_bytes() == b"a\xff\xfe\n"
@@ -135,7 +170,7 @@ DELIMITERS = [
 def test_a_delimiter_is_a_character_or_an_escape(given, expected):
     assert expected == delimiter(given)
     assert f"1{expected}2\n" == written(
-        Delimited(["x", "y"], delimiter(given), header=False), [(1, 2)]
+        Delimited(["x", "y"], delimiter(given), header=False), columns((1, 2))
     )
 
 
@@ -237,6 +272,75 @@ def test_an_output_without_permission_is_refused_before_anything_is_opened(tmp_p
         Destination(kept)
     with pytest.raises(BadInput, match="new: no permission to write in"):
         Destination(tmp_path / "new")
+
+
+def test_a_whole_file_takes_its_name_at_the_end_and_the_rights_of_the_old_one(tmp_path):
+    path, link = tmp_path / "x.parquet", tmp_path / "link.parquet"
+    path.write_text("of yesterday")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    destination = WholeFile(link, None)
+    destination.open().write(b"new")
+    before = path.read_text()
+    destination.finish()
+    destination.close()
+
+    assert (before, path.read_bytes()) == ("of yesterday", b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert link.is_symlink()
+    assert set(tmp_path.iterdir()) == {link, path}
+
+
+def test_a_whole_file_that_is_not_finished_leaves_nothing(tmp_path):
+    path = tmp_path / "x.parquet"
+    path.write_text("of yesterday")
+    destination = WholeFile(path, None)
+    destination.open().write(b"new")
+    meanwhile = set(tmp_path.iterdir()) - {path}
+    destination.close()
+    destination.close()
+
+    assert [each.suffix for each in meanwhile] == [".part"]
+    assert ([*tmp_path.iterdir()], path.read_text()) == ([path], "of yesterday")
+
+
+def test_a_whole_file_is_neither_a_pipe_nor_in_a_directory_that_cannot_be_written(
+    tmp_path, monkeypatch
+):
+    pipe, kept = tmp_path / "pipe.parquet", tmp_path / "x.parquet"
+    os.mkfifo(pipe)
+    kept.touch()
+
+    with pytest.raises(BadInput, match="is no regular file, and Parquet needs one"):
+        WholeFile(pipe, None)
+    monkeypatch.setattr(os, "access", lambda path, _: path == kept)
+    with pytest.raises(BadInput, match="no permission to write in"):
+        WholeFile(kept, None)
+
+
+def columns(*rows):
+    """*rows* as a server sends them: by the column, with anything where a value is NULL."""
+    sent = []
+    for values in zip(*rows, strict=True):
+        kind = next((type(value) for value in values if value is not None), str)
+        bits = sum(1 << place for place, value in enumerate(values) if value is None)
+        nulls = bits.to_bytes((len(values) + 7) // 8, "little")
+        there = [kind() if value is None else value for value in values]
+        if kind is str:
+            there = [value.encode() for value in there]
+        name, make = COLUMNS[kind]
+        sent.append(hs2.TColumn(**{name: make(there, nulls)}))
+    schema = [("x", "STRING", None, None, None, None, None)] * len(sent)
+    return ColumnBatch(hs2.TRowSet(columns=sent), False, schema, convert_types=False)
+
+
+COLUMNS = {
+    bool: ("boolVal", hs2.TBoolColumn),
+    int: ("i64Val", hs2.TI64Column),
+    float: ("doubleVal", hs2.TDoubleColumn),
+    str: ("stringVal", hs2.TStringColumn),
+    bytes: ("stringVal", hs2.TStringColumn),
+}
 
 
 def written(form, *batches):

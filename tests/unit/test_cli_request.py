@@ -17,6 +17,7 @@ from impala_ha.cli.connect import request as request_module
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.credentials import secret, user_name
 from impala_ha.cli.connect.output import Delimited, Table, Vertical
+from impala_ha.cli.connect.parquet import Parquet
 from impala_ha.cli.connect.request import Profile, Request, Verbosity, request
 from impala_ha.core.extras import MissingExtra
 from impala_ha.errors import ConfigurationError
@@ -222,14 +223,17 @@ OF_IMPALA_SHELL = [
 def test_what_changes_no_result_is_taken(words):
     found, plain = asked(*words, "-e", "select 1"), asked("-e", "select 1")
 
-    assert (found.connect, found.script, found.form) == (plain.connect, plain.script, plain.form)
+    assert (found.connect, found.script) == (plain.connect, plain.script)
+    assert str(found.form) == str(plain.form)
 
 
 def test_beeswax_is_spoken_as_hiveserver2_and_numbers_look_as_they_did():
     found = asked("--protocol=beeswax", "-e", "select 1")
 
-    assert (found.connect, found.fp_format) == ({"use_http_transport": False}, "16G")
-    assert asked("--protocol=beeswax", "--hs2_fp_format=.1f", "-e", "select 1").fp_format == ".1f"
+    same = asked("--hs2_fp_format=16G", "-e", "select 1")
+    other = asked("--protocol=beeswax", "--hs2_fp_format=.1f", "-e", "select 1")
+    assert (found.connect, str(found.form)) == ({"use_http_transport": False}, str(same.form))
+    assert str(found.form) != str(other.form)
 
 
 def test_cookies_and_profiles_are_what_was_asked_for(tmp_path):
@@ -368,6 +372,7 @@ def test_the_form_follows_the_options():
     assert isinstance(asked("-eselect 1").form(["a"]), Table)
     assert isinstance(asked("-eselect 1", "-E").form(["a"]), Vertical)
     assert isinstance(asked("-eselect 1", "-B").form(["a"]), Delimited)
+    assert isinstance(asked("-eselect 1", "-o", "x.parquet").form(["a"]), Parquet)
 
 
 def test_loudness_follows_the_options():
@@ -541,6 +546,14 @@ WRONG = [
     (["--oauth_cmd=x"], "--oauth_cmd needs -a"),
     (["-a"], "-a needs --protocol hs2-http"),
     (["--output_delimiter", "||"], "--output_delimiter: '||' is not one character"),
+    (["-o", "x.parquet", "-B"], "-o x.parquet is Parquet, and -B is for text"),
+    (["-o", "x.PARQUET", "-E"], "-o x.PARQUET is Parquet, and -E is for text"),
+    (["-o", "x.parquet", "--hs2_fp_format=.2f"], "-o x.parquet is Parquet, and --hs2_fp_format is"),
+    (["--timestamp_unit=us"], "--timestamp_unit needs Parquet: -o FILE.parquet"),
+    (["-o", "x.parquet", "-e", "use a; set x=y; drop table t"],
+     "-o x.parquet: Parquet takes the result of one query, not of 0"),
+    (["-o", "x.parquet", "-e", "show tables; select 1"],
+     "-o x.parquet: Parquet takes the result of one query, not of 2"),
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -264,7 +265,8 @@ def test_a_script_with_nothing_in_it_opens_nothing_and_went_well(tmp_path, capsy
 
 
 def test_floating_point_numbers_have_the_form_that_was_asked_for(capsys):
-    carried_out({"a": Outcome([[(1.0,), (2,), (None,)]])}, fp_format=".2f")
+    form = partial(Table, fp_format=".2f")
+    carried_out({"a": Outcome([[(1.0,), (2,), (None,)]])}, form=form)
 
     assert capsys.readouterr().out.split("\n")[3:6] == ["| 1.00 |", "| 2    |", "| NULL |"]
 

@@ -788,7 +788,7 @@ def test_closing_a_cursor_closes_its_session(world, cursor):
     cursor.close()
 
     assert world["a"].sessions == {}
-    assert world["a"].count("CloseImpalaOperation") == 1
+    assert world["a"].count("CloseOperation") == 1
 
 
 def test_closing_a_connection_closes_all_sessions(world, cursor):

@@ -11,7 +11,7 @@ from thrift.Thrift import TApplicationException
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.fault_rules import FAULT_RULES, TICKET_REJECTED, classify, find_rule
-from impala_ha.core.faults import CredentialKind, Fault, LoginFailure, Phase
+from impala_ha.core.faults import CredentialKind, Fault, LoginFailure, Phase, RowsLost
 from impala_ha.core.kerberos_errors import GSSError, PrincipalMismatch
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.net.http_status import HTTPStatusError
@@ -345,6 +345,11 @@ HAPPENED = [
         LoginBlocked("this password was shown to a:21050 at 09:00:00 ..."),
         Phase.CONNECT,
         Fault.DENIED,
+    ),
+    (
+        RowsLost("the server went on with row 2, and row 0 was expected"),
+        Phase.FETCH,
+        Fault.ROWS_LOST,
     ),
     (http(401), Phase.OPEN, Fault.REFUSED),
     (http(403), Phase.OPEN, Fault.REFUSED),

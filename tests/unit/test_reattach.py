@@ -9,7 +9,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Coordinator, State, errors
 from impala_ha.hs2.client import ConnectionClosed
-from impala_ha.hs2.service import _heights
+from impala_ha.hs2.operation import _heights
 
 
 @pytest.fixture
@@ -121,7 +121,8 @@ def test_an_untouched_result_with_lost_rows_is_had_again(world, cursor):
     world["a"].script["FetchResults"] = deque([swallowed])
 
     assert cursor.fetchall() == [("one",), ("two",)]
-    assert world["b"].statements() == ["select 1"]
+    assert world.statements() == {"a": ["select 1", "select 1"]}
+    assert world.state("a") is State.HEALTHY
 
 
 def test_a_dead_coordinator_is_asked_once(world, cursor):

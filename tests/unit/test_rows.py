@@ -19,6 +19,9 @@ WAYS = {
     "fetchcolumnar": lambda cursor: [
         (value,) for batch in cursor.fetchcolumnar() for value in batch.columns[0].values
     ],
+    "fetchcbatch": lambda cursor: [
+        (value,) for batch in iter(cursor.fetchcbatch, None) for value in batch.columns[0].values
+    ],
 }
 
 

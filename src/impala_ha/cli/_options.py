@@ -226,8 +226,13 @@ _OUTPUT = section(
     "Output",
     (
         ("-o", "--output_file"),
-        "Write results there; overwritten by the first one.",
+        "Write results there; overwritten by the first one. FILE.parquet: as Parquet.",
         {"metavar": "FILE"},
+    ),
+    (
+        ("--timestamp_unit",),
+        "Of TIMESTAMP in Parquet: years before 1678 and after 2261 need us or ms. Default: ns.",
+        {"type": click.Choice(["ms", "us", "ns"], case_sensitive=False)},
     ),
     (("-B", "--delimited"), "Delimited lines instead of a table.", _FLAG),
     (

@@ -18,7 +18,7 @@ from impala.error import Error, HttpError
 from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
-from .faults import FIRST, SENT, CredentialKind, Fault, FaultRule, LoginFailure, Phase
+from .faults import FIRST, SENT, CredentialKind, Fault, FaultRule, LoginFailure, Phase, RowsLost
 from .impala_rules import ID, IMPALA_RULES
 from .kerberos_errors import EXPIRED, NO_KDC, GSSError, PrincipalMismatch
 from .login_throttle import LoginBlocked
@@ -155,6 +155,7 @@ _OPEN = (
 
 FAULT_RULES: tuple[FaultRule, ...] = (
     FaultRule("secret withheld", (LoginBlocked,), _EVERYWHERE, _MORE, Fault.DENIED),
+    FaultRule("rows lost", (RowsLost,), SENT, _MORE, Fault.ROWS_LOST),
     *IMPALA_RULES,
     *_HTTP,
     FaultRule("any other answer", (Error,), _EVERYWHERE, _MORE, Fault.QUERY),

@@ -58,6 +58,7 @@ class Fault(enum.Enum):
     NOT_REGISTERED = ("is not registered with the statestore", True, False, False, True)
     SESSION_GONE = ("no longer knows the session", True, False, False, False)
     RESULT_GONE = ("no longer knows the statement", True, True, False, False)
+    ROWS_LOST = ("sent rows into a connection that broke", True, True, False, False)
     FULL = ("has reached its limit of sessions", True, False, False, True)
     BUSY = ("is too busy for the statement", True, False, False, False)
     LATER = ("is behind a gateway that asks to retry later", True, True, False, False)
@@ -240,3 +241,7 @@ class CallFailed(errors.OperationalError):  # type: ignore[misc]  # impyla is no
         super().__init__(str(cause) or type(cause).__name__)
         self.phase = phase
         self.__cause__ = cause
+
+
+class RowsLost(errors.OperationalError):  # type: ignore[misc]  # impyla is not typed
+    """Rows that the server sent have not come: their connection broke."""

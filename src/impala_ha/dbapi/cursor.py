@@ -62,6 +62,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     arraysize: int
     has_result_set: bool
     rowcount: int
+    _rowcount: int
     _buffer: Rows
     _last_operation: RemoteOperation | None
     _closed = True  # until __init__ is through: impyla's __del__ asks
@@ -74,6 +75,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._links = failover.links
         self._execution: Execution | None = None
         self._history = History()
+        self._ahead = False  # is the next batch asked for before this one is used?
         self._calling_thread: int | None = None  # its calls go straight to impyla's methods
         self._rows_failed: int | None = None
         # With a database impyla has executed USE by now, and knows its log.
@@ -323,13 +325,50 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             return
         operation = self._last_operation
         assert operation is not None
-        answer = poll(operation, self._failover.cluster.clock)
+        execution = self._execution
+        ahead = execution is not None and execution.ahead and self.has_result_set
+        answer = poll(operation, self._failover.cluster.clock, self.buffersize if ahead else 0)
         if answer.operationState == TOperationState.ERROR_STATE:
             if not answer.errorMessage and self.fetch_error and self.has_result_set:
                 self._last_operation_active = False
                 operation.fetch()  # Impala before 2.7 has the error only here
             raise failed(answer)
         self._last_operation_finished = True
+        if execution is not None and operation.all_ahead:
+            self._fetch_batch(operation)
+            execution.fetched = True  # its rows are here, and need not be had again
+
+    def _fetch_batch(self, operation: RemoteOperation) -> None:
+        """Take the next rows into the buffer; once all are here, have the statement closed."""
+        if self._description is None:
+            operation.ask_ahead("GetResultSetMetadata", max_rows=self.buffersize)
+        self._buffer = operation.fetch(
+            _description(self),
+            self.buffersize,
+            convert_types=self.convert_types,
+            convert_strings_to_unicode=self.convert_strings_to_unicode,
+        )
+        if self._ahead and len(self._buffer) and not operation.complete:
+            operation.ask_ahead(max_rows=self.buffersize)
+        if operation.complete and self.close_finished_queries:
+            self._last_operation_active = not operation.close_ahead()
+
+    def _ensure_buffer_is_filled(self) -> None:
+        """As impyla's, which asks for one thing after the other."""
+        if self._rowcount == -1:
+            self._rowcount = 0
+        operation = self._last_operation
+        while not len(self._buffer):
+            if operation is None or not self.has_result_set:
+                text = "Trying to fetch results on an operation with no results."
+                raise errors.ProgrammingError(text)
+            if not self._last_operation_active:
+                raise StopIteration
+            self._fetch_batch(operation)
+            if not (len(self._buffer) or self._buffer.expect_more_rows):
+                if self.close_finished_queries and self._last_operation_active:
+                    self._close_finished_operation()
+                raise StopIteration
 
     def _close_finished_operation(self) -> None:
         """
@@ -339,6 +378,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         log and the count of rows.
         """
         self._last_operation_finished = True
+        assert self._last_operation is not None
+        if self._last_operation.writes:
+            self._last_operation.ask_ahead("GetLog", "CloseImpalaOperation")
         try:
             HiveServer2Cursor._close_finished_operation(self)  # noqa: SLF001
         except errors.InterfaceError:
@@ -389,7 +431,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._cancel_elsewhere()
 
     def _cancel(self, reset_state: bool) -> None:
-        if not self._session.usable:
+        operation = self._last_operation
+        if not self._session.usable or (operation is not None and operation.closing):
             self._last_operation_active = False
             if reset_state:
                 self.close_operation()
@@ -504,15 +547,51 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def fetchall(self) -> list[Row]:
         """All rows that are left; none are handed out before all are there."""
-        return self._fetch("fetchall", partial(HiveServer2Cursor.fetchall, self))
+        return self._fetch("fetchall", self._ahead_of(partial(HiveServer2Cursor.fetchall, self)))
 
     def fetchcolumnar(self) -> list[Rows]:
         """All rows that are left, as impyla's column batches."""
-        return self._fetch("fetchcolumnar", partial(_columnar, self))
+        return self._fetch("fetchcolumnar", self._ahead_of(self._batches))
+
+    def _batches(self) -> list[Rows]:
+        """All batches that are left; of one that was begun the rest is dropped, as impyla does."""
+        self._wait_to_finish()
+        operation, batches = self._last_operation, []
+        if operation is None or not self.has_result_set:
+            raise errors.ProgrammingError("Tried to fetch but no results.")
+        if not operation.is_columnar:
+            raise errors.NotSupportedError("Server does not support columnar fetching")
+        if len(self._buffer) and self._rowcount < 1:
+            batches.append(self._buffer)
+        self._buffer = Batch()
+        while self._last_operation_active:
+            self._fetch_batch(operation)
+            batch, self._buffer = self._buffer, Batch()
+            if len(batch):
+                batches.append(batch)
+            elif not batch.expect_more_rows:
+                break
+        return batches
+
+    def _ahead_of(self, work: Callable[[], Got]) -> Callable[[], Got]:
+        """*work*, which takes all rows: each batch is asked for while the last one is decoded."""
+
+        def fetch_all() -> Got:
+            self._ahead = True
+            try:
+                return work()
+            except Exception as error:
+                if self._last_operation is not None and not from_signal_handler(error):
+                    self._last_operation.settle()
+                raise
+            finally:
+                self._ahead = False
+
+        return fetch_all
 
     def fetchcbatch(self) -> Rows | None:
-        """The next column batch; None if none is there."""
-        return self._fetch("fetchcbatch", partial(HiveServer2Cursor.fetchcbatch, self))
+        """The next column batch, which is waited for; None at the end."""
+        return self._fetch("fetchcbatch", self._next_batch)
 
     def __next__(self) -> Row:
         if len(self._buffer) and not self._links.closed:
@@ -586,7 +665,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         where the statement may run again.  Arguments and errors as of `fetch_record_batch`.
         """
         work = partial(table, self._described(), timestamp_unit, self._next_batch)
-        return self._fetch("fetch_arrow_table", work)
+        return self._fetch("fetch_arrow_table", self._ahead_of(work))
 
     def fetch_df(self, timestamp_unit: TimestampUnit = "ns") -> pd.DataFrame:
         """The rows that are left, as a data frame of pandas, by way of Arrow."""
@@ -646,6 +725,10 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def get_log(self) -> str:
         """Messages of the server about the statement."""
+        operation = self._last_operation
+        if operation is not None and operation.closing:
+            with self._links.exclusive:
+                return operation.get_log()
         if self._last_operation_log is not None:
             return self._last_operation_log
         return self._ask("get_log", partial(HiveServer2Cursor.get_log, self))
@@ -696,11 +779,3 @@ def _nothing() -> None:
 
 def _description(cursor: Cursor) -> Schema | None:
     return HiveServer2Cursor.description.fget(cursor)
-
-
-def _columnar(cursor: Cursor) -> list[Rows]:
-    """All rows: impyla's ``fetchcolumnar`` stumbles where there is no result."""
-    cursor._wait_to_finish()  # noqa: SLF001 - impyla's own
-    if not cursor.has_result_set:
-        raise errors.ProgrammingError("Tried to fetch but no results.")
-    return HiveServer2Cursor.fetchcolumnar(cursor)

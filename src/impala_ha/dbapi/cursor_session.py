@@ -194,6 +194,8 @@ class CursorSession:
         link, handle = self.link, self.handle
         if link is None or handle is None or link.client.forked:
             return
+        if link.client.fetching:  # and what is sent now would wait for the rows
+            link.client.invalidate(ConnectionAbortedError("interrupted with rows on their way"))
         if link.broken:  # in mid-answer: it takes another connection
             self.detach()
             self._driver.end_session(link, self.wanted.user, handle, CLOSE_TIMEOUT / 2)

@@ -7,7 +7,7 @@ Until the first row is fetched it may be submitted again, if running it twice is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from thrift.Thrift import TException
@@ -22,10 +22,16 @@ from impala_ha.hs2.link import Link
 from impala_ha.hs2.polling import rows
 from impala_ha.options.options import Options
 from impala_ha.sql import plan
+from impala_ha.sql.session_state import Session
 from impala_ha.sql.statement import Effect, Statement
 from impala_ha.sql.tag import StatementTag
 
 from .cursor_session import CursorSession, printed_id
+
+_POLL, _FETCH = "LONG_POLLING_TIME_MS", "FETCH_ROWS_TIMEOUT_MS"
+_NEVER = frozenset({None, "", "0"})  # what a server lists that does not wait for a statement's end
+_WAIT = 1.0  # seconds: rows that come slowly are not held back for long
+_SET = re.compile(r"(?i)\s*set\b")
 
 
 @dataclass(slots=True)
@@ -42,7 +48,11 @@ class Execution:
         mark: The tag to send with it, where the server takes one; None for none.
         operation: impyla's operation of the last submit; None if there is no answer to it.
         accepted: Whether a server accepted it.
-        fetched: Whether rows of its result were fetched.
+        fetched: Whether rows of its result were fetched, or are all here.
+        wait: Seconds that the server may wait for its end, or for rows, before it answers; 0: as
+            the server likes.
+        ahead: Whether rows are asked for before it has ended: it may run again, and the server
+            waits for them, though not for ever.
         sent: The text as it was sent.
         tag: The tag that was sent; None for none.
         refs: For each try in which it may have run, what `OutcomeUnknown.resolve` needs.
@@ -56,6 +66,8 @@ class Execution:
     operation: RemoteOperation | None = None
     accepted: bool = False
     fetched: bool = False
+    wait: float = 0.0
+    ahead: bool = False
     sent: str = ""
     tag: str | None = None
     refs: list[StatementRef] = field(default_factory=list)
@@ -67,9 +79,10 @@ class Execution:
 
     def submit(self, session: CursorSession) -> RemoteOperation:
         """Send it in *session*; impyla's operation of it."""
-        self.operation, self.sent, self.tag, options = None, self.text, None, self.options
+        self.operation, self.sent, self.tag = None, self.text, None
+        offered = session.handle.config or {}
+        options = self._with_waits(session.wanted, offered)
         if self.mark is not None:
-            offered = session.handle.config or {}
             self.sent, options, self.tag = self.mark.add_to(
                 self.text, options, session.wanted, offered
             )
@@ -78,8 +91,29 @@ class Execution:
             session.handle.execute(self.sent, options, run_async=True), session
         )
 
+    def _with_waits(self, wanted: Session, offered: Mapping[str, str]) -> dict[str, object] | None:
+        """
+        The query options, and those by which the server waits where we would ask again.
+
+        They are sent where its answer to OpenSession has them (LONG_POLLING_TIME_MS since Impala
+        4.5, FETCH_ROWS_TIMEOUT_MS since 3.4), and the caller has not set them.
+        """
+        self.ahead = False
+        known = [name for name in (_POLL, _FETCH) if self.wait and name in offered]
+        if not known:
+            return self.options
+        own = {name.upper() for name in (*(self.options or ()), *wanted.open_configuration())}
+        waits = dict.fromkeys({*known} - own, str(int(self.wait * 1000)))
+        if offered.get(_POLL) not in _NEVER:
+            waits.pop(_POLL, None)
+        if self.writes:
+            waits.pop(_FETCH, None)
+        self.ahead = _FETCH in waits
+        return {**(self.options or {}), **waits}
+
     def _accepted_as(self, operation: RemoteOperation, session: CursorSession) -> RemoteOperation:
         session.statements.append(printed_id(operation.handle.operationId))
+        operation.writes = self.writes
         self.operation, self.accepted = operation, True
         return operation
 
@@ -118,6 +152,8 @@ class MetadataExecution(Execution):
         """Send it in *session*; impyla's operation of it."""
         self.operation = None
         session.submitted += 1
+        assert session.link is not None
+        self.ahead = session.link.impala  # it has ended when it is accepted
         return self._accepted_as(self._send(), session)
 
 
@@ -128,14 +164,17 @@ def prepare(
     statement = Statement.parse(text)
     if idempotent is False:
         statement = replace(statement, effect=Effect.WRITE, replaces=False)
+    wait = 0.0
+    if not (statement.setting or _SET.match(text)):  # which are done at once; SET shows what is set
+        wait = min([_WAIT, *(each / 2 for each in (wanted.timeout, wanted.probe_after) if each)])
     if statement.effect is Effect.READ:
-        return Execution(text, statement, options)
+        return Execution(text, statement, options, wait=wait)
     if wanted.sync_ddl:
         options = {"SYNC_DDL": "true", **(options or {})}
     mark = None
     if wanted.statement_tag != "none":
         mark = StatementTag(wanted.statement_tag == "comment")
-    return Execution(text, statement, options, bool(idempotent), mark)
+    return Execution(text, statement, options, bool(idempotent), mark, wait=wait)
 
 
 @dataclass(slots=True)

@@ -9,12 +9,12 @@ carry the name and the number of its call.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from impala._thrift_gen.ImpalaService.ImpalaHiveServer2Service import Client as ThriftClient
 from impala._thrift_gen.TCLIService.ttypes import (
-    TFetchResultsReq,
     TFetchResultsResp,
     TOpenSessionReq,
     TOpenSessionResp,
@@ -22,7 +22,7 @@ from impala._thrift_gen.TCLIService.ttypes import (
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException, TMessageType
-from thrift.transport.TTransport import TTransportBase
+from thrift.transport.TTransport import TMemoryBuffer, TTransportBase
 
 from impala_ha import errors
 from impala_ha.core.coroutine import Coroutine
@@ -31,6 +31,7 @@ from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.interruption import is_interrupt
 from impala_ha.net.http_status import HTTPStatusError
 
+from .reply import Reply
 from .row_set import read_results
 
 if TYPE_CHECKING:
@@ -97,6 +98,9 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         busy: Whether a call is under way.
         phase: How far the last call had come.
         transport: What carries it.
+        connections: How many it has had.
+        pipelined: Whether several calls may be sent before the first is answered.  Not over HTTP:
+            Impala may let the second of two requests wait for half a minute.
         redact: Takes secrets out of a text.
     """
 
@@ -108,7 +112,11 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.broken: BaseException | None = None
         self.busy = False
         self.phase = Phase.OPEN
+        self.pipelined = True
+        self.connections = 1
         self.redact: Callable[[str], str] = str
+        self._oprot = protocol
+        self._owed: deque[Reply] = deque()
         self._close_sessions: list[CloseSessions] = []
         self._finalizer: list[CloseSessions] = []
 
@@ -129,25 +137,105 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         """Is this a copy in a child process, whose socket belongs to the parent?"""
         return self._process != os.getpid()
 
-    def calling(self, name: str) -> _Calling:
-        """Around one call of the method *name*."""
-        return _Calling(self, name)
+    def calling(self, name: str, *, sent: bool = False) -> _Calling:
+        """Around one call of the method *name*, or around reading its reply if it was *sent*."""
+        return _Calling(self, name, sent)
 
-    def _begin(self, name: str) -> None:
+    def flight(self, *calls: tuple[str, object]) -> list[Reply]:
+        """
+        Send *calls*, names and requests, at once; each reply is read when it is asked for.
+
+        The server answers them in order, one after the other.  The next call reads what is left of
+        them before its own reply.
+        """
+        with self.calling(calls[0][0]):
+            wire, memory = self._oprot, TMemoryBuffer()
+            self._oprot = TBinaryProtocolAccelerated(memory)
+            try:
+                replies = [Reply(self, name, self._send(name, what), what) for name, what in calls]
+            finally:
+                self._oprot = wire
+            self._deliver(memory.getvalue())
+        self._owed.extend(replies)
+        return replies
+
+    def receive(self, reply: Reply) -> None:
+        """Read the replies of flights, in order, until *reply* has come."""
+        while not reply.came:
+            first = reply if reply.lost else self._owed[0]
+            with self.calling(first.name, sent=True):
+                self._read_owed()
+
+    def collect(self) -> None:
+        """Read the replies that nobody has asked for, as far as they have come."""
+        while self._owed and self.transport.readable():
+            self.receive(self._owed[0])
+
+    def settle(self) -> None:
+        """Read all replies of flights."""
+        while self._owed:
+            self.receive(self._owed[0])
+
+    @property
+    def fetching(self) -> bool:
+        """Are rows on their way that nobody has read?"""
+        return any(reply.name == "FetchResults" for reply in self._owed)
+
+    def call(self, name: str, request: object) -> Any:
+        """Call the method *name*; thrift's methods lead here."""
+        with self.calling(name):
+            number = self._send(name, request)
+            self._read_all_owed()
+            return self.read_reply(name, number, request)
+
+    def opening_session(self, request: TOpenSessionReq) -> Coroutine[TOpenSessionResp]:
+        """OpenSession, which can be left while it waits for the reply."""
+        with self.calling("OpenSession"):
+            number = self._send("OpenSession", request)
+            yield from self.transport.arriving()
+            self._read_all_owed()
+            return self.read_reply("OpenSession", number, request)
+
+    def _send(self, name: str, request: object) -> int:
+        """Write a call; its number."""
+        self._seqid = (self._seqid + 1) % 2**31
+        _SEND[name](self, request)
+        return self._seqid
+
+    def _deliver(self, calls: bytes) -> None:
+        self._oprot.trans.write(calls)
+        self._oprot.trans.flush()
+
+    def _read_all_owed(self) -> None:
+        while self._owed:
+            self._read_owed()
+
+    def _read_owed(self) -> None:
+        self.transport.await_answer()
+        self._owed[0].read()
+        self._owed.popleft()
+
+    def read_reply(self, name: str, number: int, request: Any) -> Any:
+        """The next reply, which must be that to call *number*, of the method *name*."""
+        self._iprot.expected = (name, number)
+        if name == "FetchResults" and request.maxRows > FEW:
+            return self._read_by_column()
+        return _RECEIVE[name](self)
+
+    def _begin(self, name: str, *, sent: bool) -> None:
+        phase = _during(name) if sent else _before(name)
         if self.forked:
             raise fork_error(self._process)
         if self.broken is not None:
-            raise CallFailed(_before(name), self.broken)
+            raise CallFailed(phase, self.broken)
         if self.busy:
             raise errors.InterfaceError(
                 f"{name} was called in the middle of another call on the same connection, by a "
                 "signal handler or another thread (threadsafety is 1)"
             )
         self.busy = True
-        self.phase = _before(name)
-        self.transport.written = False
-        self._seqid = (self._seqid + 1) % 2**31
-        self._iprot.expected = (name, self._seqid)
+        self.phase = phase
+        self.transport.written = sent
 
     def _end(self, name: str, error: BaseException | None) -> None:
         try:
@@ -185,22 +273,8 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         if inner := getattr(error, "inner", None):
             raise inner  # thrift took the caller's time limit for its own
 
-    def opening_session(self, request: TOpenSessionReq) -> Coroutine[TOpenSessionResp]:
-        """OpenSession, which can be left while it waits for the answer."""
-        with self.calling("OpenSession"):
-            self.send_OpenSession(request)
-            yield from self.transport.arriving()
-            return self.recv_OpenSession()
-
-    def send_FetchResults(self, req: TFetchResultsReq) -> None:
-        """Ask for rows, and note how their reply is read."""
-        self._by_column = req.maxRows > FEW
-        super().send_FetchResults(req)
-
-    def recv_FetchResults(self) -> TFetchResultsResp:
-        """The reply to FetchResults, which is read by the column if many rows were asked for."""
-        if not self._by_column:
-            return super().recv_FetchResults()
+    def _read_by_column(self) -> TFetchResultsResp:
+        """The reply to FetchResults where many rows were asked for."""
         _, kind, _ = self._iprot.readMessageBegin()
         if kind == TMessageType.EXCEPTION:
             error = TApplicationException()
@@ -220,6 +294,8 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self._iprot = self._oprot = protocol
         self.transport = transport
         self.broken = None
+        self.connections += 1
+        self._lose_replies()
         self._finalizer[:] = self._close_sessions
 
     def hang_up(self, why: BaseException) -> None:
@@ -231,24 +307,30 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def invalidate(self, error: BaseException) -> None:
         """Close the socket; nothing can be sent on it any more, nor arrive late."""
         self.broken = error
+        self._lose_replies()
         self._finalizer.clear()
         if isinstance(error, ConnectionClosed):
             self.transport.close()
         else:
             self.transport.abort()
 
+    def _lose_replies(self) -> None:
+        while self._owed:
+            self._owed.popleft().lost = True
+
 
 class _Calling:
     """Around one call; a class, for a generator costs more and each call pays for it."""
 
-    __slots__ = ("_client", "_name")
+    __slots__ = ("_client", "_name", "_sent")
 
-    def __init__(self, client: Client, name: str):
+    def __init__(self, client: Client, name: str, sent: bool):
         self._client = client
         self._name = name
+        self._sent = sent
 
     def __enter__(self) -> None:
-        self._client._begin(self._name)  # noqa: SLF001
+        self._client._begin(self._name, sent=self._sent)  # noqa: SLF001
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._client._end(self._name, error)  # noqa: SLF001
@@ -296,16 +378,18 @@ def _before(name: str) -> Phase:
     return Phase.UNSENT if phase is Phase.SENT else phase
 
 
-def _guarded(name: str) -> Callable[[Client, object], object]:
-    call = getattr(ThriftClient, name)
-
-    def guarded(self: Client, request: object) -> object:
-        with self.calling(name):
-            return call(self, request)
-
-    guarded.__name__ = name
-    return guarded
+_METHODS = [name[5:] for name in dir(ThriftClient) if name.startswith("send_")]
+_SEND = {name: getattr(ThriftClient, f"send_{name}") for name in _METHODS}
+_RECEIVE = {name: getattr(ThriftClient, f"recv_{name}") for name in _METHODS}
 
 
-for _name in [name[5:] for name in dir(ThriftClient) if name.startswith("send_")]:
-    setattr(Client, _name, _guarded(_name))
+def _method(name: str) -> Callable[[Client, object], object]:
+    def method(self: Client, request: object) -> object:
+        return self.call(name, request)
+
+    method.__name__ = name
+    return method
+
+
+for _name in _METHODS:
+    setattr(Client, _name, _method(_name))

@@ -291,6 +291,7 @@ class ImpylaDriver:
     ) -> Coroutine[Service]:
         client = Client(*(yield from self._transport(coordinator, user, limit, pinned)))
         client.redact = self._secrets.redaction.text
+        client.pipelined = not self._options.use_http_transport
         return Service(client)
 
     def _transport(

@@ -119,7 +119,9 @@ class Link:
         """Find out whether the connection broke while no call was under way."""
         if self.broken or self.client.busy or self.client.forked:
             return
-        if why := self.client.transport.dropped():
+        with suppress(CallFailed):  # then it is broken
+            self.client.collect()
+        if not self.broken and (why := self.client.transport.dropped()):
             self.client.invalidate(ConnectionResetError(why))
 
     def close_session(self, session: RemoteSession) -> None:
@@ -205,6 +207,8 @@ def _close_sessions(client: Client, sessions: dict[bytes, RemoteSession], limit:
             for session in list(sessions.values()):
                 with suppress(Exception):  # the server may have forgotten one, and know the others
                     session.close()
+            with suppress(Exception):
+                client.settle()  # or calls that the server has not read yet would not be made
     finally:
         sessions.clear()
         client.invalidate(ConnectionClosed("the connection was closed"))

@@ -17,14 +17,32 @@ _WORKING = frozenset(
 _AT_FIRST = 0.02  # seconds
 
 
-def poll(operation: RemoteOperation, clock: Clock) -> RemoteStatus:
-    """Wait until *operation* has ended, well or not; the last answer to GetOperationStatus."""
-    start = clock.now()
+def poll(operation: RemoteOperation, clock: Clock, max_rows: int = 0) -> RemoteStatus:
+    """
+    Wait until *operation* has ended, well or not.
+
+    Args:
+        operation: What was executed.
+        clock: For the pauses.
+        max_rows: How many of its rows to ask for at once; what has come by then is kept by
+            *operation*. 0: none, as only a read whose server waits for rows may be asked.
+
+    Returns:
+        The last answer to GetOperationStatus, or what the rows say.
+    """
+    start, about = clock.now(), ["GetOperationStatus", "GetResultSetMetadata"]
     while True:
         asked = clock.now()
+        if max_rows:
+            operation.ask_ahead(*about, max_rows=max_rows)
+            about = about[:1]
         answer = operation.get_state()
         if answer.operationState not in _WORKING:
+            if max_rows:
+                operation.settle()
             return answer
+        if max_rows and (found := operation.status_by_rows()):
+            return found
         now = clock.now()
         # Where the server polls for us (LONG_POLLING_TIME_MS), there is nothing to sleep.
         clock.sleep(max(0.0, _interval(now - start) - (now - asked)))

@@ -224,6 +224,12 @@ class Socket(ConnectingSocket):
         if self.handle is not None:
             self.handle.settimeout(self._timeout)
 
+    def readable(self) -> bool:
+        """Has something come, or has the other side hung up?"""
+        look = select.poll()
+        look.register(self.handle, select.POLLIN)
+        return bool(self._ahead or look.poll(0) or (self._context and self.handle.pending()))
+
     def dropped(self) -> str:
         """What is wrong with a connection on which no call is under way; empty if it is well."""
         if self.handle is None:

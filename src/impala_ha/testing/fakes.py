@@ -7,11 +7,11 @@ client below them is replaced.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from impala._thrift_gen.TCLIService.ttypes import TOpenSessionReq, TOpenSessionResp
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.balancing.cluster import Cluster
@@ -197,6 +197,17 @@ class FakeTransport:
         self.peer = None
         self.limits: list[float] = []
 
+    def readable(self) -> bool:
+        """Whether an answer has come: each does at once."""
+        return True
+
+    def arriving(self) -> Coroutine[None]:
+        """Wait for nothing: each answer comes at once."""
+        yield from ()
+
+    def await_answer(self) -> None:
+        """Do nothing: each answer comes at once."""
+
     def set_deadline(self, seconds: float) -> None:
         """Note it."""
         self.limits.append(seconds)
@@ -226,22 +237,31 @@ class FakeClient(Client):
         super().__init__(SimpleNamespace(trans=transport), wire)  # type: ignore[arg-type]
         self._server = server
         self._written = wire
+        self._answers: deque[Any] = deque()
 
-    def opening_session(self, request: TOpenSessionReq) -> Coroutine[TOpenSessionResp]:
-        """Its answer."""
-        yield from ()  # it waits for nothing
-        return self.OpenSession(request)
+    def _send(self, name: str, request: Any) -> int:
+        """Have the coordinator do it at once, as a real one does; the answer waits."""
+        steps = self._server.script[name]
+        self._written.written = not (steps and isinstance(steps[0], Unsent))
+        try:
+            self._answers.append(self._server.answer(name, request))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is read
+            self._answers.append(error)
+            if not self._written.written:
+                raise self._answers.pop() from None
+        return 0
 
+    def _deliver(self, calls: bytes) -> None:
+        """Nothing is left to be sent."""
 
-def _played(name: str) -> Any:
-    def call(self: FakeClient, request: Any) -> Any:
-        with self.calling(name):
-            steps = self._server.script[name]
-            self._written.written = not (steps and isinstance(steps[0], Unsent))
-            return self._server.answer(name, request)
+    def read_reply(self, name: str, number: int, request: Any) -> Any:  # noqa: ARG002
+        """The next answer."""
+        answer = self._answers.popleft()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
-    return call
-
-
-for _name in [name[5:] for name in dir(Client) if name.startswith("send_")]:
-    setattr(FakeClient, _name, _played(_name))
+    def invalidate(self, error: BaseException) -> None:
+        """Nothing that is on its way comes any more."""
+        self._answers.clear()
+        super().invalidate(error)

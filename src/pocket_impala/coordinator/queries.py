@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pocket_impala.coordinator.journal import Journal
     from pocket_impala.coordinator.registry import Session
 
-_CANCELLED = "Cancelled"
+CANCELLED = "Cancelled"
 _FINISHED = "finished"
 
 
@@ -130,11 +130,11 @@ class Query:
         if self.drained:
             return
         # What has no rows to hand out is over when it has finished.
-        self.progress.cancel(_CANCELLED, finished=self.has_result_set)
+        self.progress.cancel(CANCELLED, finished=self.has_result_set)
         self.job.cancel()
 
-    def close(self) -> None:
-        """Stop the work and let go of what it holds.  May be called twice."""
+    def close(self, why: str = CANCELLED) -> None:
+        """Stop the work, for *why*, and let go of what it holds.  May be called twice."""
         with self._lock:
             if self._closed:
                 return
@@ -142,7 +142,7 @@ class Query:
             working = self._working
         if working:
             # The working thread sees that it is closed, and tidies up.
-            self.progress.cancel(_CANCELLED, finished=False)
+            self.progress.cancel(why, finished=False)
             self.job.cancel()
         else:
             self._let_go()
@@ -152,7 +152,7 @@ class Query:
         try:
             outcome = self._run(planned)
         except ImpalaError as error:
-            outcome = "cancelled" if str(error) == _CANCELLED else "failed"
+            outcome = "cancelled" if str(error) == CANCELLED else "failed"
             self.progress.fail(str(error))
         except Exception as error:  # noqa: BLE001  # a defect must reach the client as a text
             traceback.print_exc(file=sys.stderr)

@@ -136,7 +136,7 @@ class Registry:
             orphans = [q for q in self._queries.values() if q.session is session]
             orphans = [query for query in orphans if self._end_query(query)]
         for query in orphans:
-            self._put_away(query)
+            self._put_away(query, "Session closed")
 
     def connection_ended(self, connection: int) -> None:
         """Note that *connection* is gone."""
@@ -196,8 +196,8 @@ class Registry:
             self._archive.keep(query)
         return was_open
 
-    def _put_away(self, query: Query) -> None:
-        query.close()
+    def _put_away(self, query: Query, why: str = "Cancelled") -> None:
+        query.close(why)
         self._archive.add(record_of(query, closed=True))
         with self._lock:
             del self._closing[query.handle.guid]

@@ -2,27 +2,33 @@
 Standard output, or the file of ``-o``.
 
 The file is opened when the first result is there and not before: a run that cannot connect, or
-whose first statement is wrong, leaves yesterday's file as it was.  It is opened in place, not
-written beside and renamed, because ``-o`` may name a pipe, a device or a link.
+whose first statement is wrong, leaves yesterday's file as it was.  Text is written in place,
+because ``-o`` may name a pipe, a device or a link.  Parquet is written beside its place and
+renamed: nobody could read a part of it.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from impala_ha.cli.connect.bad_input import BadInput
 
 if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import TextIO
+    from typing import BinaryIO, TextIO
+
+    from impala_ha.cli.connect.script import ScriptStatement
 
 
 class Destination:
     """
-    Where results go.
+    Where results go, as text.
 
     Args:
         path: The file, None for standard output.
@@ -57,9 +63,77 @@ class Destination:
             )
         return self._file
 
+    def takes(self, _: ScriptStatement) -> bool:
+        """Does the result of a statement go there?"""
+        return True
+
+    def finish(self) -> None:
+        """A result is whole."""
+        self.open().flush()
+
+    def break_off(self, rows: int) -> str:
+        """A result ended early, after *rows* rows; what is there of it."""
+        self.open().flush()
+        return f"it ends after {rows} row(s)"
+
     def close(self) -> None:
         """Close the file if it was opened.  May be called twice."""
         if self._file is not None:
+            self._file.close()
+
+
+class WholeFile:
+    """
+    A file of one result, which is there whole or not at all: until then it has another name.
+
+    Args:
+        path: The file.
+        script: The file that the statements come from.
+
+    Raises:
+        BadInput: As of `Destination`; or it is a pipe or a device.
+    """
+
+    def __init__(self, path: Path, script: Path | None) -> None:
+        _check(path, script)
+        self._path = Path(os.path.realpath(path))
+        self._file: BinaryIO | None = None
+        if self._path.exists() and not self._path.is_file():
+            raise BadInput(f"-o {path} is no regular file, and Parquet needs one")
+        _check_parent(path, self._path.parent)
+
+    def open(self) -> BinaryIO:
+        """
+        The file under its other name, ``.x.parquet.0123abcd.part``.
+
+        Raises:
+            OSError: When it cannot be made after all.
+        """
+        if self._file is None:
+            name = f".{self._path.name}.{token_hex(4)}.part"
+            self._file = self._path.with_name(name).open("xb")
+        return self._file
+
+    def takes(self, statement: ScriptStatement) -> bool:
+        """Does the result of a statement go there?"""
+        return statement.is_query
+
+    def finish(self) -> None:
+        """The result is whole: it takes its name, and the rights of the file that had it."""
+        file = self.open()
+        file.close()
+        with suppress(FileNotFoundError):
+            shutil.copymode(self._path, file.name)
+        Path(file.name).replace(self._path)
+
+    def break_off(self, rows: int) -> str:
+        """The result ended early, after *rows* rows; what is there of it."""
+        return f"it broke off after {rows} row(s), and {self._path.name} was not written"
+
+    def close(self) -> None:
+        """Remove what is not whole.  May be called twice."""
+        if self._file is not None:
+            Path(self._file.name).unlink(missing_ok=True)
             self._file.close()
 
 
@@ -68,11 +142,7 @@ def _check(path: Path, script: Path | None) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        parent = path.absolute().parent
-        if not parent.is_dir():
-            raise BadInput(f"-o {path}: there is no directory {parent}") from None
-        if not os.access(parent, os.W_OK | os.X_OK):
-            raise BadInput(f"-o {path}: no permission to write in {parent}") from None
+        _check_parent(path, path.absolute().parent)
         return
     except (OSError, ValueError) as error:
         raise BadInput(f"-o {path}: {getattr(error, 'strerror', None) or error}") from None
@@ -82,3 +152,11 @@ def _check(path: Path, script: Path | None) -> None:
         raise BadInput(f"-o {path}: no permission to write")
     if script is not None and script.exists() and path.samefile(script):
         raise BadInput(f"-o {path} is the script itself")
+
+
+def _check_parent(path: Path, parent: Path) -> None:
+    """May a file be made in *parent*?"""
+    if not parent.is_dir():
+        raise BadInput(f"-o {path}: there is no directory {parent}")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise BadInput(f"-o {path}: no permission to write in {parent}")

@@ -33,6 +33,7 @@ _AS_OPTIONS = {
     "use_http_transport=False": "--protocol=hs2",
     "use_ssl=True": "--ssl",
     "use_ssl=False": "no --ssl",
+    "timestamp_unit='us'": "--timestamp_unit=us",
 }
 
 

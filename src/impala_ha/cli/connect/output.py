@@ -1,11 +1,11 @@
 """
-How a result looks, and where it goes.
+How a result looks.
 
 Three forms, each as impala-shell has it: a table of ``+---+`` for people, delimited lines for
-programs (``-B``), one value a line for wide rows (``-E``).  All of them write a result batch by
-batch and keep nothing, so a result may be larger than the memory.  The price is paid by the
-table: its columns are as wide as the first batch needs, and a longer value further down pushes
-its own line out of the grid.
+programs (``-B``), one value a line for wide rows (``-E``).  (The fourth is in `parquet`.)  All of
+them write a result batch by batch and keep nothing, so a result may be larger than the memory.  The
+price is paid by the table: its columns are as wide as the first batch needs, and a longer value
+further down pushes its own line out of the grid.
 
 What people read is made safe for the terminal: a control character in the data shows as an
 escape.  What programs read is left as it is, byte for byte: a string that is not UTF-8 comes out
@@ -19,43 +19,81 @@ import io
 import re
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from bitarray import bitarray
 from rich.cells import cell_len
 
 from impala_ha.cli.connect.bad_input import BadInput
+from impala_ha.hs2.batch import ColumnBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
+
+    from impala.hiveserver2 import Column
 
 Row = tuple[object, ...]
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _RULED = "*" * 38
 _TEXT = frozenset({str})
-_CSV_KNOWS = frozenset({str, int, float})  # and writes as `text` does
+_NULL = bitarray("1")
+_BOOLEANS = {True: b"true", False: b"false"}
 
 
-class Form(Protocol):
+class Form:
     """One way to write a result.  A form is made for one result and thrown away."""
 
-    def write(self, rows: Sequence[Row], out: TextIO) -> None:
-        """Write one batch.  A first one without rows shows what a result of no rows looks like."""
+    def read(self, cursor: Any) -> Any:
+        """The next batch of rows; at the end one that is false."""
+        raise NotImplementedError
 
-    def end(self, out: TextIO) -> None:
+    def write(self, batch: Any, out: Any) -> None:
+        """Write one batch.  A first one without rows shows what a result of no rows looks like."""
+        raise NotImplementedError
+
+    def end(self, out: Any) -> None:
         """Write what comes after the last row."""
 
+    def close(self) -> None:
+        """Give up what it holds, also after an error."""
 
-class Table:
+
+class _Rows(Form):
+    """
+    A form that takes a result by the row.
+
+    Args:
+        fp_format: Of floating point numbers, as `format` takes it; "" as they are.
+    """
+
+    def __init__(self, fp_format: str) -> None:
+        self._fp_format = fp_format
+
+    def read(self, cursor: Any) -> list[Row]:
+        """The next `arraysize` rows of *cursor*."""
+        rows: list[Row] = cursor.fetchmany(cursor.arraysize)
+        form = self._fp_format
+        if not form:
+            return rows
+        return [
+            tuple(format(value, form) if type(value) is float else value for value in row)
+            for row in rows
+        ]
+
+
+class Table(_Rows):
     """
     Rows in a grid, all cells to the left, as impala-shell draws it.
 
     Args:
         columns: Their names.
+        fp_format: As of `_Rows`.
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], fp_format: str = "") -> None:
+        super().__init__(fp_format)
         self._columns = [visible(name) for name in columns]
         self._widths: list[int] = []
 
@@ -96,44 +134,91 @@ class Table:
             yield "| " + " | ".join(padded) + " |\n"
 
 
-class Delimited:
+class Delimited(Form):
     """
-    Lines of delimited values, quoted where a value needs it.
+    Lines of delimited values, quoted where a value needs it: what `csv` writes, made by the column.
 
     Args:
         columns: Their names.
         delimiter: One character.
         header: Write the names as the first line?
+        fp_format: Of floating point numbers, as `format` takes it; "" as they are.
     """
 
-    def __init__(self, columns: Sequence[str], delimiter: str, *, header: bool) -> None:
-        self._delimiter = delimiter
+    def __init__(
+        self, columns: Sequence[str], delimiter: str, *, header: bool, fp_format: str = ""
+    ) -> None:
+        self._delimiter = delimiter.encode()
         self._header: Sequence[str] | None = columns if header else None
+        special = (char for char in f'{delimiter}"\r\n' if _is_quoted(char, delimiter))
+        self._special = [char.encode() for char in special]
+        self._fp_format = fp_format
 
-    def write(self, rows: Sequence[Row], out: TextIO) -> None:
-        """Write *rows* to *out*."""
-        writer = csv.writer(
-            out, delimiter=self._delimiter, lineterminator="\n", quoting=csv.QUOTE_MINIMAL
-        )
+    def read(self, cursor: Any) -> ColumnBatch | None:
+        """The next rows of *cursor*, as columns."""
+        batch: ColumnBatch | None = cursor.fetchcbatch()
+        return batch
+
+    def write(self, batch: ColumnBatch | None, out: TextIO) -> None:
+        """Write the rows of *batch* to *out*."""
         if self._header is not None:
-            writer.writerow(self._header)
+            self._write([[name.encode()] for name in self._header], out)
             self._header = None
-        columns = _texts(rows, but=_CSV_KNOWS)
-        writer.writerows(zip(*columns, strict=True))
+        if batch:
+            # Texts are written as they came, so nobody needs to decode each of them.
+            raw = ColumnBatch(batch.row_set, False, batch.schema, False, False)
+            self._write([self._cells(column) for column in raw.columns], out)
 
-    def end(self, out: TextIO) -> None:
-        """Nothing: a program knows the end when it sees it."""
+    def _cells(self, column: Column) -> list[bytes]:
+        """The values of *column* as `text` writes them."""
+        cells: list[Any] = column.values
+        if isinstance(cells[0], float) and self._fp_format:
+            cells = [format(value, self._fp_format).encode() for value in cells]
+        elif isinstance(cells[0], bool):
+            cells = [*map(_BOOLEANS.__getitem__, cells)]
+        elif isinstance(cells[0], (int, float)):
+            cells = repr(cells)[1:-1].encode().split(b", ")
+        for place in column.nulls.search(_NULL):
+            cells[place] = b"NULL"
+        return cells
+
+    def _write(self, columns: list[list[bytes]], out: TextIO) -> None:
+        quoted = [self._quoted(column) for column in columns]
+        if len(quoted) == 1:  # an empty line would be no row
+            quoted = [[cell or b'""' for cell in quoted[0]]]
+        lines = b"\n".join([*map(self._delimiter.join, zip(*quoted, strict=True)), b""])
+        out.write(lines.decode(errors="surrogateescape"))
+
+    def _quoted(self, column: list[bytes]) -> list[bytes]:
+        # One look at all cells: most columns have nothing to be quoted.
+        joined = b"".join(column)
+        special = [char for char in self._special if char in joined]
+        if not special:
+            return column
+        return [
+            b'"%b"' % cell.replace(b'"', b'""') if any(char in cell for char in special) else cell
+            for cell in column
+        ]
 
 
-class Vertical:
+def _is_quoted(char: str, delimiter: str) -> bool:
+    r"""Does `csv` quote it?  Whether it does ``\r`` depends on Python's version."""
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerow([char, "x"])
+    return out.getvalue().startswith('"')
+
+
+class Vertical(_Rows):
     """
     One line a value, one paragraph a row.
 
     Args:
         columns: Their names.
+        fp_format: As of `_Rows`.
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], fp_format: str = "") -> None:
+        super().__init__(fp_format)
         names = [visible(name) for name in columns]
         widest = max(_width(name) for name in names)
         self._names = [" " * (widest - _width(name)) + name for name in names]
@@ -149,9 +234,6 @@ class Vertical:
                 for name, value in zip(self._names, row, strict=True)
             )
 
-    def end(self, out: TextIO) -> None:
-        """Nothing: the last row is the end."""
-
 
 def text(value: object) -> str:
     """A value as impala-shell writes it; NULL is ``NULL``."""
@@ -166,11 +248,12 @@ def text(value: object) -> str:
     return str(value)
 
 
-def _texts(rows: Sequence[Row], but: frozenset[type] = _TEXT) -> list[Sequence[Any]]:
-    """The columns of a batch as texts; one that has only types of *but* is left as it is."""
+def _texts(rows: Sequence[Row]) -> list[Sequence[str]]:
+    """The columns of a batch as texts."""
     columns = zip(*rows, strict=True)
     return [
-        column if but.issuperset(map(type, column)) else [*map(text, column)] for column in columns
+        column if _TEXT.issuperset(map(type, column)) else [*map(text, column)]
+        for column in columns
     ]
 
 

@@ -13,16 +13,14 @@ import sys
 import warnings
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impala_ha.auth import kerberos
 from impala_ha.cli._options import SAME
+from impala_ha.cli.connect import results
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.credentials import Printed, secret, user_name
-from impala_ha.cli.connect.destination import Destination
-from impala_ha.cli.connect.output import Delimited, Form, Table, Vertical, delimiter
 from impala_ha.cli.connect.script import ScriptStatement, assignments, decoded, statements
 from impala_ha.net import tls
 from impala_ha.options.settings import Settings
@@ -30,6 +28,8 @@ from impala_ha.options.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from impala_ha.cli.connect.destination import Destination, WholeFile
+    from impala_ha.cli.connect.output import Form
     from impala_ha.options.options import Options
 
 _HTTP_PORT, _HTTP_PATH = "28000", "cliservice"
@@ -47,7 +47,6 @@ _OF_OAUTH_SERVERS = (
     "oauth_client_id",
     "oauth_client_secret_cmd",
 )
-_OF_BEESWAX = "16G"
 _PENDING = "not yet asked for"
 _FETCH_SIZE = 8192
 _NO_LIMIT = 86400.0  # seconds; what ends sooner is up to the deadline
@@ -103,7 +102,6 @@ class Request:
         destination: Where results go.
         fetch_size: Rows of one batch.
         database: The one that is to be there; "" if none was named.
-        fp_format: Of floating point numbers, as `format` takes it; "" as they are.
         profile: Whether and where the profiles of statements go.
         keep_going: Go on after a failed statement?
         verbosity: What goes to standard error.
@@ -114,12 +112,11 @@ class Request:
     connect: Mapping[str, Any] = field(repr=False)
     query_options: Mapping[str, str]
     form: Callable[[Sequence[str]], Form]
-    destination: Destination
+    destination: Destination | WholeFile
     fetch_size: int
     keep_going: bool
     verbosity: Verbosity
     database: str = ""
-    fp_format: str = ""
     profile: Profile | None = None
 
 
@@ -133,18 +130,17 @@ def request(**given: Any) -> Request:
     Raises:
         BadInput: The first mistake found.
         impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
-        MissingExtra: Kerberos without its extra.
+        MissingExtra: Kerberos or Parquet without its extra.
     """
     _check_texts(given)
-    form, verbosity = _form(given), _verbosity(given)
+    form, verbosity = results.form(given), _verbosity(given)
     arguments = _arguments(given)
     variables = assignments("--var", given["var"])
     query_options = given["config_file"] or {}
     query_options = {**query_options, **assignments("--query_option", given["query_option"])}
     text, origin, file = _script_text(given)
     script = statements(text, variables, origin)
-    output = given["output_file"]
-    destination = Destination(Path(output) if output not in {None, "-"} else None, file)
+    destination = results.destination(given, script, file)
     options = _checked(given, arguments)
     if options.auth_mechanism == _KERBEROS:
         kerberos.check(options)
@@ -157,7 +153,6 @@ def request(**given: Any) -> Request:
         destination=destination,
         fetch_size=given["fetch_size"] or _FETCH_SIZE,
         database=options.database or "",
-        fp_format=_fp_format(given),
         profile=_profile(given),
         keep_going=given["ignore_query_failure"],
         verbosity=verbosity,
@@ -188,24 +183,6 @@ def _check_texts(given: Mapping[str, Any]) -> None:
 
 
 _SHORT = {"execute": "-e", "query": "-q", "stdin": "argument"}
-
-
-def _form(given: Mapping[str, Any]) -> Callable[[Sequence[str]], Form]:
-    char = delimiter(given["output_delimiter"])
-    if given["delimited"]:
-        return partial(Delimited, delimiter=char, header=given["print_header"])
-    return Vertical if given["vertical"] else Table
-
-
-def _fp_format(given: Mapping[str, Any]) -> str:
-    asked = given["hs2_fp_format"]
-    if asked is None:
-        return _OF_BEESWAX if given["protocol"] == "beeswax" else ""
-    try:
-        format(0.0, asked)
-    except ValueError as error:
-        raise BadInput(f"--hs2_fp_format: {asked!r} is not a format: {error}") from None
-    return str(asked)
 
 
 def _profile(given: Mapping[str, Any]) -> Profile | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
 
 from impala_ha.cli.connect.notes import as_options
+from impala_ha.cli.connect.output import text
 from impala_ha.cli.connect.script import as_sql
 from impala_ha.dbapi.cursor_session import printed_id
 from impala_ha.errors import Error, InterfaceError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from impala_ha.cli.connect.notes import Notes
     from impala_ha.cli.connect.request import Profile, Request
+    from impala_ha.cli.connect.script import ScriptStatement
 
 SUCCESS, FAILURE, MISUSE = 0, 1, 2
 
@@ -103,7 +105,7 @@ def _converse(connection: Any, request: Request, notes: Notes) -> int:
             _execute(cursor, request, number, notes)
         except Error as error:
             notes.answered()
-            notes.error(f"{_place(request, number)}{error}")
+            notes.error(f"{_place(request, number)}{as_options(str(error))}")
             status = FAILURE
         _tell_query(cursor, notes)
         if request.profile is not None:
@@ -124,7 +126,7 @@ def _execute(cursor: Any, request: Request, number: int, notes: Notes) -> None:
     started = time.monotonic()
     try:
         cursor.execute(statement.text)
-        rows = _write(cursor, request, notes) if cursor.has_result_set else None
+        rows = _result(cursor, request, statement, notes) if cursor.has_result_set else None
     except (KeyboardInterrupt, OSError) as error:
         if isinstance(error, Error):  # of a coordinator, not of the output
             raise
@@ -147,24 +149,32 @@ def _execute(cursor: Any, request: Request, number: int, notes: Notes) -> None:
         notes.say(f"Time elapsed: {elapsed:.2f}s")
 
 
+def _result(cursor: Any, request: Request, statement: ScriptStatement, notes: Notes) -> int | None:
+    """Write the result and return the number of its rows; a word on what was done is only said."""
+    if request.destination.takes(statement):
+        return _write(cursor, request, notes)
+    for row in cursor.fetchall():
+        notes.say("\t".join(map(text, row)))
+    return None
+
+
 def _write(cursor: Any, request: Request, notes: Notes) -> int:
     """Write the result, one batch in memory at a time, and return the number of its rows."""
-    form = request.form([column[0] for column in cursor.description])
-    batch = _batch(cursor, request)
-    out = request.destination.open()
-    rows = 0
-    try:
-        form.write(batch, out)
-        while batch:
-            rows += len(batch)
-            batch = _batch(cursor, request)
+    with closing(request.form([column[0] for column in cursor.description])) as form:
+        batch = form.read(cursor)
+        out = request.destination.open()
+        rows = 0
+        try:
             form.write(batch, out)
-    except Error:
-        out.flush()
-        notes.error(f"the result is incomplete: it ends after {rows} row(s)")
-        raise
-    form.end(out)
-    out.flush()
+            while batch:
+                rows += len(batch)
+                batch = form.read(cursor)
+                form.write(batch, out)
+        except Error:
+            notes.error(f"the result is incomplete: {request.destination.break_off(rows)}")
+            raise
+        form.end(out)
+    request.destination.finish()
     return rows
 
 
@@ -191,18 +201,6 @@ def _tell_query(cursor: Any, notes: Notes) -> None:
     web = (cursor.session.config or {}).get("http_addr")
     link = f" (http://{web}/query_plan?query_id={query})" if web else ""
     notes.detail(f"Query id: {query}{link}")
-
-
-def _batch(cursor: Any, request: Request) -> Any:
-    """The next rows, with floating point numbers in the form that was asked for."""
-    batch = cursor.fetchmany(request.fetch_size)
-    if not request.fp_format:
-        return batch
-    form = request.fp_format
-    return [
-        tuple(format(value, form) if type(value) is float else value for value in row)
-        for row in batch
-    ]
 
 
 def _write_profile(cursor: Any, wanted: Profile, notes: Notes) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.sql.scanner import TokenType, scan
+from impala_ha.sql.statement import Effect, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,6 +70,12 @@ class ScriptStatement:
     text: str
     line: int
     verb: str
+
+    @property
+    def is_query(self) -> bool:
+        """Does it read, so that its result is rows and not a word on what was done?"""
+        reads = Statement.parse(self.text).effect is Effect.READ
+        return reads and self.verb not in {"USE", "SET", "UNSET"}
 
 
 @dataclass(frozen=True, slots=True)

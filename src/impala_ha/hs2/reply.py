@@ -1,0 +1,62 @@
+"""
+Replies to calls that were sent together: a flight.
+
+HiveServer2 answers the calls of a connection one after the other, in order, so that several may be
+on their way; what is gained is a round trip for each but the first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thrift.Thrift import TApplicationException
+
+if TYPE_CHECKING:
+    from .client import Client
+
+
+class Reply:
+    """
+    The reply to a call of a flight, which is read when it is asked for.
+
+    Attributes:
+        name: The method.
+        request: What was asked.
+        came: Whether it was read.
+        lost: Whether it cannot come any more: its connection is gone.
+    """
+
+    __slots__ = ("_client", "_error", "_got", "came", "lost", "name", "number", "request")
+
+    def __init__(self, client: Client, name: str, number: int, request: object):
+        self._client = client
+        self.name = name
+        self.number = number
+        self.request = request
+        self.came = self.lost = False
+        self._got: Any = None
+        self._error: TApplicationException | None = None
+
+    def get(self) -> Any:
+        """
+        The reply; the earlier ones of the connection are read before it.
+
+        Raises:
+            CallFailed: The connection was lost before it came.
+            TApplicationException: The server does not have the method.
+        """
+        if not self.came:
+            self._client.receive(self)
+        if self._error is not None:
+            raise self._error
+        return self._got
+
+    def read(self) -> None:
+        """Read it: it is the next on the connection."""
+        try:
+            self._got = self._client.read_reply(self.name, self.number, self.request)
+        except TApplicationException as error:
+            if error.type != TApplicationException.UNKNOWN_METHOD:
+                raise
+            self._error = error
+        self.came = True

@@ -1,0 +1,84 @@
+"""
+impyla's way of making a call, without what it does behind the caller's back.
+
+Since Impala 3.3 a session outlives its socket by 15 minutes, and its statements run on.  So when
+a connection breaks (it does not when the coordinator is silent) and the coordinator can be
+reached, a question that may be asked twice is asked again on a new connection, with the same
+handles: a two-hour INSERT survives a network that blinked, and is polled to its end.  Where the
+server does not know them any more it says so, and the table of faults decides.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from impala.hiveserver2 import ThriftRPC
+from impala.hiveserver2 import log as _impylas_log
+
+from impala_ha.core.faults import CallFailed
+from impala_ha.net.http_status import HTTPStatusError
+
+if TYPE_CHECKING:
+    from .service import Service
+
+Got = TypeVar("Got")
+
+_ASKED_AGAIN = (
+    *("GetOperationStatus", "GetResultSetMetadata", "FetchResults"),
+    *("GetLog", "GetRuntimeProfile", "GetExecSummary"),
+)
+
+
+class RedactedRPC(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
+    """impyla's calls, whose responses are logged without secrets; nothing is tried twice."""
+
+    def _execute(self, func_name: str, request: object, _: bool = False) -> Any:
+        return self.client.call(func_name, request)
+
+    def _log_response(self, kind: str, response: object) -> None:
+        if _impylas_log.isEnabledFor(logging.DEBUG):
+            _impylas_log.debug("%s: resp=%s", kind, self.client.redact(str(response)))
+
+
+def ask_again(
+    ask: Callable[[str, object], Got], service: Service, name: str, request: object
+) -> Got:
+    """Ask, and once more on a new connection where that is harmless."""
+    if name not in _ASKED_AGAIN:
+        return ask(name, request)
+    if service.client.broken is not None:
+        service.try_reconnect()
+    try:
+        return ask(name, request)
+    except CallFailed as error:
+        if isinstance(error.__cause__, HTTPStatusError):
+            return _ask_later(ask, service, name, request, error)
+        if not service.try_reconnect():
+            raise
+    return ask(name, request)
+
+
+def _is_later(error: CallFailed) -> bool:
+    return isinstance(error.__cause__, HTTPStatusError) and error.__cause__.passing
+
+
+def _ask_later(
+    ask: Callable[[str, object], Got],
+    service: Service,
+    name: str,
+    request: object,
+    error: CallFailed,
+) -> Got:
+    """Ask until the gateway lets it through: what it hides may well go on."""
+    waited = 0.0
+    while _is_later(error) and service.pause is not None:
+        waited = service.pause(error.__cause__, waited)  # type: ignore[arg-type]
+        if not waited or not service.try_reconnect():
+            break
+        try:
+            return ask(name, request)
+        except CallFailed as another:
+            error = another
+    raise error

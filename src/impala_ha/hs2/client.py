@@ -18,7 +18,7 @@ from impala._thrift_gen.TCLIService.ttypes import TFetchResultsResp
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException, TMessageType
-from thrift.transport.TTransport import TMemoryBuffer, TTransportBase
+from thrift.transport.TTransport import TTransportBase
 
 from impala_ha import errors
 from impala_ha.core.exclusive import fork_error
@@ -144,21 +144,20 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         them before its own reply.
         """
         with self.calling(calls[0][0]):
-            wire, memory = self._oprot, TMemoryBuffer()
-            self._oprot = TBinaryProtocolAccelerated(memory)
+            wire, written = self._oprot.trans, _Written()
+            self._oprot.trans = written
             try:
                 replies = [Reply(self, name, self._send(name, what), what) for name, what in calls]
             finally:
-                self._oprot = wire
-            self._deliver(memory.getvalue())
+                self._oprot.trans = wire
+            self._deliver(b"".join(written.pieces))
         self._owed.extend(replies)
         return replies
 
     def receive(self, reply: Reply) -> None:
         """Read the replies of flights, in order, until *reply* has come."""
-        while not reply.came:
-            first = reply if reply.lost else self._owed[0]
-            with self.calling(first.name, sent=True):
+        with self.calling(reply.name, sent=True):
+            while not reply.came:
                 self._read_owed()
 
     def collect(self) -> None:
@@ -168,8 +167,8 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def settle(self) -> None:
         """Read all replies of flights."""
-        while self._owed:
-            self.receive(self._owed[0])
+        if self._owed:
+            self.receive(self._owed[-1])
 
     @property
     def fetching(self) -> bool:
@@ -301,6 +300,19 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def _lose_replies(self) -> None:
         while self._owed:
             self._owed.popleft().lost = True
+
+
+class _Written:
+    """A transport that keeps what is written, to be sent with what follows."""
+
+    __slots__ = ("pieces", "write")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.write = self.pieces.append
+
+    def flush(self) -> None:
+        """Send nothing yet."""
 
 
 class _Calling:

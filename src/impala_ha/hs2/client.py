@@ -31,6 +31,7 @@ from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.interruption import is_interrupt
 from impala_ha.net.http_status import HTTPStatusError
 
+from .phases import BEGINNING, before, during
 from .reply import Reply
 from .row_set import read_results
 
@@ -222,7 +223,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         return _RECEIVE[name](self)
 
     def _begin(self, name: str, *, sent: bool) -> None:
-        phase = _during(name) if sent else _before(name)
+        phase = during(name) if sent else before(name)
         if self.forked:
             raise fork_error(self._process)
         if self.broken is not None:
@@ -239,7 +240,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def _end(self, name: str, error: BaseException | None) -> None:
         try:
             if error is None:
-                self.phase = _during(name)
+                self.phase = during(name)
             else:
                 self._failed(name, error)
         finally:
@@ -255,14 +256,14 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         if self.broken is not None and not is_interrupt(error):
             error = self.broken  # another thread hung up
         if self.transport.written:
-            self.phase = _during(name)
+            self.phase = during(name)
             error = _as_thrift_tells(error)
         if (
             isinstance(error, TApplicationException)
             and error.type == TApplicationException.UNKNOWN_METHOD
         ):
             return  # impyla asks Hive for methods that only Impala has, and goes on
-        if self.phase in _BEGINNING and isinstance(error, HTTPStatusError) and error.clean:
+        if self.phase in BEGINNING and isinstance(error, HTTPStatusError) and error.clean:
             raise CallFailed(self.phase, error) from error
         self.invalidate(error)
         if isinstance(error, CallFailed):
@@ -361,33 +362,6 @@ def _as_thrift_tells(error: BaseException) -> BaseException:
 
 # A length below nothing or above all memory, an end in the head of a map, a name that is no text.
 _SLIPS = (TypeError, ValueError, OverflowError, MemoryError, LookupError, AttributeError)
-
-
-_STATEMENTS = (
-    "ExecuteStatement GetTypeInfo GetCatalogs GetTableTypes GetPrimaryKeys GetCrossReference "
-    "GetSchemas GetTables GetColumns GetFunctions"
-)
-_PHASES = {
-    "OpenSession": Phase.OPEN,
-    "GetInfo": Phase.PING,
-    **dict.fromkeys(_STATEMENTS.split(), Phase.SENT),
-    "GetOperationStatus": Phase.RUNNING,
-    "GetResultSetMetadata": Phase.FETCH,
-    "FetchResults": Phase.FETCH,
-}
-
-
-_BEGINNING = frozenset({Phase.OPEN, Phase.SENT})  # what is refused then has left nothing behind
-
-
-def _during(name: str) -> Phase:
-    return _PHASES.get(name, Phase.CLOSE)
-
-
-def _before(name: str) -> Phase:
-    """Before the request of a call has left, only a statement has certainly not run."""
-    phase = _during(name)
-    return Phase.UNSENT if phase is Phase.SENT else phase
 
 
 _METHODS = [name[5:] for name in dir(ThriftClient) if name.startswith("send_")]

@@ -63,7 +63,7 @@ soak-bytes: $(STAMP)  ## a cut at every byte, with and without SASL and TLS: an 
 soak-forks: $(STAMP)  ## 2,000 forks under eight threads that log in by keytab: ten minutes
 	SOAK_FORKS=2000 $(SOAK) -s tests/contract/test_kerberos_forks.py
 
-bench: $(STAMP)  ## measure: ratios, taken in one run; writes docs/benchmarks.md
+bench: $(STAMP)  ## measure, for 20 minutes: ratios, taken in one run; writes docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py --page docs/benchmarks.md
 
 docs: $(STAMP)  ## build the documentation in site/, strictly

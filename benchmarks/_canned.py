@@ -6,20 +6,22 @@ A server that answers prebuilt bytes, so that nearly nothing but the client is m
 
 It speaks HiveServer2 without SASL, answers each call within some ten microseconds, and has one
 result, which it gives to each statement: `rows` rows in batches of `batch`, by default one row with
-the number 1.  It counts the flights that came: how often a client waited for an answer.
+the number 1.  A statement runs for as long as the milliseconds of a ``sleep(50)`` in its text say:
+until then GetOperationStatus answers RUNNING, at once or, as since Impala 4.5, when the statement
+has ended or LONG_POLLING_TIME_MS is over; and FetchResults waits.  The server counts the flights
+that came: how often a client waited for an answer.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
+import re
 import socket
 import struct
-import subprocess
-import sys
-import threading
+import time
 from typing import Any
 
+from _shared import Program, parser, serve
 from impala._thrift_gen.ImpalaService import ttypes as impala
 from impala._thrift_gen.TCLIService import TCLIService
 from impala._thrift_gen.TCLIService import ttypes as hs2
@@ -27,9 +29,10 @@ from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.Thrift import TMessageType
 from thrift.transport.TTransport import TMemoryBuffer
 
-HOST = "127.0.0.1"
 HEAD = b"\x80\x01\x00\x01"  # version and type of a strict call
+_SLEEP, _POLL = re.compile(rb"sleep\(([\d.]+)"), re.compile(rb"(?s)LONG_POLLING_TIME_MS....(\d+)")
 OK = hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
+RUNNING = b"running"
 TYPES = {
     "number": hs2.TTypeId.BIGINT_TYPE,
     "ratio": hs2.TTypeId.DOUBLE_TYPE,
@@ -40,17 +43,16 @@ TYPES = {
 }
 
 
-class Canned:
-    """
-    The server, in a process of its own.
-
-    Attributes:
-        host: 127.0.0.1.
-        port: Where it listens.
-    """
+class Canned(Program):
+    """The server, in a process of its own."""
 
     def __init__(
-        self, rows: int = 1, batch: int = 10_240, columns: str = "number", delay: float = 0
+        self,
+        rows: int = 1,
+        batch: int = 10_240,
+        columns: str = "number",
+        *,
+        long_polling: bool = True,
     ):
         """
         Args:
@@ -58,26 +60,13 @@ class Canned:
             batch: Rows of one answer to FetchResults.
             columns: Names out of `TYPES`, with commas; one in twenty values is NULL where there
                 is more than one column.
-            delay: Seconds before each flight is answered: a network far away.
+            long_polling: Whether it is Impala 4.5, which knows LONG_POLLING_TIME_MS, or 4.0.
         """
-        self._command = [sys.executable, __file__, *map(str, (rows, batch, columns, delay))]
-        self.host, self.port = HOST, 0
-
-    def __enter__(self):
-        self._process = subprocess.Popen(
-            self._command, stdout=subprocess.PIPE, stdin=subprocess.PIPE
-        )
-        self.port = int(self._process.stdout.readline())  # type: ignore[union-attr]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()  # its standard input ends, and so does it
+        super().__init__(__file__, rows, batch, columns, int(long_polling))
 
     def flights(self) -> int:
         """How many flights have come since it was asked last."""
-        self._process.stdin.write(b"\n")  # type: ignore[union-attr]
-        self._process.stdin.flush()  # type: ignore[union-attr]
-        return int(self._process.stdout.readline())  # type: ignore[union-attr]
+        return int(self.ask())
 
 
 def answer(name: str, result: Any) -> bytes:
@@ -140,15 +129,17 @@ def batches(rows: int, batch: int, columns: list[str]) -> list[bytes]:
     return found
 
 
-def answers(columns: list[str]) -> dict[bytes, bytes]:
-    """The replies to all other methods."""
+def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
+    """The replies to all other methods; `RUNNING` is one to GetOperationStatus."""
     identifier = hs2.THandleIdentifier(guid=b"g" * 16, secret=b"s" * 16)
     operation = hs2.TOperationHandle(
         operationId=identifier,
         operationType=hs2.TOperationType.EXECUTE_STATEMENT,
         hasResultSet=True,
     )
-    options = dict.fromkeys(("http_addr", "FETCH_ROWS_TIMEOUT_MS", "LONG_POLLING_TIME_MS"), "")
+    options = dict.fromkeys(("http_addr", "FETCH_ROWS_TIMEOUT_MS"), "")
+    if long_polling:
+        options["LONG_POLLING_TIME_MS"] = "0"
     replies = {
         "OpenSession": hs2.TOpenSessionResp(
             status=OK,
@@ -170,7 +161,11 @@ def answers(columns: list[str]) -> dict[bytes, bytes]:
         "CancelOperation": hs2.TCancelOperationResp(status=OK),
         "GetInfo": hs2.TGetInfoResp(status=OK, infoValue=hs2.TGetInfoValue(stringValue="canned")),
     }
-    return {name.encode(): answer(name, _Result(reply)) for name, reply in replies.items()}
+    found = {name.encode(): answer(name, _Result(reply)) for name, reply in replies.items()}
+    running = hs2.TGetOperationStatusResp(
+        status=OK, operationState=hs2.TOperationState.RUNNING_STATE, hasResultSet=True
+    )
+    return found | {RUNNING: answer("GetOperationStatus", _Result(running))}
 
 
 class _Result:
@@ -185,16 +180,25 @@ class _Result:
         protocol.writeFieldStop()
 
 
+def milliseconds(pattern: re.Pattern[bytes], call: bytes) -> float:
+    """Seconds that *call* asks for; 0 where it does not."""
+    found = pattern.search(call)
+    return float(found[1]) / 1000 if found else 0.0
+
+
 class _Server:
-    def __init__(self, rows: int, batch: int, columns: list[str], delay: float):
-        self.answers = answers(columns)
+    def __init__(self, rows: int, batch: int, columns: list[str], *, long_polling: bool):
+        self.answers = answers(columns, long_polling)
         self.batches = batches(rows, batch, columns)
-        self.delay = delay
         self.flights = 0
 
+    def count(self) -> int:
+        """How many flights came since the last time."""
+        flights, self.flights = self.flights, 0
+        return flights
+
     def serve(self, connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        at = 0
+        statement = _Statement(self, b"")
         with connection:
             while flight := connection.recv(2**16):
                 self.flights += 1
@@ -203,39 +207,47 @@ class _Server:
                     size = struct.unpack_from(">i", call)[0]
                     name, number = call[4 : 4 + size], call[4 + size : 8 + size]
                     if name == b"ExecuteStatement":
-                        at = 0
-                    if name == b"FetchResults":
-                        reply = self.batches[min(at, len(self.batches) - 1)]
-                        at += 1
-                    else:
-                        reply = self.answers[name]
+                        statement = _Statement(self, call)
+                    reply = statement.reply(name)
                     replies += [reply[: 8 + size], number, reply[12 + size :]]
-                if self.delay:
-                    threading.Event().wait(self.delay)
                 connection.sendall(b"".join(replies))
+
+
+class _Statement:
+    def __init__(self, server: _Server, call: bytes):
+        self.server = server
+        self.ends = time.monotonic() + milliseconds(_SLEEP, call)
+        self.poll = milliseconds(_POLL, call)
+        self.at = 0
+
+    def reply(self, name: bytes) -> bytes:
+        """The prebuilt answer to a call, when it is time for it."""
+        if name == b"GetOperationStatus":
+            return self.server.answers[name if self.ended_within(self.poll) else RUNNING]
+        if name != b"FetchResults":
+            return self.server.answers[name]
+        self.ended_within(10)  # what Impala gives a fetch: FETCH_ROWS_TIMEOUT_MS
+        self.at += 1
+        return self.server.batches[min(self.at, len(self.server.batches)) - 1]
+
+    def ended_within(self, seconds: float) -> bool:
+        rest = self.ends - time.monotonic()
+        if rest > 0 and seconds:
+            time.sleep(min(rest, seconds))
+        return rest <= seconds
 
 
 def main() -> None:
     """Serve until standard input ends; each line there asks for the count of flights."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", type=int)
-    parser.add_argument("batch", type=int)
-    parser.add_argument("columns")
-    parser.add_argument("delay", type=float)
-    given = parser.parse_args()
-    server = _Server(given.rows, given.batch, given.columns.split(","), given.delay)
-    with socket.create_server((HOST, 0), backlog=128) as listener:
-        print(listener.getsockname()[1], flush=True)
-
-        def accept() -> None:
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=server.serve, args=[connection], daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        while sys.stdin.readline():
-            print(server.flights, flush=True)
-            server.flights = 0
+    arguments = parser(__doc__)
+    arguments.add_argument("rows", type=int)
+    arguments.add_argument("batch", type=int)
+    arguments.add_argument("columns")
+    arguments.add_argument("long_polling", type=int)
+    given = arguments.parse_args()
+    columns = given.columns.split(",")
+    server = _Server(given.rows, given.batch, columns, long_polling=given.long_polling)
+    serve(server.serve, server.count)
 
 
 if __name__ == "__main__":

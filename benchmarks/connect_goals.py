@@ -3,9 +3,10 @@
     python benchmarks/connect_goals.py [--meetings 40] [--stream 400]
 
 Four silences: mute (takes requests, answers none), hung (SIGSTOP), saturated (no service thread is
-free) and black-holed (its queue of connections is full, so the kernel drops what arrives).  Each
-client of the first kind has never met the silent coordinator and now does; "from then on" is a
-stream of connects of one client that has, long enough for it to be tried again once or twice.
+free) and a black hole (hung, and its queue of connections is full, so that the kernel drops what
+arrives).  Each client of the first kind has never met the silent coordinator and now does; "from
+then on" is a stream of connects of one client that has, long enough for it to be tried again once
+or twice.
 
 Goals: the first time at most 300 ms over the p99 of four healthy coordinators, measured just
 before, from then on at most 5 ms over it.
@@ -13,16 +14,12 @@ before, from then on at most 5 ms over it.
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import errno
-import itertools
 import random
-import socket
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+
+from _shared import Fault, black_hole, fault, parser, percentile, verdict
 
 import impala_ha
 from impala_ha import Coordinator
@@ -31,17 +28,24 @@ from impala_ha.testing import LocalCluster
 SIZE = 4
 PACE = 0.02  # seconds between two connects of the stream
 FIRST_GOAL, LATER_GOAL = 0.300, 0.005
+SILENCES: dict[str, Fault] = {
+    "mute": fault("mute", "unmute"),
+    "hung": fault("hang", "resume"),
+    "saturated": fault("saturate", "unsaturate"),
+    "black hole": black_hole,
+}
 OPTIONS = {"timeout": 3, "connect_timeout": 1.5, "probe_after": 1, "deadline": 10}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--meetings", type=int, default=40)
-    parser.add_argument("--stream", type=int, default=400)
-    arguments = parser.parse_args()
+    program = parser(__doc__)
+    program.add_argument("--meetings", type=int, default=40)
+    program.add_argument("--stream", type=int, default=400)
+    arguments = program.parse_args()
     with LocalCluster(SIZE) as cluster:
-        everyone = [Coordinator(one.host, one.port) for one in cluster]
-        stream(everyone, 50)  # what is imported and opened once is not what is measured
+        members = [Coordinator(one.host, one.port) for one in cluster]
+        silent = members[-1]
+        stream(members, 50)  # what is imported and opened once is not what is measured
         print(
             f"{SIZE} coordinators, 1 of them silent; {arguments.meetings} first meetings, "
             f"{arguments.stream} connects from then on; ms"
@@ -50,9 +54,9 @@ def main() -> None:
         print(f"{'':14}{'all healthy':>18}   {'first time':>26}   {'from then on':>26}")
         print(f"{'':14}{'p50':>10}{'p99':>8}   {head}   {head}")
         for name, silence in SILENCES.items():
-            healthy = stream(everyone, arguments.stream)  # the machine may be busier than before
+            healthy = stream(members, arguments.stream)  # the machine may be busier than before
             bound = percentile(healthy, 99)
-            with silence(cluster, everyone) as (members, silent):
+            with silence(cluster[SIZE - 1]):
                 first = [meeting(members, silent, seed) for seed in range(arguments.meetings)]
                 later = stream(members, arguments.stream, silent)
             print(
@@ -106,58 +110,6 @@ def connected(cluster: impala_ha.Cluster) -> float:
     return seconds
 
 
-Silence = Callable[
-    [LocalCluster, list[Coordinator]],
-    contextlib.AbstractContextManager[tuple[list[Coordinator], Coordinator]],
-]
-
-
-def ordered(begin: str, end: str) -> Silence:
-    """A silence that the last coordinator is told to keep."""
-
-    @contextlib.contextmanager
-    def silence(
-        cluster: LocalCluster, everyone: list[Coordinator]
-    ) -> Iterator[tuple[list[Coordinator], Coordinator]]:
-        getattr(cluster[SIZE - 1], begin)()
-        try:
-            yield everyone, everyone[-1]
-        finally:
-            getattr(cluster[SIZE - 1], end)()
-
-    return silence
-
-
-@contextlib.contextmanager
-def black_hole(
-    _: LocalCluster, everyone: list[Coordinator]
-) -> Iterator[tuple[list[Coordinator], Coordinator]]:
-    """In place of the last coordinator, a listener that accepts nothing and has no room left."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for count in itertools.count():
-            filler = stack.enter_context(socket.socket())
-            filler.settimeout(0.2)
-            try:
-                filler.connect(listener.getsockname())
-            except TimeoutError:
-                break
-            if count > 64:
-                raise OSError(errno.ENOTSUP, "this system does not drop connections")
-        silent = Coordinator(*listener.getsockname())
-        yield [*everyone[:-1], silent], silent
-
-
-SILENCES: dict[str, Silence] = {
-    "mute": ordered("mute", "unmute"),
-    "hung": ordered("hang", "resume"),
-    "saturated": ordered("saturate", "unsaturate"),
-    "black-holed": black_hole,
-}
-
-
 def settle() -> None:
     """Wait for the threads that still ask the silent one: they are bound by connect_timeout."""
     for thread in threading.enumerate():
@@ -165,16 +117,8 @@ def settle() -> None:
             thread.join(2 * OPTIONS["connect_timeout"])
 
 
-def percentile(values: list[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
-
-
 def milliseconds(values: list[float]) -> str:
     return f"{statistics.median(values) * 1000:10.1f}{percentile(values, 99) * 1000:8.1f}"
-
-
-def verdict(met_goal: bool) -> str:
-    return "met" if met_goal else "missed"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ driver is that of the test, `tests/contract/every_byte.py`.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 import tempfile
@@ -21,16 +20,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "contract"))
 
+from _shared import parser
 from every_byte import Impyla, Lab, Ours, judge, plan, table
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--every", type=int, default=20, help="each how many bytes (1: all)")
-    parser.add_argument("--seed", type=int, default=1, help="where the steps begin")
-    parser.add_argument("--sasl", action="store_true", help="with user and password")
-    parser.add_argument("--tls", action="store_true", help="with TLS")
-    arguments = parser.parse_args()
+    program = parser(__doc__)
+    program.add_argument("--every", type=int, default=20, help="each how many bytes (1: all)")
+    program.add_argument("--seed", type=int, default=1, help="where the steps begin")
+    program.add_argument("--sasl", action="store_true", help="with user and password")
+    program.add_argument("--tls", action="store_true", help="with TLS")
+    arguments = program.parse_args()
     logging.disable(logging.CRITICAL)  # thousands of warnings, each of them deserved
     warnings.simplefilter("ignore", ResourceWarning)  # impyla's sockets; they are counted
     verdicts = {}

@@ -11,61 +11,42 @@ Goals: cold 1.0 (time) and 1.1 (CPU), warm 0.8 and 0.9, threads 1.0 of impyla's 
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import statistics
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
-import impala.dbapi
 from _canned import Canned
-
-import impala_ha
+from _shared import CLIENTS, HEAD, connected, cursors_at, job, line, parser, statement, timed
 
 THREADS, EACH = 16, 100
 WARM_UP = 30  # jobs that are not counted: what is imported, resolved and remembered once
-CLIENTS = ("impyla", "impala-ha")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=300)
-    jobs = parser.parse_args().jobs
-    print(f"{'':22}{'impyla':>12}{'impala-ha':>12}{'ratio':>8}{'goal':>6}")
-    with Canned() as server:
-        cold = {client: lambda client=client: job(client, server) for client in CLIENTS}
+    arguments = parser(__doc__)
+    arguments.add_argument("--jobs", type=int, default=300)
+    jobs = arguments.parse_args().jobs
+    print(HEAD)
+    with Canned() as server, contextlib.ExitStack() as stack:
+        cold = {client: lambda client=client: whole(client, server) for client in CLIENTS}
         show("cold job", cold, jobs, server, (1.0, 1.1))
-        cursors = {client: connected(client, server).cursor() for client in CLIENTS}
+        cursors = cursors_at(server, stack)
         warm = {client: lambda client=client: statement(cursors[client]) for client in CLIENTS}
         show("warm cursor", warm, jobs, server, (0.8, 0.9))
         rates = {client: in_threads(client, server) for client in CLIENTS}
-        line(f"{THREADS} threads, jobs/s", rates, 1.0, "{:.0f}")
+        line(f"{THREADS} threads, jobs/s", rates, 1.0, "{:.0f}", least=True)
 
 
-def connected(client: str, server: Canned) -> Any:
-    if client == "impyla":
-        return impala.dbapi.connect(server.host, server.port, auth_mechanism="NOSASL")
-    return impala_ha.connect([f"{server.host}:{server.port}"], auth_mechanism="NOSASL")
-
-
-def statement(cursor: Any) -> None:
-    cursor.execute("select 1")
-    assert cursor.fetchall() == [(1,)]
-
-
-def job(client: str, server: Canned) -> None:
+def whole(client: str, server: Canned) -> None:
     """Connect, cursor, select 1, fetchall, close."""
-    connection = connected(client, server)
-    cursor = connection.cursor()
-    statement(cursor)
-    cursor.close()
-    connection.close()
+    assert job(connected(client, server.host, server.port)) == [(1,)]
 
 
 def show(
     name: str,
-    work: dict[str, Callable[[], None]],
+    work: dict[str, Callable[[], object]],
     jobs: int,
     server: Canned,
     goals: tuple[float, float],
@@ -75,19 +56,19 @@ def show(
     spent: dict[str, list[float]] = {client: [] for client in CLIENTS}
     for number in range(WARM_UP + jobs):
         for client in CLIENTS:
-            wall, cpu = time.perf_counter(), time.process_time()
-            work[client]()
+            cpu = time.process_time()
+            wall = timed(work[client])
             if number >= WARM_UP:
                 spent[client].append((time.process_time() - cpu) * 1000)
-                took[client].append((time.perf_counter() - wall) * 1000)
-    line(f"{name}, ms", {c: statistics.median(took[c]) for c in CLIENTS}, goals[0], "{:.3f}")
-    line(f"{name}, ms CPU", {c: statistics.median(spent[c]) for c in CLIENTS}, goals[1], "{:.3f}")
+                took[client].append(wall * 1000)
+    line(f"{name}, ms", {c: statistics.median(took[c]) for c in CLIENTS}, goals[0])
+    line(f"{name}, ms CPU", {c: statistics.median(spent[c]) for c in CLIENTS}, goals[1])
     trips = {}
     for client in CLIENTS:
         server.flights()
         work[client]()
         trips[client] = float(server.flights())
-    line(f"{name}, round trips", trips, None, "{:.0f}")
+    line(f"{name}, round trips", trips, form="{:.0f}")
 
 
 def in_threads(client: str, server: Canned) -> float:
@@ -95,26 +76,16 @@ def in_threads(client: str, server: Canned) -> float:
 
     def jobs() -> None:
         for _ in range(EACH):
-            job(client, server)
+            whole(client, server)
 
-    best = 0.0
-    for _ in range(3):
+    def all_of_them() -> None:
         threads = [threading.Thread(target=jobs) for _ in range(THREADS)]
-        began = time.perf_counter()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        best = max(best, THREADS * EACH / (time.perf_counter() - began))
-    return best
 
-
-def line(name: str, values: dict[str, float], goal: float | None, form: str) -> None:
-    theirs, ours = (values[client] for client in CLIENTS)
-    columns = "".join(f"{form.format(value):>12}" for value in (theirs, ours))
-    print(
-        f"{name:22}{columns}{ours / theirs:>8.2f}{'' if goal is None else f'{goal:>6}'}", flush=True
-    )
+    return THREADS * EACH / min(timed(all_of_them) for _ in range(3))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How long a SELECT 1 takes over HTTPS, with impyla and with ours.
 
-    python benchmarks/http_select.py [--rounds 5] [--statements 60]
+    python benchmarks/http_select.py [--statements 300]
 
 impyla opens a new connection, with a new TLS handshake, for each call; ours keeps one.  The same
 server serves both, in turns, within one run, so that what else the machine does hits both.  Each
@@ -15,84 +15,67 @@ Goal: the median of ours is at most 0.35 of impyla's.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import socket
 import ssl
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import impala.dbapi
 import trustme
+from _shared import CLIENTS, HEAD, Program, connected, interleaved, line, parser, statement
 
-import impala_ha
-from impala_ha import Coordinator
 from impala_ha.testing import LocalCluster
 
 GOAL = 0.35
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--statements", type=int, default=60)
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    program = parser(__doc__)
+    program.add_argument("--statements", type=int, default=300)
+    program.add_argument("--serve", metavar="PEM", help="be the server that answers from memory")
+    arguments = program.parse_args()
     if arguments.serve:
         serve(arguments.serve)
         return
     warnings.simplefilter("ignore", ResourceWarning)  # impyla's sockets
     logging.getLogger("impala_ha").setLevel(logging.ERROR)
-    print(f"{arguments.rounds * arguments.statements} statements each, over TLS; ms for one")
+    print(f"{arguments.statements} statements each, over TLS; medians")
+    print(HEAD)
     with tempfile.TemporaryDirectory() as folder:
         pem, ca = f"{folder}/server.pem", f"{folder}/ca.pem"
         authority = trustme.CA()
         authority.cert_pem.write_to_path(ca)
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
         for name, server in (("from memory", from_memory), ("local cluster", local_cluster)):
-            with server(pem) as coordinator, contextlib.ExitStack() as stack:
-                cursors = {
-                    who: stack.enter_context(opened(connect, coordinator, ca))
-                    for who, connect in CLIENTS.items()
-                }
-                told(name, measured(cursors, arguments.rounds, arguments.statements))
-
-
-def measured(cursors: dict[str, Any], rounds: int, statements: int) -> dict[str, list[float]]:
-    """Seconds of each statement, by client."""
-    spent: dict[str, list[float]] = {who: [] for who in cursors}
-    for cursor in cursors.values():
-        timed(cursor, statements // 4)  # what is imported and opened once
-    for _ in range(rounds):
-        for who, cursor in cursors.items():
-            spent[who] += timed(cursor, statements)
-    return spent
+            with server(pem) as (host, port), contextlib.ExitStack() as stack:
+                work = {}
+                for client in CLIENTS:
+                    cursor = stack.enter_context(opened(client, host, port, ca))
+                    work[client] = lambda cursor=cursor: statement(cursor)
+                interleaved(work, 15)  # what is imported and opened once
+                took = interleaved(work, arguments.statements)
+                medians = {c: statistics.median(took[c]) * 1000 for c in CLIENTS}
+                line(f"{name}, ms", medians, GOAL, "{:.2f}")
 
 
 @contextlib.contextmanager
-def local_cluster(pem: str) -> Iterator[Coordinator]:
+def local_cluster(pem: str) -> Iterator[tuple[str, int]]:
     """One coordinator that wants a password."""
     with LocalCluster(1, auth="LDAP", users={"etl": "s3cret"}, http=True, tls=pem) as cluster:
-        yield Coordinator(cluster[0].host, cluster[0].http_port)
+        yield cluster[0].host, cluster[0].http_port
 
 
 @contextlib.contextmanager
-def from_memory(pem: str) -> Iterator[Coordinator]:
+def from_memory(pem: str) -> Iterator[tuple[str, int]]:
     """A server that answers from memory, in a process of its own."""
-    command = [sys.executable, __file__, "--serve", pem]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            yield Coordinator("127.0.0.1", int(process.stdout.readline()))
-        finally:
-            process.stdin.close()
+    with Program(__file__, "--serve", pem) as server:
+        yield server.host, server.port
 
 
 def serve(pem: str) -> None:
@@ -115,11 +98,12 @@ def serve(pem: str) -> None:
 
 
 @contextlib.contextmanager
-def opened(connect: Callable[..., Any], coordinator: Any, ca: str) -> Any:
+def opened(client: str, host: str, port: int, ca: str) -> Iterator[Any]:
     """A cursor over HTTPS, with a password."""
-    connection = connect(
-        coordinator.host,
-        coordinator.port,
+    connection = connected(
+        client,
+        host,
+        port,
         use_http_transport=True,
         http_path="cliservice",
         use_ssl=True,
@@ -128,35 +112,9 @@ def opened(connect: Callable[..., Any], coordinator: Any, ca: str) -> Any:
         user="etl",
         password="s3cret",  # of a cluster that ends with this program
     )
-    cursor = connection.cursor()
-    yield cursor
-    cursor.close()
-    connection.close()
+    with contextlib.closing(connection), contextlib.closing(connection.cursor()) as cursor:
+        yield cursor
 
-
-def timed(cursor: Any, times: int) -> list[float]:
-    """Seconds of each of so many statements."""
-    found = []
-    for _ in range(times):
-        began = time.perf_counter()
-        cursor.execute("SELECT 1")
-        cursor.fetchall()
-        found.append(time.perf_counter() - began)
-    return found
-
-
-def told(name: str, spent: dict[str, list[float]]) -> None:
-    medians = {who: statistics.median(seconds) for who, seconds in spent.items()}
-    ratio = medians["impala-ha"] / medians["impyla"]
-    columns = "".join(f"{who:>12} {median * 1000:6.2f}" for who, median in medians.items())
-    verdict = "met" if ratio <= GOAL else "missed"
-    print(f"{name:14}{columns}   ours / impyla's {ratio:.2f} (goal {GOAL}: {verdict})", flush=True)
-
-
-CLIENTS: dict[str, Callable[..., Any]] = {
-    "impyla": impala.dbapi.connect,
-    "impala-ha": impala_ha.connect,
-}
 
 if __name__ == "__main__":
     main()

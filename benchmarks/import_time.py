@@ -6,6 +6,8 @@ How much longer `import impala_ha` takes than `import impala.dbapi`, which it co
 Each import is the first one of a fresh process.  The two take turns, so that a machine that is
 busy for a moment is busy for both; the median of each counts.  Compiled code is kept in a
 directory of its own and made before the first measurement.
+
+Goal: 20 ms.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 
+from _shared import verdict
+
 RUNS = 21
-GOAL = 30.0  # milliseconds
+GOAL = 20.0  # milliseconds
 PROGRAM = """
 from time import perf_counter
 start = perf_counter()
@@ -54,7 +58,8 @@ def main() -> None:
     print(f"{'import':<14}{'median':>10}{'fastest':>10}")
     for module, times in (("impala.dbapi", theirs), ("impala_ha", ours)):
         print(f"{module:<14}{statistics.median(times):>7.1f} ms{min(times):>7.1f} ms")
-    print(f"{'over':<14}{over:>7.1f} ms{min(ours) - min(theirs):>7.1f} ms   goal: {GOAL:g} ms")
+    columns = f"{over:>7.1f} ms{min(ours) - min(theirs):>7.1f} ms"
+    print(f"{'over':<14}{columns}   goal: {GOAL:g} ms, {verdict(over <= GOAL)}")
 
 
 if __name__ == "__main__":

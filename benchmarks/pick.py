@@ -12,6 +12,8 @@ from __future__ import annotations
 import threading
 import time
 
+from _shared import verdict
+
 from impala_ha import Cluster, Coordinator
 
 SIZES, PICKS = (3, 20, 100), 20_000
@@ -25,8 +27,8 @@ def main() -> None:
             cluster = Cluster([Coordinator(f"host{n}") for n in range(size)], policy=policy)
             one, many = timed(cluster, 1), timed(cluster, 16)
             goal = policy == "round_robin" and size == SIZES[-1]
-            verdict = f"  goal {GOAL:g}: {'met' if many <= GOAL else 'missed'}" if goal else ""
-            print(f"{policy:20}{size:13}{one:10.2f}{many:12.2f}{verdict}")
+            said = f"  goal {GOAL:g}: {verdict(many <= GOAL)}" if goal else ""
+            print(f"{policy:20}{size:13}{one:10.2f}{many:12.2f}{said}")
 
 
 def timed(cluster: Cluster, threads: int) -> float:

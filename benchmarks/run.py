@@ -3,14 +3,14 @@ Run all benchmarks, one after the other, and print their tables.
 
     python benchmarks/run.py [--page FILE] [NAME ...]
 
-A benchmark is a program in this folder that prints what it measured.  None of them judges: a
-timing depends on the machine, and what it says is a ratio or stands beside a goal.  With ``--page``
-the tables become a page of the documentation, losses and all.
+A benchmark is a program in this folder that prints what it measured; what they share is in the
+files that begin with an underscore.  None fails for a goal that is missed: a timing depends on the
+machine, and what is printed is a ratio or stands beside a goal.  With ``--page`` the tables become
+a page of the documentation, losses and all.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import subprocess
@@ -19,12 +19,21 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import _haproxy
+from _shared import parser
+
 FOLDER = Path(__file__).parent
 CAVEAT = (
     "Ratios are taken in one run; absolute figures differ from machine to machine, and by a third "
     "from run to run."
 )
-PACKAGES = ("impyla", "thrift", "pandas", "pyarrow", "polars")
+PACKAGES = ("impyla", "thrift", "pandas", "pyarrow", "polars", "SQLAlchemy", "duckdb")
+NEEDS = """\
+Needs two processors, 4 GB of memory, 20 minutes, as little else to do as can be, and
+- what `make` installs in .venv: {packages}
+- {haproxy}
+- PyPI, for PyHive, which gets an environment of its own: without it, its line is left out
+"""
 
 
 def benchmarks() -> dict[str, Path]:
@@ -46,9 +55,25 @@ def about(path: Path) -> str:
 
 def machine() -> str:
     """Where it was measured, and with what."""
-    found = [f"Python {platform.python_version()}", f"{os.cpu_count()} processors"]
-    found.append(platform.machine())
-    return ", ".join([*found, *map(installed, PACKAGES)])
+    found = [f"Python {platform.python_version()}", f"{os.cpu_count()} processors", processor()]
+    return ", ".join([*found, *map(installed, PACKAGES), f"HAProxy {_haproxy.installed() or '-'}"])
+
+
+def processor() -> str:
+    """Its name."""
+    try:
+        told = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        told = ""
+    names = [line.partition(":")[2].strip() for line in told.splitlines() if "model name" in line]
+    return names[0] if names else platform.machine()
+
+
+def needs() -> str:
+    """What must be here, and what is missed."""
+    found = _haproxy.installed()
+    haproxy = f"HAProxy: {found} is installed" if found else f"{_haproxy.WANTED}: it is left out"
+    return NEEDS.format(packages=", ".join(map(installed, PACKAGES)), haproxy=haproxy)
 
 
 def installed(package: str) -> str:
@@ -62,16 +87,16 @@ def installed(package: str) -> str:
 def main() -> int:
     """Run those named, or all; how many failed?"""
     found = benchmarks()
-    parser = argparse.ArgumentParser(description="Run the benchmarks.")
-    parser.add_argument("--page", type=Path, help="a page of Markdown to write")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(found)}")
-    given = parser.parse_args()
+    program = parser(__doc__)
+    program.add_argument("--page", type=Path, help="a page of Markdown to write")
+    program.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(found)}")
+    given = program.parse_args()
     if unknown := [name for name in given.names if name not in found]:
-        parser.error(f"no such benchmark: {', '.join(unknown)} (there are {', '.join(found)})")
+        program.error(f"no such benchmark: {', '.join(unknown)} (there are {', '.join(found)})")
+    print(needs())
     print(machine())
-    made = f"Made by `make bench` on {time.strftime('%d %B %Y')}: {machine()}."
-    page = ["# Benchmarks", "", f"{made} {CAVEAT}"]
-    failed = 0
+    failed, page = 0, []
+    began = time.monotonic()
     for name in given.names or found:
         print(f"\n== {name}: {title(found[name])}\n", flush=True)
         ran = subprocess.Popen([sys.executable, found[name]], stdout=subprocess.PIPE, text=True)
@@ -80,8 +105,12 @@ def main() -> int:
             print(line, end="", flush=True)
             lines.append(line)
         failed += ran.wait() != 0
+        print(f"({time.monotonic() - began:.0f} s so far)", flush=True)
         page += ["", f"## {title(found[name]).rstrip('.')}", "", about(found[name]), ""]
         page += ["```text", "".join(lines).rstrip(), "```"]
+    took = f"{(time.monotonic() - began) / 60:.0f} minutes"
+    made = f"Made by `make bench` on {time.strftime('%d %B %Y')} in {took}: {machine()}."
+    page = ["# Benchmarks", "", f"{made} {CAVEAT}", *page]
     if given.page is not None:
         given.page.write_text("\n".join(page) + "\n", "utf-8")
     return min(failed, 1)

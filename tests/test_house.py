@@ -45,6 +45,7 @@ PURE = {
     "balancing.members",
     "balancing.outage",
     "balancing.policies",
+    "balancing.shared_records",
     "core.fault_rules",
     "core.faults",
     "core.impala_rules",

@@ -136,21 +136,21 @@ def opened(coordinator):
 
 def test_links_are_counted_until_they_are_detached():
     found, one, two = members(), opened(A), opened(B)
-    found.attach(one)
-    found.attach(two)
+    found.links.attach(one)
+    found.links.attach(two)
     assert [1, 1, 0] == links(found)
 
-    found.detach(one)
-    found.detach(one)
+    found.links.detach(one)
+    found.links.detach(one)
 
     assert [0, 1, 0] == links(found)
 
 
 def test_a_link_that_was_dropped_is_counted_no_more():
     found, kept = members(), opened(B)
-    found.attach(kept)
+    found.links.attach(kept)
     for _ in range(12):
-        found.attach(opened(A))
+        found.links.attach(opened(A))
     gc.collect()
 
     assert [0, 1, 0] == links(found)
@@ -158,7 +158,7 @@ def test_a_link_that_was_dropped_is_counted_no_more():
 
 def test_a_child_counts_neither_its_parents_links_nor_its_trials():
     found, link = members(), opened(B)
-    found.attach(link)
+    found.links.attach(link)
     found.failed(A, 0.0)
     assert A == found.pick(6.0)
 
@@ -166,7 +166,7 @@ def test_a_child_counts_neither_its_parents_links_nor_its_trials():
 
     assert [0, 0, 0] == links(found)
     assert A == found.pick(6.0), "the lease of its parent is none of its own"
-    found.detach(link)
+    found.links.detach(link)
     assert [0, 0, 0] == links(found)
 
 
@@ -185,8 +185,8 @@ def test_news_of_a_stranger_change_nothing():
     found.inconclusive(stranger)
     found.succeeded(stranger)
     found.mark_reachable(stranger)
-    found.attach(opened(stranger))
-    found.detach(opened(stranger))
+    found.links.attach(opened(stranger))
+    found.links.detach(opened(stranger))
 
     assert [A, B, C] == [candidate.coordinator for candidate in found.candidates(0.0)]
 
@@ -280,7 +280,7 @@ def test_links_that_come_and_go_while_one_is_ejected_leave_nothing_behind():
     found = members()
     found.failed(B, 0.0)
     for _ in range(100):
-        found.attach(opened(A))
+        found.links.attach(opened(A))
     gc.collect()
 
     assert len(found._changed) <= len(found.candidates(0.0))

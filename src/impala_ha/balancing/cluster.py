@@ -11,7 +11,8 @@ import os
 import random
 import threading
 import weakref
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TypeVar
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock, SystemClock
@@ -19,12 +20,17 @@ from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker
+from .health_log import log_ejected, log_news, log_recovery
 from .hedge_budget import HedgeBudget
-from .members import Members, OpenLink
+from .members import Loads, Members, OpenLink
 from .outage import Pause, Wait
 from .policies import POLICIES, Candidate, Policy
+from .shared_folder import forget_open
+from .sharing import Chosen, Sharing
 
 __all__ = ["Cluster"]
+
+Got = TypeVar("Got")
 
 
 def __dir__() -> list[str]:
@@ -37,7 +43,8 @@ class Cluster:
 
     The connections of a process with equal hosts and circuit breaker share the health of the
     coordinators; those with the same policy share the cluster (`Cluster.shared`).  Safe for use by
-    many threads; a forked child gets its own state.
+    many threads; a forked child gets its own state.  With *share_state* the processes of a machine
+    share what they find.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class Cluster:
         breaker: CircuitBreaker = CircuitBreaker(),  # noqa: B008 - a frozen value
         clock: Clock | None = None,
         rng: random.Random | None = None,
+        share_state: bool = False,
     ):
         """
         Args:
@@ -56,6 +64,9 @@ class Cluster:
             breaker: When a coordinator is ejected, and for how long.
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
+            share_state: Whether it shares turns and health with other processes of this user on
+                this machine, as `connect()` does by default; without effect on another clock than
+                the machine's.
 
         Raises:
             ValueError: No coordinator, a coordinator given twice, or an unknown policy.
@@ -70,16 +81,19 @@ class Cluster:
                 raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
             policy = POLICIES[policy](self.rng)
         self._policy = policy
-        self._state = _SharedState(self.coordinators, breaker, self.rng)
+        shares = share_state and isinstance(self.clock, SystemClock)
+        self._state = _SharedState(self.coordinators, breaker, self.rng, shares)
 
     def pick(
         self, tried: Sequence[Coordinator] = (), zone: str = "", options_key: str = ""
     ) -> Coordinator:
         """Choose a coordinator for a call with those options that has already *tried* some."""
-        with self._state.lock:
-            return self._state.members.pick(
-                self._policy, self.clock.now(), tried, zone, options_key
-            )
+        now, members = self.clock.now(), self._state.members
+        return self._state.choose(
+            now,
+            options_key,
+            lambda loads: members.pick(self._policy, now, tried, zone, options_key, loads=loads),
+        )
 
     def pick_or_wait(
         self,
@@ -105,16 +119,19 @@ class Cluster:
             excluded: Coordinators that would fail in the same way again.
             options_key: Of the call's connection.
         """
-        state, now = self._state, self.clock.now()
-        with state.lock:
-            members = state.members
-            if not members.is_healthy(now, options_key):
-                free = [each for each in members.free(now, options_key) if each not in excluded]
-                turn = members.table(options_key).outage.pick_or_wait(call, now, tried, free, pause)
-                if isinstance(turn, Coordinator):
-                    members.lease(turn, now, options_key)
-                return turn
-            return members.pick(self._policy, now, tried, zone, options_key)
+        now, members = self.clock.now(), self._state.members
+
+        def choose(loads: Loads | None) -> Coordinator | Wait:
+            # What other processes have found is no reason not to try at all.
+            if members.is_healthy(now, options_key) or not members.has_failures(options_key):
+                return members.pick(self._policy, now, tried, zone, options_key, loads=loads)
+            free = [each for each in members.free(now, options_key) if each not in excluded]
+            turn = members.table(options_key).outage.pick_or_wait(call, now, tried, free, pause)
+            if isinstance(turn, Coordinator):
+                members.lease(turn, now, options_key)
+            return turn
+
+        return self._state.choose(now, options_key, choose)
 
     def call_ended(self, call: int, options_key: str = "") -> None:
         """Forget *call*; it shares the backoff no longer."""
@@ -171,33 +188,41 @@ class Cluster:
         coordinator, fault, options_key = attempt.coordinator, attempt.fault, attempt.options_key
         record = attempt.portable()  # a log may keep it, and a traceback would keep sockets open
         own = options_key if attempt.may_be_options else ""
-        with self._state.lock:
-            members, now = self._state.members, self.clock.now()
-            ejected, back = None, False
+        members, now = self._state.members, self.clock.now()
+        counts = fault is not None and (fault.counts_against_host or bool(own))
+
+        def update() -> tuple[float | None, bool]:
+            back = False
             if fault is None:
                 back = members.ejected_for(coordinator, now, options_key) is not None
                 members.succeeded(coordinator, options_key)
             elif leased:
                 members.inconclusive(coordinator, options_key)
-            if fault and (fault.counts_against_host or own):
-                draining = fault is Fault.DRAINING
-                ejected = members.failed(coordinator, now, own, draining=draining)
-                members.table(own).failures[coordinator] = record
+            if not counts:
+                return None, back
+            draining = fault is Fault.DRAINING
+            members.table_to_change(own).failures[coordinator] = record
+            return members.failed(coordinator, now, own, draining=draining), back
+
+        matters = counts or not members.is_well(coordinator, options_key)
+        if fault is None and attempt.operation == "connect":
+            matters |= self._state.measured(coordinator, attempt.elapsed)
+        ejected, back = self._state.change(now, options_key, update, matters=matters)
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
-            state = "draining" if fault is Fault.DRAINING else "ejected"
-            about = {"coordinator": coordinator, "state": state, "options": own}
-            whose = f" for connections with {own}" if own else ""
-            why = f"{record.reason}: {logs.brief(record.text)}"
-            text = "%s is ejected for %.1f s%s: it %s"
-            logs.warning(text, coordinator, ejected, whose, why, extra=about)
+            log_ejected(record, ejected, own)
         elif back:
-            _log_recovery(coordinator)
+            log_recovery(coordinator)
 
     def release(self, coordinator: Coordinator, options_key: str = "") -> None:
         """End the lease of *coordinator*: the caller that picked it got no answer."""
-        with self._state.lock:
-            self._state.members.inconclusive(coordinator, options_key)
+        now, members = self.clock.now(), self._state.members
+        self._state.change(
+            now,
+            options_key,
+            lambda: members.inconclusive(coordinator, options_key),
+            matters=members.is_leased(coordinator, now, options_key),
+        )
 
     def has_database(self, name: str) -> bool:
         """Has `add_database` been called with *name*?"""
@@ -212,7 +237,7 @@ class Cluster:
 
     def was_opened(self, coordinator: Coordinator) -> bool:
         """Has any connection to *coordinator* been opened in this process?"""
-        return self._state.members.was_opened(coordinator)
+        return self._state.members.links.was_opened(coordinator)
 
     def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
         """Has a connection to *coordinator* been opened with those options?"""
@@ -221,24 +246,28 @@ class Cluster:
     def attach(self, link: OpenLink, options_key: str = "") -> None:
         """Count *link*, which has just been opened, until it is detached or collected."""
         with self._state.lock:
-            self._state.members.attach(link)
+            self._state.members.links.attach(link)
             self._state.members.mark_opened(link.coordinator, options_key)
         self.mark_reachable(link.coordinator, options_key)
 
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note that *coordinator* answers, whatever it answers to a statement."""
-        state = self._state
-        with state.lock:
+        now, members = self.clock.now(), self._state.members
+
+        def reached() -> bool:
             # The backoff goes on until a call succeeds: all may answer and refuse statements.
-            before = state.members.ejected_for(coordinator, self.clock.now(), options_key)
-            state.members.mark_reachable(coordinator, options_key)
-        if before is not None:
-            _log_recovery(coordinator)
+            before = members.ejected_for(coordinator, now, options_key)
+            members.mark_reachable(coordinator, options_key)
+            return before is not None
+
+        matters = not members.is_well(coordinator, options_key)
+        if self._state.change(now, options_key, reached, matters=matters):
+            log_recovery(coordinator)
 
     def detach(self, link: OpenLink) -> None:
         """Stop counting *link*."""
         with self._state.lock:
-            self._state.members.detach(link)
+            self._state.members.links.detach(link)
 
     def snapshot(self) -> list[Candidate]:
         """The present state of all coordinators, in the order in which they were given."""
@@ -250,18 +279,25 @@ class Cluster:
 
     @classmethod
     def shared(
-        cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: CircuitBreaker
+        cls,
+        coordinators: Sequence[Coordinator],
+        policy: str | Policy,
+        breaker: CircuitBreaker,
+        *,
+        share_state: bool = False,
     ) -> Cluster:
         """
         The cluster of this process with these coordinators, policy and circuit breaker.
 
         Clusters that differ only in their policy share the health of the coordinators.
         """
-        key = (tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators), breaker)
+        about = tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators)
+        key = (about, breaker, share_state)
         with _SHARED_LOCK:
             state = _SHARED.pop(key, None) or _IN_USE.get(key)
             if state is None:
-                state = cls(coordinators, breaker=breaker)._state  # noqa: SLF001
+                made = cls(coordinators, breaker=breaker, share_state=share_state)
+                state = made._state
             _SHARED[key] = _IN_USE[key] = state
             if len(_SHARED) > _RECENT:
                 del _SHARED[next(iter(_SHARED))]
@@ -273,19 +309,19 @@ def _shown(candidate: Candidate) -> str:
     return f"{candidate.coordinator} {candidate.state.value}{with_}"
 
 
-def _log_recovery(coordinator: Coordinator) -> None:
-    about = {"coordinator": coordinator, "state": "healthy"}
-    logs.info("%s is back", coordinator, extra=about)
-
-
 class _SharedState:
     """The state of the clusters that have the same coordinators and circuit breaker."""
 
     def __init__(
-        self, coordinators: Sequence[Coordinator], breaker: CircuitBreaker, rng: random.Random
+        self,
+        coordinators: Sequence[Coordinator],
+        breaker: CircuitBreaker,
+        rng: random.Random,
+        shares: bool,
     ):
         self.coordinators = coordinators
         self.members = Members(coordinators, breaker, rng)
+        self.sharing = Sharing(coordinators, self.members, breaker, rng) if shares else None
         self.hedges = HedgeBudget()
         self.rng = rng
         self.databases: set[str] = set()
@@ -309,6 +345,32 @@ class _SharedState:
                 self._others[id(policy)] = found
         return found
 
+    def choose(
+        self, now: float, options_key: str, choose: Callable[[Loads | None], Chosen]
+    ) -> Chosen:
+        """Do it under the lock, in step with other processes."""
+        with self.lock:
+            if self.sharing is None:
+                return choose(None)
+            chosen, news = self.sharing.choose(now, options_key, choose), self.sharing.news()
+        log_news(news)
+        return chosen
+
+    def change(
+        self, now: float, options_key: str, act: Callable[[], Got], *, matters: bool = True
+    ) -> Got:
+        """Do it under the lock, and let other processes know if it *matters*."""
+        with self.lock:
+            if self.sharing is None or not matters:
+                return act()
+            got, news = self.sharing.change(now, options_key, act), self.sharing.news()
+        log_news(news)
+        return got
+
+    def measured(self, coordinator: Coordinator, seconds: float) -> bool:
+        """Note how long opening took; should other processes know?"""
+        return self.sharing is not None and self.sharing.measured(coordinator, seconds)
+
     def forked(self) -> None:
         """In a child: another thread of the parent may have held the lock."""
         self.lock = threading.RLock()
@@ -328,6 +390,7 @@ def _forked() -> None:
     """In a child: another thread of the parent may have held a lock."""
     global _SHARED_LOCK  # noqa: PLW0603
     _SHARED_LOCK = threading.Lock()
+    forget_open()
     for state in list(_EVERY):
         state.forked()
 

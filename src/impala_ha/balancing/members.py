@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -24,6 +24,9 @@ from .policies import AllHealthy, Candidate, Policy
 
 _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 
+
+#: From some coordinators to the recent connections of the machine to each; None if not known.
+Loads = Callable[[Sequence[Coordinator]], Sequence[float] | None]
 
 _MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
 _MOST_OPENED = 1000  # pairs of options and coordinator
@@ -61,6 +64,60 @@ class OpenLink(Protocol):
     coordinator: Coordinator
 
 
+class OpenLinks:
+    """
+    The open connections to each coordinator.
+
+    One that is dropped without close() is counted until it is collected.
+    """
+
+    def __init__(self, coordinators: Iterable[Coordinator]):
+        self._links: dict[Coordinator, set[weakref.ref[OpenLink]]] = {
+            c: set() for c in coordinators
+        }
+        self._changed: set[Coordinator] = set()
+        self._attached: set[Coordinator] = set()
+
+    def attach(self, link: OpenLink) -> None:
+        """Count *link* until it is detached or collected."""
+        coordinator = link.coordinator
+        if coordinator in self._links:
+            links, changed = self._links[coordinator], self._changed
+
+            def collected(link: weakref.ref[OpenLink]) -> None:
+                links.discard(link)
+                changed.add(coordinator)
+
+            links.add(weakref.ref(link, collected))
+            changed.add(coordinator)
+            self._attached.add(coordinator)
+
+    def detach(self, link: OpenLink) -> None:
+        """Stop counting *link*, if it is counted."""
+        if link.coordinator in self._links:
+            self._links[link.coordinator].discard(weakref.ref(link))
+            self._changed.add(link.coordinator)
+
+    def count(self, coordinator: Coordinator) -> int:
+        """How many there are to *coordinator*."""
+        return len(self._links[coordinator])
+
+    def was_opened(self, coordinator: Coordinator) -> bool:
+        """Has any connection to *coordinator* been opened?"""
+        return coordinator in self._attached
+
+    def changes(self) -> Iterator[tuple[Coordinator, int]]:
+        """The coordinators whose number has changed since the last call, and the number."""
+        while self._changed:
+            coordinator = self._changed.pop()
+            yield coordinator, self.count(coordinator)
+
+    def forked(self) -> None:
+        """In a child: they belong to its parent."""
+        self._links = {coordinator: set() for coordinator in self._links}
+        self._changed.update(self._links)
+
+
 class Members:
     """
     The coordinators of a cluster with their health and their number of connections.
@@ -81,16 +138,10 @@ class Members:
         self._own: dict[str, HealthTable] = {}
         self._opened_with: set[tuple[str, Coordinator]] = set()
         self._coordinators = tuple(self._all.health)
-        # A connection that is dropped without close() is counted until it is collected.
-        self._links: dict[Coordinator, set[weakref.ref[OpenLink]]] = self._no_links()
+        self.links = OpenLinks(self._coordinators)
         self._everyone = AllHealthy(self._coordinators)
-        self._changed: set[Coordinator] = set()  # whose links `_everyone` has not counted yet
-        self._attached: set[Coordinator] = set()
         if not self._coordinators:
             raise ValueError("a cluster needs at least one coordinator")
-
-    def _no_links(self) -> dict[Coordinator, set[weakref.ref[OpenLink]]]:
-        return {coordinator: set() for coordinator in self._coordinators}
 
     def table(self, options_key: str = "") -> HealthTable:
         """The table for those options, that of all connections where there is none."""
@@ -112,16 +163,15 @@ class Members:
         """All coordinators at *now*, for connections with those options."""
         own = self._own.get(options_key)
         if own is None and not self._all.ejected:
-            while self._changed:
-                coordinator = self._changed.pop()
-                self._everyone.update(coordinator, len(self._links[coordinator]))
+            for coordinator, connections in self.links.changes():
+                self._everyone.update(coordinator, connections)
             return self._everyone
         healths = self._all.health if own is None else self._merged(options_key)
         return [
             Candidate(
                 coordinator,
                 self._breaker.state(health, now),
-                len(self._links[coordinator]),
+                self.links.count(coordinator),
                 max(0.0, (health.ejected_until or now) - now),
             )
             for coordinator, health in healths.items()
@@ -151,6 +201,8 @@ class Members:
         tried: Sequence[Coordinator] = (),
         zone: str = "",
         options_key: str = "",
+        *,
+        loads: Loads | None = None,
     ) -> Coordinator:
         """
         Choose a coordinator among those that this call has tried least, a healthy one if possible.
@@ -163,6 +215,7 @@ class Members:
             tried: The coordinators that this call has tried, once for each try.
             zone: The zone whose coordinators come first while one of them is healthy; empty: none.
             options_key: Of the connection.
+            loads: What all processes of the machine do; by default that is not known.
         """
         candidates = offered = self.candidates(now, options_key)
         if tried or zone or candidates is not self._everyone:
@@ -172,6 +225,8 @@ class Members:
             eligible = [c for c in fresh if c.state in _ELIGIBLE]
             near = [c for c in eligible if zone and c.coordinator.zone == zone]
             offered = near or eligible or [min(fresh, key=self._first_ended(now, options_key))]
+        if loads is not None:
+            offered = _with_loads(offered, loads)
         chosen = policy.choose(offered)
         if chosen not in offered:
             raise ProgrammingError(
@@ -227,17 +282,49 @@ class Members:
         """
         if coordinator not in self._all.health:
             return None
-        table = self._all
-        if options_key:
-            self._own[options_key] = table = self._own.pop(options_key, HealthTable({}))
-            if len(self._own) > _MOST_KEYS:
-                del self._own[next(iter(self._own))]
+        table = self.table_to_change(options_key)
         before = table.health.get(coordinator, Health())
         after = self._breaker.failed(before, now, self._rng, draining=draining)
         table.update(coordinator, after)
         if before.ejected_until is not None or after.ejected_until is None:
             return None
         return after.ejected_until - now
+
+    def table_to_change(self, options_key: str) -> HealthTable:
+        """The table for those options, a new one where there is none."""
+        if not options_key:
+            return self._all
+        self._own[options_key] = table = self._own.pop(options_key, HealthTable({}))
+        if len(self._own) > _MOST_KEYS:
+            del self._own[next(iter(self._own))]
+        return table
+
+    def health(self, coordinator: Coordinator, options_key: str = "") -> Health:
+        """The health of *coordinator* in the table for those options alone."""
+        table = self._own.get(options_key) if options_key else self._all
+        return Health() if table is None else table.health.get(coordinator, Health())
+
+    def is_well(self, coordinator: Coordinator, options_key: str = "") -> bool:
+        """Is nothing held against *coordinator*, not even a failure that was not the last straw?"""
+        scopes = {"", options_key}
+        return all(self.health(coordinator, scope) == Health() for scope in scopes)
+
+    def has_failures(self, options_key: str = "") -> bool:
+        """Has this process itself found a coordinator that failed, since it last answered?"""
+        return any(table.failures for table in self.tables(options_key))
+
+    def set_health(self, coordinator: Coordinator, health: Health, options_key: str = "") -> None:
+        """Note in that table what another process has found."""
+        if options_key and health == Health():
+            self._own_is_well(coordinator, options_key)
+        else:
+            self.table_to_change(options_key).update(coordinator, health)
+
+    def _own_is_well(self, coordinator: Coordinator, options_key: str) -> None:
+        if (own := self._own.get(options_key)) is not None:
+            own.health.pop(coordinator, None)
+            if not own.health:
+                del self._own[options_key]
 
     def ejected_for(
         self, coordinator: Coordinator, now: float, options_key: str = ""
@@ -255,10 +342,7 @@ class Members:
             table.outage.over()
         if coordinator in self._all.health:
             self._all.update(coordinator, self._breaker.succeeded())
-        if (own := self._own.get(options_key)) is not None:
-            own.health.pop(coordinator, None)
-            if not own.health:
-                del self._own[options_key]
+        self._own_is_well(coordinator, options_key)
 
     def inconclusive(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note a failure that says nothing about *coordinator*: the next call may try it."""
@@ -282,34 +366,20 @@ class Members:
         """Has a connection to *coordinator* been opened with those options?"""
         return (options_key, coordinator) in self._opened_with
 
-    def attach(self, link: OpenLink) -> None:
-        """Count *link* until it is detached or collected."""
-        coordinator = link.coordinator
-        if coordinator in self._links:
-            links, changed = self._links[coordinator], self._changed
-
-            def collected(link: weakref.ref[OpenLink]) -> None:
-                links.discard(link)
-                changed.add(coordinator)
-
-            links.add(weakref.ref(link, collected))
-            changed.add(coordinator)
-            self._attached.add(coordinator)
-
-    def was_opened(self, coordinator: Coordinator) -> bool:
-        """Has any connection to *coordinator* been opened?"""
-        return coordinator in self._attached
-
-    def detach(self, link: OpenLink) -> None:
-        """Stop counting *link*, if it is counted."""
-        if link.coordinator in self._links:
-            self._links[link.coordinator].discard(weakref.ref(link))
-            self._changed.add(link.coordinator)
-
     def forked(self) -> None:
         """In a child: connections, leases and waiting calls belong to its parent."""
-        self._links = self._no_links()
-        self._changed.update(self._coordinators)
+        self.links.forked()
         for table in (self._all, *self._own.values()):
             table.outage = Outage()
             table.health = {c: self._breaker.inconclusive(h) for c, h in table.health.items()}
+
+
+def _with_loads(candidates: Sequence[Candidate], loads: Loads) -> Sequence[Candidate]:
+    """The *candidates* with the loads of their coordinators."""
+    known = loads([each.coordinator for each in candidates])
+    if known is None:
+        return candidates
+    return [
+        Candidate(each.coordinator, each.state, each.connections, each.ejected_for, load=load)
+        for each, load in zip(candidates, known, strict=True)
+    ]

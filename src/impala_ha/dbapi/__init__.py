@@ -122,14 +122,16 @@ def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple
         kerberos.check(options)
     if cluster is None:
         breaker = CircuitBreaker(ejection=options.eject_for, max_ejection=options.eject_most)
-        cluster = Cluster.shared(settings.coordinators, options.policy, breaker)
+        cluster = Cluster.shared(
+            settings.coordinators, options.policy, breaker, share_state=options.share_state
+        )
     if options.use_ssl:
         tls.prepare(options, cluster.coordinators)
     return cluster, options
 
 
 def _only_for_new_clusters(arguments: Mapping[str, object]) -> None:
-    names = ("port", "policy", "eject_for", "eject_most")
+    names = ("port", "policy", "eject_for", "eject_most", "share_state")
     given = [name for name in names if arguments.get(name) is not None]
     if given:
         raise errors.ConfigurationError(
@@ -177,6 +179,7 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     zone: str | None = None,
     eject_for: float | None = None,
     eject_most: float | None = None,
+    share_state: bool | None = None,
     client_cert: str | None = None,
     client_key: str | None = None,
     password_cmd: str | None = None,

@@ -112,6 +112,12 @@ class Options:
     eject_most: float = option(
         to.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
     )
+    share_state: bool = option(
+        to.flag,
+        True,
+        "Share with the other processes of this user on this machine whose turn it is and who is "
+        "ejected, in a small file. Linux only; without effect where there is no place for it.",
+    )
     retries: int = option(
         to.count,
         3,

@@ -259,11 +259,11 @@ def test_the_options_of_thousands_are_not_kept():
     found = members()
     for number in range(1000):
         found.failed(A, 0.0, f"krb_host='{number}'")
-        found.mark_opened(B, f"krb_host='{number}'")
+        found.links.attach(opened(B), f"krb_host='{number}'")
 
     assert 100 == len(found.snapshot(1.0)[0].ejected_with)
     assert "krb_host='999'" in found.snapshot(1.0)[0].ejected_with
-    assert found.was_opened_with(B, "krb_host='999'")
+    assert found.links.was_opened_with(B, "krb_host='999'")
 
 
 def test_a_child_keeps_what_is_known_and_no_trials_of_its_parent():
@@ -283,6 +283,6 @@ def test_links_that_come_and_go_while_one_is_ejected_leave_nothing_behind():
         found.links.attach(opened(A))
     gc.collect()
 
-    assert len(found._changed) <= len(found.candidates(0.0))
+    assert len(found.links._changed) <= len(found.candidates(0.0))
     found.succeeded(B)
     assert [0, 0, 0] == links(found)

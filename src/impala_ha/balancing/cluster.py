@@ -16,13 +16,13 @@ from typing import TypeVar
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock, SystemClock
-from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker
 from .health_log import log_ejected, log_news, log_recovery
 from .hedge_budget import HedgeBudget
-from .members import Loads, Members, OpenLink
+from .members import Loads, Members
+from .open_links import OpenLink
 from .outage import Pause, Wait
 from .policies import POLICIES, Candidate, Policy
 from .shared_folder import forget_open
@@ -185,32 +185,18 @@ class Cluster:
             leased: Whether its coordinator was picked for it: an inconclusive failure then ends the
                 lease, so that the next caller may try the coordinator.
         """
-        coordinator, fault, options_key = attempt.coordinator, attempt.fault, attempt.options_key
+        coordinator, options_key = attempt.coordinator, attempt.options_key
         record = attempt.portable()  # a log may keep it, and a traceback would keep sockets open
-        own = options_key if attempt.may_be_options else ""
         members, now = self._state.members, self.clock.now()
-        counts = fault is not None and (fault.counts_against_host or bool(own))
-
-        def update() -> tuple[float | None, bool]:
-            back = False
-            if fault is None:
-                back = members.ejected_for(coordinator, now, options_key) is not None
-                members.succeeded(coordinator, options_key)
-            elif leased:
-                members.inconclusive(coordinator, options_key)
-            if not counts:
-                return None, back
-            draining = fault is Fault.DRAINING
-            members.table_to_change(own).failures[coordinator] = record
-            return members.failed(coordinator, now, own, draining=draining), back
-
-        matters = counts or not members.is_well(coordinator, options_key)
-        if fault is None and attempt.operation == "connect":
+        matters = attempt.counts or not members.is_well(coordinator, options_key)
+        if attempt.fault is None and attempt.operation == "connect":
             matters |= self._state.measured(coordinator, attempt.elapsed)
-        ejected, back = self._state.change(now, options_key, update, matters=matters)
+        ejected, back = self._state.change(
+            now, options_key, lambda: members.note(record, now, leased=leased), matters=matters
+        )
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
-            log_ejected(record, ejected, own)
+            log_ejected(record, ejected)
         elif back:
             log_recovery(coordinator)
 
@@ -241,13 +227,12 @@ class Cluster:
 
     def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
         """Has a connection to *coordinator* been opened with those options?"""
-        return self._state.members.was_opened_with(coordinator, options_key)
+        return self._state.members.links.was_opened_with(coordinator, options_key)
 
     def attach(self, link: OpenLink, options_key: str = "") -> None:
         """Count *link*, which has just been opened, until it is detached or collected."""
         with self._state.lock:
-            self._state.members.links.attach(link)
-            self._state.members.mark_opened(link.coordinator, options_key)
+            self._state.members.links.attach(link, options_key)
         self.mark_reachable(link.coordinator, options_key)
 
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:

@@ -27,9 +27,9 @@ class News(NamedTuple):
     reason: str
 
 
-def log_ejected(attempt: Attempt, seconds: float, options_key: str) -> None:
-    """Log that a coordinator is ejected after *attempt*, for connections with those options."""
-    coordinator = attempt.coordinator
+def log_ejected(attempt: Attempt, seconds: float) -> None:
+    """Log that a coordinator is ejected after *attempt*."""
+    coordinator, options_key = attempt.coordinator, attempt.table_key
     state = "draining" if attempt.fault is Fault.DRAINING else "ejected"
     about = {"coordinator": coordinator, "state": state, "options": options_key}
     whose = f" for connections with {options_key}" if options_key else ""

@@ -9,16 +9,16 @@ an answer) counts for connections with the same options only.
 from __future__ import annotations
 
 import random
-import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
+from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
 from .circuit_breaker import CircuitBreaker, Health, State, combined
+from .open_links import OpenLinks
 from .outage import Outage
 from .policies import AllHealthy, Candidate, Policy
 
@@ -29,7 +29,6 @@ _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 Loads = Callable[[Sequence[Coordinator]], Sequence[float] | None]
 
 _MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
-_MOST_OPENED = 1000  # pairs of options and coordinator
 
 
 class HealthTable:
@@ -58,66 +57,6 @@ class HealthTable:
             self.ejected.add(coordinator)
 
 
-class OpenLink(Protocol):
-    """An open connection; counted until it is detached or collected."""
-
-    coordinator: Coordinator
-
-
-class OpenLinks:
-    """
-    The open connections to each coordinator.
-
-    One that is dropped without close() is counted until it is collected.
-    """
-
-    def __init__(self, coordinators: Iterable[Coordinator]):
-        self._links: dict[Coordinator, set[weakref.ref[OpenLink]]] = {
-            c: set() for c in coordinators
-        }
-        self._changed: set[Coordinator] = set()
-        self._attached: set[Coordinator] = set()
-
-    def attach(self, link: OpenLink) -> None:
-        """Count *link* until it is detached or collected."""
-        coordinator = link.coordinator
-        if coordinator in self._links:
-            links, changed = self._links[coordinator], self._changed
-
-            def collected(link: weakref.ref[OpenLink]) -> None:
-                links.discard(link)
-                changed.add(coordinator)
-
-            links.add(weakref.ref(link, collected))
-            changed.add(coordinator)
-            self._attached.add(coordinator)
-
-    def detach(self, link: OpenLink) -> None:
-        """Stop counting *link*, if it is counted."""
-        if link.coordinator in self._links:
-            self._links[link.coordinator].discard(weakref.ref(link))
-            self._changed.add(link.coordinator)
-
-    def count(self, coordinator: Coordinator) -> int:
-        """How many there are to *coordinator*."""
-        return len(self._links[coordinator])
-
-    def was_opened(self, coordinator: Coordinator) -> bool:
-        """Has any connection to *coordinator* been opened?"""
-        return coordinator in self._attached
-
-    def changes(self) -> Iterator[tuple[Coordinator, int]]:
-        """The coordinators whose number has changed since the last call, and the number."""
-        while self._changed:
-            coordinator = self._changed.pop()
-            yield coordinator, self.count(coordinator)
-
-    def forked(self) -> None:
-        """In a child: they belong to its parent."""
-        self._links = {coordinator: set() for coordinator in self._links}
-        self._changed.update(self._links)
-
-
 class Members:
     """
     The coordinators of a cluster with their health and their number of connections.
@@ -136,7 +75,6 @@ class Members:
         self._rng = rng
         self._all = HealthTable({c: Health() for c in coordinators})
         self._own: dict[str, HealthTable] = {}
-        self._opened_with: set[tuple[str, Coordinator]] = set()
         self._coordinators = tuple(self._all.health)
         self.links = OpenLinks(self._coordinators)
         self._everyone = AllHealthy(self._coordinators)
@@ -217,6 +155,11 @@ class Members:
             options_key: Of the connection.
             loads: What all processes of the machine do; by default that is not known.
         """
+
+        def first_ended(candidate: Candidate) -> tuple[bool, float]:
+            on_trial = self.is_leased(candidate.coordinator, now, options_key)
+            return on_trial, candidate.ejected_for
+
         candidates = offered = self.candidates(now, options_key)
         if tried or zone or candidates is not self._everyone:
             times = Counter(tried)
@@ -224,24 +167,11 @@ class Members:
             fresh = [c for c in candidates if times[c.coordinator] == fewest]
             eligible = [c for c in fresh if c.state in _ELIGIBLE]
             near = [c for c in eligible if zone and c.coordinator.zone == zone]
-            offered = near or eligible or [min(fresh, key=self._first_ended(now, options_key))]
-        if loads is not None:
-            offered = _with_loads(offered, loads)
-        chosen = policy.choose(offered)
-        if chosen not in offered:
-            raise ProgrammingError(
-                f"the policy {policy!r} must choose one of the candidates it is given "
-                f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
-            )
+            offered = near or eligible or [min(fresh, key=first_ended)]
+        chosen = _choice(policy, offered, loads)
         if chosen.state is not State.HEALTHY:
             self.lease(chosen.coordinator, now, options_key)
         return chosen.coordinator
-
-    def _first_ended(
-        self, now: float, options_key: str
-    ) -> Callable[[Candidate], tuple[bool, float]]:
-        """Order by the end of the ejection, those on trial last."""
-        return lambda c: (self.is_leased(c.coordinator, now, options_key), c.ejected_for)
 
     def lease(self, coordinator: Coordinator, now: float, options_key: str = "") -> None:
         """Note that a call tries *coordinator*, which is not healthy."""
@@ -271,6 +201,31 @@ class Members:
         times = Counter(tried)
         return min(times[coordinator] for coordinator in self._coordinators)
 
+    def note(self, attempt: Attempt, now: float, *, leased: bool) -> tuple[float | None, bool]:
+        """
+        Note how *attempt* ended.
+
+        Args:
+            attempt: The attempt, without its exception.
+            now: Seconds of the clock.
+            leased: Whether its coordinator was picked for it.
+
+        Returns:
+            The seconds of the ejection that begins, and whether one ends.
+        """
+        coordinator, key = attempt.coordinator, attempt.options_key
+        back = attempt.fault is None and self.ejected_for(coordinator, now, key) is not None
+        if attempt.fault is None:
+            self.succeeded(coordinator, key)
+        elif leased:
+            self.inconclusive(coordinator, key)
+        if not attempt.counts:
+            return None, back
+        draining = attempt.fault is Fault.DRAINING
+        ejected = self.failed(coordinator, now, attempt.table_key, draining=draining)
+        self.table(attempt.table_key).failures[coordinator] = attempt
+        return ejected, back
+
     def failed(
         self, coordinator: Coordinator, now: float, options_key: str = "", *, draining: bool = False
     ) -> float | None:
@@ -282,7 +237,7 @@ class Members:
         """
         if coordinator not in self._all.health:
             return None
-        table = self.table_to_change(options_key)
+        table = self._table_to_change(options_key)
         before = table.health.get(coordinator, Health())
         after = self._breaker.failed(before, now, self._rng, draining=draining)
         table.update(coordinator, after)
@@ -290,7 +245,7 @@ class Members:
             return None
         return after.ejected_until - now
 
-    def table_to_change(self, options_key: str) -> HealthTable:
+    def _table_to_change(self, options_key: str) -> HealthTable:
         """The table for those options, a new one where there is none."""
         if not options_key:
             return self._all
@@ -318,7 +273,7 @@ class Members:
         if options_key and health == Health():
             self._own_is_well(coordinator, options_key)
         else:
-            self.table_to_change(options_key).update(coordinator, health)
+            self._table_to_change(options_key).update(coordinator, health)
 
     def _own_is_well(self, coordinator: Coordinator, options_key: str) -> None:
         if (own := self._own.get(options_key)) is not None:
@@ -356,22 +311,25 @@ class Members:
             if health := table.health.get(coordinator):
                 table.update(coordinator, self._breaker.reached(health))
 
-    def mark_opened(self, coordinator: Coordinator, options_key: str) -> None:
-        """Note that a connection to *coordinator* was opened with those options."""
-        if len(self._opened_with) >= _MOST_OPENED:
-            self._opened_with.clear()
-        self._opened_with.add((options_key, coordinator))
-
-    def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
-        """Has a connection to *coordinator* been opened with those options?"""
-        return (options_key, coordinator) in self._opened_with
-
     def forked(self) -> None:
         """In a child: connections, leases and waiting calls belong to its parent."""
         self.links.forked()
         for table in (self._all, *self._own.values()):
             table.outage = Outage()
             table.health = {c: self._breaker.inconclusive(h) for c, h in table.health.items()}
+
+
+def _choice(policy: Policy, offered: Sequence[Candidate], loads: Loads | None) -> Candidate:
+    """What *policy* chooses of those that are *offered*."""
+    if loads is not None:
+        offered = _with_loads(offered, loads)
+    chosen = policy.choose(offered)
+    if chosen not in offered:
+        raise ProgrammingError(
+            f"the policy {policy!r} must choose one of the candidates it is given "
+            f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
+        )
+    return chosen
 
 
 def _with_loads(candidates: Sequence[Candidate], loads: Loads) -> Sequence[Candidate]:

@@ -82,7 +82,7 @@ BAD = [
     ("database", 7, "must be a text"),
     ("auth_mechanism", "KERBEROS", "must be one of NOSASL, PLAIN, GSSAPI, LDAP, JWT"),
     ("auth_mechanism", 1, "must be a text"),
-    ("policy", "fastest", "must be one of least_connections, ordered, random"),
+    ("policy", "fastest", "must be one of least_connections, least_loaded, ordered"),
     ("policy", 7, r"must be a name or an object with choose\(candidates\)"),
     ("ca_cert", "/no/such/file", "must be a file that can be read"),
     ("ca_cert", "/", "must be a file that can be read"),
@@ -134,7 +134,7 @@ def test_a_secret_that_was_read_is_not_shown_even_alone():
 
 def test_secrets_are_marked():
     """Commands too: they may hold secrets themselves."""
-    secret = {"password", "password_cmd", "jwt", "jwt_cmd"}
+    secret = {"password", "password_cmd", "jwt", "jwt_cmd", "web_password"}
 
     assert secret == {n for n, option in SPECS.items() if option.metadata["secret"]}
 

@@ -21,10 +21,11 @@ from impala_ha.core.model import Attempt, Coordinator
 from .circuit_breaker import CircuitBreaker
 from .health_log import log_ejected, log_news, log_recovery
 from .hedge_budget import HedgeBudget
+from .load_board import LoadBoard
 from .members import Loads, Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
-from .policies import POLICIES, Candidate, Policy
+from .policies import POLICIES, Candidate, LeastLoaded, Policy
 from .shared_folder import forget_open
 from .sharing import Chosen, Sharing
 
@@ -84,15 +85,26 @@ class Cluster:
         shares = share_state and isinstance(self.clock, SystemClock)
         self._state = _SharedState(self.coordinators, breaker, self.rng, shares)
 
+    @property
+    def board(self) -> LoadBoard | None:
+        """The loads that the coordinators tell; None if the policy does not ask for them."""
+        return self._state.board if isinstance(self._policy, LeastLoaded) else None
+
+    def _informed(self, now: float) -> Policy:
+        if isinstance(self._policy, LeastLoaded):
+            self._policy.told = self._state.board.told(self.coordinators, now)
+        return self._policy
+
     def pick(
         self, tried: Sequence[Coordinator] = (), zone: str = "", options_key: str = ""
     ) -> Coordinator:
         """Choose a coordinator for a call with those options that has already *tried* some."""
         now, members = self.clock.now(), self._state.members
+        policy = self._informed(now)
         return self._state.choose(
             now,
             options_key,
-            lambda loads: members.pick(self._policy, now, tried, zone, options_key, loads=loads),
+            lambda loads: members.pick(policy, now, tried, zone, options_key, loads=loads),
         )
 
     def pick_or_wait(
@@ -120,11 +132,12 @@ class Cluster:
             options_key: Of the call's connection.
         """
         now, members = self.clock.now(), self._state.members
+        policy = self._informed(now)
 
         def choose(loads: Loads | None) -> Coordinator | Wait:
             # What other processes have found is no reason not to try at all.
             if members.is_healthy(now, options_key) or not members.has_failures(options_key):
-                return members.pick(self._policy, now, tried, zone, options_key, loads=loads)
+                return members.pick(policy, now, tried, zone, options_key, loads=loads)
             free = [each for each in members.free(now, options_key) if each not in excluded]
             turn = members.table(options_key).outage.pick_or_wait(call, now, tried, free, pause)
             if isinstance(turn, Coordinator):
@@ -307,6 +320,7 @@ class _SharedState:
         self.coordinators = coordinators
         self.members = Members(coordinators, breaker, rng)
         self.sharing = Sharing(coordinators, self.members, breaker, rng) if shares else None
+        self.board = LoadBoard(rng, shares=shares)
         self.hedges = HedgeBudget()
         self.rng = rng
         self.databases: set[str] = set()
@@ -361,6 +375,7 @@ class _SharedState:
         self.lock = threading.RLock()
         self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
+        self.board.forked()
 
 
 _RECENT = 100  # clusters whose health is kept while no connection is open

@@ -38,6 +38,7 @@ from .attempts import (
     may_be_options,
 )
 from .links import CLOSED, Links
+from .load import read_loads
 from .opening import Opener
 from .retry import DeadlineExceeded, Retry
 
@@ -234,6 +235,8 @@ class Failover:
         *failed, last = self.opener.open(where, first, history.asked, left)
         if isinstance(last.got, Link):
             self.links.attach(last.got)
+            left = history.deadline - self.cluster.clock.now()
+            read_loads(self.cluster, self.options, last.got, left)
         for result in failed:
             assert isinstance(result.got, Exception)
             self._note(result.got, call, (result.coordinator, None, start), history)

@@ -122,8 +122,9 @@ class Cluster:
         now, members = self.clock.now(), self._state.members
 
         def choose(loads: Loads | None) -> Coordinator | Wait:
+            failed = any(table.failures for table in members.tables(options_key))
             # What other processes have found is no reason not to try at all.
-            if members.is_healthy(now, options_key) or not members.has_failures(options_key):
+            if not failed or members.is_healthy(now, options_key):
                 return members.pick(self._policy, now, tried, zone, options_key, loads=loads)
             free = [each for each in members.free(now, options_key) if each not in excluded]
             turn = members.table(options_key).outage.pick_or_wait(call, now, tried, free, pause)

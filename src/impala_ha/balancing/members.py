@@ -264,10 +264,6 @@ class Members:
         scopes = {"", options_key}
         return all(self.health(coordinator, scope) == Health() for scope in scopes)
 
-    def has_failures(self, options_key: str = "") -> bool:
-        """Has this process itself found a coordinator that failed, since it last answered?"""
-        return any(table.failures for table in self.tables(options_key))
-
     def set_health(self, coordinator: Coordinator, health: Health, options_key: str = "") -> None:
         """Note in that table what another process has found."""
         if options_key and health == Health():

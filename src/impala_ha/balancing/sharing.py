@@ -256,8 +256,7 @@ class Sharing:
         ]
         with suppress(OSError), self._file.turns() as turns:
             loads = self._loads(read, view, turns)
-            if others:
-                missed = min(loads(others)) - loads([where])[0]
+            if missed := loads.missed_by(where, others):
                 turns.append(Turn(key_of(where), view.now, missed))
 
 
@@ -265,7 +264,7 @@ class _MachineLoads:
     """
     The loads of coordinators, as *known*, with turns from *begin* to *end*.
 
-    One that is not known begins with the least load of the others.
+    One that is not known is next, and then has the least load of the others.
     """
 
     def __init__(
@@ -290,13 +289,21 @@ class _MachineLoads:
 
     def turn_of(self, where: Coordinator) -> Turn:
         """The turn of who has chosen *where*."""
-        missed = 0.0 if where in self._known else min(self._known.values(), default=0.0)
+        missed = 0.0 if where in self._known else self._of(where)
         return Turn(key_of(where), now_of_boot(), missed + 1 / where.weight)
 
-    def __call__(self, coordinators: Sequence[Coordinator]) -> Sequence[float]:
+    def missed_by(self, where: Coordinator, others: Iterable[Coordinator]) -> float:
+        """What *where* has less than the *others*."""
+        least = min(map(self._of, others), default=0.0)
+        return max(0.0, least - self._known.get(where, 0.0))
+
+    def _of(self, where: Coordinator) -> float:
         least = min(self._known.values(), default=0.0)
+        return self._known.get(where, max(0.0, least - 1 / where.weight))
+
+    def __call__(self, coordinators: Sequence[Coordinator]) -> Sequence[float]:
         return [
-            self._known.get(each, least) + (_AVOIDED if each in self.avoided else self._chance())
+            self._of(each) + (_AVOIDED if each in self.avoided else self._chance())
             for each in coordinators
         ]
 

@@ -22,6 +22,7 @@ from .open_links import OpenLinks
 from .outage import Outage
 from .policies import AllHealthy, Candidate, Policy
 
+_WELL = Health()
 _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 
 
@@ -38,6 +39,7 @@ class HealthTable:
     Attributes:
         health: By coordinator; those that are not in it are healthy.
         ejected: Those that are not healthy.
+        blemished: Those, and others that have failed.
         failures: The last attempt on each, where it failed.
         outage: The tries while no coordinator is healthy.
     """
@@ -45,12 +47,14 @@ class HealthTable:
     def __init__(self, health: dict[Coordinator, Health]):
         self.health = health
         self.ejected: set[Coordinator] = set()
+        self.blemished: set[Coordinator] = set()
         self.failures: dict[Coordinator, Attempt] = {}
         self.outage = Outage()
 
     def update(self, coordinator: Coordinator, health: Health) -> None:
         """Note the *health* of a coordinator."""
         self.health[coordinator] = health
+        (self.blemished.discard if health == _WELL else self.blemished.add)(coordinator)
         if health.ejected_until is None:
             self.ejected.discard(coordinator)
         else:
@@ -261,8 +265,11 @@ class Members:
 
     def is_well(self, coordinator: Coordinator, options_key: str = "") -> bool:
         """Is nothing held against *coordinator*, not even a failure that was not the last straw?"""
-        scopes = {"", options_key}
-        return all(self.health(coordinator, scope) == Health() for scope in scopes)
+        return not any(coordinator in table.blemished for table in self.tables(options_key))
+
+    def all_well(self, options_key: str = "") -> bool:
+        """Is nothing held against any of them?"""
+        return not any(table.blemished for table in self.tables(options_key))
 
     def set_health(self, coordinator: Coordinator, health: Health, options_key: str = "") -> None:
         """Note in that table what another process has found."""
@@ -274,6 +281,7 @@ class Members:
     def _own_is_well(self, coordinator: Coordinator, options_key: str) -> None:
         if (own := self._own.get(options_key)) is not None:
             own.health.pop(coordinator, None)
+            own.blemished.discard(coordinator)
             if not own.health:
                 del self._own[options_key]
 

@@ -12,7 +12,6 @@ import os
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from impala_ha.core.model import Coordinator
@@ -27,8 +26,9 @@ from .shared_records import TURN_SIZE, Record, Turn, key_of
 Chosen = TypeVar("Chosen", Coordinator, Coordinator | Wait)
 Got = TypeVar("Got")
 _TIMES = 3  # that a turn is given back because others chose the same at the same moment
-_MANY_TURNS = 200  # since somebody has added them up
+_MANY_TURNS = 24  # since somebody has added them up
 _AVOIDED = 1e9  # a load
+_LITTLE = 1e-9  # of load, which only decides between equals
 
 
 class _Read(NamedTuple):
@@ -63,8 +63,9 @@ class Sharing:
         self._longest = max(breaker.max_ejection, breaker.lease_time) + 1.0
         self._rng = rng
         self._file = SharedFile()
-        self._keys = {key_of(each): each for each in coordinators}
-        self._connect_times: dict[Coordinator, float] = {}
+        self._keys = [key_of(each) for each in coordinators]
+        self._places_of: dict[str, dict[bytes, tuple[Coordinator, str]]] = {}
+        self._seen: Mapping[bytes, Record] = {}
         self._measured: dict[Coordinator, float] = {}
         self._news: list[News] = []
 
@@ -90,15 +91,18 @@ class Sharing:
         view = self._file.read(places)
         if view is None:
             return choose(None)
+        self._seen = view.records
+        if self._members.all_well(options_key) and not any(map(_is_held, view.records.values())):
+            return self._take_turn(view, choose)
         read = list(self._merge(places, view, now))
         if all(each.health.ejected_until is None for each in read):
-            return self._take_turn(read, view, choose)
+            return self._take_turn(view, choose)
         # Who tries one that is not well tells the others first.
         made: list[Chosen] = []
 
         def change(view: View) -> Iterable[Record]:
             read = list(self._merge(places, view, now))
-            made.append(self._choose_once(read, view, choose))
+            made.append(self._choose_once(view, choose))
             where = made[0] if isinstance(made[0], Coordinator) else None
             return list(self._changes(read, view, now, where))
 
@@ -106,7 +110,7 @@ class Sharing:
         if made:
             return made[0]
         ejected = {each.coordinator for each in read if each.health.ejected_until is not None}
-        return self._choose_once(read, view, choose, ejected)
+        return self._choose_once(view, choose, ejected)
 
     def change(self, now: float, options_key: str, act: Callable[[], Got]) -> Got:
         """What *act* returns, which changes the health of the members; it is called once."""
@@ -115,6 +119,7 @@ class Sharing:
 
         def change(view: View) -> Iterable[Record]:
             read = list(self._merge(places, view, now))
+            self._seen = view.records
             made.append(act())
             return list(self._changes(read, view, now))
 
@@ -128,7 +133,8 @@ class Sharing:
         Returns:
             Whether the others should know: it took twice as long as they know, or half as long.
         """
-        known = self._connect_times.get(coordinator, 0.0)
+        record = self._seen.get(key_of(coordinator))
+        known = record.connect_time if record else 0.0
         if 0 < seconds / 2 < known < 2 * seconds:
             return False
         self._measured[coordinator] = seconds
@@ -136,8 +142,15 @@ class Sharing:
 
     def _places(self, options_key: str) -> dict[bytes, tuple[Coordinator, str]]:
         """Whom the records are about, by key."""
-        scopes = {"", options_key}
-        return {key_of(c, scope): (c, scope) for scope in scopes for c in self._coordinators}
+        if options_key not in self._places_of:
+            self._places_of = {  # those of the last options
+                options_key: {
+                    key_of(each, scope): (each, scope)
+                    for scope in {"", options_key}
+                    for each in self._coordinators
+                }
+            }
+        return self._places_of[options_key]
 
     def _merge(
         self, places: dict[bytes, tuple[Coordinator, str]], view: View, now: float
@@ -159,8 +172,6 @@ class Sharing:
             if record.next_try:
                 outage = self._members.table(options_key).outage
                 outage.note_others(coordinator, record.next_try + offset)
-            if not options_key:
-                self._connect_times[coordinator] = record.connect_time
             yield _Read(coordinator, options_key, record, known)
 
     def _changes(
@@ -177,38 +188,33 @@ class Sharing:
                 fault = attempt.fault if attempt else None
                 after = record.with_health(health, offset, view.now, fault)
             if record.ejected_until and not after.ejected_until:
-                self._begin_with_the_others(where, read, view)
+                self._begin_with_the_others(where, view)
             if where == chosen and health.ejected_until is not None:
-                after = replace(after, next_try=max(0.0, table.outage.next_try(where) - offset))
+                after = after._replace(next_try=max(0.0, table.outage.next_try(where) - offset))
             if not options_key and (seconds := self._measured.pop(where, None)):
                 mean = (record.connect_time + seconds) / 2 if record.connect_time else seconds
-                after = replace(after, connect_time=mean)
+                after = after._replace(connect_time=mean)
             if after != record:
-                yield replace(
-                    after, at=view.now, load=record.load_at(view.now), process=os.getpid()
+                yield after._replace(
+                    at=view.now, load=record.load_at(view.now), process=os.getpid()
                 )
 
     # -- turns -----------------------------------------------------------------------------------
 
-    def _loads(self, read: Iterable[_Read], view: View, turns: OpenTurns) -> _MachineLoads:
+    def _loads(self, view: View, turns: OpenTurns) -> _MachineLoads:
         """The loads of the coordinators, with the turns that are not in the records yet."""
-        known = {
-            each.coordinator: each.record.load_at(view.now)
-            for each in read
-            if not each.options_key and each.record.load
-        }
+        known = {key: each.load_at(view.now) for key, each in view.records.items() if each.load}
         found, end = turns.read(view.added)
-        loads = _MachineLoads(self._keys, known, self._rng, view.added, end)
+        loads = _MachineLoads(self._coordinators, self._keys, known, self._rng)
+        loads.begin, loads.end = view.added, end
         loads.add(found, view.now)
         return loads
 
-    def _take_turn(
-        self, read: Iterable[_Read], view: View, choose: Callable[[Loads | None], Chosen]
-    ) -> Chosen:
+    def _take_turn(self, view: View, choose: Callable[[Loads | None], Chosen]) -> Chosen:
         """Choose, and choose again if others have chosen meanwhile: who wrote first, keeps it."""
         try:
             with self._file.turns() as turns:
-                loads = self._loads(read, view, turns)
+                loads = self._loads(view, turns)
                 for left in reversed(range(_TIMES)):
                     chosen = choose(loads)
                     if not isinstance(chosen, Coordinator):
@@ -230,7 +236,6 @@ class Sharing:
 
     def _choose_once(
         self,
-        read: Iterable[_Read],
         view: View,
         choose: Callable[[Loads | None], Chosen],
         avoided: Collection[Coordinator] = (),
@@ -238,7 +243,7 @@ class Sharing:
         made: list[Chosen] = []
         try:
             with self._file.turns() as turns:
-                loads = self._loads(read, view, turns)
+                loads = self._loads(view, turns)
                 loads.avoided = avoided
                 made.append(choose(loads))
                 if isinstance(made[0], Coordinator):
@@ -249,64 +254,79 @@ class Sharing:
                 return choose(None)
         return made[0]
 
-    def _begin_with_the_others(self, where: Coordinator, read: Iterable[_Read], view: View) -> None:
+    def _begin_with_the_others(self, where: Coordinator, view: View) -> None:
         """Let *where*, which is back, not make up for the turns that it has missed."""
         others = [
             each for each in self._coordinators if each != where and self._members.is_well(each)
         ]
         with suppress(OSError), self._file.turns() as turns:
-            loads = self._loads(read, view, turns)
+            loads = self._loads(view, turns)
             if missed := loads.missed_by(where, others):
                 turns.append(Turn(key_of(where), view.now, missed))
 
 
 class _MachineLoads:
     """
-    The loads of coordinators, as *known*, with turns from *begin* to *end*.
+    The loads of *coordinators*, which have those *keys*; *known* are those of some.
 
     One that is not known is next, and then has the least load of the others.
+
+    Attributes:
+        begin: The place of the first turn that was added.
+        end: The place behind the last one.
+        avoided: Those that are not chosen while there are others.
     """
 
     def __init__(
         self,
-        keys: Mapping[bytes, Coordinator],
-        known: dict[Coordinator, float],
+        coordinators: Sequence[Coordinator],
+        keys: Sequence[bytes],
+        known: dict[bytes, float],
         rng: random.Random,
-        begin: int,
-        end: int,
     ):
+        self._coordinators = coordinators
         self._keys = keys
-        self._known = known
+        self._known = {key: known[key] for key in keys if key in known}
         self._rng = rng
-        self.begin, self.end = begin, end
+        self.begin = self.end = 0
         self.avoided: Collection[Coordinator] = ()
 
     def add(self, turns: Iterable[Turn], now: float) -> None:
         """Add what the *turns* add at *now*."""
         for turn in turns:
-            if (where := self._keys.get(turn.key)) is not None:
-                self._known[where] = self._known.get(where, 0.0) + turn.load_at(now)
+            if turn.key in self._keys:
+                self._known[turn.key] = self._known.get(turn.key, 0.0) + turn.load_at(now)
 
     def turn_of(self, where: Coordinator) -> Turn:
         """The turn of who has chosen *where*."""
-        missed = 0.0 if where in self._known else self._of(where)
-        return Turn(key_of(where), now_of_boot(), missed + 1 / where.weight)
+        key = key_of(where)
+        missed = 0.0 if key in self._known else self._of([where])[0]
+        return Turn(key, now_of_boot(), missed + 1 / where.weight)
 
-    def missed_by(self, where: Coordinator, others: Iterable[Coordinator]) -> float:
+    def missed_by(self, where: Coordinator, others: Sequence[Coordinator]) -> float:
         """What *where* has less than the *others*."""
-        least = min(map(self._of, others), default=0.0)
-        return max(0.0, least - self._known.get(where, 0.0))
+        least = min(self._of(others), default=0.0)
+        return max(0.0, least - self._known.get(key_of(where), 0.0))
 
-    def _of(self, where: Coordinator) -> float:
+    def _of(self, coordinators: Sequence[Coordinator]) -> list[float]:
+        everyone = len(coordinators) == len(self._coordinators)  # which is so most of the time
+        keys = self._keys if everyone else [key_of(each) for each in coordinators]
         least = min(self._known.values(), default=0.0)
-        return self._known.get(where, max(0.0, least - 1 / where.weight))
-
-    def __call__(self, coordinators: Sequence[Coordinator]) -> Sequence[float]:
         return [
-            self._of(each) + (_AVOIDED if each in self.avoided else self._chance())
-            for each in coordinators
+            self._known[key] if key in self._known else max(0.0, least - 1 / each.weight)
+            for each, key in zip(coordinators, keys, strict=True)
         ]
 
-    def _chance(self) -> float:
-        """So little that it only decides between equals."""
-        return 1e-9 * self._rng.random()
+    def __call__(self, coordinators: Sequence[Coordinator]) -> Sequence[float]:
+        loads = self._of(coordinators)
+        if self.avoided:
+            loads = [
+                load + _AVOIDED * (each in self.avoided)
+                for each, load in zip(coordinators, loads, strict=True)
+            ]
+        return [load + _LITTLE * self._rng.random() for load in loads]
+
+
+def _is_held(record: Record) -> bool:
+    """Is anything held against it?"""
+    return bool(record.ejected_until or record.failures)

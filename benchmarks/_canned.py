@@ -5,11 +5,11 @@ A server that answers prebuilt bytes, so that nearly nothing but the client is m
         connect(server.host, server.port)
 
 It speaks HiveServer2 without SASL, answers each call within some ten microseconds, and has one
-result, which it gives to each statement: `rows` rows in batches of `batch`, by default one row with
-the number 1.  A statement runs for as long as the milliseconds of a ``sleep(50)`` in its text say:
-until then GetOperationStatus answers RUNNING, at once or, as since Impala 4.5, when the statement
-has ended or LONG_POLLING_TIME_MS is over; and FetchResults waits.  The server counts the flights
-that came: how often a client waited for an answer.
+result, which it gives to each statement that is no INSERT: `rows` rows in batches of `batch`, by
+default one row with the number 1.  A statement runs for as long as the milliseconds of a
+``sleep(50)`` in its text say.  Until then FetchResults waits, and GetOperationStatus answers
+RUNNING: at once or, as since Impala 4.5, when the statement has ended or LONG_POLLING_TIME_MS is
+over.  The server counts the flights that came: how often a client waited for an answer.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ HEAD = b"\x80\x01\x00\x01"  # version and type of a strict call
 _SLEEP, _POLL = re.compile(rb"sleep\(([\d.]+)"), re.compile(rb"(?s)LONG_POLLING_TIME_MS....(\d+)")
 OK = hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
 RUNNING = b"running"
+VERSIONS = {
+    "3.3": [],
+    "4.4": ["FETCH_ROWS_TIMEOUT_MS"],
+    "4.5": ["FETCH_ROWS_TIMEOUT_MS", "LONG_POLLING_TIME_MS"],
+}
 TYPES = {
     "number": hs2.TTypeId.BIGINT_TYPE,
     "ratio": hs2.TTypeId.DOUBLE_TYPE,
@@ -52,7 +57,7 @@ class Canned(Program):
         batch: int = 10_240,
         columns: str = "number",
         *,
-        long_polling: bool = True,
+        version: str = "4.5",
     ):
         """
         Args:
@@ -60,9 +65,9 @@ class Canned(Program):
             batch: Rows of one answer to FetchResults.
             columns: Names out of `TYPES`, with commas; one in twenty values is NULL where there
                 is more than one column.
-            long_polling: Whether it is Impala 4.5, which knows LONG_POLLING_TIME_MS, or 4.0.
+            version: One of `VERSIONS`: what OpenSession says that Impala knows.
         """
-        super().__init__(__file__, rows, batch, columns, int(long_polling))
+        super().__init__(__file__, rows, batch, columns, version)
 
     def flights(self) -> int:
         """How many flights have come since it was asked last."""
@@ -129,17 +134,22 @@ def batches(rows: int, batch: int, columns: list[str]) -> list[bytes]:
     return found
 
 
-def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
-    """The replies to all other methods; `RUNNING` is one to GetOperationStatus."""
+def answers(columns: list[str], version: str, *, rows: bool) -> dict[bytes, bytes]:
+    """
+    The replies to all other methods; `RUNNING` is one to GetOperationStatus.
+
+    Args:
+        columns: Of the result.
+        version: One of `VERSIONS`.
+        rows: Whether the statement has a result.
+    """
     identifier = hs2.THandleIdentifier(guid=b"g" * 16, secret=b"s" * 16)
     operation = hs2.TOperationHandle(
         operationId=identifier,
         operationType=hs2.TOperationType.EXECUTE_STATEMENT,
-        hasResultSet=True,
+        hasResultSet=rows,
     )
-    options = dict.fromkeys(("http_addr", "FETCH_ROWS_TIMEOUT_MS"), "")
-    if long_polling:
-        options["LONG_POLLING_TIME_MS"] = "0"
+    options = dict.fromkeys(["http_addr", *VERSIONS[version]], "")
     replies = {
         "OpenSession": hs2.TOpenSessionResp(
             status=OK,
@@ -149,7 +159,7 @@ def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
         ),
         "ExecuteStatement": hs2.TExecuteStatementResp(status=OK, operationHandle=operation),
         "GetOperationStatus": hs2.TGetOperationStatusResp(
-            status=OK, operationState=hs2.TOperationState.FINISHED_STATE, hasResultSet=True
+            status=OK, operationState=hs2.TOperationState.FINISHED_STATE, hasResultSet=rows
         ),
         "GetResultSetMetadata": hs2.TGetResultSetMetadataResp(
             status=OK, schema=hs2.TTableSchema(columns=[described(name) for name in columns])
@@ -163,7 +173,7 @@ def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
     }
     found = {name.encode(): answer(name, _Result(reply)) for name, reply in replies.items()}
     running = hs2.TGetOperationStatusResp(
-        status=OK, operationState=hs2.TOperationState.RUNNING_STATE, hasResultSet=True
+        status=OK, operationState=hs2.TOperationState.RUNNING_STATE, hasResultSet=rows
     )
     return found | {RUNNING: answer("GetOperationStatus", _Result(running))}
 
@@ -187,8 +197,8 @@ def milliseconds(pattern: re.Pattern[bytes], call: bytes) -> float:
 
 
 class _Server:
-    def __init__(self, rows: int, batch: int, columns: list[str], *, long_polling: bool):
-        self.answers = answers(columns, long_polling)
+    def __init__(self, rows: int, batch: int, columns: list[str], version: str):
+        self.answers = [answers(columns, version, rows=has) for has in (False, True)]
         self.batches = batches(rows, batch, columns)
         self.flights = 0
 
@@ -215,7 +225,8 @@ class _Server:
 
 class _Statement:
     def __init__(self, server: _Server, call: bytes):
-        self.server = server
+        self.answers = server.answers[b"insert" not in call]
+        self.batches = server.batches
         self.ends = time.monotonic() + milliseconds(_SLEEP, call)
         self.poll = milliseconds(_POLL, call)
         self.at = 0
@@ -223,12 +234,12 @@ class _Statement:
     def reply(self, name: bytes) -> bytes:
         """The prebuilt answer to a call, when it is time for it."""
         if name == b"GetOperationStatus":
-            return self.server.answers[name if self.ended_within(self.poll) else RUNNING]
+            return self.answers[name if self.ended_within(self.poll) else RUNNING]
         if name != b"FetchResults":
-            return self.server.answers[name]
+            return self.answers[name]
         self.ended_within(10)  # what Impala gives a fetch: FETCH_ROWS_TIMEOUT_MS
         self.at += 1
-        return self.server.batches[min(self.at, len(self.server.batches)) - 1]
+        return self.batches[min(self.at, len(self.batches)) - 1]
 
     def ended_within(self, seconds: float) -> bool:
         rest = self.ends - time.monotonic()
@@ -243,10 +254,10 @@ def main() -> None:
     arguments.add_argument("rows", type=int)
     arguments.add_argument("batch", type=int)
     arguments.add_argument("columns")
-    arguments.add_argument("long_polling", type=int)
+    arguments.add_argument("version")
     given = arguments.parse_args()
     columns = given.columns.split(",")
-    server = _Server(given.rows, given.batch, columns, long_polling=given.long_polling)
+    server = _Server(given.rows, given.batch, columns, given.version)
     serve(server.serve, server.count)
 
 

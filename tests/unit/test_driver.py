@@ -1,6 +1,5 @@
 """Opening connections on 127.0.0.1: in time, with and without a password, over TLS and HTTP."""
 
-import getpass
 import os
 import struct
 from collections import deque
@@ -433,13 +432,10 @@ def test_the_user_is_that_of_the_system(monkeypatch):
     assert "etl" == system_user()
 
 
-@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("No username set")])
-def test_a_user_whom_the_system_does_not_know_has_a_number(error, monkeypatch):
-    """A container may run under any uid; Python 3.13 changed what it raises there."""
+def test_a_user_whom_the_system_does_not_know_has_a_number(monkeypatch):
+    """A container may run under any uid."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_242_424)
 
-    def unknown():
-        raise error
-
-    monkeypatch.setattr(getpass, "getuser", unknown)
-
-    assert f"uid{os.getuid()}" == system_user()
+    assert "uid4242424" == system_user()

@@ -16,7 +16,7 @@ from impala_ha.balancing.hedge_budget import HedgeBudget
 from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt
-from impala_ha.core.timeouts import waiting_for_kdc
+from impala_ha.core.timeouts import in_thread, waiting_for_kdc
 from impala_ha.failover.attempts import Call
 from impala_ha.failover.hedging import Hedge
 from impala_ha.hs2.link import at_exit
@@ -39,11 +39,11 @@ class Gated:
         self.told = threading.Event()
 
     def open(self, coordinator):
-        assert self.gates[coordinator.host].wait(30)
+        yield self.gates[coordinator.host].wait
         if coordinator.host in self.fail:
             refused = TTransportException(TTransportException.NOT_OPEN, "refused")
             raise CallFailed(Phase.CONNECT, refused)
-        return self.driver.open(coordinator, "etl", {}, 10)
+        return (yield from self.driver.opening(coordinator, "etl", {}, 10))
 
     def heard(self, outcome):
         self.late.append(outcome)
@@ -58,8 +58,9 @@ def gated():
     return Gated()
 
 
-def test_who_answers_in_time_is_not_hedged(gated):
+def test_who_answers_in_time_is_not_hedged_and_needs_no_thread(gated, monkeypatch):
     gated.gates["a"].set()
+    no_more_threads(monkeypatch)
 
     (outcome,) = gated.run(PATIENT)
 
@@ -67,23 +68,24 @@ def test_who_answers_in_time_is_not_hedged(gated):
     assert gated.driver.opened == ["a"]
 
 
-def test_while_a_ticket_is_waited_for_no_second_one_is_asked(gated):
+def test_while_a_ticket_is_waited_for_no_second_one_is_asked():
     """The KDC hangs for everybody, so the first one's silence is none."""
-    looked = threading.Event()
-
-    class Waiting(threading.Event):
-        def wait(self, timeout=None):
-            with waiting_for_kdc():
-                return super().wait(timeout)
+    driver, looked, gate = FakeDriver(), threading.Event(), threading.Event()
+    threading.Timer(1.0, gate.set).start()
 
     def second():
         looked.set()
         return B
 
-    gated.gates["a"] = Waiting()
-    threading.Timer(1.0, gated.gates["a"].set).start()
+    def by_http(coordinator):
+        with waiting_for_kdc():
+            assert gate.wait(30)
+        return driver.open(coordinator, "etl", {}, 10)
 
-    (outcome,) = gated.run(0.4, second)
+    def open_link(coordinator):
+        return in_thread(lambda: by_http(coordinator), None, "open", "")
+
+    (outcome,) = Hedge(open_link, lambda _: None).run(A, 0.4, second)
 
     assert outcome.got.coordinator == A
     assert not looked.is_set()
@@ -112,10 +114,10 @@ def test_where_there_is_no_ticket_for_the_second_a_third_is_asked():
 
     def open_link(coordinator):
         if coordinator == A:
-            assert gate.wait(30)
+            yield gate.wait
         if coordinator == B:
             raise CallFailed(Phase.TICKET, OSError("no KDC"))
-        return driver.open(coordinator, "etl", {}, 10)
+        return (yield from driver.opening(coordinator, "etl", {}, 10))
 
     try:
         none, slow, won = Hedge(open_link, lambda _: None).run(A, AT_ONCE, lambda: next(asked))
@@ -141,8 +143,8 @@ def test_where_nobody_else_is_left_the_first_is_waited_for(then):
     def open_link(coordinator):
         if coordinator == B:
             raise CallFailed(Phase.TICKET, OSError("no KDC"))
-        assert gate.wait(30)
-        return driver.open(coordinator, "etl", {}, 10)
+        yield gate.wait
+        return (yield from driver.opening(coordinator, "etl", {}, 10))
 
     *_, won = Hedge(open_link, lambda _: None).run(A, AT_ONCE, second)
 
@@ -234,6 +236,26 @@ def test_an_interrupted_wait_leaks_nothing(gated):
     assert gated.driver["a"].sessions == {}
 
 
+def test_an_open_that_is_interrupted_while_it_waits_is_ended_and_closed_by_a_thread(gated):
+    """Its session would outlive the connection by a quarter of an hour."""
+    wait, waited = gated.gates["a"].wait, []
+
+    def interrupted(seconds):
+        waited.append(seconds)
+        if len(waited) == 1:
+            raise KeyboardInterrupt
+        return wait(seconds)
+
+    gated.gates["a"].wait = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        gated.run(PATIENT)
+
+    gated.gates["a"].set()
+    assert gated.told.wait(30)
+    assert gated.driver.opened == ["a"]
+    assert gated.driver["a"].sessions == {}
+
+
 def test_two_answers_at_once_and_the_loser_is_closed_in_its_own_thread(gated, until):
     """Closing may take two seconds, which are not the caller's."""
     closing, closed_by = threading.Event(), []
@@ -276,11 +298,18 @@ def no_more_threads(monkeypatch, after=0):
     monkeypatch.setattr(threading.Thread, "start", refused)
 
 
-def test_without_threads_nobody_is_asked(gated, monkeypatch):
+def test_without_threads_the_first_is_waited_for(gated, monkeypatch):
     no_more_threads(monkeypatch)
 
-    assert gated.run(AT_ONCE) == []
-    assert gated.driver.opened == []
+    def second():
+        gated.gates["a"].set()
+        return B
+
+    (outcome,) = gated.run(AT_ONCE, second)
+
+    assert outcome.got.coordinator == A
+    (late,) = gated.late
+    assert (late.coordinator, str(late.got)) == (B, "can't start new thread")
 
 
 def test_without_a_second_thread_the_first_is_waited_for(gated, monkeypatch):
@@ -362,22 +391,22 @@ driver, slow = FakeDriver(), threading.Event()
 
 def open_link(coordinator):
     if coordinator.host == "a":
-        slow.wait(PATIENCE)
+        yield slow.wait
         time.sleep(0.3)
-    return driver.open(coordinator, "etl", {}, 10)
+    return (yield from driver.opening(coordinator, "etl", {}, 10))
 
 hedge = Hedge(open_link, lambda outcome: print(outcome.coordinator, "is closed", flush=True))
 hedge.run(Coordinator("a"), 0.01, lambda: Coordinator("b"))
 atexit.register(slow.set)
 """
 
-    def run(code):
+    def printed(code):
         return subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
         ).stdout
 
-    assert run(code.replace("PATIENCE", "60")) == "a:21050 is closed\n0 left\n"
-    assert run(code.replace("PATIENCE", "60").replace("slow.set", "int")) == "0 left\n"
+    assert printed(code) == "a:21050 is closed\n0 left\n"
+    assert printed(code.replace("slow.set", "int")) == "0 left\n"
 
 
 # In the loop.
@@ -389,14 +418,14 @@ def world():
     cluster = Cluster([A, B], policy="ordered", rng=random.Random(7))
     failover = in_memory(cluster, driver, Retry(deadline=30), hedge_after=AT_ONCE)
     gate = threading.Event()
-    plain = driver.open
+    plain = driver.opening
 
     def opened(coordinator, *rest):
         if coordinator == A:
-            assert gate.wait(30)
-        return plain(coordinator, *rest)
+            yield gate.wait
+        return (yield from plain(coordinator, *rest))
 
-    driver.open = opened
+    driver.opening = opened
     yield failover, driver, gate
     gate.set()
 
@@ -457,15 +486,15 @@ def test_a_loser_that_is_refused_is_alive(world, error, state):
     cluster = Cluster([A, B], policy="ordered", breaker=CircuitBreaker(ejection=300))
     failover = in_memory(cluster, driver, Retry(deadline=30), hedge_after=AT_ONCE)
     driver.credential = CredentialKind.SECRET
-    plain, done = driver.open, threading.Event()
+    plain, done = driver.opening, threading.Event()
 
     def opened(coordinator, *rest):
-        link = plain(coordinator, *rest)
+        link = yield from plain(coordinator, *rest)
         if coordinator == A:
             raise error
         return link
 
-    driver.open = opened
+    driver.opening = opened
     late = failover.opener._late
     failover.opener._late = lambda outcome: (late(outcome), done.set())
     failover.run(Call("connect", proof=True), lambda _: None)
@@ -492,7 +521,7 @@ def test_a_mistake_that_is_no_coordinators_is_raised_as_it_is(world):
     def broken(*_):
         raise ImportError("kerberos is not installed")
 
-    driver.open = broken
+    driver.opening = broken
 
     with pytest.raises(ImportError, match="kerberos is not installed"):
         failover.run(Call("connect"), lambda _: None)
@@ -564,7 +593,7 @@ def test_a_crowd_that_fails_over_at_once_does_not_open_twice(until):
     """All are slow because all are asked; a second question for each would make it worse."""
     crowd = 100
     driver, cluster = FakeDriver(), Cluster([Coordinator(host) for host in "abc"])
-    plain, gate, asked = driver.open, threading.Event(), []
+    plain, gate, asked = driver.opening, threading.Event(), []
     places = [
         in_memory(cluster, driver, Retry(deadline=60), hedge_after=0.05) for _ in range(crowd)
     ]
@@ -577,10 +606,10 @@ def test_a_crowd_that_fails_over_at_once_does_not_open_twice(until):
     driver.opened.clear()
 
     def slow(coordinator, *rest):
-        assert gate.wait(60)
-        return plain(coordinator, *rest)
+        yield gate.wait
+        return (yield from plain(coordinator, *rest))
 
-    driver.open = slow
+    driver.opening = slow
     may_hedge = cluster.may_hedge
     cluster.may_hedge = lambda *first: (asked.append(threading.get_ident()), may_hedge(*first))[1]
     threads = [

@@ -306,10 +306,13 @@ def test_a_name_with_a_dot_at_its_end_is_the_same_name(monkeypatch):
             names.append(server_hostname)
             return handle
 
-    address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (HOST, 1))
+    def connect(handle, *_, **__):
+        yield from ()
+        handle.close()
+
     wire = Socket("coord1.example.", 1, SystemClock(), Context())
-    monkeypatch.setattr(wire, "_addresses", lambda: [address])
-    monkeypatch.setattr(wire, "_connect", lambda handle, *_, **__: handle.close())
+    wire.pinned = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (HOST, 1))
+    monkeypatch.setattr(wire, "_connect", connect)
     wire.open()
 
     assert ["coord1.example"] == names

@@ -1,11 +1,17 @@
 """Results as Arrow: the same values as the rows, in the types that the manual lists."""
 
+import subprocess
+import sys
 from datetime import date, datetime
 from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from impala._thrift_gen.TCLIService import ttypes as hs2
+from impala._thrift_gen.TCLIService.TCLIService import FetchResults_result
 from test_row_set import column, protocol, reply, results, written
 
 from impala_ha import DataError, ProgrammingError
@@ -14,6 +20,7 @@ from impala_ha.hs2.row_set import read_results
 
 pa = pytest.importorskip("pyarrow", reason="the extra arrow is not installed")
 
+from impala_ha.arrow import record_batch as module  # noqa: E402
 from impala_ha.arrow.record_batch import arrow_schema, record_batch  # noqa: E402
 
 
@@ -79,16 +86,55 @@ def test_an_unknown_unit_is_an_error():
         arrow_schema(described("TIMESTAMP"), "h")
 
 
-@given(results())
-def test_the_values_are_those_of_the_rows(result):
+def read_as_lists(raw):
+    """As few rows are read: Thrift makes lists of numbers, too."""
+    result = FetchResults_result()
+    result.read(raw)
+    return result.success
+
+
+@given(results(), st.sampled_from([read_results, read_as_lists]), st.booleans())
+def test_the_values_are_those_of_the_rows(result, read, with_numpy):
+    """Also where numpy is not installed."""
     schema, columns = result
     wide = [(n, t, None, None, 38, 4, None) for n, t, *_ in schema]
     columns = [_printable(each) for each in columns]
     data = written(reply(columns))
     rows = ColumnBatch(read_results(protocol(data)).results, True, schema)
-    got = record_batch(read_results(protocol(data)).results, arrow_schema(wide, "us"))
+    with pytest.MonkeyPatch.context() as patch:
+        if not with_numpy:
+            patch.setattr(module, "_numpy", lambda: None)
+        got = record_batch(read(protocol(data)).results, arrow_schema(wide, "us"))
 
     assert rows.pop_many(len(rows)) == list(zip(*(c.to_pylist() for c in got), strict=True))
+
+
+READ = """
+import sys
+sys.path.insert(0, {path!r})
+import test_record_batch as tests
+names = ["TIMESTAMP", "BIGINT", "STRING", "DATE", ("DECIMAL", 9, 2), "BOOLEAN"]
+texts = {{"BIGINT": [1], "BOOLEAN": [True], "DATE": [b"2024-02-29"], "DECIMAL": [b"1.50"]}}
+texts |= {{"STRING": [b"a"], "TIMESTAMP": [b"2024-02-29 01:02:03"]}}
+columns = [
+    tests.column(name, texts[name])
+    for name in (each if isinstance(each, str) else each[0] for each in names)
+]
+print(tests.batch(names, *columns).num_rows, "pandas" in sys.modules)
+"""
+
+
+@pytest.mark.skipif(find_spec("pandas") is None, reason="pandas is not installed")
+def test_pandas_is_not_imported_for_it():
+    """Which takes longer than reading half a million rows; Arrow would, to look at a list."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ.format(path=str(Path(__file__).parent))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ["1", "False"] == done.stdout.split()
 
 
 def _printable(column):
@@ -118,6 +164,10 @@ def _printable(column):
         ("NULL", "STRING", [b""], b"\1", [None]),
         ("TIMESTAMP", "TIMESTAMP", [b"", b"x"], b"\2", [None, None]),  # Impala's, without a date
         ("STRUCT", "STRING", [b'{"a":1}'], b"", ['{"a":1}']),
+        ("STRING", "STRING", [b"a" * 255, b"", b"b" * 256], b"", ["a" * 255, "", "b" * 256]),
+        ("STRING", "STRING", [b"\xff" * 300, b"x"], b"\1", [None, "x"]),
+        (("DECIMAL", 18, 4), "DECIMAL", [b"-0.5000"], b"", [Decimal("-0.5000")]),
+        (("DECIMAL", 38, 0), "DECIMAL", [b"-" + b"9" * 38], b"", [Decimal(-(10**38) + 1)]),
     ],
 )
 def test_odd_columns(name, form, values, nulls, expected):
@@ -128,6 +178,8 @@ def test_odd_columns(name, form, values, nulls, expected):
     ("name", "value", "advice"),
     [
         ("STRING", b"\xff", "fetch it as rows"),
+        ("TIMESTAMP", b"\xff" * 29, "need timestamp_unit"),
+        (("DECIMAL", 9, 2), b"\xff", "CAST"),
         ("TIMESTAMP", b"9999-12-31 00:00:00", "need timestamp_unit='us'"),
         (("DECIMAL", 3, 0), b"12345", "CAST"),
         ("DATE", b"soon", "CAST"),

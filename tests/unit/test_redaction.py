@@ -214,7 +214,10 @@ def echo(where, status="403 Forbidden"):
     def talk(connection):
         head = b""
         while b"\r\n\r\n" not in head:
-            head += connection.recv(65536)
+            more = connection.recv(65536)
+            if not more:
+                return  # its deadline came first
+            head += more
         lines = head.partition(b"\r\n\r\n")[0].split(b"\r\n")
         said = b" ".join(line for line in lines if b"Auth" in line or b"X-Api" in line)
         said += b" or " + said.rpartition(b" ")[2]

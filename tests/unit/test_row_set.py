@@ -1,5 +1,7 @@
 """Results are read by the column: the same values as impyla's, in whatever form they come."""
 
+import gc
+import itertools
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -15,6 +17,7 @@ from thrift.Thrift import TType
 from thrift.transport.TTransport import TBufferedTransport, TMemoryBuffer, TTransportException
 
 from impala_ha import DataError
+from impala_ha.hs2 import batch as batch_module
 from impala_ha.hs2.batch import ColumnBatch
 from impala_ha.hs2.row_set import read_results
 
@@ -33,7 +36,11 @@ COLUMNS = {
     "DECIMAL": (
         "stringVal",
         hs2.TStringColumn,
-        st.decimals(-(10**30), 10**30, places=4).map(lambda v: str(v).encode()),
+        st.one_of(
+            st.decimals(-(10**30), 10**30, places=4).map(lambda v: f"{v:f}".encode()),
+            st.integers(-(10**33), 10**33).map(lambda v: str(v).encode()),
+            st.sampled_from([b"-0.5", b"-.5", b"-0", b"+7", b"00012.50", b"1E+5", b"9" * 34]),
+        ),
     ),
     "DATE": ("stringVal", hs2.TStringColumn, st.dates().map(lambda day: str(day).encode())),
     "TIMESTAMP": (
@@ -75,13 +82,18 @@ def rows(batch):
 
 @st.composite
 def results(draw):
-    """A schema, and columns of one height, in which some values are NULL."""
+    """A schema, and columns of one height, in which some values are NULL: there is anything."""
     names = draw(st.lists(st.sampled_from(sorted(COLUMNS)), min_size=1, max_size=5))
     height = draw(st.integers(0, 20))
     columns = []
     for name in names:
         values = draw(st.lists(COLUMNS[name][2], min_size=height, max_size=height))
         nulls = draw(st.binary(min_size=(height + 7) // 8, max_size=(height + 7) // 8))
+        if COLUMNS[name][0] == "stringVal":
+            anything = draw(st.sampled_from([None, b"", b"\377", b"x" * 300]))
+            for at in range(height if anything is not None else 0):
+                if nulls[at // 8] & 1 << at % 8:
+                    values[at] = anything
         columns.append(column(name, values, nulls))
     return [(f"c{at}", name, *[None] * 5) for at, name in enumerate(names)], columns
 
@@ -92,8 +104,9 @@ def parsed_by_impyla(data, schema, **how):
     return CBatch(result.success.results, True, schema, **how)
 
 
-@given(results(), st.booleans(), st.booleans())
-def test_the_values_are_impylas(result, types, texts):
+@given(results(), st.booleans(), st.booleans(), st.sampled_from([8, 2048]))
+def test_the_values_are_impylas(result, types, texts, piece):
+    """However many are made at a time."""
     schema, columns = result
     data = written(reply(columns))
     how = {"convert_types": types, "convert_strings_to_unicode": texts}
@@ -102,7 +115,9 @@ def test_the_values_are_impylas(result, types, texts):
     ours = ColumnBatch(read_results(protocol(data)).results, True, schema, **how)
 
     assert len(theirs) == len(ours)
-    assert rows(theirs) == rows(ours)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_module, "_PIECE", piece)
+        assert list(map(repr, rows(theirs))) == list(map(repr, rows(ours)))
 
 
 @given(results())
@@ -199,6 +214,54 @@ def test_rows_are_taken_one_at_a_time_and_many_at_a_time():
     assert 2 == len(got)
     assert [(3, 8), (4, 9)] == got.pop_many(9)
     assert [] == got.pop_many(1)
+
+
+NUMBERS = range(2 * batch_module._PIECE + 3)
+
+
+@pytest.mark.parametrize("size", [1, 7, 2047, 2048, 2049, 10_000])
+def test_rows_are_all_there_however_many_are_taken_at_a_time(size):
+    """They are made in pieces, whose borders nobody sees."""
+    nulls = bytes(len(NUMBERS) // 8)[:-9] + b"\200" + bytes(8)
+    there = batch(
+        "INT", column("INT", NUMBERS, nulls), column("STRING", [b"%d" % n for n in NUMBERS])
+    )
+
+    got = list(itertools.chain(*iter(lambda: there.pop_many(size), [])))
+
+    null = 8 * len(nulls) - 65
+    assert [(None if n == null else n, str(n)) for n in NUMBERS] == got
+
+
+def test_after_a_value_that_is_none_the_rest_is_not_taken_for_the_end():
+    texts = [b"2024-02-29"] * len(NUMBERS)
+    texts[-1] = b"soon"
+    there = batch("DATE", column("DATE", texts))
+
+    assert {(date(2024, 2, 29),)} == set(there.pop_many(len(NUMBERS) - 3))
+    for _ in range(3):
+        with pytest.raises(DataError, match="a value of type DATE is none"):
+            there.pop()
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(collects):
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        batch("INT", column("INT", range(9))).pop_many(9)
+
+        assert collects == gc.isenabled()
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.parametrize("byte", [1, 2, -1])
+def test_each_byte_but_zero_is_true(byte):
+    data = message(lambda out: columns_of(out, TType.BOOL, [byte, 0], out.writeByte, 1))
+    there = ColumnBatch(read_results(protocol(data)).results, True, [("c", "BOOLEAN")])
+
+    assert [(True,), (False,)] == there.pop_many(2)
 
 
 def test_a_column_without_values_is_none():

@@ -13,7 +13,7 @@ from loopback import HOST, Peer
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.clock import SystemClock
-from impala_ha.net import sockets
+from impala_ha.net import connecting
 from impala_ha.net.sockets import Socket
 from impala_ha.testing.fakes import FakeClock
 
@@ -89,7 +89,7 @@ def test_a_connection_that_is_reset_before_its_handshake_leaves_no_socket(
             return False
         return True
 
-    monkeypatch.setattr(sockets, "keep_alive", wait_for_the_reset)
+    monkeypatch.setattr(connecting, "_keep_alive", wait_for_the_reset)
     with Peer(reset_at_once) as peer:
         wire = Socket(HOST, peer.coordinator.port, SystemClock(), client_context)
 

@@ -19,13 +19,17 @@ others                 string, as Impala writes them: ARRAY, MAP and STRUCT as J
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from impala_ha import errors
 from impala_ha.core.extras import import_extra
 from impala_ha.core.remote import ColumnDescription, Schema
 from impala_ha.hs2.batch import Values, values_of
+from impala_ha.hs2.row_set import NUMBERS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +55,18 @@ TimestampUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 @lru_cache(maxsize=1)
 def pyarrow() -> Any:
     """The package, or an error that says what to type."""
-    return import_extra("pyarrow", "arrow")
+    package = import_extra("pyarrow", "arrow")
+    import_module("pyarrow.compute")  # which the package does not import by itself
+    return package
+
+
+@lru_cache(maxsize=1)
+def _numpy() -> Any:
+    """The package; None where pyarrow goes without."""
+    try:
+        return import_module("numpy")
+    except ImportError:
+        return None
 
 
 def arrow_schema(description: Schema, unit: TimestampUnit = "ns") -> pa.Schema:
@@ -86,44 +101,64 @@ def record_batch(row_set: TRowSet, schema: pa.Schema) -> pa.RecordBatch:
         DataError: A value has no place in its type.
     """
     columns = zip(row_set.columns or (), schema, strict=True)
-    arrays = [_array(values_of(column)[1], field) for column, field in columns]
+    arrays = [_array(*values_of(column), field) for column, field in columns]
     return pyarrow().RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _array(column: Values, field: pa.Field) -> pa.Array:
+def _array(form: str, column: Values, field: pa.Field) -> pa.Array:
     arrow, values = pyarrow(), column.values
     if arrow.types.is_null(field.type):
         return arrow.nulls(len(values))
     if not len(values):
         return arrow.array([], field.type)
-    if isinstance(values, list):
-        plain = arrow.array(values)
-    else:
-        form = arrow.type_for_alias(_ARRAYS[values.typecode])
-        plain = arrow.Array.from_buffers(form, len(values), [None, arrow.py_buffer(values)])
-    buffers = [_validity(column.nulls or b"", len(plain)), *plain.buffers()[1:]]
-    plain = arrow.Array.from_buffers(plain.type, len(plain), buffers)
+    plain, buffers = _numbers(form, values) if form in NUMBERS else _texts(values, field.type)
+    validity = _validity(column.nulls or b"", len(values))
     try:
-        return _cast(plain, field.type)
+        return _cast(arrow.Array.from_buffers(plain, len(values), [validity, *buffers]), field.type)
     except arrow.ArrowInvalid as error:
         raise errors.DataError(_unfit(field, str(error))) from error
+
+
+def _numbers(form: str, values: Sequence[float]) -> tuple[pa.DataType, list[pa.Buffer]]:
+    numbers = values if isinstance(values, array) else array(NUMBERS[form], values)
+    return pyarrow().type_for_alias(_ARRAYS[numbers.typecode]), [pyarrow().py_buffer(numbers)]
+
+
+def _texts(values: list[bytes], wanted: pa.DataType) -> tuple[pa.DataType, list[pa.Buffer]]:
+    """
+    The buffers of *values* as large_binary, so that no sum of lengths is too great for them.
+
+    What is parsed to another type need not be checked for UTF-8 before.
+    """
+    arrow, numpy = pyarrow(), _numpy()
+    kept = arrow.types.is_binary(wanted) or arrow.types.is_string(wanted)
+    plain = arrow.large_binary() if kept else arrow.large_string()
+    if numpy is None:
+        return plain, arrow.array(values, arrow.large_binary()).buffers()[1:]
+    # `pyarrow.array` would import pandas, where that is installed, before it looks at a list.
+    offsets = numpy.zeros(len(values) + 1, numpy.int64)
+    try:
+        offsets[1:] = bytearray(map(len, values))
+    except ValueError:  # one has more than 255 bytes
+        offsets[1:] = list(map(len, values))
+    numpy.cumsum(offsets, out=offsets)
+    return plain, [arrow.py_buffer(offsets), arrow.py_buffer(b"".join(values))]
 
 
 def _cast(plain: pa.Array, wanted: pa.DataType) -> pa.Array:
     arrow = pyarrow()
     if plain.type == wanted:
         return plain
-    if not arrow.types.is_binary(plain.type):
+    if not arrow.types.is_large_string(plain.type):
         # Impala sends a FLOAT as the double that is next to it.
         return plain.cast(wanted, safe=not arrow.types.is_floating(wanted))
-    text = plain.cast(arrow.string())
     if arrow.types.is_timestamp(wanted):
-        empty = arrow.compute.equal(arrow.compute.binary_length(text), 0)  # one without a date
-        if arrow.compute.any(empty).as_py():
-            text = arrow.compute.if_else(empty, None, text)
+        dated = arrow.compute.binary_length(plain).cast(arrow.bool_())  # an empty one has no date
+        if not arrow.compute.all(dated).as_py():
+            plain = arrow.compute.if_else(dated, plain, arrow.nulls(len(plain), plain.type))
         if wanted.unit != "ns":
-            text = arrow.compute.utf8_slice_codeunits(text, 0, _WIDTHS[wanted.unit])
-    return text.cast(wanted)
+            plain = arrow.compute.utf8_slice_codeunits(plain, 0, _WIDTHS[wanted.unit])
+    return plain.cast(wanted)
 
 
 _WIDTHS = {"s": 19, "ms": 23, "us": 26}  # characters of a timestamp that the unit has room for

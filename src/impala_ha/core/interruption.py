@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import queue
+import select
 import signal
 import struct
 import threading
@@ -100,6 +101,21 @@ def queue_get(answers: queue.SimpleQueue[Got], seconds: float | None = None) -> 
     raise AssertionError  # pragma: no cover - for the type checker
 
 
+def poll(poller: select.poll, milliseconds: float | None) -> bool:
+    """
+    Wait until *poller* has something to tell.
+
+    Returns:
+        Whether it came in time.
+
+    Raises:
+        BaseException: What a signal handler raised; nothing else can.
+    """
+    with _only(()):
+        return bool(poller.poll(milliseconds))
+    raise AssertionError  # pragma: no cover - for the type checker
+
+
 def start_thread(thread: threading.Thread) -> None:
     """
     Start *thread*.
@@ -113,7 +129,7 @@ def start_thread(thread: threading.Thread) -> None:
 
 
 @contextlib.contextmanager
-def _only(expected: type[Exception]) -> Iterator[None]:
+def _only(expected: type[Exception] | tuple[()]) -> Iterator[None]:
     """The block raises only *expected*; all else was raised by a signal handler."""
     try:
         yield

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any
 
+from .coroutine import Coroutine, Got, run
 from .interruption import queue_get, start_thread
 
-Got = TypeVar("Got")
+_LOOK = 0.05  # seconds between two looks whether a thread still waits for a ticket, at least
 
 
 def run_with_timeout(work: Callable[[], Got], seconds: float | None, name: str, late: str) -> Got:
@@ -36,22 +38,44 @@ def run_with_timeout(work: Callable[[], Got], seconds: float | None, name: str, 
     Raises:
         TimeoutError: With the words of *late*.
     """
-    ended: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+    return run(in_thread(work, seconds, name, late))
 
-    def run() -> None:
+
+def in_thread(
+    work: Callable[[], Got], seconds: float | None, name: str, late: str
+) -> Coroutine[Got]:
+    """As `run_with_timeout`; while a ticket is waited for, a wait does not end before that."""
+    ended: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+    found: list[tuple[bool, Any]] = []
+    end = None if seconds is None else time.monotonic() + seconds
+
+    def begin() -> None:
         try:
             ended.put((True, work()))
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
             ended.put((False, error))
 
+    def wait(patience: float | None) -> bool:
+        while True:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            most = min((each for each in (left, patience) if each is not None), default=None)
+            with suppress(queue.Empty):
+                found.append(queue_get(ended, most))
+            if found or most == left:
+                return True
+            if not is_waiting_for_kdc(thread):
+                return False
+            patience = max(_LOOK, patience or 0.0)
+
+    thread = threading.Thread(target=begin, name=name, daemon=True)
     try:
-        start_thread(threading.Thread(target=run, name=name, daemon=True))
+        start_thread(thread)
     except RuntimeError:  # no thread can be started: rather without a limit than not at all
         return work()
-    try:
-        well, got = queue_get(ended, seconds)
-    except queue.Empty:
-        raise TimeoutError(late) from None
+    yield wait
+    if not found:
+        raise TimeoutError(late)
+    well, got = found.pop()
     if not well:
         raise got
     return got  # type: ignore[no-any-return]  # it comes out of a queue

@@ -7,7 +7,6 @@ PEP 249: what the caller holds.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 
 from impala.dbapi import (
@@ -46,9 +45,9 @@ from impala_ha.errors import (
 )
 from impala_ha.failover.retry import Retry
 from impala_ha.net import tls
+from impala_ha.options import recent
 from impala_ha.options.options import Options
 from impala_ha.options.parameters import implemented_by
-from impala_ha.options.settings import Settings
 
 from . import sqlalchemy_dialect
 from .connection import Connection
@@ -115,7 +114,7 @@ def _connect(arguments: dict[str, object]) -> Connection:
 
 def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple[Cluster, Options]:
     """Whom to connect to and how; all that can be wrong with it is found before it is opened."""
-    settings = Settings.read(arguments, os.environ, hosts_known=cluster is not None)
+    settings = recent.read(arguments, hosts_known=cluster is not None)
     options = settings.options
     if options.auth_mechanism == "GSSAPI":
         from impala_ha.auth import kerberos  # noqa: PLC0415 - not each import pays for it

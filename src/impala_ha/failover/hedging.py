@@ -1,10 +1,10 @@
 """
 Two opens at once, when the first one is slow.
 
-No answer to OpenSession within a short time starts one try at the next coordinator as well; the
-first answer wins.  The loser is closed by the thread that opened it, and its result, good or bad,
-is reported, so that nothing is leaked: neither session, socket nor thread.  The end of the program
-waits for it, but not for long.
+The first is opened in the caller's thread.  Once it was waited for for a short time, a thread goes
+on with it, another one tries the next coordinator, and the first answer wins.  The loser is closed
+by the thread that opened it, and its result, good or bad, is reported, so that nothing is leaked:
+neither session, socket nor thread.  The end of the program waits for it, but not for long.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from thrift.transport.TTransport import TTransportException
 
+from impala_ha import errors
+from impala_ha.core.coroutine import Coroutine, Overdue, Task
 from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Coordinator
-from impala_ha.core.timeouts import is_waiting_for_kdc
 from impala_ha.hs2.link import Link, at_exit
 
 
@@ -44,12 +46,12 @@ class Hedge:
 
     def __init__(
         self,
-        open_link: Callable[[Coordinator], Link],
+        open_link: Callable[[Coordinator], Coroutine[Link]],
         late: Callable[[OpenResult], None],
     ):
         """
         Args:
-            open_link: Opens a link to a coordinator; called in a thread.
+            open_link: Opens a link to a coordinator.
             late: Gets the loser's result, in its thread, after it was closed.
         """
         self._open_link = open_link
@@ -63,7 +65,7 @@ class Hedge:
         self, first: Coordinator, after: float, second: Callable[[], Coordinator | None]
     ) -> list[OpenResult]:
         """
-        Open a link to *first*, or to *second* as well if that takes more than *after* seconds.
+        Open a link to *first*, or to *second* as well if it is waited for *after* seconds.
 
         The time that it takes to get a ticket does not count: every coordinator wants it.
 
@@ -73,39 +75,33 @@ class Hedge:
             second: Returns the other coordinator: None for none yet, *first* for none at all.
 
         Returns:
-            What ended, in order: failures, then the link if there is one.  Nothing where no
-            thread can be started: then nothing was opened.
+            What ended, in order: failures, then the link if there is one.
         """
+        opening = Task(self._open_link(first))
+        patience: float | None = after
         try:
-            thread = self._start(first)
-            if not isinstance(thread, threading.Thread):
-                return []
-            return self._wait(thread, first, after, second)
-        except BaseException:
-            self._taken.clear()  # by Ctrl-C, for example: they are returned to nobody
+            while True:
+                try:
+                    return [opened(first, partial(opening.run, patience))]
+                except Overdue:
+                    other = second()
+                if other is None:
+                    continue
+                if other != first:
+                    error = self._start(first, opening) or self._start(other)
+                    if error is None:
+                        return self._race(first, after, second)
+                    self._late(OpenResult(other, error))
+                    if self._asked:
+                        return [self._take()]
+                patience = None
+        except BaseException:  # Ctrl-C, for example
+            self._taken.clear()  # they are returned to nobody
+            if opening.waiting and not self._asked and self._start(first, opening):
+                opening.close()
             raise
         finally:
             self._over.set()
-
-    def _wait(
-        self,
-        thread: threading.Thread,
-        first: Coordinator,
-        after: float,
-        second: Callable[[], Coordinator | None],
-    ) -> list[OpenResult]:
-        while True:
-            with suppress(queue.Empty):
-                return [self._take(after)]
-            other = None if is_waiting_for_kdc(thread) else second()
-            if other is not None:
-                break
-        if other != first:
-            started = self._start(other)
-            if isinstance(started, threading.Thread):
-                return self._race(first, after, second)
-            self._late(OpenResult(other, started))
-        return [self._take()]
 
     def _take(self, seconds: float | None = None) -> OpenResult:
         result = self._results.get(timeout=seconds)
@@ -118,7 +114,7 @@ class Hedge:
         ended = [self._take()]
         while _had_no_ticket(ended[-1]) and ended[-1].coordinator != first:
             other = second()  # for which there may be one
-            if other is None or other in self._asked or isinstance(self._start(other), Exception):
+            if other is None or other in self._asked or self._start(other):
                 break
             ended.append(self._take())
         if isinstance(ended[-1].got, Exception):
@@ -133,9 +129,13 @@ class Hedge:
         slow.overtaken = True  # by one that was asked with the same options
         return [*ended[:-1], OpenResult(first, CallFailed(Phase.OPEN, slow)), ended[-1]]
 
-    def _start(self, coordinator: Coordinator) -> threading.Thread | RuntimeError:
+    def _start(
+        self, coordinator: Coordinator, opening: Task[Link] | None = None
+    ) -> RuntimeError | None:
+        """Open a link in a thread, or go on with *opening* there; why not, if it cannot be done."""
+        opening = opening or Task(self._open_link(coordinator))
         thread = threading.Thread(
-            target=self._open, args=(coordinator,), name=f"open {coordinator}", daemon=True
+            target=self._open, args=(coordinator, opening), name=f"open {coordinator}", daemon=True
         )
         try:
             thread.start()
@@ -143,11 +143,11 @@ class Hedge:
             return error
         _OPENING.add(thread)
         self._asked.add(coordinator)
-        return thread
+        return None
 
-    def _open(self, coordinator: Coordinator) -> None:
+    def _open(self, coordinator: Coordinator, opening: Task[Link]) -> None:
         """Open a link, and close it if it lost: only this thread waits for that."""
-        result = self._result(coordinator)
+        result = _result(coordinator, opening)
         self._results.put(result)
         self._over.wait()
         if coordinator in self._taken:
@@ -157,12 +157,28 @@ class Hedge:
             result.got.close()
         self._late(result)
 
-    def _result(self, coordinator: Coordinator) -> OpenResult:
-        """How opening a link ends; a frame of its own, which no traceback finds an error in."""
-        try:
-            return OpenResult(coordinator, self._open_link(coordinator))
-        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-            return OpenResult(coordinator, error)
+
+def _result(coordinator: Coordinator, opening: Task[Link]) -> OpenResult:
+    """How opening a link ends; a frame of its own, which no traceback finds an error in."""
+    try:
+        return OpenResult(coordinator, opening.run())
+    except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+        return OpenResult(coordinator, error)
+
+
+def opened(coordinator: Coordinator, open_link: Callable[[], Link]) -> OpenResult:
+    """
+    How *open_link* ends, in the caller's thread.
+
+    Raises:
+        BaseException: What is no coordinator's, or a signal handler's.
+    """
+    try:
+        return OpenResult(coordinator, open_link())
+    except (CallFailed, errors.Error) as error:
+        if from_signal_handler(error):
+            raise
+        return OpenResult(coordinator, error)
 
 
 def _had_no_ticket(result: OpenResult) -> bool:

@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.core.coroutine import Coroutine, run
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
-from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Attempt, Coordinator
+from impala_ha.core.timeouts import in_thread
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import Link
 from impala_ha.options.options import Options
 
 from .attempts import SessionArguments, may_be_options
-from .hedging import Hedge, OpenResult
+from .hedging import Hedge, OpenResult, opened
 
 _BY_SERVER = frozenset({Phase.LOGIN, Phase.OPEN})  # where a coordinator refuses
 
@@ -62,39 +62,38 @@ class Opener:
         """
         limit = max(0.001, min(self._options.connect_timeout, left))
 
-        def open_link(coordinator: Coordinator) -> Link:
-            return self._driver.open(coordinator, *first, limit)
+        def open_link(coordinator: Coordinator) -> Coroutine[Link]:
+            return self._driver.opening(coordinator, *first, limit)
 
         return self._hedged(open_link, where, tried, trusted=self._driver.trusted(first[0]))
 
     def _hedged(
         self,
-        open_link: Callable[[Coordinator], Link],
+        open_link: Callable[[Coordinator], Coroutine[Link]],
         where: Coordinator,
         tried: Sequence[Coordinator],
         *,
         trusted: bool,
     ) -> list[OpenResult]:
-        alone = len(self._cluster.coordinators) == 1
-        if self._options.hedge_after and trusted and not alone:
-            self._cluster.count_open()
-            asked = [*tried, where]
+        after = self._options.hedge_after
+        if not (after and trusted and len(self._cluster.coordinators) > 1):
+            return [opened(where, lambda: run(open_link(where)))]
+        self._cluster.count_open()
+        asked = [*tried, where]
 
-            def second() -> Coordinator | None:
-                if not self._cluster.may_hedge(where, self._options_key):
-                    return None
-                asked.append(self.pick(asked))
-                return asked[-1]
+        def second() -> Coordinator | None:
+            if not self._cluster.may_hedge(where, self._options_key):
+                return None
+            asked.append(self.pick(asked))
+            return asked[-1]
 
-            results = Hedge(open_link, self._late).run(where, self._options.hedge_after, second)
-            if results:
-                return results
-        try:
-            return [OpenResult(where, open_link(where))]
-        except (CallFailed, errors.Error) as error:
-            if from_signal_handler(error):
-                raise
-            return [OpenResult(where, error)]
+        def open_by_http(coordinator: Coordinator) -> Coroutine[Link]:
+            # A request with its logins is no place to leave, so it has a thread from the start.
+            name = f"open {coordinator}"
+            return in_thread(lambda: run(open_link(coordinator)), None, name, "")
+
+        hedge = Hedge(open_by_http if self._options.use_http_transport else open_link, self._late)
+        return hedge.run(where, after, second)
 
     def _late(self, result: OpenResult) -> None:
         """Report the result of the loser: it counts for its health like any other."""

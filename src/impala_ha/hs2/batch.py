@@ -7,10 +7,11 @@ converted by functions that are written in C, and rows are made by ``zip``.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, InvalidOperation
 from functools import cached_property
 from itertools import islice
 from typing import Any, Protocol, TypeAlias
@@ -33,10 +34,16 @@ class Values(Protocol):
     nulls: bytes | None
 
 
+#: Rows that are made at a time, a multiple of 8: what they are made of stays in the processor's
+#: cache, which is a tenth of the time of all.
+_PIECE = 2048
 _ONE = bitarray("1")
 _DATE_LENGTHS = frozenset({10})  # characters: YYYY-MM-DD
 _TIMESTAMP_LENGTHS = frozenset({19, *range(21, 30)})  # YYYY-MM-DD HH:MM:SS[.fffffffff]
 _MICROSECONDS = 26  # characters of a timestamp that Python 3.10 can read
+_TRUTH = b"\0" + b"\1" * 255  # a byte as a boolean
+# The same as Decimal(text), in less time: nothing is rounded.
+_decimal = Context(MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation]).create_decimal
 
 
 class ColumnBatch(CBatch):  # type: ignore[misc]  # impyla is not typed
@@ -65,32 +72,64 @@ class ColumnBatch(CBatch):  # type: ignore[misc]  # impyla is not typed
         self._convert = convert_types, convert_strings_to_unicode
         came = list(zip(row_set.columns or (), schema, strict=True)) if row_set else []
         self._came = [(*values_of(column), about[1]) for column, about in came]
-        self.remaining_rows = len(self._came[0][1].values) if came else 0
-        self._rows: Iterator[Row] | None = None
+        self._height = len(self._came[0][1].values) if came else 0
+        self.remaining_rows = self._height
+        self._rows: Iterator[Row] = iter(())  # of the piece that is being handed out
+        self._made = 0
 
     @cached_property
     def columns(self) -> list[Column]:
         """The columns, with values of Python."""
-        types, texts = self._convert
+        return self._columns(0, self._height)
+
+    def _columns(self, start: int, stop: int) -> list[Column]:
+        piece = slice(start, stop)
         return [
-            Column(type_, *_read(name, got, type_, types, texts)) for name, got, type_ in self._came
+            Column(type_, *_read(name, got, piece, type_, self._convert))
+            for name, got, type_ in self._came
         ]
 
-    def _left(self) -> Iterator[Row]:
-        if self._rows is None:
-            self._rows = zip(*map(_with_nulls, self.columns), strict=True)
-        return self._rows
+    def _make(self) -> None:
+        """Make the rows of the next piece; after an error it is still the next one."""
+        stop = min(self._made + _PIECE, self._height)
+        columns = self._columns(self._made, stop)
+        self._rows = zip(*map(_with_nulls, columns), strict=True)
+        self._made = stop
 
     def pop(self) -> Row:
         """The next row."""
         self.remaining_rows -= 1
-        return next(self._left())
+        for row in self._rows:
+            return row
+        self._make()
+        return next(self._rows)
 
     def pop_many(self, row_count: int) -> list[Row]:
         """Up to *row_count* next rows."""
         row_count = min(row_count, self.remaining_rows)
         self.remaining_rows -= row_count
-        return list(islice(self._left(), row_count))
+        rows: list[Row] = []
+        while left := row_count - len(rows):
+            if not (some := _taken(self._rows, left)):
+                self._make()
+            rows += some
+        return rows
+
+
+def _taken(rows: Iterator[Row], count: int) -> list[Row]:
+    """
+    Up to *count* of *rows*.
+
+    The garbage collector rests meanwhile: it would look at each new row, for cycles that values
+    cannot have.
+    """
+    collects = gc.isenabled()
+    try:
+        gc.disable()
+        return list(islice(rows, count))
+    finally:
+        if collects:
+            gc.enable()
 
 
 def values_of(column: hs2.TColumn) -> tuple[str, Values]:
@@ -102,18 +141,23 @@ def values_of(column: hs2.TColumn) -> tuple[str, Values]:
 
 
 def _read(
-    form: str, got: Values, type_: str, convert_types: bool, convert_strings_to_unicode: bool
+    form: str,
+    got: Values,
+    piece: slice,
+    type_: str,
+    convert: tuple[bool, bool],
 ) -> tuple[list[Cell], bitarray]:
-    """Values of a column, and which of them are NULL."""
-    values: list[Cell]
-    if form == "boolVal":
-        values = list(map(bool, got.values))
-    else:
-        values = got.values if isinstance(got.values, list) else got.values.tolist()
+    """Values of a piece of a column, and which of them are NULL."""
+    values = got.values[piece]
+    if not isinstance(values, list):
+        if form == "boolVal":
+            values = memoryview(values.tobytes().translate(_TRUTH)).cast("?")
+        values = values.tolist()
     nulls = bitarray(endian="little")
-    nulls.frombytes(got.nulls or b"")
+    nulls.frombytes((got.nulls or b"")[piece.start // 8 : (piece.stop + 7) // 8])
     nulls.extend([0] * (len(values) - len(nulls)))  # Hive and Spark leave out zeros at the end
     del nulls[len(values) :]
+    convert_types, convert_strings_to_unicode = convert
     if form == "stringVal" and type_ != "BINARY":
         if convert_types and type_ in _CONVERT:
             values = _converted(type_, values, nulls)
@@ -162,7 +206,7 @@ def _dates(texts: list[Cell]) -> list[Cell]:
 _CONVERT: dict[str, tuple[Callable[[list[Cell]], list[Cell]], bytes]] = {
     "TIMESTAMP": (_timestamps, b"1970-01-01 00:00:00"),
     "DATE": (_dates, b"1970-01-01"),
-    "DECIMAL": (lambda texts: list(map(Decimal, texts)), b"0"),
+    "DECIMAL": (lambda texts: list(map(_decimal, texts)), b"0"),
 }
 
 
@@ -191,4 +235,7 @@ def _by_impyla(type_: str, values: list[bytes], nulls: bitarray) -> list[Cell]:
 def _with_nulls(column: Column) -> list[Cell]:
     """The values of *column*, None where they are NULL."""
     values: list[Cell] = column.values
-    return _without_nulls(list(values), column.nulls) if column.nulls.any() else values
+    first = column.nulls.find(1)
+    if first < 0 or values[first] is None:
+        return values
+    return _without_nulls(list(values), column.nulls)

@@ -14,13 +14,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from impala._thrift_gen.ImpalaService.ImpalaHiveServer2Service import Client as ThriftClient
-from impala._thrift_gen.TCLIService.ttypes import TFetchResultsResp
+from impala._thrift_gen.TCLIService.ttypes import (
+    TFetchResultsResp,
+    TOpenSessionReq,
+    TOpenSessionResp,
+)
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException, TMessageType
 from thrift.transport.TTransport import TMemoryBuffer, TTransportBase
 
 from impala_ha import errors
+from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.exclusive import fork_error
 from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.interruption import is_interrupt
@@ -180,9 +185,16 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         """Call the method *name*; thrift's methods lead here."""
         with self.calling(name):
             number = self._send(name, request)
-            while self._owed:
-                self._read_owed()
+            self._read_all_owed()
             return self.read_reply(name, number, request)
+
+    def opening_session(self, request: TOpenSessionReq) -> Coroutine[TOpenSessionResp]:
+        """OpenSession, which can be left while it waits for the reply."""
+        with self.calling("OpenSession"):
+            number = self._send("OpenSession", request)
+            yield from self.transport.arriving()
+            self._read_all_owed()
+            return self.read_reply("OpenSession", number, request)
 
     def _send(self, name: str, request: object) -> int:
         """Write a call; its number."""
@@ -193,6 +205,10 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def _deliver(self, calls: bytes) -> None:
         self._oprot.trans.write(calls)
         self._oprot.trans.flush()
+
+    def _read_all_owed(self) -> None:
+        while self._owed:
+            self._read_owed()
 
     def _read_owed(self) -> None:
         self.transport.await_answer()

@@ -6,13 +6,13 @@ Opening connections with impyla's parts: coordinator in, `Link` out.
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import queue
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from impala._thrift_gen.TCLIService.ttypes import TCancelOperationReq
@@ -22,6 +22,7 @@ from impala_ha import errors
 from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
+from impala_ha.core.coroutine import Coroutine, run
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.core.interruption import from_signal_handler, is_interrupt, queue_get, start_thread
@@ -42,7 +43,7 @@ from .other_protocol import other_protocol
 from .service import Service, silent
 
 if TYPE_CHECKING:
-    from impala_ha.net.sockets import Address
+    from impala_ha.net.connecting import Address
 
     from .open_http import HttpConnector
 
@@ -63,9 +64,9 @@ class Driver(Protocol):
     def trusted(self, user: str) -> bool:
         """Was the password of *user* accepted before, if there is one?"""
 
-    def open(
+    def opening(
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
-    ) -> Link:
+    ) -> Coroutine[Link]:
         """
         Connect and open a session within *limit* seconds.
 
@@ -140,10 +141,16 @@ class ImpylaDriver:
         self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
     ) -> Link:
         """Connect and open a session within *limit* seconds."""
-        service = self.connect(coordinator, user, limit)
+        return run(self.opening(coordinator, user, configuration, limit))
+
+    def opening(
+        self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
+    ) -> Coroutine[Link]:
+        """`open`, which can be left while it waits; not so over HTTP."""
+        service = yield from self._service(coordinator, user, limit)
         client = service.client
         try:
-            session = service.open_session(user, dict(configuration))
+            session = yield from service.opening_session(user, configuration)
         except BaseException as error:
             client.transport.close()
             if isinstance(error, CallFailed) or is_interrupt(error):
@@ -170,7 +177,7 @@ class ImpylaDriver:
         why = client.broken
         limit = min(limit, self._options.connect_timeout)
         try:
-            protocol, transport = self._transport(coordinator, user, limit)
+            protocol, transport = run(self._transport(coordinator, user, limit))
         except errors.Error as error:
             if from_signal_handler(error):
                 raise
@@ -219,7 +226,7 @@ class ImpylaDriver:
             self._secrets.ready(self._options.user or user, str(coordinator), certain=True)
         except LoginBlocked:
             if not self._options.use_http_transport:
-                self._binary.probe_anonymously(coordinator, limit)
+                run(self._binary.probing(coordinator, limit))
                 raise
             buffered, transport = self._http.open(coordinator, user, limit, anonymous=True)
             return Service(Client(BinaryProtocol(buffered), transport))
@@ -230,7 +237,7 @@ class ImpylaDriver:
         # A name may lead to several coordinators: the same address is asked.
         peer, http = link.client.transport.peer, self._options.use_http_transport
         return fence.close_and_confirm(
-            lambda left: self._service(link.coordinator, user, left, peer),
+            lambda left: run(self._service(link.coordinator, user, left, peer)),
             session,
             self._clock,
             limit,
@@ -241,7 +248,7 @@ class ImpylaDriver:
     def cancel(self, link: Link, operation: RemoteOperation, limit: float) -> None:
         """Cancel *operation* on a new connection to where *link* leads, within *limit* seconds."""
         peer = link.client.transport.peer
-        client = self._service(link.coordinator, link.user, limit, peer).client
+        client = run(self._service(link.coordinator, link.user, limit, peer)).client
         try:
             request = TCancelOperationReq(operationHandle=operation.handle)
             err_if_rpc_not_ok(client.CancelOperation(request))
@@ -277,19 +284,19 @@ class ImpylaDriver:
 
     def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:
         """Connect and authenticate, without a session, for what takes *limit* seconds in all."""
-        return self._service(coordinator, user, limit, None)
+        return run(self._service(coordinator, user, limit))
 
     def _service(
-        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None
-    ) -> Service:
-        client = Client(*self._transport(coordinator, user, limit, pinned))
+        self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
+    ) -> Coroutine[Service]:
+        client = Client(*(yield from self._transport(coordinator, user, limit, pinned)))
         client.redact = self._secrets.redaction.text
         client.pipelined = not self._options.use_http_transport
         return Service(client)
 
     def _transport(
         self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
-    ) -> tuple[BinaryProtocol, Transport]:
+    ) -> Coroutine[tuple[BinaryProtocol, Transport]]:
         """Connect and authenticate; a refused password is tried again only if there is another."""
         try:
             self._secrets.ready(self._options.user or user, str(coordinator))
@@ -298,7 +305,7 @@ class ImpylaDriver:
         used = self._secrets.password()
         end = self._clock.now() + limit
         try:
-            return self._connect(coordinator, user, limit, pinned)
+            return (yield from self._connect(coordinator, user, limit, pinned))
         except CallFailed as error:
             cause = error.__cause__ or error
             if used is None or error.phase is not Phase.LOGIN or isinstance(cause, LoginBlocked):
@@ -307,7 +314,8 @@ class ImpylaDriver:
             if fault is not Fault.DENIED or not self._secrets.renew(used):
                 raise
         logs.warning("the password was refused by %s, and there is another: once more", coordinator)
-        return self._connect(coordinator, user, max(0.001, end - self._clock.now()), pinned)
+        left = max(0.001, end - self._clock.now())
+        return (yield from self._connect(coordinator, user, left, pinned))
 
     @cached_property
     def _http(self) -> HttpConnector:
@@ -321,9 +329,12 @@ class ImpylaDriver:
 
     def _connect(
         self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None
-    ) -> tuple[BinaryProtocol, Transport]:
-        connector = self._http if self._options.use_http_transport else self._binary
-        buffered, transport = connector.open(coordinator, user, limit, pinned)
+    ) -> Coroutine[tuple[BinaryProtocol, Transport]]:
+        transport: Transport
+        if self._options.use_http_transport:
+            buffered, transport = self._http.open(coordinator, user, limit, pinned)
+        else:
+            buffered, transport = yield from self._binary.opening(coordinator, user, limit, pinned)
         return BinaryProtocol(buffered), transport
 
 
@@ -368,7 +379,13 @@ def system_user() -> str:
 
     A container with a user id that nobody knows has none; impyla fails there.
     """
+    named = filter(None, map(os.environ.get, ("LOGNAME", "USER", "LNAME", "USERNAME")))
+    return next(named, "") or _account(os.getuid())  # in the order of `getpass`
+
+
+@cache
+def _account(uid: int) -> str:
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid{os.getuid()}"
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid{uid}"

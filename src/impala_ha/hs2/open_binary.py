@@ -11,6 +11,7 @@ from thrift.transport.TTransport import TBufferedTransport, TTransportBase, TTra
 from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
+from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.fault_rules import (
     TICKET_REJECTED,
     classify,
@@ -25,7 +26,8 @@ from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
 from impala_ha.core.trace import Step, trace
 from impala_ha.net import tls
-from impala_ha.net.sockets import Address, Socket
+from impala_ha.net.connecting import Address
+from impala_ha.net.sockets import Socket
 from impala_ha.options.options import Options
 
 from .service import silent
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 _PIECE = 2**16  # bytes that thrift asks for at once
 _LONGEST_TOKEN = 2**20  # bytes; a Kerberos ticket with all of its groups has 64 KiB
 _LONGEST_FRAME = 2**29  # bytes; one reply with 10,000 rows of 50 KiB
+_HEAD = struct.Struct(">BI")  # of SASL's messages in Thrift: status and length
+_START, _OK, _COMPLETE = 1, 2, 5  # statuses
 _NO_MECHANISM = b"X-NOBODY"
 _NO = (b"\3", b"\4")  # BAD and ERROR
 
@@ -51,9 +55,9 @@ class BinaryConnector:
         self._clock = clock
         self._identity = identity
 
-    def open(
+    def opening(
         self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None = None
-    ) -> tuple[TTransportBase, Socket]:
+    ) -> Coroutine[tuple[TTransportBase, Socket]]:
         """
         A connected and authenticated transport, and its socket.
 
@@ -68,26 +72,28 @@ class BinaryConnector:
         """
         options, secrets, end = self._options, self._secrets, self._clock.now() + limit
         if not (options.use_ssl or secrets.accepted(options.user or user, str(coordinator))):
-            pinned = self.probe_anonymously(coordinator, limit, pinned)
+            pinned = yield from self.probing(coordinator, limit, pinned)
         try:
-            return self._open_once(coordinator, user, self._left(end), pinned)
+            return (yield from self._open_once(coordinator, user, self._left(end), pinned))
         except _TicketRefused as error:
             refused = error
         logs.debug("%s refused a ticket: once more, with a new one if it was not new", coordinator)
         try:
-            return self._open_once(coordinator, user, self._left(end), pinned)
+            return (yield from self._open_once(coordinator, user, self._left(end), pinned))
         except CallFailed as error:
             if error.phase is Phase.TICKET:
                 raise refused from refused.__cause__
-            if _hung_up(error) and self._knows_sasl(coordinator, self._left(end), pinned):
+            if not _hung_up(error):
+                raise
+            if (yield from self._knows_sasl(coordinator, self._left(end), pinned)):
                 why = f"{TICKET_REJECTED} ({error})"
                 told = TTransportException(TTransportException.END_OF_FILE, why, error.__cause__)
                 raise CallFailed(Phase.LOGIN, told) from told
             raise
 
-    def probe_anonymously(
+    def probing(
         self, coordinator: Coordinator, limit: float, pinned: Address | None = None
-    ) -> Address | None:
+    ) -> Coroutine[Address | None]:
         """
         Have the coordinator answer an anonymous request within *limit* seconds.
 
@@ -97,21 +103,25 @@ class BinaryConnector:
         Raises:
             CallFailed: Nobody is there, or nothing was answered.
         """
-        return self._ask_for_sasl(coordinator, limit, pinned)[0].peer
+        socket, _ = yield from self._ask_for_sasl(coordinator, limit, pinned)
+        return socket.peer
 
     def _left(self, end: float) -> float:
         return max(0.001, end - self._clock.now())
 
-    def _knows_sasl(self, coordinator: Coordinator, limit: float, pinned: Address | None) -> bool:
+    def _knows_sasl(
+        self, coordinator: Coordinator, limit: float, pinned: Address | None
+    ) -> Coroutine[bool]:
         """Does it refuse who shows nothing by SASL's own message, within *limit* seconds?"""
         try:
-            return self._ask_for_sasl(coordinator, limit, pinned)[1] in _NO
+            _, said = yield from self._ask_for_sasl(coordinator, limit, pinned)
         except CallFailed:
             return False
+        return said in _NO
 
     def _ask_for_sasl(
         self, coordinator: Coordinator, limit: float, pinned: Address | None
-    ) -> tuple[Socket, bytes]:
+    ) -> Coroutine[tuple[Socket, bytes]]:
         """
         A closed socket, and the first byte of the answer to who shows nothing; none: it hung up.
 
@@ -121,9 +131,10 @@ class BinaryConnector:
         socket = self._socket(coordinator, pinned)
         try:
             socket.set_deadline(limit)
-            socket.open()
+            yield from socket.opening()
             phase = Phase.LOGIN
-            socket.write(struct.pack(">BI", 1, len(_NO_MECHANISM)) + _NO_MECHANISM)
+            socket.write(_HEAD.pack(_START, len(_NO_MECHANISM)) + _NO_MECHANISM)
+            yield from socket.arriving()
             said = socket.read(1)
         except BaseException as error:
             if is_interrupt(error):
@@ -136,8 +147,8 @@ class BinaryConnector:
 
     def _open_once(
         self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None
-    ) -> tuple[TTransportBase, Socket]:
-        """One try of `open`."""
+    ) -> Coroutine[tuple[TTransportBase, Socket]]:
+        """One try of `opening`."""
         options, clock, phase = self._options, self._clock, Phase.CONNECT
         socket = sasl = attempt = None
         try:
@@ -149,7 +160,7 @@ class BinaryConnector:
                 phase, limit = Phase.CONNECT, limit - (clock.now() - start)
             socket = self._socket(coordinator, pinned)
             socket.set_deadline(limit)
-            socket.open()
+            yield from socket.opening()
             phase = Phase.LOGIN
             if sasl is not None:
                 transport = kerberos.sasl_transport(sasl, socket)
@@ -159,7 +170,7 @@ class BinaryConnector:
             if isinstance(transport, TBufferedTransport):
                 transport = TBufferedTransport(socket, rbuf_size=_PIECE)
             else:
-                _open_sasl(transport, sasl, attempt)
+                yield from _open_sasl(transport, socket, sasl, attempt)
         except BaseException as error:
             if attempt is not None and socket is not None:
                 phase = _report_login(attempt, error, socket)
@@ -241,26 +252,54 @@ def _failure(phase: Phase, error: BaseException, sasl: Sasl | None) -> CallFaile
     return failed
 
 
-def _open_sasl(transport: TTransportBase, sasl: Sasl | None, attempt: LoginAttempt | None) -> None:
-    """
-    Authenticate, have the server prove who it is, and take no frame that is too long to be meant.
-
-    Another protocol's bytes read as a length would have us wait for gigabytes.
-    """
-    read = transport._trans_read_all  # noqa: SLF001 - thrift_sasl has no other way
-    limit = _LONGEST_TOKEN
-
-    def read_all(size: int) -> bytes:
-        if size > limit:
-            text = f"a frame of {size} bytes is longer than the limit of {limit}"
-            raise TTransportException(TTransportException.SIZE_LIMIT, text)
-        return read(size)  # type: ignore[no-any-return]  # thrift_sasl is not typed
-
-    transport._trans_read_all = read_all  # noqa: SLF001
-    transport.open()
+def _open_sasl(
+    transport: TTransportBase, socket: Socket, sasl: Sasl | None, attempt: LoginAttempt | None
+) -> Coroutine[None]:
+    """Authenticate, have the server prove who it is, and take no frame that is too long."""
+    yield from _log_in(transport, socket)
     if sasl is not None:
         sasl.verify()
     if attempt is not None:
         attempt.accepted()
-    limit = _LONGEST_FRAME
+    read = transport._trans_read_all  # noqa: SLF001 - thrift_sasl has no other way
+
+    def read_all(size: int) -> bytes:
+        _check_size(size, _LONGEST_FRAME)
+        return read(size)  # type: ignore[no-any-return]  # thrift_sasl is not typed
+
+    transport._trans_read_all = read_all  # noqa: SLF001
     trace(Step.LOGGED_IN)
+
+
+def _log_in(transport: TTransportBase, socket: Socket) -> Coroutine[None]:
+    """As ``transport.open()`` of thrift_sasl, which cannot be left while it waits for an answer."""
+    sasl = transport.sasl = transport.sasl_client_factory()
+    begun, mechanism, token = sasl.start(transport.mechanism)
+    if not begun:
+        text = f"Could not start SASL: {sasl.getError()}"
+        raise TTransportException(TTransportException.NOT_OPEN, text)
+    name = mechanism.encode()
+    head = _HEAD.pack(_START, len(name)) + name
+    while True:
+        socket.write(head + _HEAD.pack(_OK, len(token)) + token)
+        head = b""
+        yield from socket.arriving()
+        status, size = _HEAD.unpack(socket.readAll(_HEAD.size))
+        _check_size(size, _LONGEST_TOKEN)
+        token = socket.readAll(size)
+        if status == _COMPLETE:
+            return
+        if status != _OK:
+            text = f"Bad status: {status} ({token!r})"
+            raise TTransportException(TTransportException.NOT_OPEN, text)
+        well, token = sasl.step(token)
+        if not well:
+            text = f"Bad SASL result: {sasl.getError()}"
+            raise TTransportException(TTransportException.NOT_OPEN, text)
+
+
+def _check_size(size: int, limit: int) -> None:
+    """Another protocol's bytes read as a length would have us wait for gigabytes."""
+    if size > limit:
+        text = f"a frame of {size} bytes is longer than the limit of {limit}"
+        raise TTransportException(TTransportException.SIZE_LIMIT, text)

@@ -20,12 +20,13 @@ from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.login_throttle import LoginAttempt
 from impala_ha.core.model import Coordinator
 from impala_ha.net import tls
+from impala_ha.net.connecting import Address
 from impala_ha.net.cookies import CookieJar
 from impala_ha.net.http_proxy import Proxy, ProxyAuth, TunnelSocket, proxy_for
 from impala_ha.net.http_request import Auth, Target
 from impala_ha.net.http_status import HTTPStatusError
 from impala_ha.net.http_transport import ABOUT_NOTHING, HttpTransport
-from impala_ha.net.sockets import Address, Socket
+from impala_ha.net.sockets import Socket
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 

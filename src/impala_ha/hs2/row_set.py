@@ -27,6 +27,8 @@ _NUMBERS = {
     5: ("i64Val", hs2.TI64Column, TType.I64, "q"),
     6: ("doubleVal", hs2.TDoubleColumn, TType.DOUBLE, "d"),
 }
+#: Name of a column of numbers, and the form of its values in an array.
+NUMBERS = {name: form for name, _, _, form in _NUMBERS.values()}
 _STRINGS = {7: ("stringVal", hs2.TStringColumn), 8: ("binaryVal", hs2.TBinaryColumn)}
 
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from impala._thrift_gen.TCLIService.ttypes import TExecuteStatementReq, TGetInfoReq, TGetInfoType
-from impala.hiveserver2 import HS2Service, HS2Session
+from impala._thrift_gen.TCLIService.ttypes import (
+    TExecuteStatementReq,
+    TGetInfoReq,
+    TGetInfoType,
+    TOpenSessionReq,
+    TProtocolVersion,
+)
+from impala.hiveserver2 import HS2Service, HS2Session, err_if_rpc_not_ok
 from thrift.transport.TTransport import TTransportException
 
+from impala_ha.core.coroutine import Coroutine, run
 from impala_ha.core.remote import OperationHandle
 from impala_ha.net.http_status import HTTPStatusError
 
 from .client import Client, ConnectionClosed
 from .operation import ResumableOperation
 from .rpc import RedactedRPC
+
+_PROTOCOL = TProtocolVersion.HIVE_CLI_SERVICE_PROTOCOL_V6  # as impyla
 
 
 class Service(RedactedRPC, HS2Service):  # type: ignore[misc]  # impyla is not typed
@@ -38,11 +47,22 @@ class Service(RedactedRPC, HS2Service):  # type: ignore[misc]  # impyla is not t
         self, user: str, configuration: Mapping[str, str] | None = None
     ) -> ResumableSession:
         """Open a session."""
-        plain = super().open_session(user, configuration)
-        self.impala = "http_addr" in (plain.config or {})
-        return ResumableSession(
-            self, plain.handle, plain.config, plain.hs2_protocol_version, retries=1
+        return run(self.opening_session(user, configuration or {}))
+
+    def opening_session(
+        self, user: str, configuration: Mapping[str, str]
+    ) -> Coroutine[ResumableSession]:
+        """`open_session`, which can be left while it waits for the reply."""
+        request = TOpenSessionReq(
+            client_protocol=_PROTOCOL, username=user, configuration=dict(configuration)
         )
+        self._log_request("OpenSession", request)
+        answer = yield from self.client.opening_session(request)
+        self._log_response("OpenSession", answer)
+        err_if_rpc_not_ok(answer)
+        config, version = answer.configuration, answer.serverProtocolVersion
+        self.impala = "http_addr" in (config or {})
+        return ResumableSession(self, answer.sessionHandle, config, version, retries=1)
 
     def try_reconnect(self, limit: float = float("inf")) -> bool:
         """

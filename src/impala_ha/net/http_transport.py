@@ -21,6 +21,7 @@ from thrift.transport.TTransport import TTransportBase, TTransportException
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
+from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.interruption import is_interrupt, suppress
 
 from .cookies import CookieJar
@@ -112,10 +113,13 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
 
     def open(self) -> None:
         """Connect."""
-        self._buffer.held = b""
-        self._response = None
+        self._buffer.held, self._response = b"", None
         self._proven = self._used = False
         self._socket.open()
+
+    def arriving(self) -> Coroutine[None]:
+        """Waits for nothing: `flush` has."""
+        yield from ()
 
     def close(self) -> None:
         """Close the socket."""
@@ -249,11 +253,9 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
             return response.over()
         if response.bounded and response.status >= _NOT_OK:
             self._page(response)
-        try:
-            with self._briefly():
-                return response.over()
-        except (TTransportException, TProtocolException):
-            return False
+        with suppress(TTransportException, TProtocolException), self._briefly():
+            return response.over()
+        return False
 
     @contextmanager
     def _briefly(self) -> Iterator[None]:
@@ -267,10 +269,9 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
 
     def _ready(self) -> None:
         """Have a connection on which nothing is under way."""
-        response, self._response = self._response, None
-        why = (
-            "" if response is None or self._over(response) else "the answer was the last one there"
-        )
+        response, self._response, why = self._response, None, ""
+        if not (response is None or self._over(response)):
+            why = "the answer was the last one there"
         if self._buffer.held:
             why = "something came that nobody waits for"
         if self._socket.handle is None or self._clock.now() - self._heard > _FRESH:

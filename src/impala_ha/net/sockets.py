@@ -13,18 +13,18 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from functools import partial
 
-from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.core.clock import Clock
+from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.interruption import from_signal_handler, from_socket, suppress
-from impala_ha.core.timeouts import run_with_timeout
-from impala_ha.core.trace import Step, trace, tracing
+from impala_ha.core.trace import tracing
 
-from .connecting import keep_alive, numeric, unconnected
+from .connecting import ConnectingSocket, ready
 
+_UNASKED = "a reply that nobody waits for"
+_AHEAD = 2**16  # bytes; as thrift asks for
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
 _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 _PROBES = 2  # that fail in a row before a silent coordinator is given up
@@ -32,109 +32,12 @@ _STALL = 60.0  # seconds, where nobody probes
 _BRIEFLY, _MOMENT = 1.0, 0.25  # seconds for finding out whether a port is open, and stays so
 _SLOWEST = 2**10  # bytes in `Socket.stall_timeout` seconds: one segment of TCP on a bad link
 
-Address: TypeAlias = tuple[int, int, int, str, tuple[object, ...]]  # as getaddrinfo has it
 
-
-class _Connecting(TSocket):  # type: ignore[misc]  # thrift is not typed
-    """The part of `Socket` that connects."""
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        clock: Clock,
-        context: ssl.SSLContext | None = None,
-        name: str | None = None,
-    ):
-        super().__init__(host, port)
-        self.handle: Any = None
-        self._name = name or host
-        self._clock = clock
-        self._context = context
-        self.peer: Address | None = None
-        self.pinned: Address | None = None
-        self.deadline: float | None = None
-
-    def isOpen(self) -> bool:
-        """Say yes, always: impyla re-opens a transport that says no."""
-        return True
-
-    def open(self) -> None:
-        """Connect to the first address that answers; they share the deadline."""
-        try:
-            addresses = self._addresses()
-        except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
-            if from_signal_handler(error):
-                raise
-            text = f"failed to resolve sockaddr for {self.host}:{self.port}: {error}"
-            raise TTransportException(TTransportException.NOT_OPEN, text, error) from error
-        trace(Step.RESOLVED, addresses)
-        last: OSError | None = None
-        self._reached = False  # did one of them take the connection?
-        for position, entry in enumerate(addresses):
-            family, kind, _, _, address = entry
-            handle = unconnected(family, kind, self._context, self._name)
-            try:
-                self._connect(handle, address, shares=len(addresses) - position)
-            except BaseException as error:
-                handle.close()
-                if not isinstance(error, OSError) or not from_socket(error, handle):
-                    raise
-                last = error
-            else:
-                self.peer = entry
-                return
-        tried = [address for *_, address in addresses]
-        text = f"Could not connect to any of {tried}: {last}"
-        failed = TTransportException(TTransportException.NOT_OPEN, text, last)
-        failed.reached = self._reached
-        raise failed from last
-
-    def _addresses(self) -> list[Address]:
-        """The addresses of the host, within the deadline; only `pinned` where that is set."""
-        if self.pinned is not None:
-            return [self.pinned]
-        if self.deadline is None or numeric(self.host):
-            return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
-        late = "the name service did not answer in time"
-        return run_with_timeout(self._resolveAddr, self._remaining(), f"look up {self.host}", late)
-
-    def _connect(self, handle: socket.socket, address: tuple[object, ...], shares: int) -> None:
-        remaining = self._remaining()
-        handle.settimeout(None if remaining is None else remaining / shares)
-        trace(Step.TRYING, address)
-        handle.connect(address)
-        self._reached = True
-        trace(Step.CONNECTED, address)
-        keep_alive(handle)
-        self._pass(handle)
-        if isinstance(handle, ssl.SSLSocket):
-            handle.settimeout(self._remaining())
-            handle.do_handshake()
-            trace(Step.SECURED, handle)
-        self.handle = handle
-
-    def _pass(self, handle: socket.socket) -> None:
-        """Say what must be said before TLS begins: nothing."""
-
-    def _remaining(self) -> float | None:
-        """Seconds that the next step may take."""
-        if self.deadline is None:
-            return self._timeout  # type: ignore[no-any-return]  # thrift is not typed
-        left = self.deadline - self._clock.now()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        return left
-
-
-class Socket(_Connecting):
+class Socket(ConnectingSocket):
     """
     A TCP or TLS socket for one connection.
 
     Attributes:
-        deadline: When all must be done, in seconds of the clock; None: a read's time-out counts.
-        peer: The address that it was connected to last, as ``getaddrinfo`` has it; None before.
-        pinned: The one address that it may be connected to, in the same form; None: any.
         written: Whether anything was handed to the system for the call that is under way.
         probe: Called after each `probe_after` seconds without an answer; returns what is wrong
             with the coordinator, empty if nothing is.
@@ -159,6 +62,7 @@ class Socket(_Connecting):
     _since: float | None = None  # when the answer began, or enough of it had come; None: not yet
     _came = 0  # bytes since then
     hung_up = False
+    _ahead = b""  # of an answer, which `arriving` has read
 
     def read(self, size: int) -> bytes:
         """Up to *size* bytes; the coordinator is looked after while it says nothing."""
@@ -173,6 +77,16 @@ class Socket(_Connecting):
         if self._since is None or (self._came >= _SLOWEST and not self.small):
             self._since, self._came = self._clock.now(), 0
         return got
+
+    def arriving(self) -> Coroutine[None]:
+        """Until an answer begins, or `read` would say that none did in time."""
+        with suppress(TimeoutError):
+            if self._context is None:
+                yield from ready(self.handle, select.POLLIN, self._remaining())
+                return
+            self.handle.settimeout(0)  # what is there may be of TLS itself
+            receive = partial(self._receive, _AHEAD)
+            self._ahead = yield from self.nonblocking(self.handle, receive)
 
     def await_answer(self) -> None:
         """From here on another answer is waited for, which may take its time."""
@@ -214,9 +128,15 @@ class Socket(_Connecting):
             raise TTransportException(message=text, inner=error.inner) from error
 
     def _receive(self, size: int) -> bytes:
+        got: bytes
         handle = self.handle
+        if self._ahead:
+            got, self._ahead = self._ahead[:size], self._ahead[size:]
+            return got
         try:
-            got: bytes = handle.recv(size)
+            got = handle.recv(size)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise  # to `nonblocking`
         except Exception as error:
             if not from_socket(error, handle) or not isinstance(error, OSError):
                 raise
@@ -308,12 +228,14 @@ class Socket(_Connecting):
         """Has something come, or has the other side hung up?"""
         look = select.poll()
         look.register(self.handle, select.POLLIN)
-        return bool(look.poll(0) or (self._context and self.handle.pending()))
+        return bool(self._ahead or look.poll(0) or (self._context and self.handle.pending()))
 
     def dropped(self) -> str:
         """What is wrong with a connection on which no call is under way; empty if it is well."""
         if self.handle is None:
             return "the connection is closed"
+        if self._ahead:
+            return _UNASKED
         try:
             self.handle.settimeout(0)
             # Nothing is owed to us, so a byte is as wrong as an end of file.  TLS cannot peek.
@@ -327,7 +249,7 @@ class Socket(_Connecting):
         finally:
             with suppress(OSError):
                 self.handle.settimeout(self._timeout)
-        return "a reply that nobody waits for" if peeked else "TSocket read 0 bytes"
+        return _UNASKED if peeked else "TSocket read 0 bytes"
 
     def is_gone(self) -> bool:
         """
@@ -335,7 +257,7 @@ class Socket(_Connecting):
 
         A process that dies may take connections for a moment yet, and resets them then.
         """
-        again = _Connecting(self.host, self.port, self._clock)
+        again = ConnectingSocket(self.host, self.port, self._clock)
         again.pinned = self.peer
         again.deadline = self._clock.now() + _BRIEFLY
         try:

@@ -19,7 +19,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _WIDTH = 88
 
-_signature = cache(inspect.signature)
+
+@cache
+def _parameters(declared: Callable[..., object]) -> tuple[tuple[str, ...], int]:
+    """The names of all, each of which has a default, and how many may be given by position."""
+    parameters = inspect.signature(declared).parameters.values()
+    kinds = [each.kind for each in parameters]
+    return tuple(each.name for each in parameters), kinds.count(_POSITIONAL)
+
+
+_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def implemented_by(
@@ -35,13 +44,16 @@ def implemented_by(
     def decorate(declared: Callable[P, T]) -> Callable[P, T]:
         @wraps(declared)
         def call(*args: object, **kwargs: object) -> T:
-            names = _signature(declared).parameters
+            names, most = _parameters(declared)
             # Reports of errors show the variables of each frame.
             args = tuple(map(_masked, chain(names, repeat("")), args))
             kwargs = {name: _masked(name, value) for name, value in kwargs.items()}
             known = {name: value for name, value in kwargs.items() if name in names}
             try:
-                return run(kwargs | _signature(declared).bind(*args, **known).arguments)
+                given = dict(zip(names, args, strict=False))
+                if len(args) > most or not given.keys().isdisjoint(known):
+                    inspect.signature(declared).bind(*args, **known)  # says why not
+                return run(kwargs | given | known)
             except errors.ConfigurationError as error:
                 errors.shorten(error)
                 raise

@@ -40,9 +40,9 @@ DEPRECATED = {
     **{old: f"auth_mechanism={mechanism!r}" for old, mechanism in _MECHANISMS.items()},
     "protocol": "nothing: HiveServer2 is the only one",
 }
-_OPTIONS = {option.name: option for option in fields(Options)}
-NAMES = frozenset({*(option.name for option in fields(HostOptions)), *_OPTIONS, *DEPRECATED})
-SECRET = frozenset({n for n, o in _OPTIONS.items() if o.metadata["secret"]} | {"ldap_password"})
+OPTIONS = {option.name: option for option in fields(Options)}
+NAMES = frozenset({*(option.name for option in fields(HostOptions)), *OPTIONS, *DEPRECATED})
+SECRET = frozenset({n for n, o in OPTIONS.items() if o.metadata["secret"]} | {"ldap_password"})
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _unknown(arguments: Mapping[str, object]) -> list[str]:
 
 def _is_empty_text(name: str, value: object) -> bool:
     """Is it an empty text where none can be meant?  ``os.getenv("SSL", "")`` is no for impyla."""
-    spec = _OPTIONS.get(name)
+    spec = OPTIONS.get(name)
     if not isinstance(value, str) or value or spec is None or spec.default:
         return False
     try:
@@ -170,7 +170,7 @@ def _deprecated(old: str) -> None:
 
 def _values(given: _Given) -> dict[str, Any]:
     values = {}
-    for name, spec in _OPTIONS.items():
+    for name, spec in OPTIONS.items():
         source, value = given.lookup(name)
         if value is None:
             continue
@@ -326,7 +326,7 @@ def _half_secured(options: Options, given: _Given) -> Iterable[str]:
         yield "doas_user and the doAs in http_path contradict each other: give one"
 
 
-_VARIABLES = frozenset(PREFIX + name.upper() for name in ("hosts", "port", *_OPTIONS))
+_VARIABLES = frozenset(PREFIX + name.upper() for name in ("hosts", "port", *OPTIONS))
 
 
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:

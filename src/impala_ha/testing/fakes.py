@@ -15,6 +15,7 @@ from typing import Any
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.faults import CallFailed, CredentialKind, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.failover.failover import Failover
@@ -121,6 +122,13 @@ class FakeDriver:
             raise CallFailed(Phase.OPEN, error) from error
         return Link(coordinator, service, (user, configuration, session))
 
+    def opening(
+        self, coordinator: Coordinator, user: str, configuration: Mapping[str, str], limit: float
+    ) -> Coroutine[Link]:
+        """As `open`; it waits for nothing."""
+        yield from ()
+        return self.open(coordinator, user, configuration, limit)
+
     def connect(self, coordinator: Coordinator, user: str, limit: float) -> Service:  # noqa: ARG002
         """A service without a session."""
         server = self[coordinator.host]
@@ -192,6 +200,10 @@ class FakeTransport:
     def readable(self) -> bool:
         """Whether an answer has come: each does at once."""
         return True
+
+    def arriving(self) -> Coroutine[None]:
+        """Wait for nothing: each answer comes at once."""
+        yield from ()
 
     def await_answer(self) -> None:
         """Do nothing: each answer comes at once."""

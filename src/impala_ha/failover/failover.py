@@ -181,6 +181,7 @@ class Failover:
         about = {"zone": self.options.zone, "options_key": self._options_key}
         self._picking.add(id(history))
         while True:
+            cluster.refresh()
             turn = cluster.pick_or_wait(
                 id(history), history.asked, pause, excluded=history.permanent, **about
             )

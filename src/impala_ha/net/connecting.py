@@ -9,6 +9,7 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.clock import Clock
-from impala_ha.core.coroutine import Coroutine, run
+from impala_ha.core.coroutine import Coroutine, Got, run
 from impala_ha.core.interruption import from_signal_handler, from_socket, poll
 from impala_ha.core.timeouts import in_thread
 from impala_ha.core.trace import Step, trace
@@ -166,6 +167,29 @@ def wait(handle: socket.socket, events: int, seconds: float | None) -> None:
     """
     if not is_ready(handle, events, seconds):
         raise TimeoutError("timed out")
+
+
+def when_ready(
+    handle: socket.socket, step: Callable[[Any], Got], what: object, limit: float | None
+) -> Got:
+    """
+    What *step* of *handle*, ``recv`` or ``send``, makes of *what*, once it need not wait.
+
+    Raises:
+        TimeoutError: It had to wait for more than *limit* seconds (None: without limit).
+    """
+    end: float | None = None
+    while True:
+        try:
+            return step(what)
+        except ssl.SSLWantReadError:
+            events = select.POLLIN
+        except ssl.SSLWantWriteError:
+            events = select.POLLOUT
+        except BlockingIOError:
+            events = select.POLLIN if step == handle.recv else select.POLLOUT
+        end = time.monotonic() + (math.inf if limit is None else limit) if end is None else end
+        wait(handle, events, end - time.monotonic())
 
 
 def ready(handle: socket.socket, events: int, seconds: float | None) -> Coroutine[None]:

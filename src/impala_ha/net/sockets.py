@@ -8,23 +8,22 @@ that says it is closed, behind the caller's back; this socket is opened once and
 
 from __future__ import annotations
 
-import math
+import contextlib
 import select
 import socket
 import ssl
 import struct
-import time
 from collections.abc import Callable
-from typing import Any
 
 from thrift.transport.TTransport import TTransportException
 
-from impala_ha.core.coroutine import Coroutine, Got
+from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.interruption import from_signal_handler, from_socket, suppress
 from impala_ha.core.trace import tracing
 
-from .connecting import ConnectingSocket, is_ready, ready, wait
+from .connecting import ConnectingSocket, is_ready, ready, wait, when_ready
 
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _UNASKED = "a reply that nobody waits for"
 _AHEAD = 2**16  # bytes; as thrift asks for
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
@@ -138,7 +137,7 @@ class Socket(ConnectingSocket):
         try:
             if self._context is None:
                 wait(handle, select.POLLIN, limit)  # hardly ever is it there already
-            got = self._when_ready(handle.recv, size, select.POLLIN, limit)
+            got = when_ready(handle, handle.recv, size, limit)
         except Exception as error:
             if not from_socket(error, handle) or not isinstance(error, OSError):
                 raise
@@ -166,8 +165,10 @@ class Socket(ConnectingSocket):
         self.await_answer()
         handle, left = self.handle, memoryview(buffer)
         try:
+            with contextlib.suppress(*_WOULD_BLOCK):  # nearly always all of it is taken at once
+                left = left[handle.send(left) :]
             while left:
-                left = left[self._when_ready(handle.send, left, select.POLLOUT, limit) :]
+                left = left[when_ready(handle, handle.send, left, limit) :]
         except Exception as error:
             if not from_socket(error, handle) or not isinstance(error, OSError):
                 raise
@@ -195,23 +196,6 @@ class Socket(ConnectingSocket):
             if not from_socket(error, self.handle):
                 raise
         return None
-
-    def _when_ready(
-        self, step: Callable[[Any], Got], what: object, events: int, limit: float | None
-    ) -> Got:
-        """What *step* of the socket returns, once it need not wait for *events*, or TLS's own."""
-        end: float | None = None
-        while True:
-            try:
-                return step(what)
-            except ssl.SSLWantReadError:
-                events = select.POLLIN
-            except ssl.SSLWantWriteError:
-                events = select.POLLOUT
-            except BlockingIOError:
-                pass
-            end = time.monotonic() + (math.inf if limit is None else limit) if end is None else end
-            wait(self.handle, events, end - time.monotonic())
 
     def _limit(self, usual: float | None) -> float | None:
         """How long the next step may take: as the deadline says, or *usual* seconds without one."""
@@ -255,7 +239,7 @@ class Socket(ConnectingSocket):
         try:
             # Nothing is owed to us, so a byte is as wrong as an end of file.  TLS cannot peek.
             peeked = self.handle.recv(1, 0 if self._context else socket.MSG_PEEK)
-        except (BlockingIOError, ssl.SSLWantReadError):
+        except _WOULD_BLOCK:
             return ""
         except OSError as error:
             if not from_socket(error, self.handle):

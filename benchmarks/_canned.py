@@ -5,11 +5,12 @@ A server that answers prebuilt bytes, so that nearly nothing but the client is m
         connect(server.host, server.port)
 
 It speaks HiveServer2 without SASL, answers each call within some ten microseconds, and has one
-result, which it gives to each statement: `rows` rows in batches of `batch`, by default one row with
-the number 1.  A statement runs for as long as the milliseconds of a ``sleep(50)`` in its text say:
-until then GetOperationStatus answers RUNNING, at once or, as since Impala 4.5, when the statement
-has ended or LONG_POLLING_TIME_MS is over; and FetchResults waits.  The server counts the flights
-that came: how often a client waited for an answer.
+result, which it gives to each statement but INSERT and ``SET ALL``, with which impala-shell begins:
+`rows` rows in batches of `batch`, by default one row with the number 1.  A statement runs for as
+long as the milliseconds of a ``sleep(50)`` in its text say.  Until then FetchResults waits, and
+GetOperationStatus answers RUNNING: at once or, as since Impala 4.5, when the statement has ended or
+LONG_POLLING_TIME_MS is over.  The server counts the flights that came: how often a client waited
+for an answer.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ HEAD = b"\x80\x01\x00\x01"  # version and type of a strict call
 _SLEEP, _POLL = re.compile(rb"sleep\(([\d.]+)"), re.compile(rb"(?s)LONG_POLLING_TIME_MS....(\d+)")
 OK = hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
 RUNNING = b"running"
+_DIFFERENT = 16  # batches; they differ in what is NULL
+_FIRST = 0x0123456789ABCDEF
+_MARK = struct.pack(">q", _FIRST)
+_SETTING = (b"MEM_LIMIT", b"0", b"REGULAR")
+VERSIONS = {
+    "3.3": [],
+    "4.4": ["FETCH_ROWS_TIMEOUT_MS"],
+    "4.5": ["FETCH_ROWS_TIMEOUT_MS", "LONG_POLLING_TIME_MS"],
+}
 TYPES = {
     "number": hs2.TTypeId.BIGINT_TYPE,
     "ratio": hs2.TTypeId.DOUBLE_TYPE,
@@ -52,7 +62,7 @@ class Canned(Program):
         batch: int = 10_240,
         columns: str = "number",
         *,
-        long_polling: bool = True,
+        version: str = "4.5",
     ):
         """
         Args:
@@ -60,9 +70,9 @@ class Canned(Program):
             batch: Rows of one answer to FetchResults.
             columns: Names out of `TYPES`, with commas; one in twenty values is NULL where there
                 is more than one column.
-            long_polling: Whether it is Impala 4.5, which knows LONG_POLLING_TIME_MS, or 4.0.
+            version: One of `VERSIONS`: what OpenSession says that Impala knows.
         """
-        super().__init__(__file__, rows, batch, columns, int(long_polling))
+        super().__init__(__file__, rows, batch, columns, version)
 
     def flights(self) -> int:
         """How many flights have come since it was asked last."""
@@ -110,36 +120,75 @@ def described(name: str) -> hs2.TColumnDesc:
     return hs2.TColumnDesc(columnName=name, typeDesc=kind, position=1)
 
 
-def batches(rows: int, batch: int, columns: list[str]) -> list[bytes]:
-    """The answers to FetchResults, one after the other."""
-    found = []
-    dice = random.Random(1)
-    for first in [*range(0, rows, batch), rows]:  # impyla asks until it is given nothing
-        size = min(batch, rows - first)
+def fetched(columns: list[hs2.TColumn], *, more: bool) -> bytes:
+    """An answer to FetchResults, which begins with the row `_FIRST`."""
+    results = hs2.TRowSet(startRowOffset=_FIRST, rows=[], columns=columns)
+    got = hs2.TFetchResultsResp(status=OK, hasMoreRows=more, results=results)
+    return answer("FetchResults", TCLIService.FetchResults_result(success=got))
+
+
+def beginning(reply: bytes, first: int) -> bytes:
+    """*reply*, which is to begin with the row *first*."""
+    head, _, rest = reply.partition(_MARK)
+    return head + struct.pack(">q", first) + rest
+
+
+class Result:
+    """*rows* rows: `_DIFFERENT` batches over and over, the last one, and an empty one."""
+
+    def __init__(self, rows: int, batch: int, columns: list[str]):
+        self.rows, self.batch = rows, batch
+        self._dice = random.Random(1)
+        self._share = 0.05 if len(columns) > 1 else 0.0
+        full = min(_DIFFERENT, (rows - 1) // batch)
+        self._full = [self._rows(batch, columns, more=True) for _ in range(full)]
+        self._last = self._rows((rows - 1) % batch + 1, columns, more=False)
+        self._end = self._rows(0, columns, more=False)  # impyla asks until it is given nothing
+
+    def _rows(self, size: int, columns: list[str], *, more: bool) -> bytes:
         bits = (
-            sum(1 << bit for bit in range(8) if len(columns) > 1 and dice.random() < 0.05)
+            sum(1 << bit for bit in range(8) if self._dice.random() < self._share)
             for _ in range((size + 7) // 8)
         )
         nulls = bytes(bits)
-        here = [column(name, size, nulls) for name in columns]
-        results = hs2.TRowSet(startRowOffset=first, rows=[], columns=here)
-        more = first + size < rows
-        got = hs2.TFetchResultsResp(status=OK, hasMoreRows=more, results=results)
-        found.append(answer("FetchResults", TCLIService.FetchResults_result(success=got)))
-    return found
+        return fetched([column(name, size, nulls) for name in columns], more=more)
+
+    def reply(self, number: int) -> bytes:
+        """The answer to the call of that number, from 0."""
+        first = number * self.batch
+        if first >= self.rows:
+            return beginning(self._end, self.rows)
+        more = first + self.batch < self.rows
+        return beginning(self._full[number % _DIFFERENT] if more else self._last, first)
 
 
-def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
-    """The replies to all other methods; `RUNNING` is one to GetOperationStatus."""
+def settings() -> dict[bytes, bytes]:
+    """The answers about a ``SET ALL``, with which impala-shell begins."""
+    rows = [hs2.TColumn(stringVal=hs2.TStringColumn([text], b"\0")) for text in _SETTING]
+    schema = hs2.TTableSchema(columns=[described("name") for _ in _SETTING])
+    about = hs2.TGetResultSetMetadataResp(status=OK, schema=schema)
+    return {
+        b"GetResultSetMetadata": answer("GetResultSetMetadata", _Result(about)),
+        b"FetchResults": beginning(fetched(rows, more=False), 0),
+    }
+
+
+def answers(columns: list[str], version: str, *, rows: bool) -> dict[bytes, bytes]:
+    """
+    The replies to all other methods; `RUNNING` is one to GetOperationStatus.
+
+    Args:
+        columns: Of the result.
+        version: One of `VERSIONS`.
+        rows: Whether the statement has a result.
+    """
     identifier = hs2.THandleIdentifier(guid=b"g" * 16, secret=b"s" * 16)
     operation = hs2.TOperationHandle(
         operationId=identifier,
         operationType=hs2.TOperationType.EXECUTE_STATEMENT,
-        hasResultSet=True,
+        hasResultSet=rows,
     )
-    options = dict.fromkeys(("http_addr", "FETCH_ROWS_TIMEOUT_MS"), "")
-    if long_polling:
-        options["LONG_POLLING_TIME_MS"] = "0"
+    options = dict.fromkeys(["http_addr", *VERSIONS[version]], "")
     replies = {
         "OpenSession": hs2.TOpenSessionResp(
             status=OK,
@@ -149,7 +198,7 @@ def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
         ),
         "ExecuteStatement": hs2.TExecuteStatementResp(status=OK, operationHandle=operation),
         "GetOperationStatus": hs2.TGetOperationStatusResp(
-            status=OK, operationState=hs2.TOperationState.FINISHED_STATE, hasResultSet=True
+            status=OK, operationState=hs2.TOperationState.FINISHED_STATE, hasResultSet=rows
         ),
         "GetResultSetMetadata": hs2.TGetResultSetMetadataResp(
             status=OK, schema=hs2.TTableSchema(columns=[described(name) for name in columns])
@@ -159,11 +208,14 @@ def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
         "CloseImpalaOperation": impala.TCloseImpalaOperationResp(status=OK),
         "CloseSession": hs2.TCloseSessionResp(status=OK),
         "CancelOperation": hs2.TCancelOperationResp(status=OK),
+        "PingImpalaHS2Service": impala.TPingImpalaHS2ServiceResp(
+            status=OK, version="canned", webserver_address=""
+        ),
         "GetInfo": hs2.TGetInfoResp(status=OK, infoValue=hs2.TGetInfoValue(stringValue="canned")),
     }
     found = {name.encode(): answer(name, _Result(reply)) for name, reply in replies.items()}
     running = hs2.TGetOperationStatusResp(
-        status=OK, operationState=hs2.TOperationState.RUNNING_STATE, hasResultSet=True
+        status=OK, operationState=hs2.TOperationState.RUNNING_STATE, hasResultSet=rows
     )
     return found | {RUNNING: answer("GetOperationStatus", _Result(running))}
 
@@ -187,9 +239,11 @@ def milliseconds(pattern: re.Pattern[bytes], call: bytes) -> float:
 
 
 class _Server:
-    def __init__(self, rows: int, batch: int, columns: list[str], *, long_polling: bool):
-        self.answers = answers(columns, long_polling)
-        self.batches = batches(rows, batch, columns)
+    def __init__(self, rows: int, batch: int, columns: list[str], version: str):
+        self.answers = answers(columns, version, rows=True)
+        self.written = answers(columns, version, rows=False)
+        self.result = Result(rows, batch, columns)
+        self.settings = self.answers | settings()
         self.flights = 0
 
     def count(self) -> int:
@@ -218,17 +272,22 @@ class _Statement:
         self.server = server
         self.ends = time.monotonic() + milliseconds(_SLEEP, call)
         self.poll = milliseconds(_POLL, call)
-        self.at = 0
+        self.answers = server.answers
+        if b"insert" in call:
+            self.answers = server.written
+        elif b"set all" in call.lower():
+            self.answers = server.settings
+        self.fetches = 0
 
     def reply(self, name: bytes) -> bytes:
         """The prebuilt answer to a call, when it is time for it."""
         if name == b"GetOperationStatus":
-            return self.server.answers[name if self.ended_within(self.poll) else RUNNING]
-        if name != b"FetchResults":
-            return self.server.answers[name]
+            return self.answers[name if self.ended_within(self.poll) else RUNNING]
+        if name != b"FetchResults" or name in self.answers:
+            return self.answers[name]
         self.ended_within(10)  # what Impala gives a fetch: FETCH_ROWS_TIMEOUT_MS
-        self.at += 1
-        return self.server.batches[min(self.at, len(self.server.batches)) - 1]
+        self.fetches += 1
+        return self.server.result.reply(self.fetches - 1)
 
     def ended_within(self, seconds: float) -> bool:
         rest = self.ends - time.monotonic()
@@ -243,10 +302,10 @@ def main() -> None:
     arguments.add_argument("rows", type=int)
     arguments.add_argument("batch", type=int)
     arguments.add_argument("columns")
-    arguments.add_argument("long_polling", type=int)
+    arguments.add_argument("version")
     given = arguments.parse_args()
     columns = given.columns.split(",")
-    server = _Server(given.rows, given.batch, columns, long_polling=given.long_polling)
+    server = _Server(given.rows, given.batch, columns, given.version)
     serve(server.serve, server.count)
 
 

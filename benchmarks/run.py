@@ -32,7 +32,8 @@ NEEDS = """\
 Needs two processors, 4 GB of memory, 20 minutes, as little else to do as can be, and
 - what `make` installs in .venv: {packages}
 - {haproxy}
-- PyPI, for PyHive, which gets an environment of its own: without it, its line is left out
+- PyPI, for PyHive and impala-shell, which get environments of their own: without it, their lines
+  are left out
 """
 
 

@@ -207,6 +207,7 @@ class Program:
             told = Told(sql, write, limit=self._limit)
             self._run.told.append(told)
             try:
+                self._cursor.arraysize = 2  # so that the three rows take more than one batch
                 self._cursor.execute(sql)
                 if sql.startswith("SELECT"):
                     self._run.rows = self._cursor.fetchall()

@@ -93,7 +93,7 @@ def test_whoever_has_enough_stops_the_statement_on_its_server_within_a_second(
     sql = f"SELECT sleep(20000), {next(NUMBERS)}"
     with connect(trio, timeout=30) as connection, connection.cursor() as cursor:
         if rpc == "FetchResults":
-            sql = f"SELECT {next(NUMBERS)}"
+            sql = f"{numbers(3000)} -- {next(NUMBERS)}"  # the first of them have come by then
             cursor.execute(sql)
         trio[0].delay(15 if rpc else 0, rpc=rpc)
         with (

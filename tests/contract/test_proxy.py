@@ -408,8 +408,8 @@ def test_messages_are_known_by_name(secured):
         assert ["SASL:request", "SASL:request", "SASL:response"] == phases[:3]
         phases = phases[3:]
     assert ["OpenSession:request", "OpenSession:response"] == phases[:2]
-    assert ["CloseSession:request", "CloseSession:response"] == phases[-2:]
-    assert "FetchResults:response" in phases
+    assert "CloseSession:response" == phases[-1]
+    assert {"CloseSession:request", "FetchResults:response"} < set(phases)
     ends = [message.end for message in messages if message.phase.endswith("request")]
     assert sorted(ends) == ends
     assert proxy.bytes("to_server", last) >= ends[-1]
@@ -442,7 +442,9 @@ def test_a_phase_can_be_held_back(secured):
     with pytest.raises(impala_ha.Error, match="read timeout"):
         run({**options, "timeout": 2, "deadline": 1}, "SELECT 1")
 
-    assert "FetchResults:request" == proxy.messages[-1].phase
+    phases = [message.phase for message in proxy.messages]
+    assert "FetchResults:request" in phases
+    assert "FetchResults:response" not in phases
 
 
 @pytest.mark.servers

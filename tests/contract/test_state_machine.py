@@ -65,6 +65,7 @@ PHASES = [
             "GetResultSetMetadata",
             "FetchResults",
             "CloseImpalaOperation",
+            "CloseOperation",
             "CloseSession",
         )
         for direction in ("request", "response")

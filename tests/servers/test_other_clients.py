@@ -122,6 +122,27 @@ def test_impala_shell_runs_the_example(impala_shell, one):
     assert "WARNING" not in result.stderr
 
 
+VALUES = """
+SELECT 1 AS n, CAST(7 AS TINYINT) AS i, CAST(1.1 AS FLOAT) AS f, CAST(0.1 AS DOUBLE) AS d, 1e300 AS e,
+ TRUE AS b, CAST(9.90 AS DECIMAL(10,2)) AS m, CAST('2024-02-29 01:02:03.5' AS TIMESTAMP) AS t,
+ CAST('2024-02-29' AS DATE) AS day, 'a\tb' AS tab, 'say "x"' AS quote, 'a\nb' AS line, 'ü世' AS s, '' AS z
+UNION ALL SELECT 2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+ORDER BY n
+"""
+
+
+def test_impala_connect_writes_the_lines_of_impala_shell(impala_shell, one, tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    words = ["-i", one.address, "-B", "--print_header", "-q", VALUES]
+    connect = [sys.executable, "-c", "from impala_ha.cli.connect import main; exit(main())"]
+
+    results = [run([*connect, *words, "-o", ours]), run([*impala_shell, *words, "-o", theirs])]
+
+    assert [0, 0] == [result.returncode for result in results], results
+    assert theirs.read_bytes() == ours.read_bytes()
+    assert 4 == len(ours.read_text("utf-8").splitlines())  # one of them in two parts
+
+
 def test_impala_shell_leaves_nothing_open(impala_shell, one, until):
     run([*impala_shell, "-i", one.address, "-q", "SELECT 1"])
 

@@ -93,15 +93,21 @@ def read_as_lists(raw):
     return result.success
 
 
-@given(results(), st.sampled_from([read_results, read_as_lists]), st.booleans())
-def test_the_values_are_those_of_the_rows(result, read, with_numpy):
-    """Also where numpy is not installed."""
+@given(
+    results(),
+    st.sampled_from([read_results, read_as_lists]),
+    st.booleans(),
+    st.sampled_from([9, 2**31]),
+)
+def test_the_values_are_those_of_the_rows(result, read, with_numpy, large):
+    """Also where numpy is not installed, and where there are gigabytes of texts."""
     schema, columns = result
     wide = [(n, t, None, None, 38, 4, None) for n, t, *_ in schema]
     columns = [_printable(each) for each in columns]
     data = written(reply(columns))
     rows = ColumnBatch(read_results(protocol(data)).results, True, schema)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_LARGE", large)
         if not with_numpy:
             patch.setattr(module, "_numpy", lambda: None)
         got = record_batch(read(protocol(data)).results, arrow_schema(wide, "us"))

@@ -122,3 +122,15 @@ def test_columns_of_different_heights_are_none(world, cursor):
 
     with pytest.raises(CoordinatorLost, match=r"the columns have \[1, 2\] rows"):
         cursor.fetchone()
+
+
+@pytest.mark.parametrize("kind", [None, 99], ids=["no primitive type", "a later one"])
+def test_a_column_of_an_unknown_type_is_a_string(world, cursor, kind):
+    described = world["a"]._GetResultSetMetadata(None)
+    (entry,) = described.schema.columns[0].typeDesc.types
+    entry.primitiveEntry = kind and hs2.TPrimitiveTypeEntry(type=kind)
+    world["a"].script["GetResultSetMetadata"] = deque([lambda _: described])
+    cursor.execute("select 1")
+
+    assert [("one",), ("two",)] == cursor.fetchall()
+    assert "STRING" == cursor.description[0][1]

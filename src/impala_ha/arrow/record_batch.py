@@ -48,6 +48,7 @@ _PLAIN = {
     "NULL": "null",
 }
 _ARRAYS = {"B": "uint8", "b": "int8", "h": "int16", "i": "int32", "q": "int64", "d": "float64"}
+_LARGE = 2**31  # bytes of texts, for which offsets of 32 bits do not do
 _INVERTED = bytes(range(255, -1, -1))
 TimestampUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 
@@ -125,31 +126,29 @@ def _numbers(form: str, values: Sequence[float]) -> tuple[pa.DataType, list[pa.B
 
 
 def _texts(values: list[bytes], wanted: pa.DataType) -> tuple[pa.DataType, list[pa.Buffer]]:
-    """
-    The buffers of *values* as large_binary, so that no sum of lengths is too great for them.
-
-    What is parsed to another type need not be checked for UTF-8 before.
-    """
-    arrow, numpy = pyarrow(), _numpy()
-    kept = arrow.types.is_binary(wanted) or arrow.types.is_string(wanted)
-    plain = arrow.large_binary() if kept else arrow.large_string()
+    """The type and the buffers of *values*; binary where a cast must still check for UTF-8."""
+    arrow, numpy, data = pyarrow(), _numpy(), b"".join(values)
+    large = "large_" if len(data) >= _LARGE else ""
+    unchecked = arrow.types.is_string(wanted) and not data.isascii()
+    kind = "binary" if unchecked or arrow.types.is_binary(wanted) else "string"
+    plain = arrow.type_for_alias(large + kind)
     if numpy is None:
-        return plain, arrow.array(values, arrow.large_binary()).buffers()[1:]
+        return plain, arrow.array(values, arrow.type_for_alias(large + "binary")).buffers()[1:]
     # `pyarrow.array` would import pandas, where that is installed, before it looks at a list.
-    offsets = numpy.zeros(len(values) + 1, numpy.int64)
+    offsets = numpy.zeros(len(values) + 1, numpy.int64 if large else numpy.int32)
     try:
         offsets[1:] = bytearray(map(len, values))
     except ValueError:  # one has more than 255 bytes
         offsets[1:] = list(map(len, values))
-    numpy.cumsum(offsets, out=offsets)
-    return plain, [arrow.py_buffer(offsets), arrow.py_buffer(b"".join(values))]
+    numpy.cumsum(offsets, dtype=offsets.dtype, out=offsets)
+    return plain, [arrow.py_buffer(offsets), arrow.py_buffer(data)]
 
 
 def _cast(plain: pa.Array, wanted: pa.DataType) -> pa.Array:
     arrow = pyarrow()
     if plain.type == wanted:
         return plain
-    if not arrow.types.is_large_string(plain.type):
+    if not (arrow.types.is_string(plain.type) or arrow.types.is_large_string(plain.type)):
         # Impala sends a FLOAT as the double that is next to it.
         return plain.cast(wanted, safe=not arrow.types.is_floating(wanted))
     if arrow.types.is_timestamp(wanted):

@@ -378,9 +378,13 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         log and the count of rows.
         """
         self._last_operation_finished = True
-        assert self._last_operation is not None
-        if self._last_operation.writes:
-            self._last_operation.ask_ahead("GetLog", "CloseImpalaOperation")
+        operation = self._last_operation
+        assert operation is not None
+        if operation.writes:
+            operation.ask_ahead("GetLog", "CloseImpalaOperation")
+        elif self._links.impala and operation.close_ahead():
+            self._last_operation_active = False
+            return
         try:
             HiveServer2Cursor._close_finished_operation(self)  # noqa: SLF001
         except errors.InterfaceError:

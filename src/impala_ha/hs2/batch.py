@@ -238,4 +238,4 @@ def _with_nulls(column: Column) -> list[Cell]:
     first = column.nulls.find(1)
     if first < 0 or values[first] is None:
         return values
-    return _without_nulls(list(values), column.nulls)
+    return _without_nulls(values, column.nulls)

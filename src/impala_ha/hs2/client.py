@@ -22,7 +22,7 @@ from impala._thrift_gen.TCLIService.ttypes import (
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException, TMessageType
-from thrift.transport.TTransport import TMemoryBuffer, TTransportBase
+from thrift.transport.TTransport import TTransportBase
 
 from impala_ha import errors
 from impala_ha.core.coroutine import Coroutine
@@ -31,6 +31,7 @@ from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.interruption import is_interrupt
 from impala_ha.net.http_status import HTTPStatusError
 
+from .phases import BEGINNING, before, during
 from .reply import Reply
 from .row_set import read_results
 
@@ -149,21 +150,20 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         them before its own reply.
         """
         with self.calling(calls[0][0]):
-            wire, memory = self._oprot, TMemoryBuffer()
-            self._oprot = TBinaryProtocolAccelerated(memory)
+            wire, written = self._oprot.trans, _Written()
+            self._oprot.trans = written
             try:
                 replies = [Reply(self, name, self._send(name, what), what) for name, what in calls]
             finally:
-                self._oprot = wire
-            self._deliver(memory.getvalue())
+                self._oprot.trans = wire
+            self._deliver(b"".join(written.pieces))
         self._owed.extend(replies)
         return replies
 
     def receive(self, reply: Reply) -> None:
         """Read the replies of flights, in order, until *reply* has come."""
-        while not reply.came:
-            first = reply if reply.lost else self._owed[0]
-            with self.calling(first.name, sent=True):
+        with self.calling(reply.name, sent=True):
+            while not reply.came:
                 self._read_owed()
 
     def collect(self) -> None:
@@ -173,8 +173,8 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def settle(self) -> None:
         """Read all replies of flights."""
-        while self._owed:
-            self.receive(self._owed[0])
+        if self._owed:
+            self.receive(self._owed[-1])
 
     @property
     def fetching(self) -> bool:
@@ -223,7 +223,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         return _RECEIVE[name](self)
 
     def _begin(self, name: str, *, sent: bool) -> None:
-        phase = _during(name) if sent else _before(name)
+        phase = during(name) if sent else before(name)
         if self.forked:
             raise fork_error(self._process)
         if self.broken is not None:
@@ -240,7 +240,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def _end(self, name: str, error: BaseException | None) -> None:
         try:
             if error is None:
-                self.phase = _during(name)
+                self.phase = during(name)
             else:
                 self._failed(name, error)
         finally:
@@ -256,14 +256,14 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         if self.broken is not None and not is_interrupt(error):
             error = self.broken  # another thread hung up
         if self.transport.written:
-            self.phase = _during(name)
+            self.phase = during(name)
             error = _as_thrift_tells(error)
         if (
             isinstance(error, TApplicationException)
             and error.type == TApplicationException.UNKNOWN_METHOD
         ):
             return  # impyla asks Hive for methods that only Impala has, and goes on
-        if self.phase in _BEGINNING and isinstance(error, HTTPStatusError) and error.clean:
+        if self.phase in BEGINNING and isinstance(error, HTTPStatusError) and error.clean:
             raise CallFailed(self.phase, error) from error
         self.invalidate(error)
         if isinstance(error, CallFailed):
@@ -320,6 +320,19 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             self._owed.popleft().lost = True
 
 
+class _Written:
+    """A transport that keeps what is written, to be sent with what follows."""
+
+    __slots__ = ("pieces", "write")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.write = self.pieces.append
+
+    def flush(self) -> None:
+        """Send nothing yet."""
+
+
 class _Calling:
     """Around one call; a class, for a generator costs more and each call pays for it."""
 
@@ -350,33 +363,6 @@ def _as_thrift_tells(error: BaseException) -> BaseException:
 
 # A length below nothing or above all memory, an end in the head of a map, a name that is no text.
 _SLIPS = (TypeError, ValueError, OverflowError, MemoryError, LookupError, AttributeError)
-
-
-_STATEMENTS = (
-    "ExecuteStatement GetTypeInfo GetCatalogs GetTableTypes GetPrimaryKeys GetCrossReference "
-    "GetSchemas GetTables GetColumns GetFunctions"
-)
-_PHASES = {
-    "OpenSession": Phase.OPEN,
-    "GetInfo": Phase.PING,
-    **dict.fromkeys(_STATEMENTS.split(), Phase.SENT),
-    "GetOperationStatus": Phase.RUNNING,
-    "GetResultSetMetadata": Phase.FETCH,
-    "FetchResults": Phase.FETCH,
-}
-
-
-_BEGINNING = frozenset({Phase.OPEN, Phase.SENT})  # what is refused then has left nothing behind
-
-
-def _during(name: str) -> Phase:
-    return _PHASES.get(name, Phase.CLOSE)
-
-
-def _before(name: str) -> Phase:
-    """Before the request of a call has left, only a statement has certainly not run."""
-    phase = _during(name)
-    return Phase.UNSENT if phase is Phase.SENT else phase
 
 
 _METHODS = [name[5:] for name in dir(ThriftClient) if name.startswith("send_")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from impala._thrift_gen.ImpalaService.ttypes import TCloseImpalaOperationReq
 from impala._thrift_gen.TCLIService.ttypes import (
     TCloseOperationReq,
+    TColumnDesc,
     TFetchOrientation,
     TFetchResultsReq,
     TGetLogReq,
@@ -20,13 +21,14 @@ from impala._thrift_gen.TCLIService.ttypes import (
     TOperationState,
     TRowSet,
     TStatusCode,
+    TTypeId,
 )
 from impala.hiveserver2 import Batch, Operation
 from thrift.protocol.TProtocol import TProtocolException
 
 from impala_ha.core.faults import CallFailed, Phase, RowsLost
 from impala_ha.core.interruption import suppress
-from impala_ha.core.remote import OperationHandle, RemoteStatus, Rows, Schema
+from impala_ha.core.remote import ColumnDescription, OperationHandle, RemoteStatus, Rows, Schema
 
 from .batch import ColumnBatch, values_of
 from .client import FEW
@@ -222,6 +224,14 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
         rows: Rows = super().fetch(schema, max_rows, orientation, **how)
         return rows
 
+    def get_result_schema(self) -> Schema | None:
+        """The columns; one of a type that HiveServer2 did not have yet is a string."""
+        if not self.has_result_set:
+            return None
+        request = TGetResultSetMetadataReq(operationHandle=self.handle)
+        answer = self._rpc("GetResultSetMetadata", request, True)
+        return [_described(column) for column in answer.schema.columns]
+
     def _wrap_results(
         self, results: TRowSet | None, expect_more_rows: bool, schema: Schema, **how: bool
     ) -> Rows:
@@ -255,6 +265,17 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
         error.__cause__ = slip
         self.client.invalidate(error)
         return CallFailed(Phase.FETCH, error)
+
+
+def _described(column: TColumnDesc) -> ColumnDescription:
+    entry = column.typeDesc.types[0].primitiveEntry
+    kind = TTypeId._VALUES_TO_NAMES.get(entry.type) if entry else None  # noqa: SLF001
+    name = (kind or "STRING_TYPE").split("_")[0]
+    precision = scale = None
+    if name == "DECIMAL":
+        sizes = entry.typeQualifiers.qualifiers
+        precision, scale = sizes["precision"].i32Value, sizes["scale"].i32Value
+    return column.columnName, name, None, None, precision, scale, None
 
 
 def _next_batch(results: TRowSet, height: int) -> int | None:

@@ -269,6 +269,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self._lose_replies()
         self._finalizer.clear()
         if isinstance(error, ConnectionClosed):
+            self._close_sessions.clear()  # which lead back here
             self.transport.close()
         else:
             self.transport.abort()

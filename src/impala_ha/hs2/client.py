@@ -8,7 +8,6 @@ carry the name and the number of its call.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,6 +22,7 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException, TMessageType
 
 from impala_ha import errors
+from impala_ha.core import forks
 from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.exclusive import fork_error
 from impala_ha.core.faults import CallFailed, Phase
@@ -68,7 +68,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         super().__init__(protocol)
         self._seqid = 0
         self.transport = transport
-        self._process = os.getpid()
+        self._process = forks.process_id
         self.broken: BaseException | None = None
         self.busy = False
         self.phase = Phase.OPEN
@@ -95,7 +95,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     @property
     def forked(self) -> bool:
         """Is this a copy in a child process, whose socket belongs to the parent?"""
-        return self._process != os.getpid()
+        return self._process != forks.process_id
 
     def calling(self, name: str, *, sent: bool = False) -> _Calling:
         """Around one call of the method *name*, or around reading its reply if it was *sent*."""

@@ -20,7 +20,8 @@ from thrift.transport.TTransport import TBufferedTransport, TMemoryBuffer, TTran
 from impala_ha import errors
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.hs2.client import BinaryProtocol, Client, ConnectionClosed
+from impala_ha.hs2.client import Client, ConnectionClosed
+from impala_ha.hs2.protocol import BinaryProtocol
 from impala_ha.net.sockets import Socket
 
 pytestmark = pytest.mark.timeout(30)
@@ -295,7 +296,8 @@ from thrift.transport.TTransport import TBufferedTransport
 from impala_ha import errors
 from impala_ha.core.clock import SystemClock
 from impala_ha.net.sockets import Socket
-from impala_ha.hs2.client import BinaryProtocol, Client
+from impala_ha.hs2.client import Client
+from impala_ha.hs2.protocol import BinaryProtocol
 
 listener = socket.create_server(("127.0.0.1", 0))
 wire = Socket("127.0.0.1", listener.getsockname()[1], SystemClock())

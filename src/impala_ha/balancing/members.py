@@ -16,7 +16,7 @@ from dataclasses import replace
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
-from .circuit_breaker import CircuitBreaker, Health, State, combined
+from .circuit_breaker import WELL, CircuitBreaker, Health, State, combined
 from .open_links import OpenLinks
 from .outage import Outage
 from .policies import AllHealthy, Candidate, Policy
@@ -24,7 +24,6 @@ from .policies import AllHealthy, Candidate, Policy
 _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 
 
-_NEW = Health()
 _MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
 
 
@@ -44,6 +43,10 @@ class HealthTable:
         self.ejected: set[Coordinator] = set()
         self.failures: dict[Coordinator, Attempt] = {}
         self.outage = Outage()
+
+    def is_well(self, coordinator: Coordinator) -> bool:
+        """Has *coordinator* not failed since its last success?"""
+        return self.health.get(coordinator) is WELL and coordinator not in self.failures
 
     def update(self, coordinator: Coordinator, health: Health) -> None:
         """Note the *health* of a coordinator."""
@@ -76,7 +79,7 @@ class Members:
     ):
         self._breaker = breaker
         self._rng = rng
-        self._all = HealthTable({c: Health() for c in coordinators})
+        self._all = HealthTable(dict.fromkeys(coordinators, WELL))
         self._own: dict[str, HealthTable] = {}
         self.coordinators = tuple(self._all.health)
         self.links = OpenLinks()
@@ -98,7 +101,7 @@ class Members:
         self.coordinators = tuple(coordinators)
         health, present = self._all.health, frozenset(self.coordinators)
         self._all.restrict(present)
-        self._all.health = {each: health.get(each, Health()) for each in self.coordinators}
+        self._all.health = {each: health.get(each, WELL) for each in self.coordinators}
         for options_key, table in list(self._own.items()):
             table.restrict(present)
             if not table.health:
@@ -118,7 +121,7 @@ class Members:
     def _health(self, coordinator: Coordinator, options_key: str) -> Health:
         """The health of *coordinator* for connections with those options."""
         # One that a call has picked may have left meanwhile.
-        known, own = self._all.health.get(coordinator, _NEW), self._own.get(options_key)
+        known, own = self._all.health.get(coordinator, WELL), self._own.get(options_key)
         if own is None or coordinator not in own.health:
             return known
         return combined(known, own.health[coordinator])
@@ -266,6 +269,10 @@ class Members:
             return None
         until = self._health(coordinator, options_key).ejected_until
         return None if until is None else max(0.0, until - now)
+
+    def is_well(self, coordinator: Coordinator, options_key: str) -> bool:
+        """Has *coordinator* not failed since its last success, so that another changes nothing?"""
+        return options_key not in self._own and self._all.is_well(coordinator)
 
     def succeeded(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note a success."""

@@ -206,6 +206,8 @@ class History:
     @property
     def permanent(self) -> set[Coordinator]:
         """Coordinators that failed for good, or need no waiting since two others refuse us."""
+        if not self.attempts:
+            return set()
         final = _NOT_THERE if self.refused else frozenset()
         return {
             each.coordinator

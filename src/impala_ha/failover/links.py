@@ -6,12 +6,12 @@ A detached link stays open while a cursor reads a result from it.
 
 from __future__ import annotations
 
-import os
 import weakref
 from typing import Protocol
 
 from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.core import forks
 from impala_ha.core.exclusive import Exclusive, fork_error
 from impala_ha.core.faults import Fault
 from impala_ha.core.interruption import from_signal_handler, suppress
@@ -66,7 +66,7 @@ class Links:
         self._driver = driver
         self._options_key = options.key
         self._opened: weakref.WeakSet[Link] = weakref.WeakSet()
-        self._process = os.getpid()
+        self._process = forks.process_id
         self._sync_ddl = options.sync_ddl
         self._lifetime = options.max_lifetime or float("inf")
         self._renew_at = float("inf")
@@ -86,7 +86,7 @@ class Links:
     @property
     def forked(self) -> bool:
         """Is this a copy in a forked process?"""
-        return self._process != os.getpid()
+        return self._process != forks.process_id
 
     def attach(self, link: Link) -> None:
         """

@@ -24,7 +24,8 @@ from impala_ha.core.model import Coordinator
 from impala_ha.net.sockets import Socket
 from impala_ha.options.options import Options
 
-from .client import BinaryProtocol, Client
+from .client import Client
+from .protocol import BinaryProtocol
 from .service import Service
 
 _NAME = b"WhoAreYou"  # no server has a method or a mechanism of that name

@@ -161,13 +161,13 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
 
     def _failover_of_next_cursor(self) -> Failover:
         """The connection's, or with ``balance="cursor"`` its own for each cursor but the first."""
-        if self._is_fresh or self.options.balance == "connection":
-            self._is_fresh = False
-            return self._failover
-        failover = self._failover.for_cursor()
-        self._cursors.add(failover)
-        self._failover.links.check_usable()  # another thread may have closed it
-        return failover
+        if self.options.balance == "cursor" and not self._is_fresh:
+            failover = self._failover.for_cursor()
+            self._cursors.add(failover)
+            self._failover.links.check_usable()  # another thread may have closed it
+            return failover
+        self._is_fresh = False
+        return self._failover
 
     def close(self) -> None:
         """Close the sessions on the server and the connection; a second time does nothing."""

@@ -186,10 +186,10 @@ class Cluster:
         with self._state.lock:
             members, now = self._state.members, self.clock.now()
             ejected, back = None, False
-            if fault is None:
+            if fault is None and not members.is_well(coordinator, options_key):
                 back = members.ejected_for(coordinator, now, options_key) is not None
                 members.succeeded(coordinator, options_key)
-            elif leased:
+            elif fault and leased:
                 members.inconclusive(coordinator, options_key)
             if fault and (fault.counts_against_host or own):
                 draining = fault is Fault.DRAINING
@@ -233,9 +233,12 @@ class Cluster:
     def attach(self, link: OpenLink, options_key: str = "") -> None:
         """Count *link*, which has just been opened, until it is detached or collected."""
         with self._state.lock:
-            self._state.members.attach(link)
-            self._state.members.mark_opened(link.coordinator, options_key)
-        self.mark_reachable(link.coordinator, options_key)
+            members = self._state.members
+            members.attach(link)
+            members.mark_opened(link.coordinator, options_key)
+            well = members.is_well(link.coordinator, options_key)
+        if not well:
+            self.mark_reachable(link.coordinator, options_key)
 
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note that *coordinator* answers, whatever it answers to a statement."""

@@ -18,7 +18,7 @@ from typing import Protocol
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
-from .circuit_breaker import CircuitBreaker, Health, State, combined
+from .circuit_breaker import WELL, CircuitBreaker, Health, State, combined
 from .outage import Outage
 from .policies import AllHealthy, Candidate, Policy
 
@@ -45,6 +45,10 @@ class HealthTable:
         self.ejected: set[Coordinator] = set()
         self.failures: dict[Coordinator, Attempt] = {}
         self.outage = Outage()
+
+    def is_well(self, coordinator: Coordinator) -> bool:
+        """Has *coordinator* not failed since its last success?"""
+        return self.health.get(coordinator) is WELL and coordinator not in self.failures
 
     def update(self, coordinator: Coordinator, health: Health) -> None:
         """Note the *health* of a coordinator."""
@@ -77,7 +81,7 @@ class Members:
     ):
         self._breaker = breaker
         self._rng = rng
-        self._all = HealthTable({c: Health() for c in coordinators})
+        self._all = HealthTable(dict.fromkeys(coordinators, WELL))
         self._own: dict[str, HealthTable] = {}
         self._opened_with: set[tuple[str, Coordinator]] = set()
         self._coordinators = tuple(self._all.health)
@@ -247,6 +251,10 @@ class Members:
             return None
         until = self._health(coordinator, options_key).ejected_until
         return None if until is None else max(0.0, until - now)
+
+    def is_well(self, coordinator: Coordinator, options_key: str) -> bool:
+        """Has *coordinator* not failed since its last success, so that another changes nothing?"""
+        return options_key not in self._own and self._all.is_well(coordinator)
 
     def succeeded(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note a success."""

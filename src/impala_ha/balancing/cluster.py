@@ -22,7 +22,7 @@ from .circuit_breaker import CircuitBreaker
 from .hedge_budget import HedgeBudget
 from .members import Members, OpenLink
 from .outage import Pause, Wait
-from .policies import POLICIES, Candidate, Policy
+from .policies import Candidate, Policy, Sticky, make_policy
 
 __all__ = ["Cluster"]
 
@@ -52,7 +52,8 @@ class Cluster:
         """
         Args:
             coordinators: At least one, each once.
-            policy: A name in `impala_ha.policies.POLICIES`, or an object with ``choose()``.
+            policy: A name in `impala_ha.policies.POLICIES`, ``ordered:N``, or an object with
+                ``choose()``.
             breaker: When a coordinator is ejected, and for how long.
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
@@ -66,20 +67,29 @@ class Cluster:
         if len(set(self.coordinators)) < len(self.coordinators):
             raise ValueError("a coordinator is named twice")
         if isinstance(policy, str):
-            if policy not in POLICIES:
-                raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
-            policy = POLICIES[policy](self.rng)
+            try:
+                policy = make_policy(policy, self.rng)
+            except ValueError as error:
+                raise ValueError(f"policy {error}, not {policy!r}") from None
         self._policy = policy
         self._state = _SharedState(self.coordinators, breaker, self.rng)
 
     def pick(
-        self, tried: Sequence[Coordinator] = (), zone: str = "", options_key: str = ""
+        self,
+        tried: Sequence[Coordinator] = (),
+        zone: str = "",
+        options_key: str = "",
+        sticky_key: str = "",
     ) -> Coordinator:
         """Choose a coordinator for a call with those options that has already *tried* some."""
         with self._state.lock:
             return self._state.members.pick(
-                self._policy, self.clock.now(), tried, zone, options_key
+                self._policy_for(sticky_key), self.clock.now(), tried, zone, options_key
             )
+
+    def _policy_for(self, sticky_key: str) -> Policy:
+        policy = self._policy
+        return policy.for_key(sticky_key) if isinstance(policy, Sticky) else policy
 
     def pick_or_wait(
         self,
@@ -90,6 +100,7 @@ class Cluster:
         zone: str = "",
         excluded: Collection[Coordinator] = (),
         options_key: str = "",
+        sticky_key: str = "",
     ) -> Coordinator | Wait:
         """
         Choose a coordinator for a call that opens a connection, or say how long to wait.
@@ -104,6 +115,7 @@ class Cluster:
             zone: The zone whose coordinators come first.
             excluded: Coordinators that would fail in the same way again.
             options_key: Of the call's connection.
+            sticky_key: What the policy `Sticky` goes by.
         """
         state, now = self._state, self.clock.now()
         with state.lock:
@@ -114,7 +126,7 @@ class Cluster:
                 if isinstance(turn, Coordinator):
                     members.lease(turn, now, options_key)
                 return turn
-            return members.pick(self._policy, now, tried, zone, options_key)
+            return members.pick(self._policy_for(sticky_key), now, tried, zone, options_key)
 
     def call_ended(self, call: int, options_key: str = "") -> None:
         """Forget *call*; it shares the backoff no longer."""

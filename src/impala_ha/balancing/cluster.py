@@ -25,7 +25,7 @@ from .host_source import HostSource, Schedule
 from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
-from .policies import POLICIES, Candidate, Policy
+from .policies import Candidate, Policy, Sticky, make_policy
 
 __all__ = ["Cluster"]
 
@@ -56,7 +56,8 @@ class Cluster:
         """
         Args:
             coordinators: At least one, each once.
-            policy: A name in `impala_ha.policies.POLICIES`, or an object with ``choose()``.
+            policy: A name in `impala_ha.policies.POLICIES`, ``ordered:N``, or an object with
+                ``choose()``.
             breaker: When a coordinator is ejected, and for how long.
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
@@ -71,9 +72,10 @@ class Cluster:
         if len(set(coordinators)) < len(coordinators):
             raise ValueError("a coordinator is named twice")
         if isinstance(policy, str):
-            if policy not in POLICIES:
-                raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
-            policy = POLICIES[policy](self.rng)
+            try:
+                policy = make_policy(policy, self.rng)
+            except ValueError as error:
+                raise ValueError(f"policy {error}, not {policy!r}") from None
         self._policy = policy
         schedule = Schedule(source, self.clock.now(), self.rng) if source else None
         self._state = _SharedState(coordinators, breaker, self.rng, schedule)
@@ -83,10 +85,6 @@ class Cluster:
         """Those of now; they change only where they come from a source."""
         return self._state.members.coordinators
 
-    def has(self, coordinator: Coordinator) -> bool:
-        """Is *coordinator* one of those of now?"""
-        return coordinator in self._state.members.coordinators
-
     def refresh(self) -> None:
         """Ask again where the coordinators come from, if that is due; see `Schedule`."""
         state = self._state
@@ -94,13 +92,21 @@ class Cluster:
             state.schedule.refresh(state.members, state.lock, self.clock.now())
 
     def pick(
-        self, tried: Sequence[Coordinator] = (), zone: str = "", options_key: str = ""
+        self,
+        tried: Sequence[Coordinator] = (),
+        zone: str = "",
+        options_key: str = "",
+        sticky_key: str = "",
     ) -> Coordinator:
         """Choose a coordinator for a call with those options that has already *tried* some."""
         with self._state.lock:
             return self._state.members.pick(
-                self._policy, self.clock.now(), tried, zone, options_key
+                self._policy_for(sticky_key), self.clock.now(), tried, zone, options_key
             )
+
+    def _policy_for(self, sticky_key: str) -> Policy:
+        policy = self._policy
+        return policy.for_key(sticky_key) if isinstance(policy, Sticky) else policy
 
     def pick_or_wait(
         self,
@@ -111,6 +117,7 @@ class Cluster:
         zone: str = "",
         excluded: Collection[Coordinator] = (),
         options_key: str = "",
+        sticky_key: str = "",
     ) -> Coordinator | Wait:
         """
         Choose a coordinator for a call that opens a connection, or say how long to wait.
@@ -125,6 +132,7 @@ class Cluster:
             zone: The zone whose coordinators come first.
             excluded: Coordinators that would fail in the same way again.
             options_key: Of the call's connection.
+            sticky_key: What the policy `Sticky` goes by.
         """
         state, now = self._state, self.clock.now()
         with state.lock:
@@ -135,7 +143,7 @@ class Cluster:
                 if isinstance(turn, Coordinator):
                     members.lease(turn, now, options_key)
                 return turn
-            return members.pick(self._policy, now, tried, zone, options_key)
+            return members.pick(self._policy_for(sticky_key), now, tried, zone, options_key)
 
     def call_ended(self, call: int, options_key: str = "") -> None:
         """Forget *call*; it shares the backoff no longer."""
@@ -282,14 +290,8 @@ class Cluster:
         Clusters that differ only in their policy share the health of the coordinators.  With a
         *source* it is the same cluster whoever of the *coordinators* is there at the moment.
         """
-        key = (source.key if source else tuple(map(astuple, coordinators)), breaker)
+        state = _find_state(cls, coordinators, breaker, source)
         with _SHARED_LOCK:
-            state = _SHARED.pop(key, None) or _IN_USE.get(key)
-            if state is None:
-                state = cls(coordinators, breaker=breaker, source=source)._state  # noqa: SLF001
-            _SHARED[key] = _IN_USE[key] = state
-            if len(_SHARED) > _RECENT:
-                del _SHARED[next(iter(_SHARED))]
             return state.cluster(cls, policy, breaker)
 
 
@@ -354,6 +356,23 @@ class _SharedState:
         self.lock = threading.RLock()
         self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
+
+
+def _find_state(
+    kind: type[Cluster],
+    coordinators: Sequence[Coordinator],
+    breaker: CircuitBreaker,
+    source: HostSource | None,
+) -> _SharedState:
+    key = (source.key if source else tuple(map(astuple, coordinators)), breaker)
+    with _SHARED_LOCK:
+        state = _SHARED.pop(key, None) or _IN_USE.get(key)
+        if state is None:
+            state = kind(coordinators, breaker=breaker, source=source)._state  # noqa: SLF001
+        _SHARED[key] = _IN_USE[key] = state
+        if len(_SHARED) > _RECENT:
+            del _SHARED[next(iter(_SHARED))]
+        return state
 
 
 _RECENT = 100  # clusters whose health is kept while no connection is open

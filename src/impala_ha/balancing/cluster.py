@@ -7,6 +7,7 @@ opens a socket.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import threading
@@ -20,14 +21,17 @@ from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker
+from .health_log import log_ejected, log_recovery
 from .hedge_budget import HedgeBudget
-from .host_source import HostSource, Schedule
+from .host_source import HostSource, Schedule, resolved
 from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
 from .policies import Candidate, Policy, Sticky, make_policy
 
 __all__ = ["Cluster"]
+
+Hosts = Sequence[Coordinator] | HostSource
 
 
 def __dir__() -> list[str]:
@@ -212,9 +216,9 @@ class Cluster:
                     members.table(own).failures[coordinator] = record
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
-            _log_ejected(record, ejected, own)
+            log_ejected(record, ejected, own)
         elif back:
-            _log_recovery(coordinator)
+            log_recovery(coordinator)
 
     def release(self, coordinator: Coordinator, options_key: str = "") -> None:
         """End the lease of *coordinator*: the caller that picked it got no answer."""
@@ -258,7 +262,7 @@ class Cluster:
             before = state.members.ejected_for(coordinator, self.clock.now(), options_key)
             state.members.mark_reachable(coordinator, options_key)
         if before is not None:
-            _log_recovery(coordinator)
+            log_recovery(coordinator)
 
     def detach(self, link: OpenLink) -> None:
         """Stop counting *link*."""
@@ -275,21 +279,18 @@ class Cluster:
 
     @classmethod
     def shared(
-        cls,
-        coordinators: Sequence[Coordinator],
-        policy: str | Policy,
-        breaker: CircuitBreaker,
-        source: HostSource | None = None,
+        cls, hosts: Hosts, policy: str | Policy, breaker: CircuitBreaker, limit: float = math.inf
     ) -> Cluster:
         """
         The cluster of this process with these coordinators, policy and circuit breaker.
 
-        Clusters that differ only in their policy share the health of the coordinators.  With a
-        *source* it is the same cluster whoever of the *coordinators* is there at the moment.
+        Clusters that differ only in their policy share the health of the coordinators.  A source
+        in place of *hosts* is asked, within *limit* seconds, where there is no such cluster yet.
+
+        Raises:
+            NoCoordinatorLeft: The source names nobody.
         """
-        state = _find_state(cls, coordinators, breaker, source)
-        with _SHARED_LOCK:
-            return state.cluster(cls, policy, breaker)
+        return _find_state(cls, hosts, breaker, limit).cluster(cls, policy, breaker)
 
 
 def _made(policy: str, rng: random.Random) -> Policy:
@@ -302,21 +303,6 @@ def _made(policy: str, rng: random.Random) -> Policy:
 def _shown(candidate: Candidate) -> str:
     with_ = "".join(f" (ejected with {options_key})" for options_key in candidate.ejected_with)
     return f"{candidate.coordinator} {candidate.state.value}{with_}"
-
-
-def _log_ejected(attempt: Attempt, seconds: float, options_key: str) -> None:
-    coordinator = attempt.coordinator
-    state = "draining" if attempt.fault is Fault.DRAINING else "ejected"
-    about = {"coordinator": coordinator, "state": state, "options": options_key}
-    whose = f" for connections with {options_key}" if options_key else ""
-    why = f"{attempt.reason}: {logs.brief(attempt.text)}"
-    text = "%s is ejected for %.1f s%s: it %s"
-    logs.warning(text, coordinator, seconds, whose, why, extra=about)
-
-
-def _log_recovery(coordinator: Coordinator) -> None:
-    about = {"coordinator": coordinator, "state": "healthy"}
-    logs.info("%s is back", coordinator, extra=about)
 
 
 class _SharedState:
@@ -344,16 +330,18 @@ class _SharedState:
         self, kind: type[Cluster], policy: str | Policy, breaker: CircuitBreaker
     ) -> Cluster:
         """The cluster with that *policy*; one with a policy object is kept while it is used."""
-        found = self._named.get(policy) if isinstance(policy, str) else self._others.get(id(policy))
-        if found is None:
-            coordinators = self.members.coordinators
-            found = kind(coordinators, policy=policy, breaker=breaker, rng=self.rng)
-            found._state = self  # noqa: SLF001 - in place of its own, which is empty
-            if isinstance(policy, str):
-                self._named[policy] = found
-            else:
-                self._others[id(policy)] = found
-        return found
+        named, others = self._named, self._others
+        with _SHARED_LOCK:
+            found = named.get(policy) if isinstance(policy, str) else others.get(id(policy))
+            if found is None:
+                coordinators = self.members.coordinators
+                found = kind(coordinators, policy=policy, breaker=breaker, rng=self.rng)
+                found._state = self  # noqa: SLF001 - in place of its own, which is empty
+                if isinstance(policy, str):
+                    named[policy] = found
+                else:
+                    others[id(policy)] = found
+            return found
 
     def forked(self) -> None:
         """In a child: another thread of the parent may have held the lock."""
@@ -363,17 +351,19 @@ class _SharedState:
 
 
 def _find_state(
-    kind: type[Cluster],
-    coordinators: Sequence[Coordinator],
-    breaker: CircuitBreaker,
-    source: HostSource | None,
+    kind: type[Cluster], hosts: Hosts, breaker: CircuitBreaker, limit: float
 ) -> _SharedState:
-    key = (source.key if source else tuple(map(astuple, coordinators)), breaker)
+    source = None if isinstance(hosts, Sequence) else hosts
+    key = (tuple(map(astuple, hosts)) if isinstance(hosts, Sequence) else hosts.key, breaker)
     with _SHARED_LOCK:
-        state = _SHARED.pop(key, None) or _IN_USE.get(key)
-        if state is None:
-            state = kind(coordinators, breaker=breaker, source=source)._state  # noqa: SLF001
-        _SHARED[key] = _IN_USE[key] = state
+        state = _SHARED.get(key) or _IN_USE.get(key)
+    if state is None:
+        found = hosts if isinstance(hosts, Sequence) else resolved(hosts, limit)
+        state = kind(found, breaker=breaker, source=source)._state  # noqa: SLF001
+    with _SHARED_LOCK:
+        state = _IN_USE.setdefault(key, state)  # another thread may have been faster
+        _SHARED.pop(key, None)
+        _SHARED[key] = state
         if len(_SHARED) > _RECENT:
             del _SHARED[next(iter(_SHARED))]
         return state

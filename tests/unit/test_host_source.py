@@ -1,7 +1,9 @@
 """Where the coordinators come from is asked again: when, by whom, and what a failure changes."""
 
+import gc
 import logging
 import random
+import weakref
 
 import pytest
 
@@ -174,5 +176,8 @@ def test_a_connection_leaves_who_has_left_at_its_next_statement():
     assert A == links.current.coordinator, "another cursor still reads"
 
     links.cursors.discard(reader)
+    old = weakref.ref(links.current)
     links.renew(opener, Reader(), first)
     assert B == links.current.coordinator
+    gc.collect()
+    assert old() is None, "so its sessions are closed"

@@ -72,10 +72,7 @@ class Cluster:
         if len(set(coordinators)) < len(coordinators):
             raise ValueError("a coordinator is named twice")
         if isinstance(policy, str):
-            try:
-                policy = make_policy(policy, self.rng)
-            except ValueError as error:
-                raise ValueError(f"policy {error}, not {policy!r}") from None
+            policy = _made(policy, self.rng)
         self._policy = policy
         schedule = Schedule(source, self.clock.now(), self.rng) if source else None
         self._state = _SharedState(coordinators, breaker, self.rng, schedule)
@@ -293,6 +290,13 @@ class Cluster:
         state = _find_state(cls, coordinators, breaker, source)
         with _SHARED_LOCK:
             return state.cluster(cls, policy, breaker)
+
+
+def _made(policy: str, rng: random.Random) -> Policy:
+    try:
+        return make_policy(policy, rng)
+    except ValueError as error:
+        raise ValueError(f"policy {error}, not {policy!r}") from None
 
 
 def _shown(candidate: Candidate) -> str:

@@ -246,7 +246,8 @@ def _policy(make: Callable[..., Any]) -> str:
 
 
 def _first_paragraph(thing: Any) -> str:
-    return re.sub(r"\s+", " ", (inspect.getdoc(thing) or "").partition("\n\n")[0])
+    text = (inspect.getdoc(thing) or "").partition("\n\n")[0]
+    return re.sub(r"\s+", " ", text).replace("``", "`")
 
 
 def _error(kind: type) -> Iterator[str]:

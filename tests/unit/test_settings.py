@@ -40,6 +40,7 @@ def test_an_empty_variable_is_not_said():
 
 SAMPLES = {
     "auth_mechanism": "plain",
+    "balance": "cursor",
     "ca_cert": __file__,
     "client_cert": __file__,
     "client_key": __file__,

@@ -166,6 +166,8 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     verify_cert: bool | None = None,
     *,
     policy: str | Policy | None = None,
+    sticky_key: str | None = None,
+    balance: str | None = None,
     connect_timeout: float | None = None,
     hedge_after: float | None = None,
     probe_after: float | None = None,

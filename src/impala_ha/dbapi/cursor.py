@@ -476,7 +476,10 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._closed = self._session.closed = True
         if self._links.forked or self._links.exclusive.run_if_free(self._close):
             return
-        if self._calling_thread is None:  # the thread waits on another cursor
+        if self._links.of_cursor:
+            self._session.stopped = True
+            self._links.close()
+        elif self._calling_thread is None:  # the thread waits on another cursor
             self._session.close_later()
         else:
             self._session.close_elsewhere()
@@ -484,6 +487,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _close(self) -> None:
         self._session.close(self._last_operation if self._last_operation_active else None)
         self.close_operation()  # without a link that is memory alone
+        if self._links.of_cursor:
+            self._links.close()
 
     def __del__(self) -> None:
         """Leave the session to the link: garbage collection must not talk on a socket."""

@@ -73,10 +73,17 @@ class Failover:
         self.retry = retry
         self.options = options
         self.links = Links(cluster, driver, options)
-        self.opener = Opener(cluster, driver, options)
+        self.opener = Opener(cluster, driver, options, first[0])
         self._options_key = options.key
         self._picking: set[int] = set()  # calls that wait for a turn, or have had one
         self._first = first
+
+    def for_cursor(self) -> Failover:
+        """One with links of its own, for a single cursor of the connection, which closes them."""
+        own = Failover(self.cluster, self.driver, self.retry, self.options, self._first)
+        own.links.changes = self.links.changes
+        own.links.of_cursor = True
+        return own
 
     def run(self, call: Call, work: Callable[[Link], Got], history: History | None = None) -> Got:
         """
@@ -178,12 +185,10 @@ class Failover:
         """The next coordinator; waits while none is healthy and another call probes them."""
         cluster, clock = self.cluster, self.cluster.clock
         pause = partial(self.retry.wait, rng=cluster.rng)
-        about = {"zone": self.options.zone, "options_key": self._options_key}
         self._picking.add(id(history))
         while True:
-            turn = cluster.pick_or_wait(
-                id(history), history.asked, pause, excluded=history.permanent, **about
-            )
+            cluster.refresh()
+            turn = self.opener.pick_or_wait(id(history), history.asked, pause, history.permanent)
             if isinstance(turn, Coordinator):
                 return turn
             history.deadline = min(history.deadline, clock.now() + self.retry.deadline)

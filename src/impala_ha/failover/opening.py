@@ -7,10 +7,11 @@ the first has taken them, or a wrong one would be tried twice as often.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.balancing.outage import Pause, Wait
 from impala_ha.core.coroutine import Coroutine, run
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
@@ -30,8 +31,13 @@ _BY_SERVER = frozenset({Phase.LOGIN, Phase.OPEN})  # where a coordinator refuses
 class Opener:
     """Opens the links of one connection."""
 
-    def __init__(self, cluster: Cluster, driver: Driver, options: Options):
-        """Open links to coordinators of *cluster*, each by *driver*, as *options* say."""
+    def __init__(self, cluster: Cluster, driver: Driver, options: Options, user: str = ""):
+        """Open links of *user* to coordinators of *cluster*, by *driver*, as *options* say."""
+        self._preferred = {
+            "zone": options.zone,
+            "options_key": options.key,
+            "sticky_key": options.sticky_key or options.doas_user or user,
+        }
         self._cluster = cluster
         self._driver = driver
         self._options = options
@@ -39,7 +45,17 @@ class Opener:
 
     def pick(self, tried: Sequence[Coordinator]) -> Coordinator:
         """The next coordinator, of those that were *tried* least."""
-        return self._cluster.pick(tried, self._options.zone, self._options_key)
+        return self._cluster.pick(tried, **self._preferred)
+
+    def pick_or_wait(
+        self,
+        call: int,
+        tried: Sequence[Coordinator],
+        pause: Pause,
+        excluded: Collection[Coordinator],
+    ) -> Coordinator | Wait:
+        """As `pick`, or how long to wait: see `Cluster.pick_or_wait`."""
+        return self._cluster.pick_or_wait(call, tried, pause, excluded=excluded, **self._preferred)
 
     def open(
         self,

@@ -19,7 +19,7 @@ from impala_ha.core.model import DEFAULT_PORT
 
 from . import converters as to
 from . import kerberos_names
-from .converters import BACKENDS, MECHANISMS, option
+from .converters import BACKENDS, BALANCED, MECHANISMS, option
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,21 @@ class Options:
     policy: str | Policy = option(
         to.policy,
         "round_robin",
-        f"Which coordinator is next: {', '.join(POLICIES)}. In Python also an object with "
-        "`choose(candidates)`.",
+        f"Which coordinator is next: {', '.join(POLICIES)}. `ordered:2` takes the first two that "
+        "are healthy in turn. In Python also an object with `choose(candidates)`.",
+    )
+    sticky_key: str = option(
+        to.name,
+        "",
+        "What `policy=sticky` goes by: the same key leads to the same coordinator, from any "
+        "machine. By default the user (`doas_user`, `user`, or the name in the system).",
+    )
+    balance: str = option(
+        to.balance,
+        "connection",
+        f"What goes to the next coordinator: {' or '.join(BALANCED)}. With `cursor` each new "
+        "cursor has a connection of its own, which is closed with it; the first one has that of "
+        "`connect()`.",
     )
     zone: str = option(
         to.text,

@@ -70,6 +70,17 @@ def test_a_read_is_polled_described_and_fetched_at_once(world, cursor):
     assert FIRST + END == calls(world["a"])
 
 
+@pytest.mark.parametrize("fetch", ["fetchone", "__next__", "fetchmany"])
+def test_rows_are_counted_once_they_are_handed_out(world, cursor, fetch):
+    world["a"].rows = ["one"]
+    cursor.execute(SELECT)
+    assert -1 == cursor.rowcount
+
+    getattr(cursor, fetch)()
+
+    assert 1 == cursor.rowcount
+
+
 def test_what_has_more_rows_is_closed_once_they_have_come(world, cursor):
     cursor.execute(SELECT)
     assert FIRST == calls(world["a"])

@@ -299,6 +299,19 @@ class TestCuts:
 
         assert {"a": [SELECT, "insert into t values (1)"]} == world.statements()
 
+    def test_answers_that_are_late_are_no_end_of_the_connection(self, world, cursor):
+        """They may come between two looks at it."""
+        world["a"].rows = ["one"]
+        cursor.execute(SELECT)
+        transport = cursor._session.link.client.transport
+        transport.readable = lambda: False
+        transport.dropped = lambda: "a reply that nobody waits for"
+
+        cursor.execute("insert into t values (1)")
+
+        assert {"a": [SELECT, "insert into t values (1)"]} == world.statements()
+        assert 0 == world["a"].count("revive")
+
     def test_a_write_whose_answer_comes_behind_those_is_not_run_again(self, world, cursor):
         world["a"].rows = ["one"]
         cursor.execute(SELECT)

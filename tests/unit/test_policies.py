@@ -225,3 +225,15 @@ def test_one_that_has_caught_up_is_a_coordinator_like_the_others(name):
 @pytest.mark.parametrize("name", sorted(POLICIES))
 def test_one_candidate_is_chosen(name):
     assert THREE[0] is POLICIES[name](random.Random(3)).choose(THREE[:1])
+
+
+@pytest.mark.parametrize("name", ["least_connections", "two_choices"])
+def test_one_that_is_new_in_the_list_does_not_get_all_new_connections(name):
+    policy = POLICIES[name](random.Random(7))
+    old = [Candidate(Coordinator(host), connections=100) for host in "abc"]
+    policy.choose(old)
+
+    new = Candidate(Coordinator("d"))
+    chosen = [policy.choose([*old, new]) for _ in range(40)]
+
+    assert 5 <= chosen.count(new) <= 15

@@ -12,6 +12,7 @@ import random
 import threading
 import weakref
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import astuple
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock, SystemClock
@@ -20,7 +21,9 @@ from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker
 from .hedge_budget import HedgeBudget
-from .members import Members, OpenLink
+from .host_source import HostSource, Schedule
+from .members import Members
+from .open_links import OpenLink
 from .outage import Pause, Wait
 from .policies import Candidate, Policy, Sticky, make_policy
 
@@ -48,6 +51,7 @@ class Cluster:
         breaker: CircuitBreaker = CircuitBreaker(),  # noqa: B008 - a frozen value
         clock: Clock | None = None,
         rng: random.Random | None = None,
+        source: HostSource | None = None,
     ):
         """
         Args:
@@ -57,22 +61,32 @@ class Cluster:
             breaker: When a coordinator is ejected, and for how long.
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
+            source: Where the coordinators come from, to be asked again; None: they stay the same.
 
         Raises:
             ValueError: No coordinator, a coordinator given twice, or an unknown policy.
         """
-        self.coordinators = tuple(coordinators)
+        coordinators = tuple(coordinators)
         self.clock: Clock = clock or SystemClock()
         self.rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
-        if len(set(self.coordinators)) < len(self.coordinators):
+        if len(set(coordinators)) < len(coordinators):
             raise ValueError("a coordinator is named twice")
         if isinstance(policy, str):
-            try:
-                policy = make_policy(policy, self.rng)
-            except ValueError as error:
-                raise ValueError(f"policy {error}, not {policy!r}") from None
+            policy = _made(policy, self.rng)
         self._policy = policy
-        self._state = _SharedState(self.coordinators, breaker, self.rng)
+        schedule = Schedule(source, self.clock.now(), self.rng) if source else None
+        self._state = _SharedState(coordinators, breaker, self.rng, schedule)
+
+    @property
+    def coordinators(self) -> tuple[Coordinator, ...]:
+        """Those of now; they change only where they come from a source."""
+        return self._state.members.coordinators
+
+    def refresh(self) -> None:
+        """Ask again where the coordinators come from, if that is due; see `Schedule`."""
+        state = self._state
+        if state.schedule is not None:
+            state.schedule.refresh(state.members, state.lock, self.clock.now())
 
     def pick(
         self,
@@ -194,15 +208,11 @@ class Cluster:
             if fault and (fault.counts_against_host or own):
                 draining = fault is Fault.DRAINING
                 ejected = members.failed(coordinator, now, own, draining=draining)
-                members.table(own).failures[coordinator] = record
+                if coordinator in members.coordinators:
+                    members.table(own).failures[coordinator] = record
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
-            state = "draining" if fault is Fault.DRAINING else "ejected"
-            about = {"coordinator": coordinator, "state": state, "options": own}
-            whose = f" for connections with {own}" if own else ""
-            why = f"{record.reason}: {logs.brief(record.text)}"
-            text = "%s is ejected for %.1f s%s: it %s"
-            logs.warning(text, coordinator, ejected, whose, why, extra=about)
+            _log_ejected(record, ejected, own)
         elif back:
             _log_recovery(coordinator)
 
@@ -224,18 +234,18 @@ class Cluster:
 
     def was_opened(self, coordinator: Coordinator) -> bool:
         """Has any connection to *coordinator* been opened in this process?"""
-        return self._state.members.was_opened(coordinator)
+        return self._state.members.links.was_opened(coordinator)
 
     def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
         """Has a connection to *coordinator* been opened with those options?"""
-        return self._state.members.was_opened_with(coordinator, options_key)
+        return self._state.members.links.was_opened_with(coordinator, options_key)
 
     def attach(self, link: OpenLink, options_key: str = "") -> None:
         """Count *link*, which has just been opened, until it is detached or collected."""
         with self._state.lock:
             members = self._state.members
-            members.attach(link)
-            members.mark_opened(link.coordinator, options_key)
+            members.links.attach(link)
+            members.links.mark_opened(link.coordinator, options_key)
             well = members.is_well(link.coordinator, options_key)
         if not well:
             self.mark_reachable(link.coordinator, options_key)
@@ -253,7 +263,7 @@ class Cluster:
     def detach(self, link: OpenLink) -> None:
         """Stop counting *link*."""
         with self._state.lock:
-            self._state.members.detach(link)
+            self._state.members.links.detach(link)
 
     def snapshot(self) -> list[Candidate]:
         """The present state of all coordinators, in the order in which they were given."""
@@ -265,27 +275,43 @@ class Cluster:
 
     @classmethod
     def shared(
-        cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: CircuitBreaker
+        cls,
+        coordinators: Sequence[Coordinator],
+        policy: str | Policy,
+        breaker: CircuitBreaker,
+        source: HostSource | None = None,
     ) -> Cluster:
         """
         The cluster of this process with these coordinators, policy and circuit breaker.
 
-        Clusters that differ only in their policy share the health of the coordinators.
+        Clusters that differ only in their policy share the health of the coordinators.  With a
+        *source* it is the same cluster whoever of the *coordinators* is there at the moment.
         """
-        key = (tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators), breaker)
+        state = _find_state(cls, coordinators, breaker, source)
         with _SHARED_LOCK:
-            state = _SHARED.pop(key, None) or _IN_USE.get(key)
-            if state is None:
-                state = cls(coordinators, breaker=breaker)._state  # noqa: SLF001
-            _SHARED[key] = _IN_USE[key] = state
-            if len(_SHARED) > _RECENT:
-                del _SHARED[next(iter(_SHARED))]
             return state.cluster(cls, policy, breaker)
+
+
+def _made(policy: str, rng: random.Random) -> Policy:
+    try:
+        return make_policy(policy, rng)
+    except ValueError as error:
+        raise ValueError(f"policy {error}, not {policy!r}") from None
 
 
 def _shown(candidate: Candidate) -> str:
     with_ = "".join(f" (ejected with {options_key})" for options_key in candidate.ejected_with)
     return f"{candidate.coordinator} {candidate.state.value}{with_}"
+
+
+def _log_ejected(attempt: Attempt, seconds: float, options_key: str) -> None:
+    coordinator = attempt.coordinator
+    state = "draining" if attempt.fault is Fault.DRAINING else "ejected"
+    about = {"coordinator": coordinator, "state": state, "options": options_key}
+    whose = f" for connections with {options_key}" if options_key else ""
+    why = f"{attempt.reason}: {logs.brief(attempt.text)}"
+    text = "%s is ejected for %.1f s%s: it %s"
+    logs.warning(text, coordinator, seconds, whose, why, extra=about)
 
 
 def _log_recovery(coordinator: Coordinator) -> None:
@@ -297,9 +323,13 @@ class _SharedState:
     """The state of the clusters that have the same coordinators and circuit breaker."""
 
     def __init__(
-        self, coordinators: Sequence[Coordinator], breaker: CircuitBreaker, rng: random.Random
+        self,
+        coordinators: Sequence[Coordinator],
+        breaker: CircuitBreaker,
+        rng: random.Random,
+        schedule: Schedule | None,
     ):
-        self.coordinators = coordinators
+        self.schedule = schedule
         self.members = Members(coordinators, breaker, rng)
         self.hedges = HedgeBudget()
         self.rng = rng
@@ -316,7 +346,8 @@ class _SharedState:
         """The cluster with that *policy*; one with a policy object is kept while it is used."""
         found = self._named.get(policy) if isinstance(policy, str) else self._others.get(id(policy))
         if found is None:
-            found = kind(self.coordinators, policy=policy, breaker=breaker, rng=self.rng)
+            coordinators = self.members.coordinators
+            found = kind(coordinators, policy=policy, breaker=breaker, rng=self.rng)
             found._state = self  # noqa: SLF001 - in place of its own, which is empty
             if isinstance(policy, str):
                 self._named[policy] = found
@@ -329,6 +360,23 @@ class _SharedState:
         self.lock = threading.RLock()
         self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
+
+
+def _find_state(
+    kind: type[Cluster],
+    coordinators: Sequence[Coordinator],
+    breaker: CircuitBreaker,
+    source: HostSource | None,
+) -> _SharedState:
+    key = (source.key if source else tuple(map(astuple, coordinators)), breaker)
+    with _SHARED_LOCK:
+        state = _SHARED.pop(key, None) or _IN_USE.get(key)
+        if state is None:
+            state = kind(coordinators, breaker=breaker, source=source)._state  # noqa: SLF001
+        _SHARED[key] = _IN_USE[key] = state
+        if len(_SHARED) > _RECENT:
+            del _SHARED[next(iter(_SHARED))]
+        return state
 
 
 _RECENT = 100  # clusters whose health is kept while no connection is open

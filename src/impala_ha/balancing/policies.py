@@ -72,7 +72,8 @@ class AllHealthy(Sequence[Candidate]):
     def update(self, coordinator: Coordinator, connections: int) -> None:
         """Note how many *connections* a coordinator has."""
         place = self._places[coordinator]
-        self._candidates[place] = Candidate(coordinator, connections=connections)
+        known = self._candidates[place].coordinator  # an equal one may have another weight
+        self._candidates[place] = Candidate(known, connections=connections)
 
     def __getitem__(self, at: Any) -> Any:
         return self._candidates[at]
@@ -214,7 +215,7 @@ class _SlowStart:
     """
     Slow start of coordinators that come back, for policies that choose by connections.
 
-    A coordinator that restarted has no connections, and would get all new ones at once.  So it is
+    One that restarted, or is new, has no connections, and would get all new ones at once.  So it is
     a candidate for its share of the turns by weight, and a tenth more, until another one is
     preferred to it.
     """
@@ -232,7 +233,8 @@ class _SlowStart:
             return candidates
         self._everyone = candidates if isinstance(candidates, AllHealthy) else ()
         present = {candidate.coordinator for candidate in candidates}
-        self._credit.update(dict.fromkeys(self._known - present, 0.0))
+        come = present - self._known if self._known else set()
+        self._credit.update(dict.fromkeys(self._known - present | come, 0.0))
         self._known |= present
         if not self._credit:
             return candidates

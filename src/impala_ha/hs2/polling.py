@@ -14,7 +14,7 @@ _WORKING = frozenset(
         TOperationState.RUNNING_STATE,
     }
 )
-_AT_FIRST = 0.02  # seconds
+_AT_FIRST = 0.016  # seconds
 
 
 def poll(operation: RemoteOperation, clock: Clock, max_rows: int = 0) -> RemoteStatus:

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock, SystemClock
+from impala_ha.core.events import Events, Listeners
 from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
@@ -197,14 +198,9 @@ class Cluster:
                 members.table(own).failures[coordinator] = record
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
-            state = "draining" if fault is Fault.DRAINING else "ejected"
-            about = {"coordinator": coordinator, "state": state, "options": own}
-            whose = f" for connections with {own}" if own else ""
-            why = f"{record.reason}: {logs.brief(record.text)}"
-            text = "%s is ejected for %.1f s%s: it %s"
-            logs.warning(text, coordinator, ejected, whose, why, extra=about)
+            self._state.listeners.ejected(record, ejected, own, now)
         elif back:
-            _log_recovery(coordinator)
+            self._state.listeners.back(coordinator, now, record.tag)
 
     def release(self, coordinator: Coordinator, options_key: str = "") -> None:
         """End the lease of *coordinator*: the caller that picked it got no answer."""
@@ -242,18 +238,23 @@ class Cluster:
 
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note that *coordinator* answers, whatever it answers to a statement."""
-        state = self._state
+        state, now = self._state, self.clock.now()
         with state.lock:
             # The backoff goes on until a call succeeds: all may answer and refuse statements.
-            before = state.members.ejected_for(coordinator, self.clock.now(), options_key)
+            before = state.members.ejected_for(coordinator, now, options_key)
             state.members.mark_reachable(coordinator, options_key)
         if before is not None:
-            _log_recovery(coordinator)
+            state.listeners.back(coordinator, now)
 
     def detach(self, link: OpenLink) -> None:
         """Stop counting *link*."""
         with self._state.lock:
             self._state.members.detach(link)
+
+    def add_listener(self, events: Events) -> None:
+        """Tell *events*, as long as it is there, who is ejected and who is back."""
+        with self._state.lock:
+            self._state.listeners.add(events)
 
     def snapshot(self) -> list[Candidate]:
         """The present state of all coordinators, in the order in which they were given."""
@@ -288,11 +289,6 @@ def _shown(candidate: Candidate) -> str:
     return f"{candidate.coordinator} {candidate.state.value}{with_}"
 
 
-def _log_recovery(coordinator: Coordinator) -> None:
-    about = {"coordinator": coordinator, "state": "healthy"}
-    logs.info("%s is back", coordinator, extra=about)
-
-
 class _SharedState:
     """The state of the clusters that have the same coordinators and circuit breaker."""
 
@@ -302,6 +298,7 @@ class _SharedState:
         self.coordinators = coordinators
         self.members = Members(coordinators, breaker, rng)
         self.hedges = HedgeBudget()
+        self.listeners = Listeners()
         self.rng = rng
         self.databases: set[str] = set()
         self.lock = threading.RLock()  # a policy may ask for a snapshot
@@ -327,6 +324,7 @@ class _SharedState:
     def forked(self) -> None:
         """In a child: another thread of the parent may have held the lock."""
         self.lock = threading.RLock()
+        self.listeners = Listeners()
         self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
 

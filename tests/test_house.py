@@ -43,6 +43,7 @@ PURE = {
     "balancing.circuit_breaker",
     "balancing.hedge_budget",
     "balancing.members",
+    "balancing.open_links",
     "balancing.outage",
     "balancing.policies",
     "core.fault_rules",

@@ -136,21 +136,21 @@ def opened(coordinator):
 
 def test_links_are_counted_until_they_are_detached():
     found, one, two = members(), opened(A), opened(B)
-    found.attach(one)
-    found.attach(two)
+    found.links.attach(one)
+    found.links.attach(two)
     assert [1, 1, 0] == links(found)
 
-    found.detach(one)
-    found.detach(one)
+    found.links.detach(one)
+    found.links.detach(one)
 
     assert [0, 1, 0] == links(found)
 
 
 def test_a_link_that_was_dropped_is_counted_no_more():
     found, kept = members(), opened(B)
-    found.attach(kept)
+    found.links.attach(kept)
     for _ in range(12):
-        found.attach(opened(A))
+        found.links.attach(opened(A))
     gc.collect()
 
     assert [0, 1, 0] == links(found)
@@ -158,7 +158,7 @@ def test_a_link_that_was_dropped_is_counted_no_more():
 
 def test_a_child_counts_neither_its_parents_links_nor_its_trials():
     found, link = members(), opened(B)
-    found.attach(link)
+    found.links.attach(link)
     found.failed(A, 0.0)
     assert A == found.pick(6.0)
 
@@ -166,7 +166,7 @@ def test_a_child_counts_neither_its_parents_links_nor_its_trials():
 
     assert [0, 0, 0] == links(found)
     assert A == found.pick(6.0), "the lease of its parent is none of its own"
-    found.detach(link)
+    found.links.detach(link)
     assert [0, 0, 0] == links(found)
 
 
@@ -185,8 +185,8 @@ def test_news_of_a_stranger_change_nothing():
     found.inconclusive(stranger)
     found.succeeded(stranger)
     found.mark_reachable(stranger)
-    found.attach(opened(stranger))
-    found.detach(opened(stranger))
+    found.links.attach(opened(stranger))
+    found.links.detach(opened(stranger))
 
     assert [A, B, C] == [candidate.coordinator for candidate in found.candidates(0.0)]
 
@@ -259,11 +259,11 @@ def test_the_options_of_thousands_are_not_kept():
     found = members()
     for number in range(1000):
         found.failed(A, 0.0, f"krb_host='{number}'")
-        found.mark_opened(B, f"krb_host='{number}'")
+        found.links.mark_opened(B, f"krb_host='{number}'")
 
     assert 100 == len(found.snapshot(1.0)[0].ejected_with)
     assert "krb_host='999'" in found.snapshot(1.0)[0].ejected_with
-    assert found.was_opened_with(B, "krb_host='999'")
+    assert found.links.was_opened_with(B, "krb_host='999'")
 
 
 def test_a_child_keeps_what_is_known_and_no_trials_of_its_parent():
@@ -280,9 +280,88 @@ def test_links_that_come_and_go_while_one_is_ejected_leave_nothing_behind():
     found = members()
     found.failed(B, 0.0)
     for _ in range(100):
-        found.attach(opened(A))
+        found.links.attach(opened(A))
     gc.collect()
 
-    assert len(found._changed) <= len(found.candidates(0.0))
+    assert len(found.links.changed) <= len(found.candidates(0.0))
     found.succeeded(B)
     assert [0, 0, 0] == links(found)
+
+
+def test_who_stays_keeps_health_and_connections():
+    found = members(A, B)
+    link = FakeDriver().open(A, "user", {}, 1.0)
+    found.links.attach(link)
+    found.failed(B, 0.0)
+    found.failed(A, 0.0, "use_ssl=True")
+
+    found.replace([B, C, A])
+
+    assert [B, C, A] == [each.coordinator for each in found.candidates(1.0)]
+    assert [State.EJECTED, State.HEALTHY, State.HEALTHY] == states(found, 1.0)
+    assert [0, 0, 1] == [each.connections for each in found.candidates(1.0)]
+    assert [State.EJECTED, State.HEALTHY, State.EJECTED] == [
+        each.state for each in found.candidates(1.0, "use_ssl=True")
+    ]
+
+
+def test_who_leaves_is_not_picked_and_comes_back_as_new():
+    found = members(A, B)
+    link = FakeDriver().open(A, "user", {}, 1.0)
+    found.links.attach(link)
+    found.failed(A, 0.0)
+    found.failed(A, 0.0, "use_ssl=True")
+
+    found.replace([B])
+
+    assert {B} == {found.pick(1.0, [B] * n) for n in range(3)}
+    assert 1 == found.rounds([A, B])
+
+    found.replace([A, B])
+
+    assert [State.HEALTHY, State.HEALTHY] == states(found, 1.0)
+    assert [1, 0] == [each.connections for each in found.candidates(1.0)], "it is still open"
+
+
+def test_what_a_call_reports_of_one_that_has_left_is_no_error():
+    found = members(A, B)
+    link = FakeDriver().open(A, "user", {}, 1.0)
+    found.failed(A, 0.0)
+    found.links.attach(link)
+    found.pick(9.0)
+
+    found.replace([B])
+
+    assert found.failed(A, 9.0) is None
+    assert found.ejected_for(A, 9.0) is None
+    assert not found.is_leased(A, 9.0)
+    found.succeeded(A)
+    found.inconclusive(A)
+    found.mark_reachable(A)
+    found.lease(A, 9.0)
+    found.links.attach(link)
+    found.links.detach(link)
+    assert [B] == [each.coordinator for each in found.candidates(9.0)]
+
+
+def test_weights_may_change():
+    found = members(A, B)
+
+    found.replace([Coordinator("a", weight=3), B])
+
+    assert [3, 1] == [each.coordinator.weight for each in found.candidates(1.0)]
+
+
+def test_the_lowest_priority_that_is_well_comes_first():
+    first, second, spare = (Coordinator(h, priority=p) for h, p in (("x", 0), ("y", 0), ("z", 5)))
+    found = members(spare, first, second)
+
+    assert first == found.pick(0.0)
+    assert second == found.pick(0.0, [first])
+    assert spare == found.pick(0.0, [first, second])
+
+    found.failed(first, 0.0)
+    found.failed(second, 0.0)
+
+    assert spare == found.pick(1.0)
+    assert first == found.pick(5.0), "a trial"

@@ -15,6 +15,7 @@ from impala_ha.balancing.policies import (
     Sticky,
     TwoChoices,
     make_policy,
+    with_key,
 )
 from impala_ha.core.model import Coordinator
 
@@ -121,8 +122,11 @@ def test_sticky_takes_any_text_for_a_key():
 
 
 def test_sticky_with_a_key_of_its_own_goes_by_no_other():
-    assert Sticky("etl").for_key("hue") == Sticky("etl")
-    assert Sticky().for_key("hue") == Sticky("hue")
+    own = Ordered()
+
+    assert with_key(Sticky("etl"), "hue") == Sticky("etl")
+    assert with_key(Sticky(), "hue") == Sticky("hue")
+    assert with_key(own, "hue") is own
 
 
 def test_round_robin_takes_turns():
@@ -225,3 +229,15 @@ def test_one_that_has_caught_up_is_a_coordinator_like_the_others(name):
 @pytest.mark.parametrize("name", sorted(POLICIES))
 def test_one_candidate_is_chosen(name):
     assert THREE[0] is POLICIES[name](random.Random(3)).choose(THREE[:1])
+
+
+@pytest.mark.parametrize("name", ["least_connections", "two_choices"])
+def test_one_that_is_new_in_the_list_does_not_get_all_new_connections(name):
+    policy = POLICIES[name](random.Random(7))
+    old = [Candidate(Coordinator(host), connections=100) for host in "abc"]
+    policy.choose(old)
+
+    new = Candidate(Coordinator("d"))
+    chosen = [policy.choose([*old, new]) for _ in range(40)]
+
+    assert 5 <= chosen.count(new) <= 15

@@ -12,6 +12,7 @@ import random
 import threading
 import weakref
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import astuple
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock, SystemClock
@@ -21,9 +22,11 @@ from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker
 from .hedge_budget import HedgeBudget
-from .members import Members, OpenLink
+from .host_source import HostSource, Schedule
+from .members import Members
+from .open_links import OpenLink
 from .outage import Pause, Wait
-from .policies import Candidate, Policy, Sticky, make_policy
+from .policies import Candidate, Policy, make_policy, with_key
 
 __all__ = ["Cluster"]
 
@@ -49,6 +52,7 @@ class Cluster:
         breaker: CircuitBreaker = CircuitBreaker(),  # noqa: B008 - a frozen value
         clock: Clock | None = None,
         rng: random.Random | None = None,
+        source: HostSource | None = None,
     ):
         """
         Args:
@@ -58,22 +62,32 @@ class Cluster:
             breaker: When a coordinator is ejected, and for how long.
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
+            source: Where the coordinators come from, to be asked again; None: they stay the same.
 
         Raises:
             ValueError: No coordinator, a coordinator given twice, or an unknown policy.
         """
-        self.coordinators = tuple(coordinators)
+        coordinators = tuple(coordinators)
         self.clock: Clock = clock or SystemClock()
         self.rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
-        if len(set(self.coordinators)) < len(self.coordinators):
+        if len(set(coordinators)) < len(coordinators):
             raise ValueError("a coordinator is named twice")
         if isinstance(policy, str):
-            try:
-                policy = make_policy(policy, self.rng)
-            except ValueError as error:
-                raise ValueError(f"policy {error}, not {policy!r}") from None
+            policy = _made(policy, self.rng)
         self._policy = policy
-        self._state = _SharedState(self.coordinators, breaker, self.rng)
+        schedule = Schedule(source, self.clock.now(), self.rng) if source else None
+        self._state = _SharedState(coordinators, breaker, self.rng, schedule)
+
+    @property
+    def coordinators(self) -> tuple[Coordinator, ...]:
+        """Those of now; they change only where they come from a source."""
+        return self._state.members.coordinators
+
+    def refresh(self) -> None:
+        """Ask again where the coordinators come from, if that is due; see `Schedule`."""
+        state = self._state
+        if state.schedule is not None:
+            state.schedule.refresh(state.members, state.lock, self.clock.now())
 
     def pick(
         self,
@@ -85,12 +99,8 @@ class Cluster:
         """Choose a coordinator for a call with those options that has already *tried* some."""
         with self._state.lock:
             return self._state.members.pick(
-                self._policy_for(sticky_key), self.clock.now(), tried, zone, options_key
+                with_key(self._policy, sticky_key), self.clock.now(), tried, zone, options_key
             )
-
-    def _policy_for(self, sticky_key: str) -> Policy:
-        policy = self._policy
-        return policy.for_key(sticky_key) if isinstance(policy, Sticky) else policy
 
     def pick_or_wait(
         self,
@@ -127,7 +137,7 @@ class Cluster:
                 if isinstance(turn, Coordinator):
                     members.lease(turn, now, options_key)
                 return turn
-            return members.pick(self._policy_for(sticky_key), now, tried, zone, options_key)
+            return members.pick(with_key(self._policy, sticky_key), now, tried, zone, options_key)
 
     def call_ended(self, call: int, options_key: str = "") -> None:
         """Forget *call*; it shares the backoff no longer."""
@@ -195,7 +205,8 @@ class Cluster:
             if fault and (fault.counts_against_host or own):
                 draining = fault is Fault.DRAINING
                 ejected = members.failed(coordinator, now, own, draining=draining)
-                members.table(own).failures[coordinator] = record
+                if coordinator in members.coordinators:
+                    members.table(own).failures[coordinator] = record
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
             self._state.listeners.ejected(record, ejected, own, now)
@@ -220,18 +231,18 @@ class Cluster:
 
     def was_opened(self, coordinator: Coordinator) -> bool:
         """Has any connection to *coordinator* been opened in this process?"""
-        return self._state.members.was_opened(coordinator)
+        return self._state.members.links.was_opened(coordinator)
 
     def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
         """Has a connection to *coordinator* been opened with those options?"""
-        return self._state.members.was_opened_with(coordinator, options_key)
+        return self._state.members.links.was_opened_with(coordinator, options_key)
 
     def attach(self, link: OpenLink, options_key: str = "") -> None:
         """Count *link*, which has just been opened, until it is detached or collected."""
         with self._state.lock:
             members = self._state.members
-            members.attach(link)
-            members.mark_opened(link.coordinator, options_key)
+            members.links.attach(link)
+            members.links.mark_opened(link.coordinator, options_key)
             well = members.is_well(link.coordinator, options_key)
         if not well:
             self.mark_reachable(link.coordinator, options_key)
@@ -249,7 +260,7 @@ class Cluster:
     def detach(self, link: OpenLink) -> None:
         """Stop counting *link*."""
         with self._state.lock:
-            self._state.members.detach(link)
+            self._state.members.links.detach(link)
 
     def add_listener(self, events: Events) -> None:
         """Tell *events*, as long as it is there, who is ejected and who is back."""
@@ -266,22 +277,28 @@ class Cluster:
 
     @classmethod
     def shared(
-        cls, coordinators: Sequence[Coordinator], policy: str | Policy, breaker: CircuitBreaker
+        cls,
+        coordinators: Sequence[Coordinator],
+        policy: str | Policy,
+        breaker: CircuitBreaker,
+        source: HostSource | None = None,
     ) -> Cluster:
         """
         The cluster of this process with these coordinators, policy and circuit breaker.
 
-        Clusters that differ only in their policy share the health of the coordinators.
+        Clusters that differ only in their policy share the health of the coordinators.  With a
+        *source* it is the same cluster whoever of the *coordinators* is there at the moment.
         """
-        key = (tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators), breaker)
+        state = _find_state(cls, coordinators, breaker, source)
         with _SHARED_LOCK:
-            state = _SHARED.pop(key, None) or _IN_USE.get(key)
-            if state is None:
-                state = cls(coordinators, breaker=breaker)._state  # noqa: SLF001
-            _SHARED[key] = _IN_USE[key] = state
-            if len(_SHARED) > _RECENT:
-                del _SHARED[next(iter(_SHARED))]
             return state.cluster(cls, policy, breaker)
+
+
+def _made(policy: str, rng: random.Random) -> Policy:
+    try:
+        return make_policy(policy, rng)
+    except ValueError as error:
+        raise ValueError(f"policy {error}, not {policy!r}") from None
 
 
 def _shown(candidate: Candidate) -> str:
@@ -293,9 +310,13 @@ class _SharedState:
     """The state of the clusters that have the same coordinators and circuit breaker."""
 
     def __init__(
-        self, coordinators: Sequence[Coordinator], breaker: CircuitBreaker, rng: random.Random
+        self,
+        coordinators: Sequence[Coordinator],
+        breaker: CircuitBreaker,
+        rng: random.Random,
+        schedule: Schedule | None,
     ):
-        self.coordinators = coordinators
+        self.schedule = schedule
         self.members = Members(coordinators, breaker, rng)
         self.hedges = HedgeBudget()
         self.listeners = Listeners()
@@ -313,7 +334,8 @@ class _SharedState:
         """The cluster with that *policy*; one with a policy object is kept while it is used."""
         found = self._named.get(policy) if isinstance(policy, str) else self._others.get(id(policy))
         if found is None:
-            found = kind(self.coordinators, policy=policy, breaker=breaker, rng=self.rng)
+            coordinators = self.members.coordinators
+            found = kind(coordinators, policy=policy, breaker=breaker, rng=self.rng)
             found._state = self  # noqa: SLF001 - in place of its own, which is empty
             if isinstance(policy, str):
                 self._named[policy] = found
@@ -327,6 +349,23 @@ class _SharedState:
         self.listeners = Listeners()
         self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
+
+
+def _find_state(
+    kind: type[Cluster],
+    coordinators: Sequence[Coordinator],
+    breaker: CircuitBreaker,
+    source: HostSource | None,
+) -> _SharedState:
+    key = (source.key if source else tuple(map(astuple, coordinators)), breaker)
+    with _SHARED_LOCK:
+        state = _SHARED.pop(key, None) or _IN_USE.get(key)
+        if state is None:
+            state = kind(coordinators, breaker=breaker, source=source)._state  # noqa: SLF001
+        _SHARED[key] = _IN_USE[key] = state
+        if len(_SHARED) > _RECENT:
+            del _SHARED[next(iter(_SHARED))]
+        return state
 
 
 _RECENT = 100  # clusters whose health is kept while no connection is open

@@ -9,16 +9,15 @@ an answer) counts for connections with the same options only.
 from __future__ import annotations
 
 import random
-import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
 from .circuit_breaker import WELL, CircuitBreaker, Health, State, combined
+from .open_links import OpenLinks
 from .outage import Outage
 from .policies import AllHealthy, Candidate, Policy
 
@@ -26,7 +25,6 @@ _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 
 
 _MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
-_MOST_OPENED = 1000  # pairs of options and coordinator
 
 
 class HealthTable:
@@ -58,11 +56,11 @@ class HealthTable:
         else:
             self.ejected.add(coordinator)
 
-
-class OpenLink(Protocol):
-    """An open connection; counted until it is detached or collected."""
-
-    coordinator: Coordinator
+    def restrict(self, coordinators: Collection[Coordinator]) -> None:
+        """Forget all but these *coordinators*."""
+        self.health = {each: one for each, one in self.health.items() if each in coordinators}
+        self.failures = {each: one for each, one in self.failures.items() if each in coordinators}
+        self.ejected.intersection_update(coordinators)
 
 
 class Members:
@@ -83,18 +81,33 @@ class Members:
         self._rng = rng
         self._all = HealthTable(dict.fromkeys(coordinators, WELL))
         self._own: dict[str, HealthTable] = {}
-        self._opened_with: set[tuple[str, Coordinator]] = set()
-        self._coordinators = tuple(self._all.health)
-        # A connection that is dropped without close() is counted until it is collected.
-        self._links: dict[Coordinator, set[weakref.ref[OpenLink]]] = self._no_links()
-        self._everyone = AllHealthy(self._coordinators)
-        self._changed: set[Coordinator] = set()  # whose links `_everyone` has not counted yet
-        self._attached: set[Coordinator] = set()
-        if not self._coordinators:
+        self.coordinators = tuple(self._all.health)
+        self.links = OpenLinks()
+        if not self.coordinators:
             raise ValueError("a cluster needs at least one coordinator")
+        self._begin()
 
-    def _no_links(self) -> dict[Coordinator, set[weakref.ref[OpenLink]]]:
-        return {coordinator: set() for coordinator in self._coordinators}
+    def _begin(self) -> None:
+        self._everyone = AllHealthy(self.coordinators)
+        self._ranked = len({each.priority for each in self.coordinators}) > 1
+
+    def replace(self, coordinators: Iterable[Coordinator]) -> None:
+        """
+        Have these *coordinators*, at least one, from now on.
+
+        Who stays keeps health and connections, who comes is healthy, and of who leaves only the
+        connections are still counted, in case it comes back.
+        """
+        self.coordinators = tuple(coordinators)
+        health, present = self._all.health, frozenset(self.coordinators)
+        self._all.restrict(present)
+        self._all.health = {each: health.get(each, WELL) for each in self.coordinators}
+        for options_key, table in list(self._own.items()):
+            table.restrict(present)
+            if not table.health:
+                del self._own[options_key]
+        self.links.restrict(present)
+        self._begin()
 
     def table(self, options_key: str = "") -> HealthTable:
         """The table for those options, that of all connections where there is none."""
@@ -107,7 +120,8 @@ class Members:
 
     def _health(self, coordinator: Coordinator, options_key: str) -> Health:
         """The health of *coordinator* for connections with those options."""
-        known, own = self._all.health[coordinator], self._own.get(options_key)
+        # One that a call has picked may have left meanwhile.
+        known, own = self._all.health.get(coordinator, WELL), self._own.get(options_key)
         if own is None or coordinator not in own.health:
             return known
         return combined(known, own.health[coordinator])
@@ -116,23 +130,24 @@ class Members:
         """All coordinators at *now*, for connections with those options."""
         own = self._own.get(options_key)
         if own is None and not self._all.ejected:
-            while self._changed:
-                coordinator = self._changed.pop()
-                self._everyone.update(coordinator, len(self._links[coordinator]))
+            while self.links.changed:
+                coordinator = self.links.changed.pop()
+                if coordinator in self._all.health:
+                    self._everyone.update(coordinator, self.links.count(coordinator))
             return self._everyone
         healths = self._all.health if own is None else self._merged(options_key)
         return [
             Candidate(
                 coordinator,
                 self._breaker.state(health, now),
-                len(self._links[coordinator]),
+                self.links.count(coordinator),
                 max(0.0, (health.ejected_until or now) - now),
             )
             for coordinator, health in healths.items()
         ]
 
     def _merged(self, options_key: str) -> dict[Coordinator, Health]:
-        return {each: self._health(each, options_key) for each in self._coordinators}
+        return {each: self._health(each, options_key) for each in self.coordinators}
 
     def snapshot(self, now: float) -> list[Candidate]:
         """All coordinators at *now*, with the options that they are ejected for, if not for all."""
@@ -169,11 +184,14 @@ class Members:
             options_key: Of the connection.
         """
         candidates = offered = self.candidates(now, options_key)
-        if tried or zone or candidates is not self._everyone:
+        if tried or zone or self._ranked or candidates is not self._everyone:
             times = Counter(tried)
             fewest = min(times[c.coordinator] for c in candidates)
             fresh = [c for c in candidates if times[c.coordinator] == fewest]
             eligible = [c for c in fresh if c.state in _ELIGIBLE]
+            if self._ranked:
+                first = min((c.coordinator.priority for c in eligible), default=0)
+                eligible = [c for c in eligible if c.coordinator.priority == first]
             near = [c for c in eligible if zone and c.coordinator.zone == zone]
             offered = near or eligible or [min(fresh, key=self._first_ended(now, options_key))]
         chosen = policy.choose(offered)
@@ -212,13 +230,13 @@ class Members:
         """Is any coordinator healthy?"""
         return any(
             self._breaker.state(self._health(each, options_key), now) is State.HEALTHY
-            for each in self._coordinators
+            for each in self.coordinators
         )
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often the least tried coordinator was tried."""
         times = Counter(tried)
-        return min(times[coordinator] for coordinator in self._coordinators)
+        return min(times[coordinator] for coordinator in self.coordinators)
 
     def failed(
         self, coordinator: Coordinator, now: float, options_key: str = "", *, draining: bool = False
@@ -280,44 +298,9 @@ class Members:
             if health := table.health.get(coordinator):
                 table.update(coordinator, self._breaker.reached(health))
 
-    def mark_opened(self, coordinator: Coordinator, options_key: str) -> None:
-        """Note that a connection to *coordinator* was opened with those options."""
-        if len(self._opened_with) >= _MOST_OPENED:
-            self._opened_with.clear()
-        self._opened_with.add((options_key, coordinator))
-
-    def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
-        """Has a connection to *coordinator* been opened with those options?"""
-        return (options_key, coordinator) in self._opened_with
-
-    def attach(self, link: OpenLink) -> None:
-        """Count *link* until it is detached or collected."""
-        coordinator = link.coordinator
-        if coordinator in self._links:
-            links, changed = self._links[coordinator], self._changed
-
-            def collected(link: weakref.ref[OpenLink]) -> None:
-                links.discard(link)
-                changed.add(coordinator)
-
-            links.add(weakref.ref(link, collected))
-            changed.add(coordinator)
-            self._attached.add(coordinator)
-
-    def was_opened(self, coordinator: Coordinator) -> bool:
-        """Has any connection to *coordinator* been opened?"""
-        return coordinator in self._attached
-
-    def detach(self, link: OpenLink) -> None:
-        """Stop counting *link*, if it is counted."""
-        if link.coordinator in self._links:
-            self._links[link.coordinator].discard(weakref.ref(link))
-            self._changed.add(link.coordinator)
-
     def forked(self) -> None:
         """In a child: connections, leases and waiting calls belong to its parent."""
-        self._links = self._no_links()
-        self._changed.update(self._coordinators)
+        self.links.forked()
         for table in (self._all, *self._own.values()):
             table.outage = Outage()
             table.health = {c: self._breaker.inconclusive(h) for c, h in table.health.items()}

@@ -72,7 +72,8 @@ class AllHealthy(Sequence[Candidate]):
     def update(self, coordinator: Coordinator, connections: int) -> None:
         """Note how many *connections* a coordinator has."""
         place = self._places[coordinator]
-        self._candidates[place] = Candidate(coordinator, connections=connections)
+        known = self._candidates[place].coordinator  # an equal one may have another weight
+        self._candidates[place] = Candidate(known, connections=connections)
 
     def __getitem__(self, at: Any) -> Any:
         return self._candidates[at]
@@ -190,13 +191,14 @@ class Sticky:
 
     key: str = ""
 
-    def for_key(self, key: str) -> Sticky:
-        """The policy for a connection that goes by *key*."""
-        return self if self.key else Sticky(key)
-
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose the one with the lowest number for the key."""
         return min(candidates, key=lambda candidate: _lot(self.key, candidate.coordinator))
+
+
+def with_key(policy: Policy, key: str) -> Policy:
+    """*policy* for a connection that goes by *key*, if it is `Sticky` and has no key of its own."""
+    return Sticky(key) if isinstance(policy, Sticky) and not policy.key else policy
 
 
 def _lot(key: str, coordinator: Coordinator) -> float:
@@ -214,7 +216,7 @@ class _SlowStart:
     """
     Slow start of coordinators that come back, for policies that choose by connections.
 
-    A coordinator that restarted has no connections, and would get all new ones at once.  So it is
+    One that restarted, or is new, has no connections, and would get all new ones at once.  So it is
     a candidate for its share of the turns by weight, and a tenth more, until another one is
     preferred to it.
     """
@@ -232,7 +234,8 @@ class _SlowStart:
             return candidates
         self._everyone = candidates if isinstance(candidates, AllHealthy) else ()
         present = {candidate.coordinator for candidate in candidates}
-        self._credit.update(dict.fromkeys(self._known - present, 0.0))
+        come = present - self._known if self._known else set()
+        self._credit.update(dict.fromkeys(self._known - present | come, 0.0))
         self._known |= present
         if not self._credit:
             return candidates

@@ -33,7 +33,7 @@ def __dir__() -> list[str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """
-    Something that happened, as one of the classes below.
+    Something that happened: each is one of the other classes.
 
     Attributes:
         coordinator: To which coordinator.

@@ -75,6 +75,7 @@ class Links:
         self._sync_ddl = options.sync_ddl
         self._lifetime = options.max_lifetime or float("inf")
         self._renew_at = float("inf")
+        self._left: Link | None = None  # whose coordinator has left the cluster
 
     def check_usable(self) -> None:
         """
@@ -173,11 +174,16 @@ class Links:
         """
         Move to where a new connection would go, once the link is old (`max_lifetime`).
 
+        At once where its coordinator is none of the cluster's any more.
+
         It is called before a statement of *cursor*, and moves only if nothing is lost: nothing else
         is open on the link, the session can be rebuilt (those of Hive and Spark may have temporary
         tables), and our changes are known elsewhere.
         """
         link, cluster = self.current, self._cluster
+        cluster.refresh()
+        if link not in (None, self._left) and link.coordinator not in cluster.coordinators:
+            self._left, self._renew_at = link, cluster.clock.now()
         if (
             link is None
             or cluster.clock.now() < self._renew_at

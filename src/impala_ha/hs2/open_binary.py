@@ -195,7 +195,7 @@ class BinaryConnector:
         options, context = self._options, None
         if options.use_ssl:
             context = tls.context(options)
-        socket = Socket(coordinator.host, coordinator.port, self._clock, context)
+        socket = Socket(coordinator.host, coordinator.port, self._clock, context, coordinator.name)
         socket.pinned = pinned
         socket.setTimeout(None if options.timeout is None else options.timeout * 1000)
         return socket

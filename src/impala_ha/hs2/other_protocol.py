@@ -153,7 +153,8 @@ class _Asking:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE  # nothing is sent that is anybody's
-        socket = Socket(self._coordinator.host, self._coordinator.port, self._clock, context)
+        where = self._coordinator
+        socket = Socket(where.host, where.port, self._clock, context, where.name)
         socket.set_deadline(max(0.001, (self._end - self._clock.now()) / shares))
         socket.open()
         return socket

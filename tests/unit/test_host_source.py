@@ -10,10 +10,7 @@ from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.balancing.host_source import resolved
 from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Attempt
-from impala_ha.failover.links import Links
-from impala_ha.failover.opening import Opener
-from impala_ha.options.options import Options
-from impala_ha.testing.fakes import FakeClock, FakeDriver
+from impala_ha.testing.fakes import FakeClock, FakeDriver, failover
 
 A, B, C = (Coordinator(host) for host in "abc")
 
@@ -42,7 +39,7 @@ def made(source, clock):
 
 def test_a_source_is_asked_again_after_its_interval_and_up_to_a_fifth():
     source, clock = Source(B, C), FakeClock()
-    cluster = made(source, clock)
+    cluster, driver = made(source, clock), FakeDriver()
 
     clock.sleep(29.9)
     cluster.refresh()
@@ -72,7 +69,7 @@ def test_clients_do_not_all_ask_at_the_same_moment():
 
 def test_while_nobody_is_healthy_it_is_asked_every_other_second():
     source, clock = Source(C), FakeClock()
-    cluster = made(source, clock)
+    cluster, driver = made(source, clock), FakeDriver()
     for each in (A, B):
         cluster.report(
             Attempt("connect", 1, each, 0.1, Fault.UNREACHABLE, Phase.CONNECT, text="refused")
@@ -89,7 +86,7 @@ def test_while_nobody_is_healthy_it_is_asked_every_other_second():
 def test_a_failed_or_empty_answer_keeps_the_list_and_is_logged_once(answer, caplog):
     source, clock = Source(), FakeClock()
     source.answer = answer
-    cluster = made(source, clock)
+    cluster, driver = made(source, clock), FakeDriver()
     caplog.set_level(logging.INFO, "impala_ha")
 
     for _ in range(3):
@@ -105,7 +102,7 @@ def test_a_failed_or_empty_answer_keeps_the_list_and_is_logged_once(answer, capl
 
 def test_a_change_is_logged(caplog):
     source, clock = Source(B, C), FakeClock()
-    cluster = made(source, clock)
+    cluster, driver = made(source, clock), FakeDriver()
     caplog.set_level(logging.INFO, "impala_ha")
 
     for _ in range(3):
@@ -157,8 +154,9 @@ class Reader:
 
 def test_a_connection_leaves_who_has_left_at_its_next_statement():
     source, clock = Source(B), FakeClock()
-    cluster, driver, options = made(source, clock), FakeDriver(), Options(hedge_after=0)
-    links, opener = Links(cluster, driver, options), Opener(cluster, driver, options)
+    cluster, driver = made(source, clock), FakeDriver()
+    loop = failover(cluster, driver, max_lifetime=3600.0)
+    links, opener = loop.links, loop.opener
     links.attach(driver.open(A, "user", {}, 1.0))
     reader = Reader(reads=True)
     links.cursors.add(reader)

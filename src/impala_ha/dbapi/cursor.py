@@ -545,7 +545,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def fetchone(self) -> Row | None:
         """The next row; None at the end."""
         if len(self._buffer) and not self._links.closed:
-            self._rowcount += 1
+            self._rowcount = self._rowcount + 1 if self._rowcount > 0 else 1
             return self._buffer.pop()
         return self._fetch("fetchone", partial(HiveServer2Cursor.fetchone, self), 1)
 
@@ -606,7 +606,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def __next__(self) -> Row:
         if len(self._buffer) and not self._links.closed:
-            self._rowcount += 1
+            self._rowcount = self._rowcount + 1 if self._rowcount > 0 else 1
             return self._buffer.pop()
         if self._calling_thread == get_ident():
             return HiveServer2Cursor.__next__(self)

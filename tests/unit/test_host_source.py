@@ -39,7 +39,7 @@ def made(source, clock):
 
 def test_a_source_is_asked_again_after_its_interval_and_up_to_a_fifth():
     source, clock = Source(B, C), FakeClock()
-    cluster, driver = made(source, clock), FakeDriver()
+    cluster = made(source, clock)
 
     clock.sleep(29.9)
     cluster.refresh()
@@ -69,7 +69,7 @@ def test_clients_do_not_all_ask_at_the_same_moment():
 
 def test_while_nobody_is_healthy_it_is_asked_every_other_second():
     source, clock = Source(C), FakeClock()
-    cluster, driver = made(source, clock), FakeDriver()
+    cluster = made(source, clock)
     for each in (A, B):
         cluster.report(
             Attempt("connect", 1, each, 0.1, Fault.UNREACHABLE, Phase.CONNECT, text="refused")
@@ -86,7 +86,7 @@ def test_while_nobody_is_healthy_it_is_asked_every_other_second():
 def test_a_failed_or_empty_answer_keeps_the_list_and_is_logged_once(answer, caplog):
     source, clock = Source(), FakeClock()
     source.answer = answer
-    cluster, driver = made(source, clock), FakeDriver()
+    cluster = made(source, clock)
     caplog.set_level(logging.INFO, "impala_ha")
 
     for _ in range(3):
@@ -102,7 +102,7 @@ def test_a_failed_or_empty_answer_keeps_the_list_and_is_logged_once(answer, capl
 
 def test_a_change_is_logged(caplog):
     source, clock = Source(B, C), FakeClock()
-    cluster, driver = made(source, clock), FakeDriver()
+    cluster = made(source, clock)
     caplog.set_level(logging.INFO, "impala_ha")
 
     for _ in range(3):

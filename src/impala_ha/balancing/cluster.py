@@ -16,6 +16,7 @@ from dataclasses import astuple
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock, SystemClock
+from impala_ha.core.events import Events, Listeners
 from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
@@ -25,7 +26,7 @@ from .host_source import HostSource, Schedule
 from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
-from .policies import Candidate, Policy, Sticky, make_policy
+from .policies import Candidate, Policy, make_policy, with_key
 
 __all__ = ["Cluster"]
 
@@ -98,12 +99,8 @@ class Cluster:
         """Choose a coordinator for a call with those options that has already *tried* some."""
         with self._state.lock:
             return self._state.members.pick(
-                self._policy_for(sticky_key), self.clock.now(), tried, zone, options_key
+                with_key(self._policy, sticky_key), self.clock.now(), tried, zone, options_key
             )
-
-    def _policy_for(self, sticky_key: str) -> Policy:
-        policy = self._policy
-        return policy.for_key(sticky_key) if isinstance(policy, Sticky) else policy
 
     def pick_or_wait(
         self,
@@ -140,7 +137,7 @@ class Cluster:
                 if isinstance(turn, Coordinator):
                     members.lease(turn, now, options_key)
                 return turn
-            return members.pick(self._policy_for(sticky_key), now, tried, zone, options_key)
+            return members.pick(with_key(self._policy, sticky_key), now, tried, zone, options_key)
 
     def call_ended(self, call: int, options_key: str = "") -> None:
         """Forget *call*; it shares the backoff no longer."""
@@ -212,9 +209,9 @@ class Cluster:
                     members.table(own).failures[coordinator] = record
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
-            _log_ejected(record, ejected, own)
+            self._state.listeners.ejected(record, ejected, own, now)
         elif back:
-            _log_recovery(coordinator)
+            self._state.listeners.back(coordinator, now, record.tag)
 
     def release(self, coordinator: Coordinator, options_key: str = "") -> None:
         """End the lease of *coordinator*: the caller that picked it got no answer."""
@@ -252,18 +249,23 @@ class Cluster:
 
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note that *coordinator* answers, whatever it answers to a statement."""
-        state = self._state
+        state, now = self._state, self.clock.now()
         with state.lock:
             # The backoff goes on until a call succeeds: all may answer and refuse statements.
-            before = state.members.ejected_for(coordinator, self.clock.now(), options_key)
+            before = state.members.ejected_for(coordinator, now, options_key)
             state.members.mark_reachable(coordinator, options_key)
         if before is not None:
-            _log_recovery(coordinator)
+            state.listeners.back(coordinator, now)
 
     def detach(self, link: OpenLink) -> None:
         """Stop counting *link*."""
         with self._state.lock:
             self._state.members.links.detach(link)
+
+    def add_listener(self, events: Events) -> None:
+        """Tell *events*, as long as it is there, who is ejected and who is back."""
+        with self._state.lock:
+            self._state.listeners.add(events)
 
     def snapshot(self) -> list[Candidate]:
         """The present state of all coordinators, in the order in which they were given."""
@@ -304,21 +306,6 @@ def _shown(candidate: Candidate) -> str:
     return f"{candidate.coordinator} {candidate.state.value}{with_}"
 
 
-def _log_ejected(attempt: Attempt, seconds: float, options_key: str) -> None:
-    coordinator = attempt.coordinator
-    state = "draining" if attempt.fault is Fault.DRAINING else "ejected"
-    about = {"coordinator": coordinator, "state": state, "options": options_key}
-    whose = f" for connections with {options_key}" if options_key else ""
-    why = f"{attempt.reason}: {logs.brief(attempt.text)}"
-    text = "%s is ejected for %.1f s%s: it %s"
-    logs.warning(text, coordinator, seconds, whose, why, extra=about)
-
-
-def _log_recovery(coordinator: Coordinator) -> None:
-    about = {"coordinator": coordinator, "state": "healthy"}
-    logs.info("%s is back", coordinator, extra=about)
-
-
 class _SharedState:
     """The state of the clusters that have the same coordinators and circuit breaker."""
 
@@ -332,6 +319,7 @@ class _SharedState:
         self.schedule = schedule
         self.members = Members(coordinators, breaker, rng)
         self.hedges = HedgeBudget()
+        self.listeners = Listeners()
         self.rng = rng
         self.databases: set[str] = set()
         self.lock = threading.RLock()  # a policy may ask for a snapshot
@@ -358,6 +346,7 @@ class _SharedState:
     def forked(self) -> None:
         """In a child: another thread of the parent may have held the lock."""
         self.lock = threading.RLock()
+        self.listeners = Listeners()
         self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
 

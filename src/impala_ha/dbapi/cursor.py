@@ -158,6 +158,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         before, self._history = self._history, History()
         history = self._history
         inside, self._calling_thread = self._calling_thread, get_ident()
+        self._failover.events.tag = call.tag
         try:
             got = self._failover.run(call, partial(self._attempt, call, work), history)
         except BaseException as error:
@@ -187,6 +188,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             link.check()
             self._last_operation_string = execution.text or None
             self._last_operation = execution.submit(session)
+            self._failover.events.tag = execution.tag
             self._last_operation_active = True
         elif call.opens:
             session.ensure(link)

@@ -35,7 +35,7 @@ PACKAGES = [
     "failover",
     "dbapi",
 ]
-FRONT_DOOR = {"__init__", "policies", "cluster"}
+FRONT_DOOR = {"__init__", "policies", "events", "cluster"}
 GUESTS = {"cli", "testing"}
 CORE = [path for path in FILES if path.relative_to(HOUSE).parts[0] not in GUESTS]
 

@@ -12,10 +12,7 @@ from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.balancing.host_source import resolved
 from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Attempt
-from impala_ha.failover.links import Links
-from impala_ha.failover.opening import Opener
-from impala_ha.options.options import Options
-from impala_ha.testing.fakes import FakeClock, FakeDriver
+from impala_ha.testing.fakes import FakeClock, FakeDriver, failover
 
 A, B, C = (Coordinator(host) for host in "abc")
 
@@ -161,8 +158,9 @@ class Reader:
 
 def test_a_connection_leaves_who_has_left_at_its_next_statement():
     source, clock = Source(B), FakeClock()
-    cluster, driver, options = made(source, clock), FakeDriver(), Options(hedge_after=0)
-    links, opener = Links(cluster, driver, options), Opener(cluster, driver, options)
+    cluster, driver = made(source, clock), FakeDriver()
+    loop = failover(cluster, driver, max_lifetime=3600.0)
+    links, opener = loop.links, loop.opener
     links.attach(driver.open(A, "user", {}, 1.0))
     reader = Reader(reads=True)
     links.cursors.add(reader)

@@ -15,6 +15,7 @@ from impala_ha.balancing.policies import (
     Sticky,
     TwoChoices,
     make_policy,
+    with_key,
 )
 from impala_ha.core.model import Coordinator
 
@@ -121,8 +122,11 @@ def test_sticky_takes_any_text_for_a_key():
 
 
 def test_sticky_with_a_key_of_its_own_goes_by_no_other():
-    assert Sticky("etl").for_key("hue") == Sticky("etl")
-    assert Sticky().for_key("hue") == Sticky("hue")
+    own = Ordered()
+
+    assert with_key(Sticky("etl"), "hue") == Sticky("etl")
+    assert with_key(Sticky(), "hue") == Sticky("hue")
+    assert with_key(own, "hue") is own
 
 
 def test_round_robin_takes_turns():

@@ -63,7 +63,8 @@ ALONG = {
     "verify_cert": {"use_ssl": True},
 }
 #: A function cannot be said in a variable.
-SAYABLE = [option for option in fields(Options) if option.name != "get_user_custom_headers_func"]
+FUNCTIONS = {"get_user_custom_headers_func", "on_event"}
+SAYABLE = [option for option in fields(Options) if option.name not in FUNCTIONS]
 
 
 @pytest.mark.parametrize("option", SAYABLE, ids=lambda option: option.name)

@@ -17,17 +17,17 @@ from dataclasses import astuple
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock, SystemClock
+from impala_ha.core.events import Events, Listeners
 from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker
-from .health_log import log_ejected, log_recovery
 from .hedge_budget import HedgeBudget
 from .host_source import HostSource, Schedule, resolved
 from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
-from .policies import Candidate, Policy, Sticky, make_policy
+from .policies import Candidate, Policy, make_policy, with_key
 
 __all__ = ["Cluster"]
 
@@ -102,12 +102,8 @@ class Cluster:
         """Choose a coordinator for a call with those options that has already *tried* some."""
         with self._state.lock:
             return self._state.members.pick(
-                self._policy_for(sticky_key), self.clock.now(), tried, zone, options_key
+                with_key(self._policy, sticky_key), self.clock.now(), tried, zone, options_key
             )
-
-    def _policy_for(self, sticky_key: str) -> Policy:
-        policy = self._policy
-        return policy.for_key(sticky_key) if isinstance(policy, Sticky) else policy
 
     def pick_or_wait(
         self,
@@ -144,7 +140,7 @@ class Cluster:
                 if isinstance(turn, Coordinator):
                     members.lease(turn, now, options_key)
                 return turn
-            return members.pick(self._policy_for(sticky_key), now, tried, zone, options_key)
+            return members.pick(with_key(self._policy, sticky_key), now, tried, zone, options_key)
 
     def call_ended(self, call: int, options_key: str = "") -> None:
         """Forget *call*; it shares the backoff no longer."""
@@ -216,9 +212,9 @@ class Cluster:
                     members.table(own).failures[coordinator] = record
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
-            log_ejected(record, ejected, own)
+            self._state.listeners.ejected(record, ejected, own, now)
         elif back:
-            log_recovery(coordinator)
+            self._state.listeners.back(coordinator, now, record.tag)
 
     def release(self, coordinator: Coordinator, options_key: str = "") -> None:
         """End the lease of *coordinator*: the caller that picked it got no answer."""
@@ -256,18 +252,23 @@ class Cluster:
 
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note that *coordinator* answers, whatever it answers to a statement."""
-        state = self._state
+        state, now = self._state, self.clock.now()
         with state.lock:
             # The backoff goes on until a call succeeds: all may answer and refuse statements.
-            before = state.members.ejected_for(coordinator, self.clock.now(), options_key)
+            before = state.members.ejected_for(coordinator, now, options_key)
             state.members.mark_reachable(coordinator, options_key)
         if before is not None:
-            log_recovery(coordinator)
+            state.listeners.back(coordinator, now)
 
     def detach(self, link: OpenLink) -> None:
         """Stop counting *link*."""
         with self._state.lock:
             self._state.members.links.detach(link)
+
+    def add_listener(self, events: Events) -> None:
+        """Tell *events*, as long as it is there, who is ejected and who is back."""
+        with self._state.lock:
+            self._state.listeners.add(events)
 
     def snapshot(self) -> list[Candidate]:
         """The present state of all coordinators, in the order in which they were given."""
@@ -318,6 +319,7 @@ class _SharedState:
         self.schedule = schedule
         self.members = Members(coordinators, breaker, rng)
         self.hedges = HedgeBudget()
+        self.listeners = Listeners()
         self.rng = rng
         self.databases: set[str] = set()
         self.lock = threading.RLock()  # a policy may ask for a snapshot
@@ -346,6 +348,7 @@ class _SharedState:
     def forked(self) -> None:
         """In a child: another thread of the parent may have held the lock."""
         self.lock = threading.RLock()
+        self.listeners = Listeners()
         self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
 

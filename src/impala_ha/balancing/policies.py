@@ -191,13 +191,14 @@ class Sticky:
 
     key: str = ""
 
-    def for_key(self, key: str) -> Sticky:
-        """The policy for a connection that goes by *key*."""
-        return self if self.key else Sticky(key)
-
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose the one with the lowest number for the key."""
         return min(candidates, key=lambda candidate: _lot(self.key, candidate.coordinator))
+
+
+def with_key(policy: Policy, key: str) -> Policy:
+    """*policy* for a connection that goes by *key*, if it is `Sticky` and has no key of its own."""
+    return Sticky(key) if isinstance(policy, Sticky) and not policy.key else policy
 
 
 def _lot(key: str, coordinator: Coordinator) -> float:

@@ -109,6 +109,7 @@ class Attempt:
         options_key: The options that opening the connection depends on, see `Options.key`.
         may_be_options: Whether its failure may be due to these options: then it counts only for
             connections with the same ones.
+        tag: The tag of the write that was sent, see `statement_tag`; None for none.
     """
 
     operation: str
@@ -126,6 +127,7 @@ class Attempt:
     since: float = field(default=0.0, compare=False)
     options_key: str = field(default="", compare=False, repr=False)
     may_be_options: bool = field(default=False, compare=False)
+    tag: str | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"#{self.number} {self.summary}"

@@ -30,6 +30,7 @@ from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.balancing.host_source import HostSource
 from impala_ha.balancing.policies import Policy
+from impala_ha.core.events import Event
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
 from impala_ha.errors import (
@@ -186,6 +187,7 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     zone: str | None = None,
     eject_for: float | None = None,
     eject_most: float | None = None,
+    on_event: Callable[[Event], object] | None = None,
     client_cert: str | None = None,
     client_key: str | None = None,
     password_cmd: str | None = None,

@@ -158,6 +158,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         before, self._history = self._history, History()
         history = self._history
         inside, self._calling_thread = self._calling_thread, get_ident()
+        self._failover.events.tag = call.tag
         try:
             got = self._failover.run(call, partial(self._attempt, call, work), history)
         except BaseException as error:
@@ -187,6 +188,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             link.check()
             self._last_operation_string = execution.text or None
             self._last_operation = execution.submit(session)
+            self._failover.events.tag = execution.tag
             self._last_operation_active = True
         elif call.opens:
             session.ensure(link)
@@ -543,7 +545,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def fetchone(self) -> Row | None:
         """The next row; None at the end."""
         if len(self._buffer) and not self._links.closed:
-            self._rowcount += 1
+            self._rowcount = self._rowcount + 1 if self._rowcount > 0 else 1
             return self._buffer.pop()
         return self._fetch("fetchone", partial(HiveServer2Cursor.fetchone, self), 1)
 
@@ -604,7 +606,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def __next__(self) -> Row:
         if len(self._buffer) and not self._links.closed:
-            self._rowcount += 1
+            self._rowcount = self._rowcount + 1 if self._rowcount > 0 else 1
             return self._buffer.pop()
         if self._calling_thread == get_ident():
             return HiveServer2Cursor.__next__(self)

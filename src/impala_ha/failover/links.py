@@ -7,14 +7,18 @@ A detached link stays open while a cursor reads a result from it.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.core import forks
+from impala_ha.core.events import Events, Reattached
 from impala_ha.core.exclusive import Exclusive, fork_error
 from impala_ha.core.faults import Fault
 from impala_ha.core.interruption import from_signal_handler, suppress
+from impala_ha.core.model import Coordinator
 from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
@@ -53,8 +57,9 @@ class Links:
         of_cursor: Whether they are those of a single cursor, which closes them.
     """
 
-    def __init__(self, cluster: Cluster, driver: Driver, options: Options):
+    def __init__(self, cluster: Cluster, driver: Driver, options: Options, events: Events):
         """Have none yet; *driver* ends sessions on links that are in use."""
+        self._events = events
         self.current: Link | None = None
         self.cursors: weakref.WeakSet[LinkUser] = weakref.WeakSet()
         self.closed = False
@@ -97,6 +102,10 @@ class Links:
             InterfaceError: Another thread closed the connection meanwhile.
         """
         self.current, self.impala, self._left = link, link.impala, False
+        if self._events.listener is not None and link.service.reconnect is not None:
+            link.service.reconnect = partial(
+                _reattached, link.service.reconnect, link.coordinator, self._cluster, self._events
+            )
         self._opened.add(link)
         self._cluster.attach(link, self._options_key)
         self._renew_in(self._lifetime)
@@ -213,3 +222,19 @@ class Links:
         if self.changes.any() and not self._sync_ddl:
             return False
         return not any(each.reads(link) for each in list(self.cursors) if each is not cursor)
+
+
+def _reattached(
+    reconnect: Callable[[float], bool],
+    coordinator: Coordinator,
+    cluster: Cluster,
+    events: Events,
+    limit: float,
+) -> bool:
+    """Connect anew by *reconnect*, and tell *events* if that went well."""
+    start = cluster.clock.now()
+    done = reconnect(limit)
+    if done:
+        took = cluster.clock.now() - start
+        events.tell(Reattached(coordinator=coordinator, seconds=took, tag=events.tag))
+    return done

@@ -13,6 +13,7 @@ from dataclasses import replace
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.balancing.outage import Pause, Wait
 from impala_ha.core.coroutine import Coroutine, run
+from impala_ha.core.events import Events, Hedged
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.core.login_throttle import LoginBlocked
@@ -31,8 +32,11 @@ _BY_SERVER = frozenset({Phase.LOGIN, Phase.OPEN})  # where a coordinator refuses
 class Opener:
     """Opens the links of one connection."""
 
-    def __init__(self, cluster: Cluster, driver: Driver, options: Options, user: str = ""):
+    def __init__(
+        self, cluster: Cluster, driver: Driver, options: Options, user: str, events: Events
+    ):
         """Open links of *user* to coordinators of *cluster*, by *driver*, as *options* say."""
+        self._events = events
         self._preferred = {
             "zone": options.zone,
             "options_key": options.key,
@@ -95,12 +99,14 @@ class Opener:
         if not (after and trusted and len(self._cluster.coordinators) > 1):
             return [opened(where, lambda: run(open_link(where)))]
         self._cluster.count_open()
-        asked = [*tried, where]
+        clock, begun = self._cluster.clock, self._cluster.clock.now()
+        asked, hedged = [*tried, where], dict[Coordinator, float]()
 
         def second() -> Coordinator | None:
             if not self._cluster.may_hedge(where, self._options_key):
                 return None
             asked.append(self.pick(asked))
+            hedged[asked[-1]] = clock.now() - begun
             return asked[-1]
 
         def open_by_http(coordinator: Coordinator) -> Coroutine[Link]:
@@ -109,7 +115,15 @@ class Opener:
             return in_thread(lambda: run(open_link(coordinator)), None, name, "")
 
         hedge = Hedge(open_by_http if self._options.use_http_transport else open_link, self._late)
-        return hedge.run(where, after, second)
+        results = hedge.run(where, after, second)
+        last = results[-1]
+        answered = last.coordinator if isinstance(last.got, Link) else None
+        for other, waited in hedged.items():
+            if other != where:
+                self._events.tell(
+                    Hedged(coordinator=where, seconds=waited, other=other, answered=answered)
+                )
+        return results
 
     def _late(self, result: OpenResult) -> None:
         """Report the result of the loser: it counts for its health like any other."""

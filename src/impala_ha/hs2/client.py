@@ -127,8 +127,18 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def collect(self) -> None:
         """Read the replies that nobody has asked for, as far as they have come."""
-        while self._owed and self.transport.readable():
+        while self._owed and (self.transport.readable() or self._buffered()):
             self.receive(self._owed[0])
+
+    def _buffered(self) -> bool:
+        """Is something here that was read with what came before it?"""
+        buffer = self._iprot.trans.cstringio_buf
+        return bool(buffer.tell() < buffer.getbuffer().nbytes)
+
+    @property
+    def owed(self) -> bool:
+        """Are replies of flights left that nobody has read?"""
+        return bool(self._owed)
 
     def settle(self) -> None:
         """Read all replies of flights."""

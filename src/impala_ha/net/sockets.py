@@ -273,7 +273,7 @@ class Socket(ConnectingSocket):
         self.hung_up = True
         with suppress(OSError, TypeError):  # not the method of TLS, which ends TLS first
             socket.socket.shutdown(self.handle, socket.SHUT_RDWR)
-        getattr(self.probe, "cut", lambda: None)()
+        getattr(self.probe, "cancel", lambda: None)()
 
     def abort(self) -> None:
         """Close with a reset: what the other side has not been given yet is never delivered."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 from impala_ha.balancing.policies import POLICIES, Policy
+from impala_ha.core.events import Event
 from impala_ha.core.model import DEFAULT_PORT
 
 from . import converters as to
@@ -126,6 +127,13 @@ class Options:
     )
     eject_most: float = option(
         to.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
+    )
+    on_event: Callable[[Event], object] | None = option(
+        to.function,
+        None,
+        "Function that gets each event: a coordinator is ejected or back, a call failed over, a "
+        "connection was hedged or made anew, the outcome of a write is unknown (see "
+        "`impala_ha.events`). What it raises is logged.",
     )
     retries: int = option(
         to.count,

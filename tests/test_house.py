@@ -29,6 +29,7 @@ PACKAGES = [
     "options",
     "net",
     "auth",
+    "discovery",
     "hs2",
     "arrow",
     "failover",
@@ -59,6 +60,7 @@ PURE = {
     "net.cookies",
     "net.http_response",
     "net.http_status",
+    "options.host_urls",
     "options.hosts",
     "options.settings",
     "sql.literals",
@@ -175,7 +177,7 @@ def test_no_module_needs_itself_to_be_imported():
 
 
 #: What is imported where it is used: each takes more than 3 ms, and most programs use none of them.
-LATE = {"auth.kerberos", "failover.outcome", "hs2.open_http"}
+LATE = {"auth.kerberos", "discovery.sources", "failover.outcome", "hs2.open_http"}
 
 
 def test_only_what_takes_long_is_imported_late():
@@ -314,7 +316,9 @@ COSTLY = [
     "SQLAlchemy",
     "asyncio",
     "click",
+    "dns",
     "duckdb",
+    "kazoo",
     "kerberos",
     "numpy",
     "pandas",

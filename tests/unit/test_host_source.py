@@ -1,7 +1,9 @@
 """Where the coordinators come from is asked again: when, by whom, and what a failure changes."""
 
+import gc
 import logging
 import random
+import weakref
 
 import pytest
 
@@ -19,6 +21,7 @@ class Source:
     """One that says what a test wants, and counts how often it was asked."""
 
     interval = 30.0
+    remedy = "see `dig impala`"
 
     def __init__(self, *answer, key="k"):
         self.answer, self.asked, self.key = answer, 0, key
@@ -115,13 +118,14 @@ def test_a_change_is_logged(caplog):
 def test_a_cluster_is_shared_by_its_source_whoever_is_there():
     breaker = CircuitBreaker()
 
-    first = Cluster.shared([A], "random", breaker, Source(key="one"))
-    second = Cluster.shared([B], "random", breaker, Source(key="one"))
-    other = Cluster.shared([A], "random", breaker, Source(key="two"))
+    sources = Source(A, key="one"), Source(B, key="one"), Source(A, key="two")
+
+    first, second, other = (Cluster.shared(each, "random", breaker, 10) for each in sources)
 
     assert first is second
     assert (A,) == second.coordinators
     assert other is not first
+    assert [1, 0, 1] == [each.asked for each in sources]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ def test_without_a_first_answer_there_is_nobody_to_connect_to(answer, why):
     with pytest.raises(NoCoordinatorLeft) as raised:
         resolved(source, 10)
 
-    assert f"dns://impala names no coordinator: {why}" == str(raised.value)
+    assert f"dns://impala names no coordinator: {why} (see `dig impala`)" == str(raised.value)
     assert () == raised.value.attempts
     assert raised.value.coordinator is None
 
@@ -170,5 +174,8 @@ def test_a_connection_leaves_who_has_left_at_its_next_statement():
     assert A == links.current.coordinator, "another cursor still reads"
 
     links.cursors.discard(reader)
+    old = weakref.ref(links.current)
     links.renew(opener, Reader(), first)
     assert B == links.current.coordinator
+    gc.collect()
+    assert old() is None, "so its sessions are closed"

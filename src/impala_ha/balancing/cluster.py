@@ -7,6 +7,7 @@ opens a socket.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import threading
@@ -22,13 +23,15 @@ from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker
 from .hedge_budget import HedgeBudget
-from .host_source import HostSource, Schedule
+from .host_source import HostSource, Schedule, resolved
 from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
 from .policies import Candidate, Policy, make_policy, with_key
 
 __all__ = ["Cluster"]
+
+Hosts = Sequence[Coordinator] | HostSource
 
 
 def __dir__() -> list[str]:
@@ -277,21 +280,18 @@ class Cluster:
 
     @classmethod
     def shared(
-        cls,
-        coordinators: Sequence[Coordinator],
-        policy: str | Policy,
-        breaker: CircuitBreaker,
-        source: HostSource | None = None,
+        cls, hosts: Hosts, policy: str | Policy, breaker: CircuitBreaker, limit: float = math.inf
     ) -> Cluster:
         """
         The cluster of this process with these coordinators, policy and circuit breaker.
 
-        Clusters that differ only in their policy share the health of the coordinators.  With a
-        *source* it is the same cluster whoever of the *coordinators* is there at the moment.
+        Clusters that differ only in their policy share the health of the coordinators.  A source
+        in place of *hosts* is asked, within *limit* seconds, where there is no such cluster yet.
+
+        Raises:
+            NoCoordinatorLeft: The source names nobody.
         """
-        state = _find_state(cls, coordinators, breaker, source)
-        with _SHARED_LOCK:
-            return state.cluster(cls, policy, breaker)
+        return _find_state(cls, hosts, breaker, limit).cluster(cls, policy, breaker)
 
 
 def _made(policy: str, rng: random.Random) -> Policy:
@@ -332,16 +332,18 @@ class _SharedState:
         self, kind: type[Cluster], policy: str | Policy, breaker: CircuitBreaker
     ) -> Cluster:
         """The cluster with that *policy*; one with a policy object is kept while it is used."""
-        found = self._named.get(policy) if isinstance(policy, str) else self._others.get(id(policy))
-        if found is None:
-            coordinators = self.members.coordinators
-            found = kind(coordinators, policy=policy, breaker=breaker, rng=self.rng)
-            found._state = self  # noqa: SLF001 - in place of its own, which is empty
-            if isinstance(policy, str):
-                self._named[policy] = found
-            else:
-                self._others[id(policy)] = found
-        return found
+        named, others = self._named, self._others
+        with _SHARED_LOCK:
+            found = named.get(policy) if isinstance(policy, str) else others.get(id(policy))
+            if found is None:
+                coordinators = self.members.coordinators
+                found = kind(coordinators, policy=policy, breaker=breaker, rng=self.rng)
+                found._state = self  # noqa: SLF001 - in place of its own, which is empty
+                if isinstance(policy, str):
+                    named[policy] = found
+                else:
+                    others[id(policy)] = found
+            return found
 
     def forked(self) -> None:
         """In a child: another thread of the parent may have held the lock."""
@@ -352,17 +354,19 @@ class _SharedState:
 
 
 def _find_state(
-    kind: type[Cluster],
-    coordinators: Sequence[Coordinator],
-    breaker: CircuitBreaker,
-    source: HostSource | None,
+    kind: type[Cluster], hosts: Hosts, breaker: CircuitBreaker, limit: float
 ) -> _SharedState:
-    key = (source.key if source else tuple(map(astuple, coordinators)), breaker)
+    source = None if isinstance(hosts, Sequence) else hosts
+    key = (tuple(map(astuple, hosts)) if isinstance(hosts, Sequence) else hosts.key, breaker)
     with _SHARED_LOCK:
-        state = _SHARED.pop(key, None) or _IN_USE.get(key)
-        if state is None:
-            state = kind(coordinators, breaker=breaker, source=source)._state  # noqa: SLF001
-        _SHARED[key] = _IN_USE[key] = state
+        state = _SHARED.get(key) or _IN_USE.get(key)
+    if state is None:
+        found = hosts if isinstance(hosts, Sequence) else resolved(hosts, limit)
+        state = kind(found, breaker=breaker, source=source)._state  # noqa: SLF001
+    with _SHARED_LOCK:
+        state = _IN_USE.setdefault(key, state)  # another thread may have been faster
+        _SHARED.pop(key, None)
+        _SHARED[key] = state
         if len(_SHARED) > _RECENT:
             del _SHARED[next(iter(_SHARED))]
         return state

@@ -32,9 +32,11 @@ class HostSource(Protocol):
     Attributes:
         interval: Seconds after which the list is looked at again, up to a fifth more.
         key: The same for sources that always name the same coordinators.
+        remedy: What to look at where it names nobody.
     """
 
     interval: float
+    remedy: str
 
     @property
     def key(self) -> Hashable:
@@ -64,14 +66,14 @@ def resolved(source: HostSource, limit: float) -> tuple[Coordinator, ...]:
     except Exception as error:
         if from_signal_handler(error):
             raise
-        raise NoCoordinatorLeft(f"{source} names no coordinator: {_reason(error)}") from error
+        raise _nobody(source, str(error) or type(error).__name__) from error
     if not found:
-        raise NoCoordinatorLeft(f"{source} names no coordinator: its answer is empty")
+        raise _nobody(source, "its answer is empty")
     return found
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _nobody(source: HostSource, reason: str) -> NoCoordinatorLeft:
+    return NoCoordinatorLeft(f"{source} names no coordinator: {reason} ({source.remedy})")
 
 
 class Schedule:

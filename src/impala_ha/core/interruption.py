@@ -165,6 +165,7 @@ _PACKAGES = (
     "options",
     "net",
     "auth",
+    "discovery",
     "hs2",
     "arrow",
     "failover",

@@ -75,7 +75,7 @@ class Links:
         self._sync_ddl = options.sync_ddl
         self._lifetime = options.max_lifetime or float("inf")
         self._renew_at = float("inf")
-        self._left: Link | None = None  # whose coordinator has left the cluster
+        self._left = False  # has the coordinator of the current link left the cluster?
 
     def check_usable(self) -> None:
         """
@@ -101,7 +101,7 @@ class Links:
         Raises:
             InterfaceError: Another thread closed the connection meanwhile.
         """
-        self.current, self.impala = link, link.impala
+        self.current, self.impala, self._left = link, link.impala, False
         if self._events.listener is not None and link.service.reconnect is not None:
             link.service.reconnect = partial(
                 _reattached, link.service.reconnect, link.coordinator, self._cluster, self._events
@@ -182,8 +182,8 @@ class Links:
         """
         link, cluster = self.current, self._cluster
         cluster.refresh()
-        if link not in (None, self._left) and link.coordinator not in cluster.coordinators:
-            self._left, self._renew_at = link, cluster.clock.now()
+        if link and not self._left and link.coordinator not in cluster.coordinators:
+            self._left, self._renew_at = True, cluster.clock.now()
         if (
             link is None
             or cluster.clock.now() < self._renew_at

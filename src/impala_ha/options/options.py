@@ -32,7 +32,9 @@ class HostOptions:
         "localhost",
         "Coordinators: `a,b:21051,[::1]:21050`, separated by commas or white space. Each may carry "
         "`?weight=2&zone=east&krb_host=NAME`. Also a list of such texts or of `Coordinator` "
-        "values, or a `Cluster`.",
+        "values, or a `Cluster`. Or where they come from: `dns://NAME:PORT`, "
+        "`srv://_NAME._tcp.DOMAIN`, `file:///PATH`, `backends://HOST:25000`, "
+        "`zookeeper://H1,H2/PATH`; in Python also a function that returns one of the former.",
     )
     port: int = option(
         to.port,

@@ -27,7 +27,7 @@ from typing import NamedTuple
 from impala_ha.core.faults import Fault
 from impala_ha.core.model import Coordinator
 
-from .circuit_breaker import Health
+from .circuit_breaker import WELL, Health
 
 SIZE = 64
 KEY_SIZE = 8
@@ -38,7 +38,6 @@ _SUM = struct.Struct("<I")
 _SUMMED = struct.Struct("<8s4d3fIBB2xI")
 _SUMMED_TURN = struct.Struct("<8sdfI")
 _FAULTS = tuple(Fault)
-_WELL = Health()
 #: Of what records look like: releases with different ones have different files.
 _LAYOUT = (_FORM.format, _TURN.format, *(fault.name for fault in _FAULTS))
 LAYOUT = f"{zlib.crc32(repr(_LAYOUT).encode()):08x}"
@@ -123,10 +122,10 @@ class Record(NamedTuple):
                 clock's, and none.
         """
         if not (self.ejected_until or self.failures):
-            return _WELL
+            return WELL
         times = (self.ejected_until, self.leased_until)
         if not all(0 <= time <= now + longest for time in times):  # NaN is not, either
-            return Health()
+            return WELL
         until, leased = (time + offset if time else None for time in times)
         return Health(
             self.failures, until, None if until is None else leased, self.fault is Fault.DRAINING

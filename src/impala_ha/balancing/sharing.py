@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from contextlib import AbstractContextManager, suppress
+from typing import NamedTuple, Protocol, TypeVar
 
-from impala_ha.core.model import Coordinator
+from impala_ha.core.events import Listeners
+from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker, Health
-from .health_log import News
+from .machine_loads import MachineLoads
 from .members import Loads, Members
 from .outage import Wait
 from .shared_file import OpenTurns, SharedFile, View, now_of_boot
@@ -27,8 +28,23 @@ Chosen = TypeVar("Chosen", Coordinator, Coordinator | Wait)
 Got = TypeVar("Got")
 _TIMES = 3  # that a turn is given back because others chose the same at the same moment
 _MANY_TURNS = 24  # since somebody has added them up
-_AVOIDED = 1e9  # a load
-_LITTLE = 1e-9  # of load, which only decides between equals
+
+
+class News(NamedTuple):
+    """
+    What another process has found.
+
+    Attributes:
+        coordinator: About whom.
+        options_key: For connections with those options; empty: for all.
+        ejected_for: Seconds until its ejection ends; None if it is back.
+        reason: Why it is ejected.
+    """
+
+    coordinator: Coordinator
+    options_key: str
+    ejected_for: float | None
+    reason: str
 
 
 class _Read(NamedTuple):
@@ -48,22 +64,73 @@ class _Read(NamedTuple):
     health: Health
 
 
+class Shared(Protocol):
+    """What the clusters of a process share, under a lock; and with other processes, if they do."""
+
+    members: Members
+    sharing: Sharing | None
+    listeners: Listeners
+
+    @property
+    def lock(self) -> AbstractContextManager[object]:
+        """Held for each decision."""
+
+
+def choose(
+    state: Shared, now: float, options_key: str, pick: Callable[[Loads | None], Chosen]
+) -> Chosen:
+    """What *pick* returns, under the lock, and in step with other processes."""
+    with state.lock:
+        if state.sharing is None:
+            return pick(None)
+        chosen, news = state.sharing.choose(now, options_key, pick), state.sharing.news()
+    _tell(state.listeners, news, now)
+    return chosen
+
+
+def change(
+    state: Shared, now: float, options_key: str, act: Callable[[], Got], matters: bool = True
+) -> Got:
+    """What *act* returns, under the lock, and if it *matters* in step with other processes."""
+    with state.lock:
+        if state.sharing is None or not matters:
+            return act()
+        got, news = state.sharing.change(now, options_key, act), state.sharing.news()
+    _tell(state.listeners, news, now)
+    return got
+
+
+def matters(state: Shared, attempt: Attempt) -> bool:
+    """May *attempt* be news for other processes?"""
+    if attempt.counts or not state.members.is_well(attempt.coordinator, attempt.options_key):
+        return True
+    opened = attempt.fault is None and attempt.operation == "connect"
+    return opened and state.sharing is not None and state.sharing.measured(attempt)
+
+
+def _tell(listeners: Listeners, news: Iterable[News], now: float) -> None:
+    for coordinator, options_key, seconds, reason in news:
+        if seconds is None:
+            listeners.back(coordinator, now)
+        else:
+            listeners.found_elsewhere(coordinator, max(0.0, seconds), options_key, reason, now)
+
+
 class Sharing:
     """Keeps the members of a cluster and the file in step.  Called under the cluster's lock."""
 
     def __init__(
         self,
-        coordinators: Sequence[Coordinator],
         members: Members,
         breaker: CircuitBreaker,
         rng: random.Random,
     ):
-        self._coordinators = coordinators
+        self._coordinators: Sequence[Coordinator] = ()
         self._members = members
         self._longest = max(breaker.max_ejection, breaker.lease_time) + 1.0
         self._rng = rng
         self._file = SharedFile()
-        self._keys = [key_of(each) for each in coordinators]
+        self._keys: list[bytes] = []
         self._places_of: dict[str, dict[bytes, tuple[Coordinator, str]]] = {}
         self._seen: Mapping[bytes, Record] = {}
         self._measured: dict[Coordinator, float] = {}
@@ -126,13 +193,14 @@ class Sharing:
         self._file.update(places, change)
         return made[0] if made else act()
 
-    def measured(self, coordinator: Coordinator, seconds: float) -> bool:
+    def measured(self, attempt: Attempt) -> bool:
         """
-        Note how long opening a connection took.
+        Note how long it took to open a connection.
 
         Returns:
             Whether the others should know: it took twice as long as they know, or half as long.
         """
+        coordinator, seconds = attempt.coordinator, attempt.elapsed
         record = self._seen.get(key_of(coordinator))
         known = record.connect_time if record else 0.0
         if 0 < seconds / 2 < known < 2 * seconds:
@@ -142,6 +210,9 @@ class Sharing:
 
     def _places(self, options_key: str) -> dict[bytes, tuple[Coordinator, str]]:
         """Whom the records are about, by key."""
+        if self._coordinators is not self._members.coordinators:
+            self._coordinators, self._places_of = self._members.coordinators, {}
+            self._keys = [key_of(each) for each in self._coordinators]
         if options_key not in self._places_of:
             self._places_of = {  # those of the last options
                 options_key: {
@@ -201,11 +272,11 @@ class Sharing:
 
     # -- turns -----------------------------------------------------------------------------------
 
-    def _loads(self, view: View, turns: OpenTurns) -> _MachineLoads:
+    def _loads(self, view: View, turns: OpenTurns) -> MachineLoads:
         """The loads of the coordinators, with the turns that are not in the records yet."""
         known = {key: each.load_at(view.now) for key, each in view.records.items() if each.load}
         found, end = turns.read(view.added)
-        loads = _MachineLoads(self._coordinators, self._keys, known, self._rng)
+        loads = MachineLoads(self._coordinators, self._keys, known, self._rng)
         loads.begin, loads.end = view.added, end
         loads.add(found, view.now)
         return loads
@@ -219,7 +290,7 @@ class Sharing:
                     chosen = choose(loads)
                     if not isinstance(chosen, Coordinator):
                         break
-                    turn = loads.turn_of(chosen)
+                    turn = loads.turn_of(chosen, now_of_boot())
                     place = turns.append(turn)
                     if place <= loads.end or not left:
                         break
@@ -247,84 +318,24 @@ class Sharing:
                 loads.avoided = avoided
                 made.append(choose(loads))
                 if isinstance(made[0], Coordinator):
-                    turns.append(loads.turn_of(made[0]))
+                    turns.append(loads.turn_of(made[0], now_of_boot()))
         except OSError:
             where = made[0] if made else None
-            if where is None or (isinstance(where, Coordinator) and self._members.is_well(where)):
+            if where is None or (
+                isinstance(where, Coordinator) and self._members.is_well(where, "")
+            ):
                 return choose(None)
         return made[0]
 
     def _begin_with_the_others(self, where: Coordinator, view: View) -> None:
         """Let *where*, which is back, not make up for the turns that it has missed."""
         others = [
-            each for each in self._coordinators if each != where and self._members.is_well(each)
+            each for each in self._coordinators if each != where and self._members.is_well(each, "")
         ]
         with suppress(OSError), self._file.turns() as turns:
             loads = self._loads(view, turns)
             if missed := loads.missed_by(where, others):
                 turns.append(Turn(key_of(where), view.now, missed))
-
-
-class _MachineLoads:
-    """
-    The loads of *coordinators*, which have those *keys*; *known* are those of some.
-
-    One that is not known is next, and then has the least load of the others.
-
-    Attributes:
-        begin: The place of the first turn that was added.
-        end: The place behind the last one.
-        avoided: Those that are not chosen while there are others.
-    """
-
-    def __init__(
-        self,
-        coordinators: Sequence[Coordinator],
-        keys: Sequence[bytes],
-        known: dict[bytes, float],
-        rng: random.Random,
-    ):
-        self._coordinators = coordinators
-        self._keys = keys
-        self._known = {key: known[key] for key in keys if key in known}
-        self._rng = rng
-        self.begin = self.end = 0
-        self.avoided: Collection[Coordinator] = ()
-
-    def add(self, turns: Iterable[Turn], now: float) -> None:
-        """Add what the *turns* add at *now*."""
-        for turn in turns:
-            if turn.key in self._keys:
-                self._known[turn.key] = self._known.get(turn.key, 0.0) + turn.load_at(now)
-
-    def turn_of(self, where: Coordinator) -> Turn:
-        """The turn of who has chosen *where*."""
-        key = key_of(where)
-        missed = 0.0 if key in self._known else self._of([where])[0]
-        return Turn(key, now_of_boot(), missed + 1 / where.weight)
-
-    def missed_by(self, where: Coordinator, others: Sequence[Coordinator]) -> float:
-        """What *where* has less than the *others*."""
-        least = min(self._of(others), default=0.0)
-        return max(0.0, least - self._known.get(key_of(where), 0.0))
-
-    def _of(self, coordinators: Sequence[Coordinator]) -> list[float]:
-        everyone = len(coordinators) == len(self._coordinators)  # which is so most of the time
-        keys = self._keys if everyone else [key_of(each) for each in coordinators]
-        least = min(self._known.values(), default=0.0)
-        return [
-            self._known[key] if key in self._known else max(0.0, least - 1 / each.weight)
-            for each, key in zip(coordinators, keys, strict=True)
-        ]
-
-    def __call__(self, coordinators: Sequence[Coordinator]) -> Sequence[float]:
-        loads = self._of(coordinators)
-        if self.avoided:
-            loads = [
-                load + _AVOIDED * (each in self.avoided)
-                for each, load in zip(coordinators, loads, strict=True)
-            ]
-        return [load + _LITTLE * self._rng.random() for load in loads]
 
 
 def _is_held(record: Record) -> bool:

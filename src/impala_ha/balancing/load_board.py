@@ -12,14 +12,17 @@ import random
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from impala_ha.core.model import Coordinator
 
-from .policies import Told
-from .readings import Load, Reading
+from .policies import LeastLoaded, Policy
+from .readings import Load, Reading, Told
 from .shared_file import SharedFile, View
 from .shared_records import key_of
+
+if TYPE_CHECKING:
+    from .members import Members
 
 INTERVAL = 5.0  # seconds between two readings, and up to a fifth more or less
 EXPIRES = 60.0  # seconds; what was read before says nothing any more
@@ -28,6 +31,13 @@ UNREADABLE_FOR = 60.0  # seconds until pages are tried again that could not be r
 REFUSED_FOR = 3600.0  # seconds, where a login was refused: accounts are locked for less
 
 _Known = dict[bytes, Reading]
+
+
+class State(Protocol):
+    """That of a cluster, as far as it is asked here."""
+
+    board: LoadBoard
+    members: Members
 
 
 class LoadBoard:
@@ -135,6 +145,13 @@ class LoadBoard:
                     return  # somebody else holds the lock: the next one will do it
             known = {key: self._own[key] for key in keys if key in self._own}
             self._own.update({each.key: each for each in change(now, known)})
+
+
+def informed(policy: Policy, state: State, now: float) -> Policy:
+    """*policy*, which knows the loads of now if it goes by them."""
+    if isinstance(policy, LeastLoaded):
+        policy.told = state.board.told(state.members.coordinators, now)
+    return policy
 
 
 _KIND = "\nload"  # no key of options looks like that

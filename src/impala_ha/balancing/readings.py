@@ -100,6 +100,21 @@ def _number(value: object) -> float | None:
     return value
 
 
+class Told(NamedTuple):
+    """
+    What the web pages of a coordinator say of its load.
+
+    Attributes:
+        load: From 0 (idle) to 1 (service threads, queries or memory have run out).
+        age: Seconds since it was read.
+        threads: Its service threads: how many connections it serves at a time.
+    """
+
+    load: float
+    age: float
+    threads: int
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """

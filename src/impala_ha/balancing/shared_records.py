@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -28,7 +27,7 @@ from typing import NamedTuple
 from impala_ha.core.faults import Fault
 from impala_ha.core.model import Coordinator
 
-from .circuit_breaker import Health
+from .circuit_breaker import WELL, Health
 
 SIZE = 64
 KEY_SIZE = 8
@@ -36,6 +35,8 @@ _FORM = struct.Struct("<8s4d3fIBB2x")
 _TURN = struct.Struct("<8sdf")
 TURN_SIZE = 24
 _SUM = struct.Struct("<I")
+_SUMMED = struct.Struct("<8s4d3fIBB2xI")
+_SUMMED_TURN = struct.Struct("<8sdfI")
 _FAULTS = tuple(Fault)
 #: Of what records look like: releases with different ones have different files.
 _LAYOUT = (_FORM.format, _TURN.format, *(fault.name for fault in _FAULTS))
@@ -53,8 +54,7 @@ def key_of(coordinator: Coordinator, options_key: str = "") -> bytes:
     return blake2b(named.encode(), digest_size=KEY_SIZE).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """
     What is known of one coordinator.
 
@@ -95,13 +95,12 @@ class Record:
     @staticmethod
     def unpacked(data: bytes, now: float) -> Record | None:
         """The record in *data*; None if they are damaged, or of another clock than *now*."""
-        body = data[: -_SUM.size]
-        if len(data) != SIZE or data[-_SUM.size :] != _SUM.pack(zlib.crc32(body)):
+        if len(data) != SIZE:
             return None
-        *known, fault = _FORM.unpack(body)
-        if fault > len(_FAULTS):
+        *known, fault, checksum = _SUMMED.unpack(data)
+        if checksum != zlib.crc32(data[: -_SUM.size]) or fault > len(_FAULTS):
             return None
-        found = Record(*known, *([_FAULTS[fault - 1]] if fault else []))
+        found = Record._make([*known, _FAULTS[fault - 1] if fault else None])
         return found if 0 <= found.at <= now + _SLACK else None
 
     def load_at(self, now: float) -> float:
@@ -110,7 +109,7 @@ class Record:
 
     def with_load(self, load: float, now: float) -> Record:
         """The record with that *load* at *now*."""
-        return replace(self, load=load, at=now)
+        return self._replace(load=load, at=now)
 
     def health(self, offset: float, now: float, longest: float) -> Health:
         """
@@ -122,9 +121,11 @@ class Record:
             longest: The most seconds of an ejection or a lease; what lasts longer is another
                 clock's, and none.
         """
+        if not (self.ejected_until or self.failures):
+            return WELL
         times = (self.ejected_until, self.leased_until)
         if not all(0 <= time <= now + longest for time in times):  # NaN is not, either
-            return Health()
+            return WELL
         until, leased = (time + offset if time else None for time in times)
         return Health(
             self.failures, until, None if until is None else leased, self.fault is Fault.DRAINING
@@ -133,12 +134,11 @@ class Record:
     def with_health(self, health: Health, offset: float, now: float, fault: Fault | None) -> Record:
         """The record of a coordinator with that *health* since *now*; *fault* is why."""
         if health.ejected_until is None:
-            ended = replace(self, ejected_until=0.0, leased_until=0.0, ejected_for=0.0, fault=None)
-            return replace(ended, failures=min(health.failures, _MOST_FAILURES))
+            ended = self._replace(ejected_until=0.0, leased_until=0.0, ejected_for=0.0, fault=None)
+            return ended._replace(failures=min(health.failures, _MOST_FAILURES))
         since = self.ejected_until - self.ejected_for if self.ejected_until else now
         until = health.ejected_until - offset
-        return replace(
-            self,
+        return self._replace(
             ejected_until=until,
             leased_until=(health.leased_until or offset) - offset,
             ejected_for=max(0.0, until - since),
@@ -167,13 +167,16 @@ class Turn(NamedTuple):
         return body + _SUM.pack(zlib.crc32(body))
 
     @staticmethod
-    def unpacked(data: bytes, now: float) -> Turn | None:
-        """The turn in *data*; None if they are damaged, or of another clock than *now*."""
-        body = data[: _TURN.size]
-        if data[_TURN.size :] != _SUM.pack(zlib.crc32(body)):
-            return None
-        found = Turn(*_TURN.unpack(body))
-        return found if 0 <= found.at <= now + _SLACK else None
+    def unpacked(data: bytes, now: float) -> list[Turn]:
+        """The turns in *data*, without those that are damaged, or of another clock than *now*."""
+        whole = data[: len(data) // TURN_SIZE * TURN_SIZE]
+        return [
+            Turn(key, at, load)
+            for begin, (key, at, load, checksum) in zip(
+                range(0, len(whole), TURN_SIZE), _SUMMED_TURN.iter_unpack(whole), strict=True
+            )
+            if checksum == zlib.crc32(whole[begin : begin + _TURN.size]) and 0 <= at <= now + _SLACK
+        ]
 
     def load_at(self, now: float) -> float:
         """What it adds to the load at *now*."""
@@ -181,4 +184,4 @@ class Turn(NamedTuple):
 
 
 def _decayed(load: float, seconds: float) -> float:
-    return load * math.pow(0.5, min(max(0.0, seconds) / _HALF_LIFE, _MOST_HALVINGS))
+    return load * math.pow(0.5, min(seconds / _HALF_LIFE, _MOST_HALVINGS))

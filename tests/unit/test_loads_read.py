@@ -30,7 +30,7 @@ def read(port, *, cluster=None, **options):
     """The cluster after one reading."""
     cluster = cluster or Cluster([A, B], policy="least_loaded")
     options = Options(web_port=port, **{"web_timeout": PATIENT, **options})
-    load.read_loads(cluster, options, FakeDriver().open(A, "etl", {}, 1.0), PATIENT)
+    load.read_loads(cluster, options, FakeDriver().open(A, "etl", {}, 1.0), float("inf"))
     return cluster
 
 
@@ -155,7 +155,7 @@ def test_a_call_whose_time_is_up_reads_nothing():
     with LoadPages(HOST) as pages:
         cluster = Cluster([A, B], policy="least_loaded")
         link = FakeDriver().open(A, "etl", {}, 1.0)
-        load.read_loads(cluster, Options(web_port=pages.port), link, 0.0)
+        load.read_loads(cluster, Options(web_port=pages.port), link, cluster.clock.now())
 
         assert [] == pages.asked
 

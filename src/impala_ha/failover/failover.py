@@ -244,8 +244,7 @@ class Failover:
         *failed, last = self.opener.open(where, first, history.asked, left)
         if isinstance(last.got, Link):
             self.links.attach(last.got)
-            left = history.deadline - self.cluster.clock.now()
-            read_loads(self.cluster, self.options, last.got, left)
+            read_loads(self.cluster, self.options, last.got, history.deadline)
         for result in failed:
             assert isinstance(result.got, Exception)
             self._note(result.got, call, (result.coordinator, None, start), history)

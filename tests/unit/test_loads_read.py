@@ -30,7 +30,7 @@ def read(port, *, cluster=None, **options):
     """The cluster after one reading."""
     cluster = cluster or Cluster([A, B], policy="least_loaded")
     options = Options(web_port=port, **{"web_timeout": PATIENT, **options})
-    load.read_loads(cluster, options, FakeDriver().open(A, "etl", {}, 1.0), float("inf"))
+    load.read_loads(cluster, options, FakeDriver().open(A, "etl", {}, 1.0))
     return cluster
 
 
@@ -149,15 +149,6 @@ def test_nobody_there_is_no_reading():
         port = gone.getsockname()[1]
 
     assert {} == told(read(port))
-
-
-def test_a_call_whose_time_is_up_reads_nothing():
-    with LoadPages(HOST) as pages:
-        cluster = Cluster([A, B], policy="least_loaded")
-        link = FakeDriver().open(A, "etl", {}, 1.0)
-        load.read_loads(cluster, Options(web_port=pages.port), link, cluster.clock.now())
-
-        assert [] == pages.asked
 
 
 # -- logins --------------------------------------------------------------------------------------

@@ -37,7 +37,6 @@ from .attempts import (
     may_be_options,
 )
 from .links import CLOSED, Links
-from .load import read_loads
 from .opening import Opener
 from .reporting import log_recovery, log_wait
 from .retry import DeadlineExceeded, Retry
@@ -244,7 +243,6 @@ class Failover:
         *failed, last = self.opener.open(where, first, history.asked, left)
         if isinstance(last.got, Link):
             self.links.attach(last.got)
-            read_loads(self.cluster, self.options, last.got, history.deadline)
         for result in failed:
             assert isinstance(result.got, Exception)
             self._note(result.got, call, (result.coordinator, None, start), history)

@@ -33,9 +33,9 @@ _WARNED: set[tuple[Coordinator, str]] = set()
 _BINARY, _HTTP = "hiveserver2-frontend", "hiveserver2-http-frontend"  # Impala's names
 
 
-def read_loads(cluster: Cluster, options: Options, link: Link, deadline: float) -> None:
+def read_loads(cluster: Cluster, options: Options, link: Link) -> None:
     """
-    Read what is due, once *link* is open, within `web_timeout` and until the *deadline* of the call.
+    Read what is due, once *link* is open, within `web_timeout`.
 
     It fails for nothing: what cannot be read is not known.
     """
@@ -46,7 +46,7 @@ def read_loads(cluster: Cluster, options: Options, link: Link, deadline: float) 
     port = options.web_port or _port(link.web_address)
     if port:
         board.note_port(link.coordinator, port, start)
-    limit = min(options.web_timeout, deadline - start)
+    limit = options.web_timeout
     # Half of the limit for the last one that is begun, so that each has at least that much.
     while (now := clock.now()) - start < limit / 2:
         healthy = [c.coordinator for c in cluster.snapshot() if c.state is State.HEALTHY]

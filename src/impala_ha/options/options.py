@@ -74,7 +74,7 @@ class LoadOptions:
     web_timeout: float = option(
         to.seconds,
         0.05,
-        "Seconds that reading loads may take in one call that opens a connection, once it is open.",
+        "Seconds that reading loads may take when a connection was opened, before it is used.",
     )
 
 

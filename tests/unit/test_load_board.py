@@ -95,6 +95,14 @@ def test_after_a_refused_login_nobody_is_asked():
     assert made.lease(BOTH, NOW + REFUSED_FOR + 1) is not None
 
 
+def test_nor_is_one_that_is_met_later():
+    made = board()
+    made.refused(BOTH, NOW)
+    made.note_port(A, 25000, NOW + 1)
+
+    assert made.lease(BOTH, NOW + 2) is None
+
+
 def test_another_port_is_tried_at_once():
     made = known()
     made.note(A, None, NOW)

@@ -188,7 +188,7 @@ def test_the_password_of_the_connection_is_not_shown(caplog):
 
         assert not any("Authorization" in headers for _, headers in pages.asked)
     assert {} == told(cluster)
-    assert "it asks for basic" in caplog.text
+    assert "give web_user and web_password, it asks for basic" in caplog.text
 
 
 def test_without_httpx_one_line_says_how_to_install_it(monkeypatch, caplog):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from impala_ha.core.extras import import_extra
-from impala_ha.net.web import Web
+from impala_ha.net.web import RefusedLogin, Web
 
 if TYPE_CHECKING:
     from .kerberos import Negotiation
@@ -21,10 +21,6 @@ else:
 
 _OK, _WHO_ARE_YOU = 200, 401
 _SENT = ("authorization", "cookie")  # of httpx's headers; the others are those of `Web`
-
-
-class RefusedLogin(Exception):
-    """It does not take what was shown."""
 
 
 class LoginNeeded(Exception):
@@ -71,7 +67,7 @@ class _Asked(httpx.Auth):  # type: ignore[misc]  # httpx may not be there
                 login.send(response)
             response = yield request
         else:
-            raise LoginNeeded(f"it asks for {' or '.join(ways) or 'a login'}")
+            raise LoginNeeded(f"give web_user and web_password, it asks for {' or '.join(ways)}")
         if response.status_code == _WHO_ARE_YOU:
             raise RefusedLogin("it refused the login")
 

@@ -76,7 +76,9 @@ class LoadBoard:
         def change(_: float, known: _Known) -> Iterable[Reading]:
             (key,) = self._keys([where])
             before = known.get(key, Reading(key))
-            return [replace(before, port=port, next_at=0.0)] if before.port != port else []
+            if before.port == port:
+                return []
+            return [replace(before, port=port, next_at=0.0 if before.port else before.next_at)]
 
         self._change([where], now, change)
 
@@ -114,11 +116,13 @@ class LoadBoard:
 
     def refused(self, whose: Iterable[Coordinator], now: float) -> None:
         """Note that one of some refused a login: none is asked again for long."""
+        keys = self._keys(whose)
 
         def change(now: float, known: _Known) -> Iterable[Reading]:
-            return [replace(each, next_at=now + REFUSED_FOR) for each in known.values()]
+            before = (known.get(key, Reading(key)) for key in keys)
+            return [replace(each, next_at=now + REFUSED_FOR) for each in before]
 
-        self._change(whose, now, change)
+        self._change(keys.values(), now, change)
 
     def _keys(self, coordinators: Iterable[Coordinator]) -> dict[bytes, Coordinator]:
         return {key_of(each, _KIND): each for each in coordinators}

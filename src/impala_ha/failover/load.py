@@ -20,7 +20,7 @@ from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.link import Link
 from impala_ha.net import tls
-from impala_ha.net.web import Web
+from impala_ha.net.web import RefusedLogin, Web
 from impala_ha.options.options import Options
 
 if TYPE_CHECKING:
@@ -53,16 +53,18 @@ def read_loads(cluster: Cluster, options: Options, link: Link) -> None:
         if (leased := board.lease(healthy, now)) is None:
             return
         where, port = leased
-        load, why, refused = None, "", False
+        load, why = None, ""
         try:
             load = _read(options, clock, where, port, limit / 2)
         except Exception as error:
             if from_signal_handler(error):
                 raise
-            why, refused = str(error), type(error).__name__ == "RefusedLogin"
+            why = str(error)
+            if isinstance(error, RefusedLogin):
+                board.refused(cluster.coordinators, clock.now())
+                _warn(where, port, why)
+                return
         board.note(where, load, clock.now())
-        if refused:
-            board.refused(cluster.coordinators, clock.now())
         if load is None:
             _warn(where, port, why or "no /jsonmetrics of an Impala coordinator came in time")
         elif load.quiescing:

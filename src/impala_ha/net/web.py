@@ -27,6 +27,10 @@ _REQUEST = (
 )
 
 
+class RefusedLogin(Exception):
+    """A web server does not take what was shown."""
+
+
 class Answer(NamedTuple):
     """
     What a web server answers.

@@ -86,11 +86,14 @@ class Cluster:
         """Those of now; they change only where they come from a source."""
         return self._state.members.coordinators
 
-    def refresh(self) -> None:
-        """Ask again where the coordinators come from, if that is due; see `Schedule`."""
-        state = self._state
-        if state.schedule is not None:
-            state.schedule.refresh(state.members, state.lock, self.clock.now())
+    def refresh(self) -> bool:
+        """
+        Ask again where the coordinators come from, if that is due; see `Schedule`.
+
+        Returns:
+            Whether they come from anywhere, so that some may have left.
+        """
+        return self._state.refresh(self.clock.now())
 
     def pick(
         self,
@@ -344,6 +347,12 @@ class _SharedState:
                 else:
                     others[id(policy)] = found
             return found
+
+    def refresh(self, now: float) -> bool:
+        """See `Cluster.refresh`."""
+        if self.schedule is not None:
+            self.schedule.refresh(self.members, self.lock, now)
+        return self.schedule is not None
 
     def forked(self) -> None:
         """In a child: another thread of the parent may have held the lock."""

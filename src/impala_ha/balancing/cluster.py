@@ -86,14 +86,9 @@ class Cluster:
         """Those of now; they change only where they come from a source."""
         return self._state.members.coordinators
 
-    def refresh(self) -> bool:
-        """
-        Ask again where the coordinators come from, if that is due; see `Schedule`.
-
-        Returns:
-            Whether they come from anywhere, so that some may have left.
-        """
-        return self._state.refresh(self.clock.now())
+    def refresh(self, left: float = math.inf) -> bool:
+        """Ask the source, if that is due, within *left* seconds; False: there is none to ask."""
+        return self._state.refresh(self.clock.now(), left)
 
     def pick(
         self,
@@ -348,10 +343,10 @@ class _SharedState:
                     others[id(policy)] = found
             return found
 
-    def refresh(self, now: float) -> bool:
+    def refresh(self, now: float, left: float) -> bool:
         """See `Cluster.refresh`."""
         if self.schedule is not None:
-            self.schedule.refresh(self.members, self.lock, now)
+            self.schedule.refresh(self.members, self.lock, now, left)
         return self.schedule is not None
 
     def forked(self) -> None:

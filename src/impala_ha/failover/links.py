@@ -161,10 +161,11 @@ class Links:
                         self._driver.end_session(link, link.user, session, share)
 
     def _close_all(self, limit: float = CLOSE_TIMEOUT) -> None:
+        # Also those where a cursor still had its session, though the connection may have broken.
+        # They are held by then: one that nobody holds closes its sessions as it goes, if it can.
+        clock, left = self._cluster.clock, list(self._opened)
         if self.current is not None:
             self.detach(self.current)
-        # Also those where a cursor still had its session, though the connection may have broken.
-        clock, left = self._cluster.clock, list(self._opened)
         end = clock.now() + limit
         while left:
             share = max(0.001, end - clock.now()) / len(left)

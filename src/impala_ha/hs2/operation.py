@@ -117,7 +117,8 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
         phase = self.client.phase
         with suppress(CallFailed):  # whoever asks is told
             for reply in reversed(self._ahead.values()):  # the last one has the others read before
-                reply.get()
+                if not reply.lost:
+                    reply.get()
         self.client.phase = phase
         rows = self._ahead.get("FetchResults")
         if rows is not None and rows.came and rows.get().status.statusCode in _REFUSED:

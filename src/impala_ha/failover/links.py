@@ -161,10 +161,11 @@ class Links:
                         self._driver.end_session(link, link.user, session, share)
 
     def _close_all(self, limit: float = CLOSE_TIMEOUT) -> None:
+        # Also those where a cursor still had its session, though the connection may have broken.
+        # They are held by then: one that nobody holds closes its sessions as it goes, if it can.
+        clock, left = self._cluster.clock, list(self._opened)
         if self.current is not None:
             self.detach(self.current)
-        # Also those where a cursor still had its session, though the connection may have broken.
-        clock, left = self._cluster.clock, list(self._opened)
         end = clock.now() + limit
         while left:
             share = max(0.001, end - clock.now()) / len(left)
@@ -181,9 +182,9 @@ class Links:
         tables), and our changes are known elsewhere.
         """
         link, cluster = self.current, self._cluster
-        cluster.refresh()
-        if link and not self._left and link.coordinator not in cluster.coordinators:
-            self._left, self._renew_at = True, cluster.clock.now()
+        if cluster.refresh() and link and not self._left:
+            self._left = link.coordinator not in cluster.coordinators
+            self._renew_at = cluster.clock.now() if self._left else self._renew_at
         if (
             link is None
             or cluster.clock.now() < self._renew_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -14,6 +15,8 @@ _LOOK = 0.01
 
 
 def pytest_configure():
+    # What one test finds out must not count for the next, nor for the programs that it starts.
+    os.environ["IMPALA_HA_SHARE_STATE"] = "0"
     # What a shell starts in the background ignores Ctrl-C, and what nohup starts the end of its
     # terminal, and so do all their children.
     for number, handler in (

@@ -42,11 +42,14 @@ CORE = [path for path in FILES if path.relative_to(HOUSE).parts[0] not in GUESTS
 #: Values in, values out: neither time nor network, no lock, no file, no chance but what they get.
 PURE = {
     "balancing.circuit_breaker",
+    "balancing.decisions",
     "balancing.hedge_budget",
+    "balancing.machine_loads",
     "balancing.members",
     "balancing.open_links",
     "balancing.outage",
     "balancing.policies",
+    "balancing.shared_records",
     "core.fault_rules",
     "core.faults",
     "core.impala_rules",

@@ -14,20 +14,23 @@ import threading
 import weakref
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple
+from functools import partial
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock, SystemClock
 from impala_ha.core.events import Events, Listeners
-from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker
+from .decisions import Opening, note, note_reached, pick_or_wait
 from .hedge_budget import HedgeBudget
 from .host_source import HostSource, Schedule, resolved
 from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
 from .policies import Candidate, Policy, make_policy, with_key
+from .shared_folder import forget_open
+from .sharing import Sharing, change, choose, matters
 
 __all__ = ["Cluster"]
 
@@ -56,6 +59,7 @@ class Cluster:
         clock: Clock | None = None,
         rng: random.Random | None = None,
         source: HostSource | None = None,
+        share_state: bool = False,
     ):
         """
         Args:
@@ -66,6 +70,9 @@ class Cluster:
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
             source: Where the coordinators come from, to be asked again; None: they stay the same.
+            share_state: Whether it shares turns and health with other processes of this user on
+                this machine, as `connect()` does by default; without effect on another clock than
+                the machine's.
 
         Raises:
             ValueError: No coordinator, a coordinator given twice, or an unknown policy.
@@ -80,6 +87,8 @@ class Cluster:
         self._policy = policy
         schedule = Schedule(source, self.clock.now(), self.rng) if source else None
         self._state = _SharedState(coordinators, breaker, self.rng, schedule)
+        if share_state and isinstance(self.clock, SystemClock):
+            self._state.sharing = Sharing(self._state.members, breaker, self.rng)
 
     @property
     def coordinators(self) -> tuple[Coordinator, ...]:
@@ -98,10 +107,10 @@ class Cluster:
         sticky_key: str = "",
     ) -> Coordinator:
         """Choose a coordinator for a call with those options that has already *tried* some."""
-        with self._state.lock:
-            return self._state.members.pick(
-                with_key(self._policy, sticky_key), self.clock.now(), tried, zone, options_key
-            )
+        now, members = self.clock.now(), self._state.members
+        policy = with_key(self._policy, sticky_key)
+        pick = partial(members.pick, policy, now, tried, zone, options_key)
+        return choose(self._state, now, options_key, lambda loads: pick(loads=loads))
 
     def pick_or_wait(
         self,
@@ -129,16 +138,11 @@ class Cluster:
             options_key: Of the call's connection.
             sticky_key: What the policy `Sticky` goes by.
         """
-        state, now = self._state, self.clock.now()
-        with state.lock:
-            members = state.members
-            if not members.is_healthy(now, options_key):
-                free = [each for each in members.free(now, options_key) if each not in excluded]
-                turn = members.table(options_key).outage.pick_or_wait(call, now, tried, free, pause)
-                if isinstance(turn, Coordinator):
-                    members.lease(turn, now, options_key)
-                return turn
-            return members.pick(with_key(self._policy, sticky_key), now, tried, zone, options_key)
+        now, members = self.clock.now(), self._state.members
+        policy = with_key(self._policy, sticky_key)
+        opening = Opening(call, tried, pause, zone, excluded, options_key)
+        pick = partial(pick_or_wait, members, policy, now, opening)
+        return choose(self._state, now, options_key, pick)
 
     def call_ended(self, call: int, options_key: str = "") -> None:
         """Forget *call*; it shares the backoff no longer."""
@@ -192,32 +196,22 @@ class Cluster:
             leased: Whether its coordinator was picked for it: an inconclusive failure then ends the
                 lease, so that the next caller may try the coordinator.
         """
-        coordinator, fault, options_key = attempt.coordinator, attempt.fault, attempt.options_key
+        state, now = self._state, self.clock.now()
         record = attempt.portable()  # a log may keep it, and a traceback would keep sockets open
-        own = options_key if attempt.may_be_options else ""
-        with self._state.lock:
-            members, now = self._state.members, self.clock.now()
-            ejected, back = None, False
-            if fault is None and not members.is_well(coordinator, options_key):
-                back = members.ejected_for(coordinator, now, options_key) is not None
-                members.succeeded(coordinator, options_key)
-            elif fault and leased:
-                members.inconclusive(coordinator, options_key)
-            if fault and (fault.counts_against_host or own):
-                draining = fault is Fault.DRAINING
-                ejected = members.failed(coordinator, now, own, draining=draining)
-                if coordinator in members.coordinators:
-                    members.table(own).failures[coordinator] = record
+        act = partial(note, state.members, record, now, leased=leased)
+        ejected, back = change(state, now, attempt.options_key, act, matters(state, record))
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
-            self._state.listeners.ejected(record, ejected, own, now)
+            state.listeners.ejected(record, ejected, attempt.table_key, now)
         elif back:
-            self._state.listeners.back(coordinator, now, record.tag)
+            state.listeners.back(attempt.coordinator, now, record.tag)
 
     def release(self, coordinator: Coordinator, options_key: str = "") -> None:
         """End the lease of *coordinator*: the caller that picked it got no answer."""
-        with self._state.lock:
-            self._state.members.inconclusive(coordinator, options_key)
+        state, now = self._state, self.clock.now()
+        leased = state.members.is_leased(coordinator, now, options_key)
+        end = partial(state.members.inconclusive, coordinator, options_key)
+        change(state, now, options_key, end, leased)
 
     def has_database(self, name: str) -> bool:
         """Has `add_database` been called with *name*?"""
@@ -251,11 +245,10 @@ class Cluster:
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note that *coordinator* answers, whatever it answers to a statement."""
         state, now = self._state, self.clock.now()
-        with state.lock:
-            # The backoff goes on until a call succeeds: all may answer and refuse statements.
-            before = state.members.ejected_for(coordinator, now, options_key)
-            state.members.mark_reachable(coordinator, options_key)
-        if before is not None:
+        act = partial(note_reached, state.members, coordinator, now, options_key)
+        if change(
+            state, now, options_key, act, not state.members.is_well(coordinator, options_key)
+        ):
             state.listeners.back(coordinator, now)
 
     def detach(self, link: OpenLink) -> None:
@@ -278,7 +271,13 @@ class Cluster:
 
     @classmethod
     def shared(
-        cls, hosts: Hosts, policy: str | Policy, breaker: CircuitBreaker, limit: float = math.inf
+        cls,
+        hosts: Hosts,
+        policy: str | Policy,
+        breaker: CircuitBreaker,
+        limit: float = math.inf,
+        *,
+        share_state: bool = False,
     ) -> Cluster:
         """
         The cluster of this process with these coordinators, policy and circuit breaker.
@@ -289,7 +288,8 @@ class Cluster:
         Raises:
             NoCoordinatorLeft: The source names nobody.
         """
-        return _find_state(cls, hosts, breaker, limit).cluster(cls, policy, breaker)
+        state = _find_state(cls, hosts, breaker, limit, share_state)
+        return state.cluster(cls, policy, breaker)
 
 
 def _made(policy: str, rng: random.Random) -> Policy:
@@ -315,6 +315,7 @@ class _SharedState:
         schedule: Schedule | None,
     ):
         self.schedule = schedule
+        self.sharing: Sharing | None = None
         self.members = Members(coordinators, breaker, rng)
         self.hedges = HedgeBudget()
         self.listeners = Listeners()
@@ -358,15 +359,17 @@ class _SharedState:
 
 
 def _find_state(
-    kind: type[Cluster], hosts: Hosts, breaker: CircuitBreaker, limit: float
+    kind: type[Cluster], hosts: Hosts, breaker: CircuitBreaker, limit: float, share_state: bool
 ) -> _SharedState:
     source = None if isinstance(hosts, Sequence) else hosts
-    key = (tuple(map(astuple, hosts)) if isinstance(hosts, Sequence) else hosts.key, breaker)
+    named = tuple(map(astuple, hosts)) if isinstance(hosts, Sequence) else hosts.key
+    key = (named, breaker, share_state)
     with _SHARED_LOCK:
         state = _SHARED.get(key) or _IN_USE.get(key)
     if state is None:
         found = hosts if isinstance(hosts, Sequence) else resolved(hosts, limit)
-        state = kind(found, breaker=breaker, source=source)._state  # noqa: SLF001
+        made = kind(found, breaker=breaker, source=source, share_state=share_state)
+        state = made._state  # noqa: SLF001
     with _SHARED_LOCK:
         state = _IN_USE.setdefault(key, state)  # another thread may have been faster
         _SHARED.pop(key, None)
@@ -388,6 +391,7 @@ def _forked() -> None:
     """In a child: another thread of the parent may have held a lock."""
     global _SHARED_LOCK  # noqa: PLW0603
     _SHARED_LOCK = threading.Lock()
+    forget_open()
     for state in list(_EVERY):
         state.forked()
 

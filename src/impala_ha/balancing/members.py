@@ -24,6 +24,9 @@ from .policies import AllHealthy, Candidate, Policy
 _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 
 
+#: From some coordinators to the recent connections of the machine to each; None if not known.
+Loads = Callable[[Sequence[Coordinator]], Sequence[float] | None]
+
 _MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
 
 
@@ -135,7 +138,7 @@ class Members:
                 if coordinator in self._all.health:
                     self._everyone.update(coordinator, self.links.count(coordinator))
             return self._everyone
-        healths = self._all.health if own is None else self._merged(options_key)
+        healths = {each: self._health(each, options_key) for each in self.coordinators}
         return [
             Candidate(
                 coordinator,
@@ -145,9 +148,6 @@ class Members:
             )
             for coordinator, health in healths.items()
         ]
-
-    def _merged(self, options_key: str) -> dict[Coordinator, Health]:
-        return {each: self._health(each, options_key) for each in self.coordinators}
 
     def snapshot(self, now: float) -> list[Candidate]:
         """All coordinators at *now*, with the options that they are ejected for, if not for all."""
@@ -170,6 +170,8 @@ class Members:
         tried: Sequence[Coordinator] = (),
         zone: str = "",
         options_key: str = "",
+        *,
+        loads: Loads | None = None,
     ) -> Coordinator:
         """
         Choose a coordinator among those that this call has tried least, a healthy one if possible.
@@ -182,6 +184,7 @@ class Members:
             tried: The coordinators that this call has tried, once for each try.
             zone: The zone whose coordinators come first while one of them is healthy; empty: none.
             options_key: Of the connection.
+            loads: What all processes of the machine do; by default that is not known.
         """
         candidates = offered = self.candidates(now, options_key)
         if tried or zone or self._ranked or candidates is not self._everyone:
@@ -193,22 +196,12 @@ class Members:
                 first = min((c.coordinator.priority for c in eligible), default=0)
                 eligible = [c for c in eligible if c.coordinator.priority == first]
             near = [c for c in eligible if zone and c.coordinator.zone == zone]
-            offered = near or eligible or [min(fresh, key=self._first_ended(now, options_key))]
-        chosen = policy.choose(offered)
-        if chosen not in offered:
-            raise ProgrammingError(
-                f"the policy {policy!r} must choose one of the candidates it is given "
-                f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
-            )
+            leased = {c: self.is_leased(c.coordinator, now, options_key) for c in fresh}
+            offered = near or eligible or [min(fresh, key=lambda c: (leased[c], c.ejected_for))]
+        chosen = _choice(policy, offered, loads)
         if chosen.state is not State.HEALTHY:
             self.lease(chosen.coordinator, now, options_key)
         return chosen.coordinator
-
-    def _first_ended(
-        self, now: float, options_key: str
-    ) -> Callable[[Candidate], tuple[bool, float]]:
-        """Order by the end of the ejection, those on trial last."""
-        return lambda c: (self.is_leased(c.coordinator, now, options_key), c.ejected_for)
 
     def lease(self, coordinator: Coordinator, now: float, options_key: str = "") -> None:
         """Note that a call tries *coordinator*, which is not healthy."""
@@ -249,17 +242,40 @@ class Members:
         """
         if coordinator not in self._all.health:
             return None
-        table = self._all
-        if options_key:
-            self._own[options_key] = table = self._own.pop(options_key, HealthTable({}))
-            if len(self._own) > _MOST_KEYS:
-                del self._own[next(iter(self._own))]
+        table = self._table_to_change(options_key)
         before = table.health.get(coordinator, Health())
         after = self._breaker.failed(before, now, self._rng, draining=draining)
         table.update(coordinator, after)
         if before.ejected_until is not None or after.ejected_until is None:
             return None
         return after.ejected_until - now
+
+    def _table_to_change(self, options_key: str) -> HealthTable:
+        """The table for those options, a new one where there is none."""
+        if not options_key:
+            return self._all
+        self._own[options_key] = table = self._own.pop(options_key, HealthTable({}))
+        if len(self._own) > _MOST_KEYS:
+            del self._own[next(iter(self._own))]
+        return table
+
+    def health(self, coordinator: Coordinator, options_key: str = "") -> Health:
+        """The health of *coordinator* in the table for those options alone."""
+        table = self._own.get(options_key) if options_key else self._all
+        return WELL if table is None else table.health.get(coordinator, WELL)
+
+    def set_health(self, coordinator: Coordinator, health: Health, options_key: str = "") -> None:
+        """Note in that table what another process has found."""
+        if options_key and health == WELL:
+            self._own_is_well(coordinator, options_key)
+        else:
+            self._table_to_change(options_key).update(coordinator, health)
+
+    def _own_is_well(self, coordinator: Coordinator, options_key: str) -> None:
+        if (own := self._own.get(options_key)) is not None:
+            own.health.pop(coordinator, None)
+            if not own.health:
+                del self._own[options_key]
 
     def ejected_for(
         self, coordinator: Coordinator, now: float, options_key: str = ""
@@ -274,6 +290,10 @@ class Members:
         """Has *coordinator* not failed since its last success, so that another changes nothing?"""
         return options_key not in self._own and self._all.is_well(coordinator)
 
+    def all_well(self, options_key: str) -> bool:
+        """Is nothing held against any of them?"""
+        return options_key not in self._own and all(h is WELL for h in self._all.health.values())
+
     def succeeded(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note a success."""
         for table in self.tables(options_key):
@@ -281,10 +301,7 @@ class Members:
             table.outage.over()
         if coordinator in self._all.health:
             self._all.update(coordinator, self._breaker.succeeded())
-        if (own := self._own.get(options_key)) is not None:
-            own.health.pop(coordinator, None)
-            if not own.health:
-                del self._own[options_key]
+        self._own_is_well(coordinator, options_key)
 
     def inconclusive(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note a failure that says nothing about *coordinator*: the next call may try it."""
@@ -304,3 +321,27 @@ class Members:
         for table in (self._all, *self._own.values()):
             table.outage = Outage()
             table.health = {c: self._breaker.inconclusive(h) for c, h in table.health.items()}
+
+
+def _choice(policy: Policy, offered: Sequence[Candidate], loads: Loads | None) -> Candidate:
+    """What *policy* chooses of those that are *offered*."""
+    if loads is not None:
+        offered = _with_loads(offered, loads)
+    chosen = policy.choose(offered)
+    if chosen not in offered:
+        raise ProgrammingError(
+            f"the policy {policy!r} must choose one of the candidates it is given "
+            f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
+        )
+    return chosen
+
+
+def _with_loads(candidates: Sequence[Candidate], loads: Loads) -> Sequence[Candidate]:
+    """The *candidates* with the loads of their coordinators."""
+    known = loads([each.coordinator for each in candidates])
+    if known is None:
+        return candidates
+    return [
+        Candidate(each.coordinator, each.state, each.connections, each.ejected_for, load=load)
+        for each, load in zip(candidates, known, strict=True)
+    ]

@@ -37,6 +37,15 @@ class Outage:
         self._calls: set[int] = set()
         self._tries: Counter[Coordinator] = Counter()
         self._next: dict[Coordinator, float] = {}
+        self._others: dict[Coordinator, float] = {}
+
+    def note_others(self, where: Coordinator, next_try: float) -> None:
+        """Note that other processes will not try *where* before *next_try*."""
+        self._others[where] = next_try
+
+    def next_try(self, where: Coordinator) -> float:
+        """When *where* is to be tried again."""
+        return max(self._next.get(where, 0.0), self._others.get(where, 0.0))
 
     def pick_or_wait(
         self,
@@ -62,11 +71,11 @@ class Outage:
             self._next = {where: now + pause(times) for where, times in self._tries.items()}
         self._calls.add(call)
         # The least tried first, or one that has recovered might wait for two rounds.
-        by_turn = sorted(free, key=lambda each: (self._tries[each], self._next.get(each, 0.0)))
+        by_turn = sorted(free, key=lambda each: (self._tries[each], self.next_try(each)))
         if not by_turn:
             return Wait(_LOOK, alone=False)
         where = by_turn[0]
-        wait = self._next.get(where, 0.0) - now
+        wait = self.next_try(where) - now
         if wait > 0:
             return Wait(wait, len(self._calls) == 1)
         self._tries[where] += 1
@@ -81,3 +90,4 @@ class Outage:
         """A coordinator answered: forget the backoff."""
         self._tries.clear()
         self._next.clear()
+        self._others.clear()

@@ -49,6 +49,8 @@ class Candidate:
         ejected_for: Seconds until its ejection ends, 0 if it is not ejected.
         ejected_with: Options for whose connections alone it is ejected, because the options may be
             wrong.  Only `Cluster.snapshot` fills it.
+        load: Its recent connections of all processes of this machine, by its weight; None where
+            they are not shared.
     """
 
     coordinator: Coordinator
@@ -56,6 +58,7 @@ class Candidate:
     connections: int = 0
     ejected_for: float = 0.0
     ejected_with: tuple[str, ...] = ()
+    load: float | None = None
 
 
 class AllHealthy(Sequence[Candidate]):
@@ -108,6 +111,10 @@ class RandomChoice:
         return self._rng.choices(candidates, [c.coordinator.weight for c in candidates])[0]
 
 
+def _load(candidate: Candidate) -> float:
+    return candidate.load or 0.0
+
+
 class RoundRobin:
     """
     Each in turn, in proportion to weight, from a random start.
@@ -116,6 +123,8 @@ class RoundRobin:
     missing.  As in the earliest-deadline-first scheduler of Envoy, each has a deadline; a turn
     moves it on by 1/weight.  One that comes back gets a random deadline from the present on, and
     not the turns that it has missed.
+
+    Where the processes of a machine share their loads, the one with the least load is next.
     """
 
     def __init__(self, rng: random.Random):
@@ -126,7 +135,9 @@ class RoundRobin:
         self._heap: list[tuple[float, int]] = []  # deadlines and places of everyone, if all is well
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Choose the one with the earliest deadline."""
+        """Choose the one with the least load, or with the earliest deadline."""
+        if candidates[0].load is not None:
+            return min(candidates, key=_load)
         if candidates is not self._everyone:
             self._heap = [(self._deadline_of(each), at) for at, each in enumerate(candidates)]
             heapify(self._heap)
@@ -258,7 +269,9 @@ class _SlowStart:
 
 class LeastConnections:
     """
-    The one with the fewest connections of this process for its weight; ties are random.
+    The one with the fewest connections of this process for its weight.
+
+    Of several the one with the least load of the machine, or a random one.
 
     One that comes back gets its share of the new ones until it has caught up, and not all.
     """
@@ -271,7 +284,8 @@ class LeastConnections:
         """Choose the one with the fewest connections."""
         offered = self._start.offered(candidates)
         chosen = min(
-            offered, key=lambda c: (c.connections / c.coordinator.weight, self._rng.random())
+            offered,
+            key=lambda c: (c.connections / c.coordinator.weight, _load(c), self._rng.random()),
         )
         return self._start.chose(chosen, offered)
 

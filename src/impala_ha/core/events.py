@@ -187,6 +187,23 @@ class Listeners:
             )
         )
 
+    def found_elsewhere(
+        self, where: Coordinator, seconds: float, options: str, reason: str, now: float
+    ) -> None:
+        """A coordinator is ejected for so many seconds, as another process has found."""
+        draining = reason == Fault.DRAINING.label
+        state = "draining" if draining else "ejected"
+        about = {"coordinator": where, "state": state, "options": options}
+        whose = f" for connections with {options}" if options else ""
+        why = f"another process of this machine found that it {reason}"
+        logs.warning("%s is ejected for %.1f s%s: %s", where, seconds, whose, why, extra=about)
+        self._since.setdefault(where, now)
+        self._tell(
+            Ejected(
+                coordinator=where, seconds=seconds, reason=why, draining=draining, options=options
+            )
+        )
+
     def back(self, coordinator: Coordinator, now: float, tag: str | None = None) -> None:
         """A coordinator that was ejected answers."""
         logs.info("%s is back", coordinator, extra={"coordinator": coordinator, "state": "healthy"})

@@ -154,6 +154,17 @@ class Attempt:
             return True  # a refused login, say: only this call failed, and the statement goes on
         return self.fault.may_have_run or self.doubtful
 
+    @property
+    def table_key(self) -> str:
+        """The options for whose connections alone its failure counts; empty: it counts for all."""
+        return self.options_key if self.may_be_options else ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a failure that counts, for all connections or for some."""
+        fault = self.fault
+        return fault is not None and (fault.counts_against_host or bool(self.table_key))
+
     def portable(self) -> Attempt:
         """The same without the exception object, which may not be picklable."""
         return self if self.error is None else replace(self, error=None)

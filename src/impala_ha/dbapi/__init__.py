@@ -130,14 +130,20 @@ def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple
             from impala_ha.discovery import sources  # noqa: PLC0415 - most hosts are listed
 
             hosts = sources.make_source(settings.source, http=options.use_http_transport)
-        cluster = Cluster.shared(hosts, options.policy, breaker, options.connect_timeout)
+        cluster = Cluster.shared(
+            hosts,
+            options.policy,
+            breaker,
+            options.connect_timeout,
+            share_state=options.share_state,
+        )
     if options.use_ssl:
         tls.prepare(options, cluster.coordinators)
     return cluster, options
 
 
 def _only_for_new_clusters(arguments: Mapping[str, object]) -> None:
-    names = ("port", "policy", "eject_for", "eject_most")
+    names = ("port", "policy", "eject_for", "eject_most", "share_state")
     given = [name for name in names if arguments.get(name) is not None]
     if given:
         raise errors.ConfigurationError(
@@ -187,6 +193,7 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     zone: str | None = None,
     eject_for: float | None = None,
     eject_most: float | None = None,
+    share_state: bool | None = None,
     on_event: Callable[[Event], object] | None = None,
     client_cert: str | None = None,
     client_key: str | None = None,

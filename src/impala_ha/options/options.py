@@ -135,6 +135,9 @@ class Options:
         "connection was hedged or made anew, the outcome of a write is unknown (see "
         "`impala_ha.events`). What it raises is logged.",
     )
+    share_state: bool = option(
+        to.flag, True, "Share turns and ejections with other processes of the machine (Linux)."
+    )
     retries: int = option(
         to.count,
         3,

@@ -1,0 +1,264 @@
+"""
+What the processes of a machine share: the health of coordinators, and who had the last turns.
+
+The health is in slots of 64 bytes, which are written under a lock: a process that is killed leaves
+the old slot or the new one.  Turns are appended to a second file, without a lock: all see them in
+the order in which they landed there.  Once there are many, whoever holds the lock adds them to the
+loads in the slots.  What cannot be what we wrote is left out, and written anew.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from .shared_folder import LIMIT, SharedFolder, lock, unlock
+from .shared_records import KEY_SIZE, LAYOUT, SIZE, TURN_SIZE, Record, Turn
+
+_STATE, _TURNS = f"state-{LAYOUT}", f"turns-{LAYOUT}"
+_MOST_SLOTS = 256
+_MANY_TURNS = 16 * TURN_SIZE  # bytes that are not added to the loads yet
+_MOST_TURNS = 1024 * TURN_SIZE  # bytes that are read
+_LONG = 1 << 20  # bytes of turns, then the file starts again
+_HEADER = struct.Struct("<16s16sI")  # whose it is, the boot, and their checksum
+_ADDED = struct.Struct("<Q")  # behind it: where the turns begin that are not added to the loads
+_ADDED_AT = 48
+_PAUSE = 0.1  # seconds without a look at a file that somebody keeps locked
+
+Records = dict[bytes, Record]
+
+
+class View(NamedTuple):
+    """
+    What there is.
+
+    Attributes:
+        now: Seconds since the boot of the machine.
+        records: By key.
+        added: Where the turns begin that are not in the loads of the records.
+    """
+
+    now: float
+    records: Records
+    added: int = 0
+
+
+class SharedFile:
+    """The two files, in a `SharedFolder` of that *path*.  For one thread at a time."""
+
+    def __init__(self, path: str | None = None):
+        self._folder = SharedFolder(path)
+        self._not_before = 0.0
+
+    def read(self, keys: Iterable[bytes]) -> View | None:
+        """The records with those *keys*, without a lock; None if there is no file."""
+        try:
+            with self._folder.opened(_STATE, os.O_RDWR) as file:
+                data = _read(file)
+        except OSError:
+            return None
+        now = now_of_boot()
+        if not data.startswith(_header()):
+            return View(now, {})
+        return View(
+            now, _found(data, _slots(data), keys, now), *_ADDED.unpack_from(data, _ADDED_AT)
+        )
+
+    def update(
+        self,
+        keys: Iterable[bytes],
+        change: Callable[[View], Iterable[Record]],
+    ) -> bool:
+        """
+        Read the records with those *keys* and write those that *change* returns, under the lock.
+
+        Args:
+            keys: Of the records; one that there is not yet, or that is damaged, is left out.
+            change: Is given what there is.  It may not be called at all, and is called once at
+                most.
+
+        Returns:
+            Whether it was called, and all that it returned is written.
+        """
+        try:
+            with self._folder.opened(_STATE, os.O_RDWR) as file:
+                lock(file, self._limit())
+                try:
+                    self._write(file, keys, change)
+                finally:
+                    unlock(file)
+        except BlockingIOError:
+            self._gave_up()
+            return False
+        except OSError:
+            return False
+        return True
+
+    def _write(
+        self, file: int, keys: Iterable[bytes], change: Callable[[View], Iterable[Record]]
+    ) -> None:
+        now, data = now_of_boot(), _read(file)
+        if not data.startswith(_header()):
+            os.ftruncate(file, 0)
+            data = _header() + bytes(SIZE - _HEADER.size)
+            _pwrite(file, data, 0)
+        data, added = self._with_turns(file, data, now)
+        slots, written = _slots(data), set[bytes]()
+        for record in change(View(now, _found(data, slots, keys, now), added)):
+            _assign(slots, record.key, written, data, now)
+            _pwrite(file, record.packed(), slots[record.key])
+
+    def _with_turns(self, state: int, data: bytes, now: float) -> tuple[bytes, int]:
+        """*data* with the turns in the loads, if there are many; and where the others begin."""
+        (added,) = _ADDED.unpack_from(data, _ADDED_AT)
+        with self._folder.opened(_TURNS, os.O_RDWR | os.O_APPEND) as journal:
+            turns, end = OpenTurns(journal).read(added)
+        if end - added < _MANY_TURNS and added <= end:
+            return data, added
+        slots, written, changed = _slots(data), set[bytes](), bytearray(data)
+        records = _found(data, slots, {turn.key for turn in turns}, now)
+        for key in {turn.key for turn in turns}:
+            record = records.get(key, Record(key))
+            load = record.load_at(now) + sum(t.load_at(now) for t in turns if t.key == key)
+            _assign(slots, key, written, data, now)
+            changed[slots[key] : slots[key] + SIZE] = record.with_load(load, now).packed()
+        if end >= _LONG:
+            with self._folder.opened(_TURNS, os.O_RDWR | os.O_APPEND) as journal:
+                OpenTurns(journal).clear()
+            end = 0
+        changed[_ADDED_AT : _ADDED_AT + _ADDED.size] = _ADDED.pack(end)
+        _pwrite(state, bytes(changed), 0)
+        return bytes(changed), end
+
+    @contextmanager
+    def turns(self) -> Iterator[OpenTurns]:
+        """
+        The file of turns, under a lock of its own if it can be had in time.
+
+        Raises:
+            OSError: There is none.
+        """
+        with self._folder.opened(_TURNS, os.O_RDWR | os.O_APPEND) as file:
+            got = False
+            try:
+                lock(file, self._limit())
+                got = True
+            except BlockingIOError:
+                self._gave_up()
+            try:
+                yield OpenTurns(file)
+            finally:
+                if got:
+                    unlock(file)
+
+    def _limit(self) -> float:
+        """Seconds to wait for a lock: not once more for one that was just waited for in vain."""
+        return 0.0 if time.monotonic() < self._not_before else LIMIT
+
+    def _gave_up(self) -> None:
+        self._not_before = time.monotonic() + _PAUSE
+
+
+class OpenTurns:
+    """The *file* of turns, while it is open."""
+
+    def __init__(self, file: int):
+        self._file = file
+
+    def read(self, begin: int, end: int | None = None) -> tuple[list[Turn], int]:
+        """The turns from place *begin* to *end*, the last ones if they are very many; their end."""
+        size = os.fstat(self._file).st_size
+        if begin > size:  # it has started again
+            begin = 0
+        begin = max(begin, (size - _MOST_TURNS) // TURN_SIZE * TURN_SIZE)
+        data = os.pread(self._file, _MOST_TURNS if end is None else max(0, end - begin), begin)
+        return Turn.unpacked(data, now_of_boot()), begin + len(data)
+
+    def append(self, turn: Turn) -> int:
+        """
+        Append *turn*; the place where it begins.
+
+        Raises:
+            OSError: There is no room.
+        """
+        _whole(os.write(self._file, turn.packed()), TURN_SIZE)
+        place = os.lseek(self._file, 0, os.SEEK_CUR) - TURN_SIZE
+        if place % TURN_SIZE:  # behind half a turn, from when there was no room
+            self.clear()
+            raise OSError("damaged")
+        return place
+
+    def clear(self) -> None:
+        """Remove all."""
+        os.ftruncate(self._file, 0)
+
+
+def now_of_boot() -> float:
+    """Seconds since the boot of the machine."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+_HEADERS: list[bytes] = []
+
+
+def _header() -> bytes:
+    """What the file begins with in this boot of the machine."""
+    if not _HEADERS:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot:
+            names = b"impala-ha", bytes.fromhex(boot.read().strip().replace("-", ""))
+        _HEADERS.append(_HEADER.pack(*names, zlib.crc32(b"".join(names))))
+    return _HEADERS[0]
+
+
+def _read(file: int) -> bytes:
+    data = os.pread(file, (1 + _MOST_SLOTS) * SIZE, 0)
+    return data[: len(data) // SIZE * SIZE]
+
+
+def _slots(data: bytes) -> dict[bytes, int]:
+    """Where the records are, by key."""
+    return {data[at : at + KEY_SIZE]: at for at in range(SIZE, len(data), SIZE)}
+
+
+def _found(data: bytes, slots: dict[bytes, int], keys: Iterable[bytes], now: float) -> Records:
+    """The sound ones of the records with those *keys*."""
+    found = {}
+    for key in keys:
+        if key in slots:
+            record = Record.unpacked(data[slots[key] : slots[key] + SIZE], now)
+            if record is not None:
+                found[key] = record
+    return found
+
+
+def _assign(
+    slots: dict[bytes, int], key: bytes, written: set[bytes], data: bytes, now: float
+) -> None:
+    """Give *key* a slot: behind the others, or that of the oldest one not *written* just now."""
+    written.add(key)
+    if key in slots:
+        return
+    end = max([SIZE, *(at + SIZE for at in slots.values())])
+    if end < (1 + _MOST_SLOTS) * SIZE:
+        slots[key] = end
+        return
+
+    def age(other: bytes) -> float:
+        record = Record.unpacked(data[slots[other] : slots[other] + SIZE], now)
+        return record.at if record else -1.0
+
+    slots[key] = slots.pop(min(slots.keys() - written, key=age))
+
+
+def _pwrite(file: int, data: bytes, at: int) -> None:
+    _whole(os.pwrite(file, data, at), len(data))
+
+
+def _whole(written: int, wanted: int) -> None:
+    if written != wanted:
+        raise OSError("no room")

@@ -66,6 +66,7 @@ class MachineLoads:
         ]
 
     def __call__(self, coordinators: Sequence[Coordinator]) -> Sequence[float]:
+        """The loads of those, no two of which are equal."""
         loads = self._of(coordinators)
         if self.avoided:
             loads = [

@@ -29,7 +29,7 @@ from .load_board import LoadBoard, informed
 from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
-from .policies import Candidate, LeastLoaded, Policy, make_policy, with_key
+from .policies import Candidate, LeastLoaded, Policy, policy_named, with_key
 from .shared_folder import forget_open
 from .sharing import Sharing, change, choose, matters
 
@@ -84,7 +84,7 @@ class Cluster:
         if len(set(coordinators)) < len(coordinators):
             raise ValueError("a coordinator is named twice")
         if isinstance(policy, str):
-            policy = _made(policy, self.rng)
+            policy = policy_named(policy, self.rng)
         self._policy = policy
         schedule = Schedule(source, self.clock.now(), self.rng) if source else None
         self._state = _SharedState(coordinators, breaker, self.rng, schedule)
@@ -297,13 +297,6 @@ class Cluster:
         """
         state = _find_state(cls, hosts, breaker, limit, share_state)
         return state.cluster(cls, policy, breaker)
-
-
-def _made(policy: str, rng: random.Random) -> Policy:
-    try:
-        return make_policy(policy, rng)
-    except ValueError as error:
-        raise ValueError(f"policy {error}, not {policy!r}") from None
 
 
 class _SharedState:

@@ -385,3 +385,11 @@ def make_policy(name: str, rng: random.Random) -> Policy:
         known = ", ".join(POLICIES)
         raise ValueError(f"must be one of {known}, or ordered:N with N active coordinators")
     return POLICIES[name](rng)
+
+
+def policy_named(name: str, rng: random.Random) -> Policy:
+    """`make_policy`, whose error says of what it is."""
+    try:
+        return make_policy(name, rng)
+    except ValueError as error:
+        raise ValueError(f"policy {error}, not {name!r}") from None

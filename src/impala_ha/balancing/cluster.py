@@ -25,6 +25,7 @@ from .members import Loads, Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
 from .policies import POLICIES, Candidate, Policy
+from .shared_file import SharedFile, SharedPlace
 from .shared_folder import forget_open
 from .sharing import Chosen, Sharing
 
@@ -55,7 +56,7 @@ class Cluster:
         breaker: CircuitBreaker = CircuitBreaker(),  # noqa: B008 - a frozen value
         clock: Clock | None = None,
         rng: random.Random | None = None,
-        share_state: bool = False,
+        share_state: bool | SharedPlace = False,
     ):
         """
         Args:
@@ -65,8 +66,8 @@ class Cluster:
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
             share_state: Whether it shares turns and health with other processes of this user on
-                this machine, as `connect()` does by default; without effect on another clock than
-                the machine's.
+                this machine, as `connect()` does by default; True has no effect on another clock
+                than the machine's.  A place of another kind is for simulations and tests.
 
         Raises:
             ValueError: No coordinator, a coordinator given twice, or an unknown policy.
@@ -81,8 +82,10 @@ class Cluster:
                 raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
             policy = POLICIES[policy](self.rng)
         self._policy = policy
-        shares = share_state and isinstance(self.clock, SystemClock)
-        self._state = _SharedState(self.coordinators, breaker, self.rng, shares)
+        place = None if isinstance(share_state, bool) else share_state
+        if share_state is True and isinstance(self.clock, SystemClock):
+            place = SharedFile()
+        self._state = _SharedState(self.coordinators, breaker, self.rng, place)
 
     def pick(
         self, tried: Sequence[Coordinator] = (), zone: str = "", options_key: str = ""
@@ -303,11 +306,13 @@ class _SharedState:
         coordinators: Sequence[Coordinator],
         breaker: CircuitBreaker,
         rng: random.Random,
-        shares: bool,
+        place: SharedPlace | None,
     ):
         self.coordinators = coordinators
         self.members = Members(coordinators, breaker, rng)
-        self.sharing = Sharing(coordinators, self.members, breaker, rng) if shares else None
+        self.sharing = None
+        if place is not None:
+            self.sharing = Sharing(coordinators, self.members, breaker, rng, place)
         self.hedges = HedgeBudget()
         self.rng = rng
         self.databases: set[str] = set()

@@ -21,7 +21,7 @@ from .circuit_breaker import CircuitBreaker, Health
 from .health_log import News
 from .members import Loads, Members
 from .outage import Wait
-from .shared_file import OpenTurns, SharedFile, View, now_of_boot
+from .shared_file import SharedPlace, Turns, View
 from .shared_records import TURN_SIZE, Record, Turn, key_of
 
 Chosen = TypeVar("Chosen", Coordinator, Coordinator | Wait)
@@ -57,12 +57,13 @@ class Sharing:
         members: Members,
         breaker: CircuitBreaker,
         rng: random.Random,
+        place: SharedPlace,
     ):
         self._coordinators = coordinators
         self._members = members
         self._longest = max(breaker.max_ejection, breaker.lease_time) + 1.0
         self._rng = rng
-        self._file = SharedFile()
+        self._file = place
         self._keys = {key_of(each): each for each in coordinators}
         self._connect_times: dict[Coordinator, float] = {}
         self._measured: dict[Coordinator, float] = {}
@@ -190,7 +191,7 @@ class Sharing:
 
     # -- turns -----------------------------------------------------------------------------------
 
-    def _loads(self, read: Iterable[_Read], view: View, turns: OpenTurns) -> _MachineLoads:
+    def _loads(self, read: Iterable[_Read], view: View, turns: Turns) -> _MachineLoads:
         """The loads of the coordinators, with the turns that are not in the records yet."""
         known = {
             each.coordinator: each.record.load_at(view.now)
@@ -198,7 +199,7 @@ class Sharing:
             if not each.options_key and each.record.load
         }
         found, end = turns.read(view.added)
-        loads = _MachineLoads(self._keys, known, self._rng, view.added, end)
+        loads = _MachineLoads(self._keys, known, self._rng, view, end)
         loads.add(found, view.now)
         return loads
 
@@ -262,7 +263,7 @@ class Sharing:
 
 class _MachineLoads:
     """
-    The loads of coordinators, as *known*, with turns from *begin* to *end*.
+    The loads of coordinators, as *known* from a *view*, with turns from there to *end*.
 
     One that is not known is next, and then has the least load of the others.
     """
@@ -272,13 +273,13 @@ class _MachineLoads:
         keys: Mapping[bytes, Coordinator],
         known: dict[Coordinator, float],
         rng: random.Random,
-        begin: int,
+        view: View,
         end: int,
     ):
         self._keys = keys
         self._known = known
         self._rng = rng
-        self.begin, self.end = begin, end
+        self._now, self.begin, self.end = view.now, view.added, end
         self.avoided: Collection[Coordinator] = ()
 
     def add(self, turns: Iterable[Turn], now: float) -> None:
@@ -290,7 +291,7 @@ class _MachineLoads:
     def turn_of(self, where: Coordinator) -> Turn:
         """The turn of who has chosen *where*."""
         missed = 0.0 if where in self._known else self._of(where)
-        return Turn(key_of(where), now_of_boot(), missed + 1 / where.weight)
+        return Turn(key_of(where), self._now, missed + 1 / where.weight)
 
     def missed_by(self, where: Coordinator, others: Iterable[Coordinator]) -> float:
         """What *where* has less than the *others*."""
@@ -298,8 +299,9 @@ class _MachineLoads:
         return max(0.0, least - self._known.get(where, 0.0))
 
     def _of(self, where: Coordinator) -> float:
-        least = min(self._known.values(), default=0.0)
-        return self._known.get(where, max(0.0, least - 1 / where.weight))
+        if (known := self._known.get(where)) is not None:
+            return known
+        return max(0.0, min(self._known.values(), default=0.0) - 1 / where.weight)
 
     def __call__(self, coordinators: Sequence[Coordinator]) -> Sequence[float]:
         return [

@@ -28,6 +28,7 @@ _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 #: From some coordinators to the recent connections of the machine to each; None if not known.
 Loads = Callable[[Sequence[Coordinator]], Sequence[float] | None]
 
+_WELL = Health()
 _MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
 
 
@@ -257,7 +258,7 @@ class Members:
     def health(self, coordinator: Coordinator, options_key: str = "") -> Health:
         """The health of *coordinator* in the table for those options alone."""
         table = self._own.get(options_key) if options_key else self._all
-        return Health() if table is None else table.health.get(coordinator, Health())
+        return _WELL if table is None else table.health.get(coordinator, _WELL)
 
     def is_well(self, coordinator: Coordinator, options_key: str = "") -> bool:
         """Is nothing held against *coordinator*, not even a failure that was not the last straw?"""

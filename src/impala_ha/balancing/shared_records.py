@@ -41,6 +41,7 @@ _FAULTS = tuple(Fault)
 #: Of what records look like: releases with different ones have different files.
 _LAYOUT = (_FORM.format, _TURN.format, *(fault.name for fault in _FAULTS))
 LAYOUT = f"{zlib.crc32(repr(_LAYOUT).encode()):08x}"
+_WELL = Health()
 _HALF_LIFE = 10.0  # seconds
 _MOST_FAILURES = 255
 _SLACK = 1.0  # seconds; a record that is newer than now by more is another clock's
@@ -124,6 +125,8 @@ class Record:
             longest: The most seconds of an ejection or a lease; what lasts longer is another
                 clock's, and none.
         """
+        if not (self.ejected_until or self.failures):
+            return _WELL
         times = (self.ejected_until, self.leased_until)
         if not all(0 <= time <= now + longest for time in times):  # NaN is not, either
             return Health()

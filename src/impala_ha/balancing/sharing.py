@@ -65,6 +65,7 @@ class Sharing:
         self._rng = rng
         self._file = place
         self._keys = {key_of(each): each for each in coordinators}
+        self._for_all = {key: (each, "") for key, each in self._keys.items()}
         self._connect_times: dict[Coordinator, float] = {}
         self._measured: dict[Coordinator, float] = {}
         self._news: list[News] = []
@@ -137,8 +138,11 @@ class Sharing:
 
     def _places(self, options_key: str) -> dict[bytes, tuple[Coordinator, str]]:
         """Whom the records are about, by key."""
-        scopes = {"", options_key}
-        return {key_of(c, scope): (c, scope) for scope in scopes for c in self._coordinators}
+        if not options_key:
+            return self._for_all
+        return self._for_all | {
+            key_of(c, options_key): (c, options_key) for c in self._coordinators
+        }
 
     def _merge(
         self, places: dict[bytes, tuple[Coordinator, str]], view: View, now: float

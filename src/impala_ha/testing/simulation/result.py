@@ -179,7 +179,7 @@ def plot(results: Mapping[str, Result], path: str) -> None:
     figure = import_extra("matplotlib.figure", "plots").Figure((4 * len(results) + 1, 5))
     axes = figure.subplots(2, len(results), sharex=True, sharey="row", squeeze=False)
     for column, (title, result) in enumerate(results.items()):
-        step = max(1, int(result.fleet.seconds) // 200)
+        step = max(1, int(result.fleet.seconds) // 100)
         above, below = axes[0][column], axes[1][column]
         above.set_title(title)
         for each in result.coordinators:

@@ -5,12 +5,12 @@ A server that answers prebuilt bytes, so that nearly nothing but the client is m
         connect(server.host, server.port)
 
 It speaks HiveServer2 without SASL, answers each call within some ten microseconds, and has one
-result, which it gives to each statement but ``SET ALL``, with which impala-shell begins: `rows`
-rows in batches of `batch`, by default one row with the number 1.  A statement runs for as long as
-the milliseconds of a ``sleep(50)`` in its text say: until then GetOperationStatus answers RUNNING,
-at once or, as since Impala 4.5, when the statement has ended or LONG_POLLING_TIME_MS is over; and
-FetchResults waits.  The server counts the flights that came: how often a client waited for an
-answer.
+result, which it gives to each statement but INSERT and ``SET ALL``, with which impala-shell begins:
+`rows` rows in batches of `batch`, by default one row with the number 1.  A statement runs for as
+long as the milliseconds of a ``sleep(50)`` in its text say.  Until then FetchResults waits, and
+GetOperationStatus answers RUNNING: at once or, as since Impala 4.5, when the statement has ended or
+LONG_POLLING_TIME_MS is over.  The server counts the flights that came: how often a client waited
+for an answer.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ _DIFFERENT = 16  # batches; they differ in what is NULL
 _FIRST = 0x0123456789ABCDEF
 _MARK = struct.pack(">q", _FIRST)
 _SETTING = (b"MEM_LIMIT", b"0", b"REGULAR")
+VERSIONS = {
+    "3.3": [],
+    "4.4": ["FETCH_ROWS_TIMEOUT_MS"],
+    "4.5": ["FETCH_ROWS_TIMEOUT_MS", "LONG_POLLING_TIME_MS"],
+}
 TYPES = {
     "number": hs2.TTypeId.BIGINT_TYPE,
     "ratio": hs2.TTypeId.DOUBLE_TYPE,
@@ -57,7 +62,7 @@ class Canned(Program):
         batch: int = 10_240,
         columns: str = "number",
         *,
-        long_polling: bool = True,
+        version: str = "4.5",
     ):
         """
         Args:
@@ -65,9 +70,9 @@ class Canned(Program):
             batch: Rows of one answer to FetchResults.
             columns: Names out of `TYPES`, with commas; one in twenty values is NULL where there
                 is more than one column.
-            long_polling: Whether it is Impala 4.5, which knows LONG_POLLING_TIME_MS, or 4.0.
+            version: One of `VERSIONS`: what OpenSession says that Impala knows.
         """
-        super().__init__(__file__, rows, batch, columns, int(long_polling))
+        super().__init__(__file__, rows, batch, columns, version)
 
     def flights(self) -> int:
         """How many flights have come since it was asked last."""
@@ -168,17 +173,22 @@ def settings() -> dict[bytes, bytes]:
     }
 
 
-def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
-    """The replies to all other methods; `RUNNING` is one to GetOperationStatus."""
+def answers(columns: list[str], version: str, *, rows: bool) -> dict[bytes, bytes]:
+    """
+    The replies to all other methods; `RUNNING` is one to GetOperationStatus.
+
+    Args:
+        columns: Of the result.
+        version: One of `VERSIONS`.
+        rows: Whether the statement has a result.
+    """
     identifier = hs2.THandleIdentifier(guid=b"g" * 16, secret=b"s" * 16)
     operation = hs2.TOperationHandle(
         operationId=identifier,
         operationType=hs2.TOperationType.EXECUTE_STATEMENT,
-        hasResultSet=True,
+        hasResultSet=rows,
     )
-    options = dict.fromkeys(("http_addr", "FETCH_ROWS_TIMEOUT_MS"), "")
-    if long_polling:
-        options["LONG_POLLING_TIME_MS"] = "0"
+    options = dict.fromkeys(["http_addr", *VERSIONS[version]], "")
     replies = {
         "OpenSession": hs2.TOpenSessionResp(
             status=OK,
@@ -188,7 +198,7 @@ def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
         ),
         "ExecuteStatement": hs2.TExecuteStatementResp(status=OK, operationHandle=operation),
         "GetOperationStatus": hs2.TGetOperationStatusResp(
-            status=OK, operationState=hs2.TOperationState.FINISHED_STATE, hasResultSet=True
+            status=OK, operationState=hs2.TOperationState.FINISHED_STATE, hasResultSet=rows
         ),
         "GetResultSetMetadata": hs2.TGetResultSetMetadataResp(
             status=OK, schema=hs2.TTableSchema(columns=[described(name) for name in columns])
@@ -205,7 +215,7 @@ def answers(columns: list[str], long_polling: bool) -> dict[bytes, bytes]:
     }
     found = {name.encode(): answer(name, _Result(reply)) for name, reply in replies.items()}
     running = hs2.TGetOperationStatusResp(
-        status=OK, operationState=hs2.TOperationState.RUNNING_STATE, hasResultSet=True
+        status=OK, operationState=hs2.TOperationState.RUNNING_STATE, hasResultSet=rows
     )
     return found | {RUNNING: answer("GetOperationStatus", _Result(running))}
 
@@ -229,8 +239,9 @@ def milliseconds(pattern: re.Pattern[bytes], call: bytes) -> float:
 
 
 class _Server:
-    def __init__(self, rows: int, batch: int, columns: list[str], *, long_polling: bool):
-        self.answers = answers(columns, long_polling)
+    def __init__(self, rows: int, batch: int, columns: list[str], version: str):
+        self.answers = answers(columns, version, rows=True)
+        self.written = answers(columns, version, rows=False)
         self.result = Result(rows, batch, columns)
         self.settings = self.answers | settings()
         self.flights = 0
@@ -261,7 +272,11 @@ class _Statement:
         self.server = server
         self.ends = time.monotonic() + milliseconds(_SLEEP, call)
         self.poll = milliseconds(_POLL, call)
-        self.answers = server.settings if b"set all" in call.lower() else server.answers
+        self.answers = server.answers
+        if b"insert" in call:
+            self.answers = server.written
+        elif b"set all" in call.lower():
+            self.answers = server.settings
         self.fetches = 0
 
     def reply(self, name: bytes) -> bytes:
@@ -287,10 +302,10 @@ def main() -> None:
     arguments.add_argument("rows", type=int)
     arguments.add_argument("batch", type=int)
     arguments.add_argument("columns")
-    arguments.add_argument("long_polling", type=int)
+    arguments.add_argument("version")
     given = arguments.parse_args()
     columns = given.columns.split(",")
-    server = _Server(given.rows, given.batch, columns, long_polling=given.long_polling)
+    server = _Server(given.rows, given.batch, columns, given.version)
     serve(server.serve, server.count)
 
 

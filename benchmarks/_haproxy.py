@@ -9,6 +9,7 @@ It inherits a socket that listens already, so no port is guessed, and ends with 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -23,11 +24,17 @@ from thrift.transport.TTransport import TMemoryBuffer
 WANTED = "HAProxy, which is not installed: apt-get install haproxy"
 
 
+def found() -> str | None:
+    """Where it is; Debian puts it where only root looks."""
+    return shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
 def installed() -> str:
     """Its version; empty where there is none."""
-    if shutil.which("haproxy") is None:
+    program = found()
+    if program is None:
         return ""
-    told = subprocess.run(["haproxy", "-v"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stdout
     return re.search(r"\d+\.\d+\.\d+", told)[0]  # type: ignore[index]
 
 
@@ -99,7 +106,7 @@ class HAProxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.host, self.port = self._listener.getsockname()
         number = self._listener.fileno()
-        command = ["haproxy", "-q", "-db", "-f", "/dev/stdin"]
+        command = [found(), "-q", "-db", "-f", "/dev/stdin"]
         self._process = subprocess.Popen(
             command, pass_fds=[number], stdin=subprocess.PIPE, text=True
         )

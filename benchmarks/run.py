@@ -56,8 +56,10 @@ def about(path: Path) -> str:
 
 def machine() -> str:
     """Where it was measured, and with what."""
+    haproxy = _haproxy.installed()
+    haproxy = f"HAProxy {haproxy}" if haproxy else "no HAProxy"
     found = [f"Python {platform.python_version()}", f"{os.cpu_count()} processors", processor()]
-    return ", ".join([*found, *map(installed, PACKAGES), f"HAProxy {_haproxy.installed() or '-'}"])
+    return ", ".join([*found, *map(installed, PACKAGES), haproxy])
 
 
 def processor() -> str:

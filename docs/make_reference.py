@@ -96,6 +96,9 @@ def reference() -> str:
         *(line for kind in _ERRORS for line in (f"### {kind.__name__}\n\n", *_error(kind))),
         "### Outcome\n\nWhat `OutcomeUnknown.resolve()` finds out.\n\n",
         *(f"- `{outcome.name}`: {outcome.value}.\n" for outcome in impala_ha.Outcome),
+        "\n## Events\n\n",
+        _prose(impala_ha.events) + "\n",
+        *(line for kind in _EVENTS for line in (f"### {kind.__name__}\n\n", _prose(kind), "\n")),
         "\n## Local cluster\n\n",
         *_class(LocalCluster),
         "\n### LocalCoordinator\n\n",
@@ -218,6 +221,11 @@ _ERRORS = (
     impala_ha.ResultLost,
     impala_ha.NoCoordinatorLeft,
 )
+_EVENTS = (
+    *(impala_ha.events.Event, impala_ha.events.Ejected, impala_ha.events.Back),
+    *(impala_ha.events.FailedOver, impala_ha.events.Hedged, impala_ha.events.Reattached),
+    impala_ha.events.OutcomeLost,
+)
 _STATES = {
     State.HEALTHY: "gets its share of new connections.",
     State.HALF_OPEN: "its ejection is over; one call at a time may try it.",
@@ -246,7 +254,8 @@ def _policy(make: Callable[..., Any]) -> str:
 
 
 def _first_paragraph(thing: Any) -> str:
-    return re.sub(r"\s+", " ", (inspect.getdoc(thing) or "").partition("\n\n")[0])
+    text = (inspect.getdoc(thing) or "").partition("\n\n")[0]
+    return re.sub(r"\s+", " ", text).replace("``", "`")
 
 
 def _error(kind: type) -> Iterator[str]:

@@ -8,9 +8,9 @@ import impala.hiveserver2
 import pytest
 
 import impala_ha
-from impala_ha import dbapi, errors, policies
+from impala_ha import dbapi, errors, events, policies
 
-ROOMS = [impala_ha, dbapi, errors, policies]
+ROOMS = [impala_ha, dbapi, errors, events, policies]
 EXCEPTIONS = [
     "Warning",
     "Error",

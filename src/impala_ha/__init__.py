@@ -6,6 +6,7 @@ Connect to several Apache Impala coordinators: balanced, with failover, without 
 """
 
 from . import errors
+from . import events as events
 from . import policies as policies
 from .balancing.circuit_breaker import CircuitBreaker, State
 from .balancing.cluster import Cluster
@@ -108,7 +109,7 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "dbapi", "policies"]
+    return [*__all__, "dbapi", "events", "policies"]
 
 
 for _public in (Attempt, CircuitBreaker, Coordinator, Fault, Phase, Retry, State):

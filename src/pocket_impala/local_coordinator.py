@@ -39,7 +39,7 @@ class LocalCoordinator(Breakable):
         http_port: Its port for HiveServer2 over HTTP; None when it has none.
         kerberos_host: The host in the name of its service, which clients call ``krb_host``.
         web_address: ``"host:port"`` of its web page, which serves ``/queries?json``,
-            ``/sessions?json``, ``/backends?json``, ``/?json`` and ``/healthz``.
+            ``/sessions?json``, ``/backends?json``, ``/varz?json``, ``/?json`` and ``/healthz``.
     """
 
     def __init__(self, layout: Layout, index: int) -> None:

@@ -72,6 +72,22 @@ def test_a_write_in_the_same_place_goes_on(coordinator, proxy, part):
         assert [(1,)] == cursor.fetchall()
 
 
+def test_answers_that_were_read_with_others_hide_no_end_of_the_connection(proxy):
+    """That to the close came with that to GetLog, and waits in the buffer."""
+    with impala_ha.connect(proxy.address, connect_timeout=5) as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE IF NOT EXISTS idle (i INT)")
+        for number in range(5):
+            cursor.execute("SELECT 1")
+            cursor.get_log()
+            proxy.disconnect("fin")
+            time.sleep(0.1)  # an idle connection, which had its end before
+            cursor.execute(f"INSERT INTO idle VALUES ({number})")
+        cursor.execute("SELECT count(*), count(DISTINCT i) FROM idle")
+
+        assert [(5, 5)] == cursor.fetchall()
+
+
 def test_cancelling_ends_a_wait_for_rows_at_once(proxy):
     """The server holds the answer back, for a second each time."""
     with impala_ha.connect(proxy.address) as connection:

@@ -295,3 +295,12 @@ def test_a_dead_coordinator_refuses_and_shows_its_pages_again_at_the_same_addres
     cluster[0].restart()
 
     assert get(cluster[0], "/healthz") == "OK"
+
+
+def test_varz_says_on_which_ports_it_listens(cluster):
+    for coordinator in cluster:
+        flags = {flag["name"]: flag for flag in page(coordinator, "/varz")["flags"]}
+
+        assert coordinator.address == f"{coordinator.host}:{flags['hs2_port']['current']}"
+        assert coordinator.web_address == f"{coordinator.host}:{flags['webserver_port']['current']}"
+        assert "21050" == flags["hs2_port"]["default"]

@@ -10,7 +10,18 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Literal
 
-Wanted = Literal["realm", "directory", "spark", "spark-http", "kerberos", "gssapi"]
+Wanted = Literal[
+    "realm",
+    "directory",
+    "spark",
+    "spark-http",
+    "names",
+    "zookeeper",
+    "kerberos",
+    "gssapi",
+    "dns",
+    "kazoo",
+]
 
 _JAVA = "apt install default-jre-headless"
 _PROGRAMS = {
@@ -21,9 +32,11 @@ _PROGRAMS = {
     "directory": (("slapd", "ldappasswd", "ldapwhoami"), "apt install slapd ldap-utils"),
     "spark": (("java",), _JAVA),
     "spark-http": (("java", "cc"), f"{_JAVA} gcc libc6-dev"),
+    "names": (("dnsmasq", "unshare"), "apt install dnsmasq-base util-linux"),
+    "zookeeper": (("java",), _JAVA),
 }
 #: The extra that brings a module.
-_EXTRAS = {"kerberos": "kerberos", "gssapi": "testing"}
+_EXTRAS = {"kerberos": "kerberos", "gssapi": "testing", "dns": "srv", "kazoo": "zookeeper"}
 # Debian keeps servers where ordinary users do not look.
 _PLACES = os.pathsep.join(filter(None, [os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
 # Older ones lack options that Spark needs; newer ones lack what Hadoop calls to know its user.
@@ -37,7 +50,9 @@ def missing(*wanted: Wanted) -> str:
 
     Args:
         wanted: ``"realm"`` for `Realm`, ``"directory"`` for `Directory`, ``"spark"`` for
-            `SparkServer`, ``"spark-http"`` for one that speaks HTTP, and ``"kerberos"`` and ``"gssapi"`` for the modules of these names.
+            `SparkServer`, ``"spark-http"`` for one that speaks HTTP, ``"names"`` for `NameServer`,
+            ``"zookeeper"`` for `ZooKeeperServer`, and the modules ``"kerberos"``, ``"gssapi"``,
+            ``"dns"`` and ``"kazoo"``.
 
     Returns:
         One line that says what is missing and what to type, or an empty string when all is there.
@@ -50,6 +65,8 @@ def missing(*wanted: Wanted) -> str:
             lacks.append(f"{', '.join(absent)}: {remedy}")
         elif "java" in programs and _java_version() not in _JAVAS:
             lacks.append(f"Java 17 (found {_java_version()}): {_JAVA}")
+        elif name == "names" and os.geteuid():
+            lacks.append("root, for port 53 and a resolv.conf of one's own")
         if name in _EXTRAS and find_spec(name) is None:
             lacks.append(f"{name}: pip install 'impala-ha[{_EXTRAS[name]}]'")
     return "; ".join(f"missing {lack}" for lack in dict.fromkeys(lacks))

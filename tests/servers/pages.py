@@ -35,7 +35,10 @@ def getaddrinfo(host, port, *rest, **more):
 def getnameinfo(address, flags):
     name = _places.get(address[0])
     return (name, str(address[1])) if name else _back(address, flags)
-socket.getaddrinfo, socket.getnameinfo = getaddrinfo, getnameinfo
+_connect = socket.socket.connect
+def connect(self, address):  # an address needs no name service
+    return _connect(self, tuple(_places.get(f"{address[0]}:{address[1]}", address)))
+socket.getaddrinfo, socket.getnameinfo, socket.socket.connect = getaddrinfo, getnameinfo, connect
 '''
 
 

@@ -17,6 +17,7 @@ from impala_ha import (
     Phase,
     Retry,
     State,
+    events,
 )
 from impala_ha.balancing.policies import POLICIES, Candidate, Policy
 from impala_ha.errors import ConfigurationError, NoCoordinatorLeft, OutcomeUnknown, ResultLost
@@ -37,9 +38,27 @@ def connecting(mapping: Mapping[str, str]) -> None:
     )
     impala_ha.connect("a", policy="ordered", eject_for=1, eject_most=2.5, zone="east")
     impala_ha.connect("a", policy=Alphabetical())
+    impala_ha.connect("a", policy="sticky", sticky_key="tenant", balance="cursor")
+    impala_ha.connect("a", on_event=hear)
+    impala_ha.connect("a", on_event=1)  # type: ignore[arg-type]  # a number is no function
     impala_ha.connect(1)  # type: ignore[arg-type]  # a host is no number
     impala_ha.connect("a", policy=1)  # type: ignore[arg-type]  # nor has a number choose()
     impala_ha.connect("a", deadline="1")  # type: ignore[arg-type]  # only URLs have texts
+
+
+def hear(event: events.Event) -> None:
+    """What a program is told."""
+    assert_type(event.coordinator, Coordinator)
+    assert_type(event.seconds, float)
+    assert_type(event.tag, str | None)
+    if isinstance(event, events.FailedOver):
+        assert_type(event.lost, Coordinator)
+    elif isinstance(event, events.Hedged):
+        assert_type(event.answered, Coordinator | None)
+    elif isinstance(event, events.OutcomeLost):
+        assert_type(event.query_id, str | None)
+    elif isinstance(event, events.Ejected):
+        assert_type((event.reason, event.draining, event.options), tuple[str, bool, str])
 
 
 class Alphabetical:

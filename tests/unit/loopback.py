@@ -5,6 +5,7 @@ A peer serves each client in a thread, and has ended all of them when its block 
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import ssl
@@ -231,3 +232,29 @@ def over_http(answers, status=200):
         server.shutdown()
         thread.join(_LIMIT)
         server.server_close()
+
+
+@contextmanager
+def serving_pages(pages):
+    """A web server, ``host:port``, with *pages* by path, as JSON; it sees changes of *pages*."""
+
+    class Visit(BaseHTTPRequestHandler):
+        def do_GET(self):
+            page = pages.get(self.path.partition("?")[0])
+            body = json.dumps(page).encode()
+            self.send_response(404 if page is None else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer((HOST, 0), Visit) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"{HOST}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -10,6 +10,7 @@ import pytest
 from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Cluster, Coordinator, Retry, State, errors
+from impala_ha.core import forks
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.failover.attempts import Call, History
 from impala_ha.testing.fakes import FakeClock, FakeDriver, failover
@@ -229,7 +230,7 @@ def test_an_interruption_leaves_the_link_if_it_is_out_of_step(world, breaks):
 
 def test_a_connection_of_the_parent_is_none_of_the_child(world, monkeypatch):
     link, parent = world.connect(), os.getpid()
-    monkeypatch.setattr(os, "getpid", lambda: 1)
+    monkeypatch.setattr(forks, "process_id", 1)
 
     with pytest.raises(
         errors.InterfaceError, match=f"belongs to process {parent}; a forked process"

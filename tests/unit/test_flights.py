@@ -70,6 +70,17 @@ def test_a_read_is_polled_described_and_fetched_at_once(world, cursor):
     assert FIRST + END == calls(world["a"])
 
 
+@pytest.mark.parametrize("fetch", ["fetchone", "__next__", "fetchmany"])
+def test_rows_are_counted_once_they_are_handed_out(world, cursor, fetch):
+    world["a"].rows = ["one"]
+    cursor.execute(SELECT)
+    assert -1 == cursor.rowcount
+
+    getattr(cursor, fetch)()
+
+    assert 1 == cursor.rowcount
+
+
 def test_what_has_more_rows_is_closed_once_they_have_come(world, cursor):
     cursor.execute(SELECT)
     assert FIRST == calls(world["a"])
@@ -287,6 +298,19 @@ class TestCuts:
         cursor.execute("insert into t values (1)")
 
         assert {"a": [SELECT, "insert into t values (1)"]} == world.statements()
+
+    def test_answers_that_are_late_are_no_end_of_the_connection(self, world, cursor):
+        """They may come between two looks at it."""
+        world["a"].rows = ["one"]
+        cursor.execute(SELECT)
+        transport = cursor._session.link.client.transport
+        transport.readable = lambda: False
+        transport.dropped = lambda: "a reply that nobody waits for"
+
+        cursor.execute("insert into t values (1)")
+
+        assert {"a": [SELECT, "insert into t values (1)"]} == world.statements()
+        assert 0 == world["a"].count("revive")
 
     def test_a_write_whose_answer_comes_behind_those_is_not_run_again(self, world, cursor):
         world["a"].rows = ["one"]

@@ -53,10 +53,14 @@ def test_a_port_of_ones_own_goes_to_those_that_name_none():
     assert [9, 2, 9] == [c.port for c in coordinators]
 
 
-KINDS = "host must be a text ('a,b:21051'), a list of such, Coordinator values or a Cluster, not"
+KINDS = (
+    "host must be a text ('a,b:21051'), a list of such, Coordinator values, a function or a "
+    "Cluster, not"
+)
 URL = (
     "is a URL: give host:port, and the rest as options (use_ssl, use_http_transport, http_path, "
-    "database)"
+    "database); where hosts come from may be one text that begins with dns://, srv://, file://, "
+    "backends://, zookeeper://"
 )
 FORM = (
     "is not host, host:port or [ipv6]:port, each with or without ?weight=N&zone=NAME&krb_host=NAME "

@@ -259,7 +259,7 @@ def test_the_options_of_thousands_are_not_kept():
     found = members()
     for number in range(1000):
         found.failed(A, 0.0, f"krb_host='{number}'")
-        found.links.attach(opened(B), f"krb_host='{number}'")
+        found.links.mark_opened(B, f"krb_host='{number}'")
 
     assert 100 == len(found.snapshot(1.0)[0].ejected_with)
     assert "krb_host='999'" in found.snapshot(1.0)[0].ejected_with
@@ -283,6 +283,85 @@ def test_links_that_come_and_go_while_one_is_ejected_leave_nothing_behind():
         found.links.attach(opened(A))
     gc.collect()
 
-    assert len(found.links._changed) <= len(found.candidates(0.0))
+    assert len(found.links.changed) <= len(found.candidates(0.0))
     found.succeeded(B)
     assert [0, 0, 0] == links(found)
+
+
+def test_who_stays_keeps_health_and_connections():
+    found = members(A, B)
+    link = FakeDriver().open(A, "user", {}, 1.0)
+    found.links.attach(link)
+    found.failed(B, 0.0)
+    found.failed(A, 0.0, "use_ssl=True")
+
+    found.replace([B, C, A])
+
+    assert [B, C, A] == [each.coordinator for each in found.candidates(1.0)]
+    assert [State.EJECTED, State.HEALTHY, State.HEALTHY] == states(found, 1.0)
+    assert [0, 0, 1] == [each.connections for each in found.candidates(1.0)]
+    assert [State.EJECTED, State.HEALTHY, State.EJECTED] == [
+        each.state for each in found.candidates(1.0, "use_ssl=True")
+    ]
+
+
+def test_who_leaves_is_not_picked_and_comes_back_as_new():
+    found = members(A, B)
+    link = FakeDriver().open(A, "user", {}, 1.0)
+    found.links.attach(link)
+    found.failed(A, 0.0)
+    found.failed(A, 0.0, "use_ssl=True")
+
+    found.replace([B])
+
+    assert {B} == {found.pick(1.0, [B] * n) for n in range(3)}
+    assert 1 == found.rounds([A, B])
+
+    found.replace([A, B])
+
+    assert [State.HEALTHY, State.HEALTHY] == states(found, 1.0)
+    assert [1, 0] == [each.connections for each in found.candidates(1.0)], "it is still open"
+
+
+def test_what_a_call_reports_of_one_that_has_left_is_no_error():
+    found = members(A, B)
+    link = FakeDriver().open(A, "user", {}, 1.0)
+    found.failed(A, 0.0)
+    found.links.attach(link)
+    found.pick(9.0)
+
+    found.replace([B])
+
+    assert found.failed(A, 9.0) is None
+    assert found.ejected_for(A, 9.0) is None
+    assert not found.is_leased(A, 9.0)
+    found.succeeded(A)
+    found.inconclusive(A)
+    found.mark_reachable(A)
+    found.lease(A, 9.0)
+    found.links.attach(link)
+    found.links.detach(link)
+    assert [B] == [each.coordinator for each in found.candidates(9.0)]
+
+
+def test_weights_may_change():
+    found = members(A, B)
+
+    found.replace([Coordinator("a", weight=3), B])
+
+    assert [3, 1] == [each.coordinator.weight for each in found.candidates(1.0)]
+
+
+def test_the_lowest_priority_that_is_well_comes_first():
+    first, second, spare = (Coordinator(h, priority=p) for h, p in (("x", 0), ("y", 0), ("z", 5)))
+    found = members(spare, first, second)
+
+    assert first == found.pick(0.0)
+    assert second == found.pick(0.0, [first])
+    assert spare == found.pick(0.0, [first, second])
+
+    found.failed(first, 0.0)
+    found.failed(second, 0.0)
+
+    assert spare == found.pick(1.0)
+    assert first == found.pick(5.0), "a trial"

@@ -6,7 +6,7 @@ import pytest
 
 from impala_ha import ConfigurationError
 from impala_ha.balancing.policies import POLICIES, Ordered
-from impala_ha.options.converters import FOREVER, MECHANISMS
+from impala_ha.options.converters import BALANCED, FOREVER, MECHANISMS
 from impala_ha.options.options import Options
 from impala_ha.options.settings import Settings
 
@@ -43,7 +43,10 @@ GOOD = [
     ("auth_mechanism", " ldap ", "LDAP"),
     *[("auth_mechanism", name.lower(), name) for name in MECHANISMS],
     *[("policy", name.upper().replace("_", "-"), name) for name in POLICIES],
+    ("policy", " Ordered:2", "ordered:2"),
     ("policy", OWN, OWN),
+    ("sticky_key", 1000, "1000"),
+    *[("balance", f" {name.upper()}", name) for name in BALANCED],
     ("http_cookie_names", ["a"], ["a"]),
     ("get_user_custom_headers_func", policy, policy),
     ("password", policy, policy),
@@ -83,6 +86,9 @@ BAD = [
     ("auth_mechanism", "KERBEROS", "must be one of NOSASL, PLAIN, GSSAPI, LDAP, JWT"),
     ("auth_mechanism", 1, "must be a text"),
     ("policy", "fastest", "must be one of least_connections, ordered, random"),
+    ("policy", "ordered:0", "must be one of .* or ordered:N with N active coordinators"),
+    ("balance", "statement", "must be one of connection, cursor"),
+    ("balance", 1, "must be a text"),
     ("policy", 7, r"must be a name or an object with choose\(candidates\)"),
     ("ca_cert", "/no/such/file", "must be a file that can be read"),
     ("ca_cert", "/", "must be a file that can be read"),

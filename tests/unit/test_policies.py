@@ -12,7 +12,10 @@ from impala_ha.balancing.policies import (
     LeastConnections,
     Ordered,
     RoundRobin,
+    Sticky,
     TwoChoices,
+    make_policy,
+    with_key,
 )
 from impala_ha.core.model import Coordinator
 
@@ -28,7 +31,7 @@ def served(policy, candidates, turns=TURNS):
     return Counter(policy.choose(candidates).coordinator.host for _ in range(turns))
 
 
-@pytest.mark.parametrize("name", sorted(set(POLICIES) - {"ordered"}))
+@pytest.mark.parametrize("name", sorted(set(POLICIES) - {"ordered", "sticky"}))
 def test_equals_are_served_equally(name):
     seen = served(POLICIES[name](random.Random(3)), THREE)
 
@@ -56,6 +59,74 @@ def test_a_double_weight_carries_twice_the_connections(name):
 def test_ordered_takes_the_first_and_the_others_are_spares():
     assert Counter(a=TURNS) == served(Ordered(), THREE)
     assert Counter(b=TURNS) == served(Ordered(), THREE[1:])
+
+
+def test_of_an_ordered_active_set_each_has_its_turn_and_a_spare_steps_in():
+    """Impala: double the coordinators, "one set as an active set and the other as a backup set"."""
+    policy = make_policy("ordered:2", random.Random(3))
+    four = [*THREE, Candidate(Coordinator("d"))]
+
+    assert Counter(a=300, b=300) == served(policy, four, 600)
+    seen = served(policy, four[1:], 600)
+    assert 299 <= seen["b"] <= 301
+    assert 299 <= seen["c"] <= 301
+    assert Counter(d=60) == served(policy, four[3:], 60)
+
+
+@pytest.mark.parametrize(
+    "name", ["ordered:0", "ordered:", "ordered:-1", "ordered:two", "random:2", "ordered:\u00b2"]
+)
+def test_only_ordered_takes_a_number_of_at_least_one(name):
+    with pytest.raises(ValueError, match="must be one of .*sticky.*, or ordered:N with N active"):
+        make_policy(name, random.Random(3))
+
+
+def test_an_active_set_has_somebody_in_it():
+    with pytest.raises(ValueError, match="active must be at least 1, not 0"):
+        Ordered(random.Random(3), 0)
+
+
+KEYS = [f"user{number}" for number in range(12_000)]
+
+
+def stuck(candidates, keys=KEYS):
+    """By key, to whom it sticks."""
+    return {key: Sticky(key).choose(candidates).coordinator.host for key in keys}
+
+
+def test_sticky_keeps_a_key_with_its_coordinator_in_any_order_of_the_list():
+    assert stuck(THREE) == stuck(THREE[::-1])
+
+
+def test_sticky_gives_each_the_keys_of_its_weight():
+    seen = Counter(stuck(WEIGHTED).values())
+
+    assert [2000, 4000, 6000] == [pytest.approx(seen[host], rel=0.05) for host in "abc"]
+
+
+def test_sticky_moves_only_the_keys_of_the_one_that_is_missing_and_evenly():
+    before, after = stuck(WEIGHTED), stuck(WEIGHTED[1:])
+    moved = {key for key in KEYS if before[key] != after[key]}
+
+    assert moved == {key for key in KEYS if before[key] == "a"}
+    assert Counter(after[key] for key in moved)["b"] == pytest.approx(2 / 5 * len(moved), rel=0.1)
+
+
+def test_sticky_is_the_same_in_each_release():
+    """Or the users of a fleet would all move when a part of it is updated."""
+    assert stuck(THREE, ["etl", "hue", ""]) == {"etl": "b", "hue": "a", "": "c"}
+
+
+def test_sticky_takes_any_text_for_a_key():
+    assert Sticky("\udc80 \0").choose(THREE) in THREE
+
+
+def test_sticky_with_a_key_of_its_own_goes_by_no_other():
+    own = Ordered()
+
+    assert with_key(Sticky("etl"), "hue") == Sticky("etl")
+    assert with_key(Sticky(), "hue") == Sticky("hue")
+    assert with_key(own, "hue") is own
 
 
 def test_round_robin_takes_turns():
@@ -158,3 +229,15 @@ def test_one_that_has_caught_up_is_a_coordinator_like_the_others(name):
 @pytest.mark.parametrize("name", sorted(POLICIES))
 def test_one_candidate_is_chosen(name):
     assert THREE[0] is POLICIES[name](random.Random(3)).choose(THREE[:1])
+
+
+@pytest.mark.parametrize("name", ["least_connections", "two_choices"])
+def test_one_that_is_new_in_the_list_does_not_get_all_new_connections(name):
+    policy = POLICIES[name](random.Random(7))
+    old = [Candidate(Coordinator(host), connections=100) for host in "abc"]
+    policy.choose(old)
+
+    new = Candidate(Coordinator("d"))
+    chosen = [policy.choose([*old, new]) for _ in range(40)]
+
+    assert 5 <= chosen.count(new) <= 15

@@ -38,7 +38,8 @@ def test_it_ends_with_the_statement_well_or_not(end):
 
 
 @pytest.mark.parametrize(
-    ("lasts", "interval"), [(0.04, 0.01), (0.3, 0.03), (0.9, 0.05), (9, 0.1), (59, 0.5), (600, 1.0)]
+    ("lasts", "interval"),
+    [(0.04, 0.008), (0.3, 0.024), (0.9, 0.05), (9, 0.1), (59, 0.5), (600, 1.0)],
 )
 def test_it_asks_more_seldom_the_longer_it_takes(lasts, interval):
     clock = FakeClock()

@@ -234,6 +234,28 @@ def test_questions_about_a_statement_survive_too(world, cursor):
     assert cursor.get_profile() == "profile"
 
 
+def test_closing_finds_the_sessions_of_cursors_that_are_gone_on_a_connection_that_is(world):
+    """Nobody else holds the link: it is not to go before its sessions were closed anew."""
+    world.connect()
+    cursor = world.cursor()
+    cursor.execute("select 1")
+    client = cursor._session.link.client
+    del cursor
+    client.transport.dropped = lambda: "TSocket read 0 bytes"
+    world["a"].script["CloseSession"] = deque([lost()])  # as it would on the old connection
+    close = client.attach
+
+    def mended(*connection):
+        world["a"].script["CloseSession"].clear()
+        close(*connection)
+
+    client.attach = mended
+
+    world.failover.links.close()
+
+    assert {} == world["a"].sessions
+
+
 @pytest.mark.parametrize(
     ("results", "heights"),
     [

@@ -203,6 +203,25 @@ def test_years_that_nanoseconds_do_not_reach():
     assert [datetime.fromisoformat("9999-12-31 23:59:59.123456")] == got[0].to_pylist()
 
 
+FITS = [b"1677-09-21 00:12:44", b"2024-02-29 01:02:03", b"2262-04-11 23:47:16.854775807"]
+
+
+@pytest.mark.parametrize("version", [23, 10**6])
+@pytest.mark.parametrize(
+    "value", [b"1677-09-21 00:12:43", b"1400-01-01 00:00:00", b"2262-04-11 23:47:17"]
+)
+def test_nanoseconds_never_wrap_around(monkeypatch, version, value):
+    """As those of pyarrow before 23 do, to some other year."""
+    monkeypatch.setattr(module, "_CHECKS", version)
+    whole = [-9223372036_000000000, 1709168523_000000000, 2**63 - 1]
+
+    fits = batch(["TIMESTAMP"], column("TIMESTAMP", [*FITS, b"x"], b"\x08"))[0]
+    assert [*whole, None] == fits.cast(pa.int64()).to_pylist()
+    assert [None] == batch(["TIMESTAMP"], column("TIMESTAMP", [b""]))[0].to_pylist()
+    with pytest.raises(DataError, match="timestamp_unit='us'"):
+        batch(["TIMESTAMP"], column("TIMESTAMP", [*FITS, value]))
+
+
 @pytest.mark.parametrize("columns", [[], [hs2.TColumn()], [column("INT", [1])] * 2])
 def test_rows_that_do_not_fit_their_schema(columns):
     with pytest.raises(ValueError, match=r"zip|values"):

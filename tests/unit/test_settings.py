@@ -40,6 +40,7 @@ def test_an_empty_variable_is_not_said():
 
 SAMPLES = {
     "auth_mechanism": "plain",
+    "balance": "cursor",
     "ca_cert": __file__,
     "client_cert": __file__,
     "client_key": __file__,
@@ -62,7 +63,8 @@ ALONG = {
     "verify_cert": {"use_ssl": True},
 }
 #: A function cannot be said in a variable.
-SAYABLE = [option for option in fields(Options) if option.name != "get_user_custom_headers_func"]
+FUNCTIONS = {"get_user_custom_headers_func", "on_event"}
+SAYABLE = [option for option in fields(Options) if option.name not in FUNCTIONS]
 
 
 @pytest.mark.parametrize("option", SAYABLE, ids=lambda option: option.name)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 from contextlib import nullcontext
-from dataclasses import replace
 
 import pytest
 
@@ -115,7 +114,7 @@ def test_what_another_boot_left_is_begun_again(file, folder, monkeypatch):
 
 
 def test_what_comes_from_the_future_is_left_out(file):
-    put(file, replace(record(), at=now_of_boot() + 60), record(KEYS[1]))
+    put(file, record()._replace(at=now_of_boot() + 60), record(KEYS[1]))
 
     assert [KEYS[1]] == list(file.read(KEYS).records)
 
@@ -203,7 +202,7 @@ def test_the_folder_of_the_session_comes_first_if_it_is_ours(monkeypatch, tmp_pa
 
 
 def test_the_oldest_makes_room(file):
-    many = [replace(record(key_of(Coordinator(f"h{n}"))), at=1.0 + n) for n in range(256)]
+    many = [record(key_of(Coordinator(f"h{n}")))._replace(at=1.0 + n) for n in range(256)]
     put(file, *many)
 
     new = [record(key_of(Coordinator(f"new{n}"))) for n in range(3)]

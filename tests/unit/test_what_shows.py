@@ -7,7 +7,7 @@ import pytest
 from test_failover import World, down, lost
 
 import impala_ha
-from impala_ha import dbapi, errors, policies
+from impala_ha import dbapi, errors, events, policies
 from impala_ha.dbapi.dict_cursor import DictCursor
 
 
@@ -80,11 +80,11 @@ def test_types_are_called_by_where_they_are_imported_from():
     assert "impala_ha" == impala_ha.Attempt.__module__
 
 
-@pytest.mark.parametrize("module", [dbapi, errors, policies], ids=str)
+@pytest.mark.parametrize("module", [dbapi, errors, events, policies], ids=str)
 def test_a_module_shows_its_public_names(module):
     assert sorted(module.__all__) == dir(module)
 
 
 def test_the_package_shows_its_public_modules_too():
-    assert {"dbapi", "policies"} == set(dir(impala_ha)) - set(impala_ha.__all__)
+    assert {"dbapi", "events", "policies"} == set(dir(impala_ha)) - set(impala_ha.__all__)
     assert all(hasattr(impala_ha, name) for name in dir(impala_ha))

@@ -1,6 +1,5 @@
 """A client that takes only the reply to its call, and dies at the first sign of trouble."""
 
-import os
 import struct
 import subprocess
 import sys
@@ -18,9 +17,11 @@ from thrift.Thrift import TApplicationException, TException, TMessageType
 from thrift.transport.TTransport import TBufferedTransport, TMemoryBuffer, TTransportException
 
 from impala_ha import errors
+from impala_ha.core import forks
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.hs2.client import BinaryProtocol, Client, ConnectionClosed
+from impala_ha.hs2.client import Client, ConnectionClosed
+from impala_ha.hs2.protocol import BinaryProtocol
 from impala_ha.net.sockets import Socket
 
 pytestmark = pytest.mark.timeout(30)
@@ -278,7 +279,7 @@ def test_two_threads_on_one_connection_are_told_before_a_byte_is_mixed_up(answer
 
 
 def test_a_copy_in_another_process_refuses(client, monkeypatch):
-    monkeypatch.setattr(os, "getpid", lambda: 1)
+    monkeypatch.setattr(forks, "process_id", 1)
 
     assert client.forked
     with pytest.raises(
@@ -295,7 +296,8 @@ from thrift.transport.TTransport import TBufferedTransport
 from impala_ha import errors
 from impala_ha.core.clock import SystemClock
 from impala_ha.net.sockets import Socket
-from impala_ha.hs2.client import BinaryProtocol, Client
+from impala_ha.hs2.client import Client
+from impala_ha.hs2.protocol import BinaryProtocol
 
 listener = socket.create_server(("127.0.0.1", 0))
 wire = Socket("127.0.0.1", listener.getsockname()[1], SystemClock())

@@ -157,7 +157,22 @@ def _cast(plain: pa.Array, wanted: pa.DataType) -> pa.Array:
             plain = arrow.compute.if_else(dated, plain, arrow.nulls(len(plain), plain.type))
         if wanted.unit != "ns":
             plain = arrow.compute.utf8_slice_codeunits(plain, 0, _WIDTHS[wanted.unit])
+        elif int(arrow.__version__.partition(".")[0]) < _CHECKS:
+            _check(plain)
     return plain.cast(wanted)
+
+
+_CHECKS = 23  # the first version of pyarrow that does not wrap around where 64 bits are too few
+_NANOSECONDS = b"1677-09-21 00:12:44", b"2262-04-11 23:47:16.854775807"
+
+
+def _check(texts: pa.Array) -> None:
+    """Raise ArrowInvalid where a timestamp does not fit nanoseconds; texts are ordered as times."""
+    arrow = pyarrow()
+    first, last = arrow.compute.min_max(texts.cast(arrow.large_binary())).as_py().values()
+    least, most = _NANOSECONDS
+    if first is not None and (first < least or last > most):
+        raise arrow.ArrowInvalid("it does not fit 64 bits")
 
 
 _WIDTHS = {"s": 19, "ms": 23, "us": 26}  # characters of a timestamp that the unit has room for

@@ -46,6 +46,9 @@ class Health:
     draining: bool = False
 
 
+WELL = Health()
+
+
 def combined(one: Health, other: Health) -> Health:
     """The health of a coordinator by both: healthy only if it is healthy by both."""
     if one.ejected_until is None or other.ejected_until is None:
@@ -121,7 +124,7 @@ class CircuitBreaker:
 
     def succeeded(self) -> Health:
         """The health after a success."""
-        return Health()
+        return WELL
 
     def reached(self, health: Health) -> Health:
         """The health once it answers: not ejected, with the same count of failures."""

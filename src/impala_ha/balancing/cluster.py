@@ -7,31 +7,35 @@ opens a socket.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import astuple
+from functools import partial
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock, SystemClock
+from impala_ha.core.events import Events, Listeners
 from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker
-from .health_log import log_ejected, log_news, log_recovery
+from .decisions import Opening, note, note_reached, pick_or_wait
 from .hedge_budget import HedgeBudget
-from .members import Loads, Members
+from .host_source import HostSource, Schedule, resolved
+from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
-from .policies import POLICIES, Candidate, Policy
+from .policies import Candidate, Policy, make_policy, with_key
 from .shared_file import SharedFile, SharedPlace
 from .shared_folder import forget_open
-from .sharing import Chosen, Sharing
+from .sharing import Sharing, change, choose, matters
 
 __all__ = ["Cluster"]
 
-Got = TypeVar("Got")
+Hosts = Sequence[Coordinator] | HostSource
 
 
 def __dir__() -> list[str]:
@@ -44,8 +48,7 @@ class Cluster:
 
     The connections of a process with equal hosts and circuit breaker share the health of the
     coordinators; those with the same policy share the cluster (`Cluster.shared`).  Safe for use by
-    many threads; a forked child gets its own state.  With *share_state* the processes of a machine
-    share what they find.
+    many threads; a forked child gets its own state.
     """
 
     def __init__(
@@ -56,15 +59,18 @@ class Cluster:
         breaker: CircuitBreaker = CircuitBreaker(),  # noqa: B008 - a frozen value
         clock: Clock | None = None,
         rng: random.Random | None = None,
+        source: HostSource | None = None,
         share_state: bool | SharedPlace = False,
     ):
         """
         Args:
             coordinators: At least one, each once.
-            policy: A name in `impala_ha.policies.POLICIES`, or an object with ``choose()``.
+            policy: A name in `impala_ha.policies.POLICIES`, ``ordered:N``, or an object with
+                ``choose()``.
             breaker: When a coordinator is ejected, and for how long.
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
+            source: Where the coordinators come from, to be asked again; None: they stay the same.
             share_state: Whether it shares turns and health with other processes of this user on
                 this machine, as `connect()` does by default; True has no effect on another clock
                 than the machine's.  A place of another kind is for simulations and tests.
@@ -72,31 +78,45 @@ class Cluster:
         Raises:
             ValueError: No coordinator, a coordinator given twice, or an unknown policy.
         """
-        self.coordinators = tuple(coordinators)
+        coordinators = tuple(coordinators)
         self.clock: Clock = clock or SystemClock()
         self.rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
-        if len(set(self.coordinators)) < len(self.coordinators):
+        if len(set(coordinators)) < len(coordinators):
             raise ValueError("a coordinator is named twice")
         if isinstance(policy, str):
-            if policy not in POLICIES:
-                raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
-            policy = POLICIES[policy](self.rng)
+            policy = _made(policy, self.rng)
         self._policy = policy
+        schedule = Schedule(source, self.clock.now(), self.rng) if source else None
+        self._state = _SharedState(coordinators, breaker, self.rng, schedule)
         place = None if isinstance(share_state, bool) else share_state
         if share_state is True and isinstance(self.clock, SystemClock):
             place = SharedFile()
-        self._state = _SharedState(self.coordinators, breaker, self.rng, place)
+        if place is not None:
+            self._state.sharing = Sharing(self._state.members, breaker, self.rng, place)
+
+    @property
+    def coordinators(self) -> tuple[Coordinator, ...]:
+        """Those of now; they change only where they come from a source."""
+        return self._state.members.coordinators
+
+    def refresh(self) -> None:
+        """Ask again where the coordinators come from, if that is due; see `Schedule`."""
+        state = self._state
+        if state.schedule is not None:
+            state.schedule.refresh(state.members, state.lock, self.clock.now())
 
     def pick(
-        self, tried: Sequence[Coordinator] = (), zone: str = "", options_key: str = ""
+        self,
+        tried: Sequence[Coordinator] = (),
+        zone: str = "",
+        options_key: str = "",
+        sticky_key: str = "",
     ) -> Coordinator:
         """Choose a coordinator for a call with those options that has already *tried* some."""
         now, members = self.clock.now(), self._state.members
-        return self._state.choose(
-            now,
-            options_key,
-            lambda loads: members.pick(self._policy, now, tried, zone, options_key, loads=loads),
-        )
+        policy = with_key(self._policy, sticky_key)
+        pick = partial(members.pick, policy, now, tried, zone, options_key)
+        return choose(self._state, now, options_key, lambda loads: pick(loads=loads))
 
     def pick_or_wait(
         self,
@@ -107,6 +127,7 @@ class Cluster:
         zone: str = "",
         excluded: Collection[Coordinator] = (),
         options_key: str = "",
+        sticky_key: str = "",
     ) -> Coordinator | Wait:
         """
         Choose a coordinator for a call that opens a connection, or say how long to wait.
@@ -121,21 +142,13 @@ class Cluster:
             zone: The zone whose coordinators come first.
             excluded: Coordinators that would fail in the same way again.
             options_key: Of the call's connection.
+            sticky_key: What the policy `Sticky` goes by.
         """
         now, members = self.clock.now(), self._state.members
-
-        def choose(loads: Loads | None) -> Coordinator | Wait:
-            failed = any(table.failures for table in members.tables(options_key))
-            # What other processes have found is no reason not to try at all.
-            if not failed or members.is_healthy(now, options_key):
-                return members.pick(self._policy, now, tried, zone, options_key, loads=loads)
-            free = [each for each in members.free(now, options_key) if each not in excluded]
-            turn = members.table(options_key).outage.pick_or_wait(call, now, tried, free, pause)
-            if isinstance(turn, Coordinator):
-                members.lease(turn, now, options_key)
-            return turn
-
-        return self._state.choose(now, options_key, choose)
+        policy = with_key(self._policy, sticky_key)
+        opening = Opening(call, tried, pause, zone, excluded, options_key)
+        pick = partial(pick_or_wait, members, policy, now, opening)
+        return choose(self._state, now, options_key, pick)
 
     def call_ended(self, call: int, options_key: str = "") -> None:
         """Forget *call*; it shares the backoff no longer."""
@@ -189,30 +202,22 @@ class Cluster:
             leased: Whether its coordinator was picked for it: an inconclusive failure then ends the
                 lease, so that the next caller may try the coordinator.
         """
-        coordinator, options_key = attempt.coordinator, attempt.options_key
+        state, now = self._state, self.clock.now()
         record = attempt.portable()  # a log may keep it, and a traceback would keep sockets open
-        members, now = self._state.members, self.clock.now()
-        matters = attempt.counts or not members.is_well(coordinator, options_key)
-        if attempt.fault is None and attempt.operation == "connect":
-            matters |= self._state.measured(coordinator, attempt.elapsed)
-        ejected, back = self._state.change(
-            now, options_key, lambda: members.note(record, now, leased=leased), matters=matters
-        )
+        act = partial(note, state.members, record, now, leased=leased)
+        ejected, back = change(state, now, attempt.options_key, act, matters(state, record))
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
-            log_ejected(record, ejected)
+            state.listeners.ejected(record, ejected, attempt.table_key, now)
         elif back:
-            log_recovery(coordinator)
+            state.listeners.back(attempt.coordinator, now, record.tag)
 
     def release(self, coordinator: Coordinator, options_key: str = "") -> None:
         """End the lease of *coordinator*: the caller that picked it got no answer."""
-        now, members = self.clock.now(), self._state.members
-        self._state.change(
-            now,
-            options_key,
-            lambda: members.inconclusive(coordinator, options_key),
-            matters=members.is_leased(coordinator, now, options_key),
-        )
+        state, now = self._state, self.clock.now()
+        leased = state.members.is_leased(coordinator, now, options_key)
+        end = partial(state.members.inconclusive, coordinator, options_key)
+        change(state, now, options_key, end, leased)
 
     def has_database(self, name: str) -> bool:
         """Has `add_database` been called with *name*?"""
@@ -236,27 +241,31 @@ class Cluster:
     def attach(self, link: OpenLink, options_key: str = "") -> None:
         """Count *link*, which has just been opened, until it is detached or collected."""
         with self._state.lock:
-            self._state.members.links.attach(link, options_key)
-        self.mark_reachable(link.coordinator, options_key)
+            members = self._state.members
+            members.links.attach(link)
+            members.links.mark_opened(link.coordinator, options_key)
+            well = members.is_well(link.coordinator, options_key)
+        if not well:
+            self.mark_reachable(link.coordinator, options_key)
 
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note that *coordinator* answers, whatever it answers to a statement."""
-        now, members = self.clock.now(), self._state.members
-
-        def reached() -> bool:
-            # The backoff goes on until a call succeeds: all may answer and refuse statements.
-            before = members.ejected_for(coordinator, now, options_key)
-            members.mark_reachable(coordinator, options_key)
-            return before is not None
-
-        matters = not members.is_well(coordinator, options_key)
-        if self._state.change(now, options_key, reached, matters=matters):
-            log_recovery(coordinator)
+        state, now = self._state, self.clock.now()
+        act = partial(note_reached, state.members, coordinator, now, options_key)
+        if change(
+            state, now, options_key, act, not state.members.is_well(coordinator, options_key)
+        ):
+            state.listeners.back(coordinator, now)
 
     def detach(self, link: OpenLink) -> None:
         """Stop counting *link*."""
         with self._state.lock:
             self._state.members.links.detach(link)
+
+    def add_listener(self, events: Events) -> None:
+        """Tell *events*, as long as it is there, who is ejected and who is back."""
+        with self._state.lock:
+            self._state.listeners.add(events)
 
     def snapshot(self) -> list[Candidate]:
         """The present state of all coordinators, in the order in which they were given."""
@@ -269,28 +278,31 @@ class Cluster:
     @classmethod
     def shared(
         cls,
-        coordinators: Sequence[Coordinator],
+        hosts: Hosts,
         policy: str | Policy,
         breaker: CircuitBreaker,
+        limit: float = math.inf,
         *,
         share_state: bool = False,
     ) -> Cluster:
         """
         The cluster of this process with these coordinators, policy and circuit breaker.
 
-        Clusters that differ only in their policy share the health of the coordinators.
+        Clusters that differ only in their policy share the health of the coordinators.  A source
+        in place of *hosts* is asked, within *limit* seconds, where there is no such cluster yet.
+
+        Raises:
+            NoCoordinatorLeft: The source names nobody.
         """
-        about = tuple((c.host, c.port, c.weight, c.zone, c.krb_host) for c in coordinators)
-        key = (about, breaker, share_state)
-        with _SHARED_LOCK:
-            state = _SHARED.pop(key, None) or _IN_USE.get(key)
-            if state is None:
-                made = cls(coordinators, breaker=breaker, share_state=share_state)
-                state = made._state
-            _SHARED[key] = _IN_USE[key] = state
-            if len(_SHARED) > _RECENT:
-                del _SHARED[next(iter(_SHARED))]
-            return state.cluster(cls, policy, breaker)
+        state = _find_state(cls, hosts, breaker, limit, share_state)
+        return state.cluster(cls, policy, breaker)
+
+
+def _made(policy: str, rng: random.Random) -> Policy:
+    try:
+        return make_policy(policy, rng)
+    except ValueError as error:
+        raise ValueError(f"policy {error}, not {policy!r}") from None
 
 
 def _shown(candidate: Candidate) -> str:
@@ -306,14 +318,13 @@ class _SharedState:
         coordinators: Sequence[Coordinator],
         breaker: CircuitBreaker,
         rng: random.Random,
-        place: SharedPlace | None,
+        schedule: Schedule | None,
     ):
-        self.coordinators = coordinators
+        self.schedule = schedule
+        self.sharing: Sharing | None = None
         self.members = Members(coordinators, breaker, rng)
-        self.sharing = None
-        if place is not None:
-            self.sharing = Sharing(coordinators, self.members, breaker, rng, place)
         self.hedges = HedgeBudget()
+        self.listeners = Listeners()
         self.rng = rng
         self.databases: set[str] = set()
         self.lock = threading.RLock()  # a policy may ask for a snapshot
@@ -326,47 +337,46 @@ class _SharedState:
         self, kind: type[Cluster], policy: str | Policy, breaker: CircuitBreaker
     ) -> Cluster:
         """The cluster with that *policy*; one with a policy object is kept while it is used."""
-        found = self._named.get(policy) if isinstance(policy, str) else self._others.get(id(policy))
-        if found is None:
-            found = kind(self.coordinators, policy=policy, breaker=breaker, rng=self.rng)
-            found._state = self  # noqa: SLF001 - in place of its own, which is empty
-            if isinstance(policy, str):
-                self._named[policy] = found
-            else:
-                self._others[id(policy)] = found
-        return found
-
-    def choose(
-        self, now: float, options_key: str, choose: Callable[[Loads | None], Chosen]
-    ) -> Chosen:
-        """Do it under the lock, in step with other processes."""
-        with self.lock:
-            if self.sharing is None:
-                return choose(None)
-            chosen, news = self.sharing.choose(now, options_key, choose), self.sharing.news()
-        log_news(news)
-        return chosen
-
-    def change(
-        self, now: float, options_key: str, act: Callable[[], Got], *, matters: bool = True
-    ) -> Got:
-        """Do it under the lock, and let other processes know if it *matters*."""
-        with self.lock:
-            if self.sharing is None or not matters:
-                return act()
-            got, news = self.sharing.change(now, options_key, act), self.sharing.news()
-        log_news(news)
-        return got
-
-    def measured(self, coordinator: Coordinator, seconds: float) -> bool:
-        """Note how long opening took; should other processes know?"""
-        return self.sharing is not None and self.sharing.measured(coordinator, seconds)
+        named, others = self._named, self._others
+        with _SHARED_LOCK:
+            found = named.get(policy) if isinstance(policy, str) else others.get(id(policy))
+            if found is None:
+                coordinators = self.members.coordinators
+                found = kind(coordinators, policy=policy, breaker=breaker, rng=self.rng)
+                found._state = self  # noqa: SLF001 - in place of its own, which is empty
+                if isinstance(policy, str):
+                    named[policy] = found
+                else:
+                    others[id(policy)] = found
+            return found
 
     def forked(self) -> None:
         """In a child: another thread of the parent may have held the lock."""
         self.lock = threading.RLock()
+        self.listeners = Listeners()
         self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
+
+
+def _find_state(
+    kind: type[Cluster], hosts: Hosts, breaker: CircuitBreaker, limit: float, share_state: bool
+) -> _SharedState:
+    source = None if isinstance(hosts, Sequence) else hosts
+    named = tuple(map(astuple, hosts)) if isinstance(hosts, Sequence) else hosts.key
+    key = (named, breaker, share_state)
+    with _SHARED_LOCK:
+        state = _SHARED.get(key) or _IN_USE.get(key)
+    if state is None:
+        found = hosts if isinstance(hosts, Sequence) else resolved(hosts, limit)
+        made = kind(found, breaker=breaker, source=source, share_state=share_state)
+        state = made._state  # noqa: SLF001
+    with _SHARED_LOCK:
+        state = _IN_USE.setdefault(key, state)  # another thread may have been faster
+        _SHARED.pop(key, None)
+        _SHARED[key] = state
+        if len(_SHARED) > _RECENT:
+            del _SHARED[next(iter(_SHARED))]
+        return state
 
 
 _RECENT = 100  # clusters whose health is kept while no connection is open

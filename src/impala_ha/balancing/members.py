@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
-from .circuit_breaker import CircuitBreaker, Health, State, combined
+from .circuit_breaker import WELL, CircuitBreaker, Health, State, combined
 from .open_links import OpenLinks
 from .outage import Outage
 from .policies import AllHealthy, Candidate, Policy
@@ -28,7 +27,6 @@ _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 #: From some coordinators to the recent connections of the machine to each; None if not known.
 Loads = Callable[[Sequence[Coordinator]], Sequence[float] | None]
 
-_WELL = Health()
 _MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
 
 
@@ -49,6 +47,10 @@ class HealthTable:
         self.failures: dict[Coordinator, Attempt] = {}
         self.outage = Outage()
 
+    def is_well(self, coordinator: Coordinator) -> bool:
+        """Has *coordinator* not failed since its last success?"""
+        return self.health.get(coordinator) is WELL and coordinator not in self.failures
+
     def update(self, coordinator: Coordinator, health: Health) -> None:
         """Note the *health* of a coordinator."""
         self.health[coordinator] = health
@@ -56,6 +58,12 @@ class HealthTable:
             self.ejected.discard(coordinator)
         else:
             self.ejected.add(coordinator)
+
+    def restrict(self, coordinators: Collection[Coordinator]) -> None:
+        """Forget all but these *coordinators*."""
+        self.health = {each: one for each, one in self.health.items() if each in coordinators}
+        self.failures = {each: one for each, one in self.failures.items() if each in coordinators}
+        self.ejected.intersection_update(coordinators)
 
 
 class Members:
@@ -74,13 +82,35 @@ class Members:
     ):
         self._breaker = breaker
         self._rng = rng
-        self._all = HealthTable({c: Health() for c in coordinators})
+        self._all = HealthTable(dict.fromkeys(coordinators, WELL))
         self._own: dict[str, HealthTable] = {}
-        self._coordinators = tuple(self._all.health)
-        self.links = OpenLinks(self._coordinators)
-        self._everyone = AllHealthy(self._coordinators)
-        if not self._coordinators:
+        self.coordinators = tuple(self._all.health)
+        self.links = OpenLinks()
+        if not self.coordinators:
             raise ValueError("a cluster needs at least one coordinator")
+        self._begin()
+
+    def _begin(self) -> None:
+        self._everyone = AllHealthy(self.coordinators)
+        self._ranked = len({each.priority for each in self.coordinators}) > 1
+
+    def replace(self, coordinators: Iterable[Coordinator]) -> None:
+        """
+        Have these *coordinators*, at least one, from now on.
+
+        Who stays keeps health and connections, who comes is healthy, and of who leaves only the
+        connections are still counted, in case it comes back.
+        """
+        self.coordinators = tuple(coordinators)
+        health, present = self._all.health, frozenset(self.coordinators)
+        self._all.restrict(present)
+        self._all.health = {each: health.get(each, WELL) for each in self.coordinators}
+        for options_key, table in list(self._own.items()):
+            table.restrict(present)
+            if not table.health:
+                del self._own[options_key]
+        self.links.restrict(present)
+        self._begin()
 
     def table(self, options_key: str = "") -> HealthTable:
         """The table for those options, that of all connections where there is none."""
@@ -93,7 +123,8 @@ class Members:
 
     def _health(self, coordinator: Coordinator, options_key: str) -> Health:
         """The health of *coordinator* for connections with those options."""
-        known, own = self._all.health[coordinator], self._own.get(options_key)
+        # One that a call has picked may have left meanwhile.
+        known, own = self._all.health.get(coordinator, WELL), self._own.get(options_key)
         if own is None or coordinator not in own.health:
             return known
         return combined(known, own.health[coordinator])
@@ -102,10 +133,12 @@ class Members:
         """All coordinators at *now*, for connections with those options."""
         own = self._own.get(options_key)
         if own is None and not self._all.ejected:
-            for coordinator, connections in self.links.changes():
-                self._everyone.update(coordinator, connections)
+            while self.links.changed:
+                coordinator = self.links.changed.pop()
+                if coordinator in self._all.health:
+                    self._everyone.update(coordinator, self.links.count(coordinator))
             return self._everyone
-        healths = self._all.health if own is None else self._merged(options_key)
+        healths = {each: self._health(each, options_key) for each in self.coordinators}
         return [
             Candidate(
                 coordinator,
@@ -115,9 +148,6 @@ class Members:
             )
             for coordinator, health in healths.items()
         ]
-
-    def _merged(self, options_key: str) -> dict[Coordinator, Health]:
-        return {each: self._health(each, options_key) for each in self._coordinators}
 
     def snapshot(self, now: float) -> list[Candidate]:
         """All coordinators at *now*, with the options that they are ejected for, if not for all."""
@@ -156,19 +186,18 @@ class Members:
             options_key: Of the connection.
             loads: What all processes of the machine do; by default that is not known.
         """
-
-        def first_ended(candidate: Candidate) -> tuple[bool, float]:
-            on_trial = self.is_leased(candidate.coordinator, now, options_key)
-            return on_trial, candidate.ejected_for
-
         candidates = offered = self.candidates(now, options_key)
-        if tried or zone or candidates is not self._everyone:
+        if tried or zone or self._ranked or candidates is not self._everyone:
             times = Counter(tried)
             fewest = min(times[c.coordinator] for c in candidates)
             fresh = [c for c in candidates if times[c.coordinator] == fewest]
             eligible = [c for c in fresh if c.state in _ELIGIBLE]
+            if self._ranked:
+                first = min((c.coordinator.priority for c in eligible), default=0)
+                eligible = [c for c in eligible if c.coordinator.priority == first]
             near = [c for c in eligible if zone and c.coordinator.zone == zone]
-            offered = near or eligible or [min(fresh, key=first_ended)]
+            leased = {c: self.is_leased(c.coordinator, now, options_key) for c in fresh}
+            offered = near or eligible or [min(fresh, key=lambda c: (leased[c], c.ejected_for))]
         chosen = _choice(policy, offered, loads)
         if chosen.state is not State.HEALTHY:
             self.lease(chosen.coordinator, now, options_key)
@@ -194,38 +223,13 @@ class Members:
         """Is any coordinator healthy?"""
         return any(
             self._breaker.state(self._health(each, options_key), now) is State.HEALTHY
-            for each in self._coordinators
+            for each in self.coordinators
         )
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often the least tried coordinator was tried."""
         times = Counter(tried)
-        return min(times[coordinator] for coordinator in self._coordinators)
-
-    def note(self, attempt: Attempt, now: float, *, leased: bool) -> tuple[float | None, bool]:
-        """
-        Note how *attempt* ended.
-
-        Args:
-            attempt: The attempt, without its exception.
-            now: Seconds of the clock.
-            leased: Whether its coordinator was picked for it.
-
-        Returns:
-            The seconds of the ejection that begins, and whether one ends.
-        """
-        coordinator, key = attempt.coordinator, attempt.options_key
-        back = attempt.fault is None and self.ejected_for(coordinator, now, key) is not None
-        if attempt.fault is None:
-            self.succeeded(coordinator, key)
-        elif leased:
-            self.inconclusive(coordinator, key)
-        if not attempt.counts:
-            return None, back
-        draining = attempt.fault is Fault.DRAINING
-        ejected = self.failed(coordinator, now, attempt.table_key, draining=draining)
-        self.table(attempt.table_key).failures[coordinator] = attempt
-        return ejected, back
+        return min(times[coordinator] for coordinator in self.coordinators)
 
     def failed(
         self, coordinator: Coordinator, now: float, options_key: str = "", *, draining: bool = False
@@ -258,16 +262,11 @@ class Members:
     def health(self, coordinator: Coordinator, options_key: str = "") -> Health:
         """The health of *coordinator* in the table for those options alone."""
         table = self._own.get(options_key) if options_key else self._all
-        return _WELL if table is None else table.health.get(coordinator, _WELL)
-
-    def is_well(self, coordinator: Coordinator, options_key: str = "") -> bool:
-        """Is nothing held against *coordinator*, not even a failure that was not the last straw?"""
-        scopes = {"", options_key}
-        return all(self.health(coordinator, scope) == Health() for scope in scopes)
+        return WELL if table is None else table.health.get(coordinator, WELL)
 
     def set_health(self, coordinator: Coordinator, health: Health, options_key: str = "") -> None:
         """Note in that table what another process has found."""
-        if options_key and health == Health():
+        if options_key and health == WELL:
             self._own_is_well(coordinator, options_key)
         else:
             self._table_to_change(options_key).update(coordinator, health)
@@ -286,6 +285,14 @@ class Members:
             return None
         until = self._health(coordinator, options_key).ejected_until
         return None if until is None else max(0.0, until - now)
+
+    def is_well(self, coordinator: Coordinator, options_key: str) -> bool:
+        """Has *coordinator* not failed since its last success, so that another changes nothing?"""
+        return options_key not in self._own and self._all.is_well(coordinator)
+
+    def all_well(self, options_key: str) -> bool:
+        """Is nothing held against any of them?"""
+        return options_key not in self._own and all(h is WELL for h in self._all.health.values())
 
     def succeeded(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note a success."""

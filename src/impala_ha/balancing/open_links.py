@@ -1,9 +1,13 @@
-"""The open connections of a process to each coordinator of a cluster."""
+"""
+The open connections to each coordinator, and those that there were.
+
+A connection that is dropped without ``close()`` is counted until it is collected.
+"""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection
 from typing import Protocol
 
 from impala_ha.core.model import Coordinator
@@ -19,61 +23,61 @@ class OpenLink(Protocol):
 
 class OpenLinks:
     """
-    The open connections to each coordinator.
+    The connections of this process.
 
-    One that is dropped without close() is counted until it is collected.
+    Attributes:
+        changed: Coordinators whose number of connections may be another one since it was last
+            emptied.
     """
 
-    def __init__(self, coordinators: Iterable[Coordinator]):
-        self._links: dict[Coordinator, set[weakref.ref[OpenLink]]] = {
-            c: set() for c in coordinators
-        }
-        self._changed: set[Coordinator] = set()
-        self._attached: set[Coordinator] = set()
+    def __init__(self) -> None:
+        self.changed: set[Coordinator] = set()
+        self._links: dict[Coordinator, set[weakref.ref[OpenLink]]] = {}
         self._opened_with: set[tuple[str, Coordinator]] = set()
-
-    def attach(self, link: OpenLink, options_key: str = "") -> None:
-        """Count *link*, which was opened with those options, until it is detached or collected."""
-        coordinator = link.coordinator
-        if len(self._opened_with) >= _MOST_OPENED:
-            self._opened_with.clear()
-        self._opened_with.add((options_key, coordinator))
-        if coordinator in self._links:
-            links, changed = self._links[coordinator], self._changed
-
-            def collected(link: weakref.ref[OpenLink]) -> None:
-                links.discard(link)
-                changed.add(coordinator)
-
-            links.add(weakref.ref(link, collected))
-            changed.add(coordinator)
-            self._attached.add(coordinator)
-
-    def detach(self, link: OpenLink) -> None:
-        """Stop counting *link*, if it is counted."""
-        if link.coordinator in self._links:
-            self._links[link.coordinator].discard(weakref.ref(link))
-            self._changed.add(link.coordinator)
 
     def count(self, coordinator: Coordinator) -> int:
         """How many there are to *coordinator*."""
-        return len(self._links[coordinator])
+        return len(self._links.get(coordinator, ()))
+
+    def attach(self, link: OpenLink) -> None:
+        """Count *link* until it is detached or collected."""
+        coordinator, changed = link.coordinator, self.changed
+        links = self._links.setdefault(coordinator, set())
+
+        def collected(link: weakref.ref[OpenLink]) -> None:
+            links.discard(link)
+            changed.add(coordinator)
+
+        links.add(weakref.ref(link, collected))
+        changed.add(coordinator)
+
+    def detach(self, link: OpenLink) -> None:
+        """Stop counting *link*, if it is counted."""
+        self._links.get(link.coordinator, set()).discard(weakref.ref(link))
+        self.changed.add(link.coordinator)
 
     def was_opened(self, coordinator: Coordinator) -> bool:
         """Has any connection to *coordinator* been opened?"""
-        return coordinator in self._attached
+        return coordinator in self._links
+
+    def mark_opened(self, coordinator: Coordinator, options_key: str) -> None:
+        """Note that a connection to *coordinator* was opened with those options."""
+        if len(self._opened_with) >= _MOST_OPENED:
+            self._opened_with.clear()
+        self._opened_with.add((options_key, coordinator))
 
     def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
         """Has a connection to *coordinator* been opened with those options?"""
         return (options_key, coordinator) in self._opened_with
 
-    def changes(self) -> Iterator[tuple[Coordinator, int]]:
-        """The coordinators whose number has changed since the last call, and the number."""
-        while self._changed:
-            coordinator = self._changed.pop()
-            yield coordinator, self.count(coordinator)
+    def restrict(self, coordinators: Collection[Coordinator]) -> None:
+        """Forget all but these *coordinators*, and those to which there are connections."""
+        self._links = {
+            each: links for each, links in self._links.items() if links or each in coordinators
+        }
+        self.changed.update(self._links)
 
     def forked(self) -> None:
-        """In a child: they belong to its parent."""
+        """In a child: connections belong to its parent."""
+        self.changed.update(self._links)
         self._links = {coordinator: set() for coordinator in self._links}
-        self._changed.update(self._links)

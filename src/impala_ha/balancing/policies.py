@@ -7,9 +7,11 @@ in `POLICIES`.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from heapq import heapify, heapreplace
 from typing import Any, Protocol
 
@@ -25,7 +27,9 @@ __all__ = [
     "Policy",
     "RandomChoice",
     "RoundRobin",
+    "Sticky",
     "TwoChoices",
+    "make_policy",
 ]
 
 
@@ -71,7 +75,8 @@ class AllHealthy(Sequence[Candidate]):
     def update(self, coordinator: Coordinator, connections: int) -> None:
         """Note how many *connections* a coordinator has."""
         place = self._places[coordinator]
-        self._candidates[place] = Candidate(coordinator, connections=connections)
+        known = self._candidates[place].coordinator  # an equal one may have another weight
+        self._candidates[place] = Candidate(known, connections=connections)
 
     def __getitem__(self, at: Any) -> Any:
         return self._candidates[at]
@@ -93,14 +98,6 @@ class Policy(Protocol):
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose one of *candidates*; there is at least one."""
-
-
-class Ordered:
-    """The first one of the list; the others are spares."""
-
-    def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Choose the first."""
-        return candidates[0]
 
 
 class RandomChoice:
@@ -161,11 +158,76 @@ class RoundRobin:
         return deadline
 
 
+class Ordered:
+    """
+    The first one of the list, or with ``ordered:N`` the first N in turn; the others are spares.
+
+    A spare takes the place of one that is ejected, until that one is back: N are active as long as
+    N are healthy.
+    """
+
+    def __init__(self, rng: random.Random | None = None, active: int = 1):
+        """
+        Args:
+            rng: Where the turns of several start; a new generator by default.
+            active: How many are active at a time; at least 1.
+
+        Raises:
+            ValueError: *active* is below 1.
+        """
+        if active < 1:
+            raise ValueError(f"active must be at least 1, not {active}")
+        self._active = active
+        self._turns = RoundRobin(rng or random.Random())  # noqa: S311 - chance, not secrecy
+
+    def choose(self, candidates: Sequence[Candidate]) -> Candidate:
+        """Choose the first, or the next of the first ones."""
+        if self._active == 1:
+            return candidates[0]
+        return self._turns.choose(candidates[: self._active])
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """
+    The same one for a user, or for `sticky_key`, in proportion to weight.
+
+    From any process and machine, by rendezvous hashing: each coordinator has a number for each
+    key, and the lowest one wins.  So when one is ejected its keys alone move, evenly to all others,
+    and move back when it is back.
+
+    Attributes:
+        key: What it goes by; empty: by what each connection goes.
+    """
+
+    key: str = ""
+
+    def choose(self, candidates: Sequence[Candidate]) -> Candidate:
+        """Choose the one with the lowest number for the key."""
+        return min(candidates, key=lambda candidate: _lot(self.key, candidate.coordinator))
+
+
+def with_key(policy: Policy, key: str) -> Policy:
+    """*policy* for a connection that goes by *key*, if it is `Sticky` and has no key of its own."""
+    return Sticky(key) if isinstance(policy, Sticky) and not policy.key else policy
+
+
+def _lot(key: str, coordinator: Coordinator) -> float:
+    """
+    The number of *coordinator* for *key*: exponentially distributed, with its weight as the rate.
+
+    The lowest of several such numbers is each one's in proportion to its rate.
+    """
+    text = f"{key}\0{coordinator}".encode("utf-8", "surrogatepass")
+    digest = int.from_bytes(blake2b(text, digest_size=7).digest(), "big")
+    return -math.log((digest + 1) / 2**56) / coordinator.weight
+
+
 class _SlowStart:
     """
     Slow start of coordinators that come back, for policies that choose by connections.
 
-    A coordinator that restarted has no connections, and would get all new ones at once.  So it is
+    One that restarted, or is new, has no connections, and would get all new ones at once.  So it is
     a candidate for its share of the turns by weight, and a tenth more, until another one is
     preferred to it.
     """
@@ -183,7 +245,8 @@ class _SlowStart:
             return candidates
         self._everyone = candidates if isinstance(candidates, AllHealthy) else ()
         present = {candidate.coordinator for candidate in candidates}
-        self._credit.update(dict.fromkeys(self._known - present, 0.0))
+        come = present - self._known if self._known else set()
+        self._credit.update(dict.fromkeys(self._known - present | come, 0.0))
         self._known |= present
         if not self._credit:
             return candidates
@@ -247,8 +310,25 @@ class TwoChoices:
 
 POLICIES: dict[str, Callable[[random.Random], Policy]] = {
     "least_connections": LeastConnections,
-    "ordered": lambda _: Ordered(),
+    "ordered": Ordered,
     "random": RandomChoice,
     "round_robin": RoundRobin,
+    "sticky": lambda _: Sticky(),
     "two_choices": TwoChoices,
 }
+
+
+def make_policy(name: str, rng: random.Random) -> Policy:
+    """
+    The policy *name*, one of `POLICIES` or ``ordered:N``.
+
+    Raises:
+        ValueError: There is none of that name; the text goes on after "policy".
+    """
+    kind, _, active = name.partition(":")
+    if kind == "ordered" and active.isascii() and active.isdigit() and int(active):
+        return Ordered(rng, int(active))
+    if name not in POLICIES:
+        known = ", ".join(POLICIES)
+        raise ValueError(f"must be one of {known}, or ordered:N with N active coordinators")
+    return POLICIES[name](rng)

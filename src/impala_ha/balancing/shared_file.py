@@ -22,7 +22,7 @@ from .shared_records import KEY_SIZE, LAYOUT, SIZE, TURN_SIZE, Record, Turn
 
 _STATE, _TURNS = f"state-{LAYOUT}", f"turns-{LAYOUT}"
 _MOST_SLOTS = 256
-_MANY_TURNS = 64 * TURN_SIZE  # bytes that are not added to the loads yet
+_MANY_TURNS = 16 * TURN_SIZE  # bytes that are not added to the loads yet
 _MOST_TURNS = 1024 * TURN_SIZE  # bytes that are read
 _LONG = 1 << 20  # bytes of turns, then the file starts again
 _HEADER = struct.Struct("<16s16sI")  # whose it is, the boot, and their checksum
@@ -61,6 +61,9 @@ class Turns(Protocol):
 class SharedPlace(Protocol):
     """Where the processes of a machine share what they know: `SharedFile`, or one of a test."""
 
+    def now(self) -> float:
+        """See `SharedFile.now`."""
+
     def read(self, keys: Iterable[bytes]) -> View | None:
         """See `SharedFile.read`."""
 
@@ -77,6 +80,10 @@ class SharedFile:
     def __init__(self, path: str | None = None):
         self._folder = SharedFolder(path)
         self._not_before = 0.0
+
+    def now(self) -> float:
+        """Seconds since the boot of the machine."""
+        return now_of_boot()
 
     def read(self, keys: Iterable[bytes]) -> View | None:
         """The records with those *keys*, without a lock; None if there is no file."""
@@ -199,11 +206,7 @@ class OpenTurns:
             begin = 0
         begin = max(begin, (size - _MOST_TURNS) // TURN_SIZE * TURN_SIZE)
         data = os.pread(self._file, _MOST_TURNS if end is None else max(0, end - begin), begin)
-        now = now_of_boot()
-        found = (
-            Turn.unpacked(data[at : at + TURN_SIZE], now) for at in range(0, len(data), TURN_SIZE)
-        )
-        return [turn for turn in found if turn], begin + len(data)
+        return Turn.unpacked(data, now_of_boot()), begin + len(data)
 
     def append(self, turn: Turn) -> int:
         """

@@ -21,7 +21,6 @@ import math
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -29,7 +28,7 @@ from typing import NamedTuple
 from impala_ha.core.faults import Fault
 from impala_ha.core.model import Coordinator
 
-from .circuit_breaker import Health
+from .circuit_breaker import WELL, Health
 
 SIZE = 64
 KEY_SIZE = 8
@@ -37,11 +36,12 @@ _FORM = struct.Struct("<8s4d3fIBB2x")
 _TURN = struct.Struct("<8sdf")
 TURN_SIZE = 24
 _SUM = struct.Struct("<I")
+_SUMMED = struct.Struct("<8s4d3fIBB2xI")
+_SUMMED_TURN = struct.Struct("<8sdfI")
 _FAULTS = tuple(Fault)
 #: Of what records look like: releases with different ones have different files.
 _LAYOUT = (_FORM.format, _TURN.format, *(fault.name for fault in _FAULTS))
 LAYOUT = f"{zlib.crc32(repr(_LAYOUT).encode()):08x}"
-_WELL = Health()
 _HALF_LIFE = 10.0  # seconds
 _MOST_FAILURES = 255
 _SLACK = 1.0  # seconds; a record that is newer than now by more is another clock's
@@ -55,8 +55,7 @@ def key_of(coordinator: Coordinator, options_key: str = "") -> bytes:
     return blake2b(named.encode(), digest_size=KEY_SIZE).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """
     What is known of one coordinator.
 
@@ -97,13 +96,12 @@ class Record:
     @staticmethod
     def unpacked(data: bytes, now: float) -> Record | None:
         """The record in *data*; None if they are damaged, or of another clock than *now*."""
-        body = data[: -_SUM.size]
-        if len(data) != SIZE or data[-_SUM.size :] != _SUM.pack(zlib.crc32(body)):
+        if len(data) != SIZE:
             return None
-        *known, fault = _FORM.unpack(body)
-        if fault > len(_FAULTS):
+        *known, fault, checksum = _SUMMED.unpack(data)
+        if checksum != zlib.crc32(data[: -_SUM.size]) or fault > len(_FAULTS):
             return None
-        found = Record(*known, *([_FAULTS[fault - 1]] if fault else []))
+        found = Record._make([*known, _FAULTS[fault - 1] if fault else None])
         return found if 0 <= found.at <= now + _SLACK else None
 
     def load_at(self, now: float) -> float:
@@ -113,7 +111,7 @@ class Record:
     def with_turns(self, turns: Iterable[Turn], now: float) -> Record:
         """The record at *now*, with those of the *turns* that are its own."""
         load = sum(turn.load_at(now) for turn in turns if turn.key == self.key)
-        return replace(self, load=self.load_at(now) + load, at=now)
+        return self._replace(load=self.load_at(now) + load, at=now)
 
     def health(self, offset: float, now: float, longest: float) -> Health:
         """
@@ -126,10 +124,10 @@ class Record:
                 clock's, and none.
         """
         if not (self.ejected_until or self.failures):
-            return _WELL
+            return WELL
         times = (self.ejected_until, self.leased_until)
         if not all(0 <= time <= now + longest for time in times):  # NaN is not, either
-            return Health()
+            return WELL
         until, leased = (time + offset if time else None for time in times)
         return Health(
             self.failures, until, None if until is None else leased, self.fault is Fault.DRAINING
@@ -138,12 +136,11 @@ class Record:
     def with_health(self, health: Health, offset: float, now: float, fault: Fault | None) -> Record:
         """The record of a coordinator with that *health* since *now*; *fault* is why."""
         if health.ejected_until is None:
-            ended = replace(self, ejected_until=0.0, leased_until=0.0, ejected_for=0.0, fault=None)
-            return replace(ended, failures=min(health.failures, _MOST_FAILURES))
+            ended = self._replace(ejected_until=0.0, leased_until=0.0, ejected_for=0.0, fault=None)
+            return ended._replace(failures=min(health.failures, _MOST_FAILURES))
         since = self.ejected_until - self.ejected_for if self.ejected_until else now
         until = health.ejected_until - offset
-        return replace(
-            self,
+        return self._replace(
             ejected_until=until,
             leased_until=(health.leased_until or offset) - offset,
             ejected_for=max(0.0, until - since),
@@ -172,13 +169,16 @@ class Turn(NamedTuple):
         return body + _SUM.pack(zlib.crc32(body))
 
     @staticmethod
-    def unpacked(data: bytes, now: float) -> Turn | None:
-        """The turn in *data*; None if they are damaged, or of another clock than *now*."""
-        body = data[: _TURN.size]
-        if data[_TURN.size :] != _SUM.pack(zlib.crc32(body)):
-            return None
-        found = Turn(*_TURN.unpack(body))
-        return found if 0 <= found.at <= now + _SLACK else None
+    def unpacked(data: bytes, now: float) -> list[Turn]:
+        """The turns in *data*, without those that are damaged, or of another clock than *now*."""
+        whole = data[: len(data) // TURN_SIZE * TURN_SIZE]
+        return [
+            Turn(key, at, load)
+            for begin, (key, at, load, checksum) in zip(
+                range(0, len(whole), TURN_SIZE), _SUMMED_TURN.iter_unpack(whole), strict=True
+            )
+            if checksum == zlib.crc32(whole[begin : begin + _TURN.size]) and 0 <= at <= now + _SLACK
+        ]
 
     def load_at(self, now: float) -> float:
         """What it adds to the load at *now*."""
@@ -186,4 +186,4 @@ class Turn(NamedTuple):
 
 
 def _decayed(load: float, seconds: float) -> float:
-    return load * math.pow(0.5, min(max(0.0, seconds) / _HALF_LIFE, _MOST_HALVINGS))
+    return load * math.pow(0.5, min(seconds / _HALF_LIFE, _MOST_HALVINGS))

@@ -11,14 +11,14 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from contextlib import AbstractContextManager, suppress
+from typing import NamedTuple, Protocol, TypeVar
 
-from impala_ha.core.model import Coordinator
+from impala_ha.core.events import Listeners
+from impala_ha.core.model import Attempt, Coordinator
 
 from .circuit_breaker import CircuitBreaker, Health
-from .health_log import News
+from .machine_loads import MachineLoads
 from .members import Loads, Members
 from .outage import Wait
 from .shared_file import SharedPlace, Turns, View
@@ -27,8 +27,24 @@ from .shared_records import TURN_SIZE, Record, Turn, key_of
 Chosen = TypeVar("Chosen", Coordinator, Coordinator | Wait)
 Got = TypeVar("Got")
 _TIMES = 3  # that a turn is given back because others chose the same at the same moment
-_MANY_TURNS = 200  # since somebody has added them up
-_AVOIDED = 1e9  # a load
+_MANY_TURNS = 24  # since somebody has added them up
+
+
+class News(NamedTuple):
+    """
+    What another process has found.
+
+    Attributes:
+        coordinator: About whom.
+        options_key: For connections with those options; empty: for all.
+        ejected_for: Seconds until its ejection ends; None if it is back.
+        reason: Why it is ejected.
+    """
+
+    coordinator: Coordinator
+    options_key: str
+    ejected_for: float | None
+    reason: str
 
 
 class _Read(NamedTuple):
@@ -48,25 +64,76 @@ class _Read(NamedTuple):
     health: Health
 
 
+class Shared(Protocol):
+    """What the clusters of a process share, under a lock; and with other processes, if they do."""
+
+    members: Members
+    sharing: Sharing | None
+    listeners: Listeners
+
+    @property
+    def lock(self) -> AbstractContextManager[object]:
+        """Held for each decision."""
+
+
+def choose(
+    state: Shared, now: float, options_key: str, pick: Callable[[Loads | None], Chosen]
+) -> Chosen:
+    """What *pick* returns, under the lock, and in step with other processes."""
+    with state.lock:
+        if state.sharing is None:
+            return pick(None)
+        chosen, news = state.sharing.choose(now, options_key, pick), state.sharing.news()
+    _tell(state.listeners, news, now)
+    return chosen
+
+
+def change(
+    state: Shared, now: float, options_key: str, act: Callable[[], Got], matters: bool = True
+) -> Got:
+    """What *act* returns, under the lock, and if it *matters* in step with other processes."""
+    with state.lock:
+        if state.sharing is None or not matters:
+            return act()
+        got, news = state.sharing.change(now, options_key, act), state.sharing.news()
+    _tell(state.listeners, news, now)
+    return got
+
+
+def matters(state: Shared, attempt: Attempt) -> bool:
+    """May *attempt* be news for other processes?"""
+    if attempt.counts or not state.members.is_well(attempt.coordinator, attempt.options_key):
+        return True
+    opened = attempt.fault is None and attempt.operation == "connect"
+    return opened and state.sharing is not None and state.sharing.measured(attempt)
+
+
+def _tell(listeners: Listeners, news: Iterable[News], now: float) -> None:
+    for coordinator, options_key, seconds, reason in news:
+        if seconds is None:
+            listeners.back(coordinator, now)
+        else:
+            listeners.found_elsewhere(coordinator, max(0.0, seconds), options_key, reason, now)
+
+
 class Sharing:
     """Keeps the members of a cluster and the file in step.  Called under the cluster's lock."""
 
     def __init__(
         self,
-        coordinators: Sequence[Coordinator],
         members: Members,
         breaker: CircuitBreaker,
         rng: random.Random,
         place: SharedPlace,
     ):
-        self._coordinators = coordinators
+        self._coordinators: Sequence[Coordinator] = ()
         self._members = members
         self._longest = max(breaker.max_ejection, breaker.lease_time) + 1.0
         self._rng = rng
         self._file = place
-        self._keys = {key_of(each): each for each in coordinators}
-        self._for_all = {key: (each, "") for key, each in self._keys.items()}
-        self._connect_times: dict[Coordinator, float] = {}
+        self._keys: list[bytes] = []
+        self._places_of: dict[str, dict[bytes, tuple[Coordinator, str]]] = {}
+        self._seen: Mapping[bytes, Record] = {}
         self._measured: dict[Coordinator, float] = {}
         self._news: list[News] = []
 
@@ -92,15 +159,18 @@ class Sharing:
         view = self._file.read(places)
         if view is None:
             return choose(None)
+        self._seen = view.records
+        if self._members.all_well(options_key) and not any(map(_is_held, view.records.values())):
+            return self._take_turn(view, choose)
         read = list(self._merge(places, view, now))
         if all(each.health.ejected_until is None for each in read):
-            return self._take_turn(read, view, choose)
+            return self._take_turn(view, choose)
         # Who tries one that is not well tells the others first.
         made: list[Chosen] = []
 
         def change(view: View) -> Iterable[Record]:
             read = list(self._merge(places, view, now))
-            made.append(self._choose_once(read, view, choose))
+            made.append(self._choose_once(view, choose))
             where = made[0] if isinstance(made[0], Coordinator) else None
             return list(self._changes(read, view, now, where))
 
@@ -108,7 +178,7 @@ class Sharing:
         if made:
             return made[0]
         ejected = {each.coordinator for each in read if each.health.ejected_until is not None}
-        return self._choose_once(read, view, choose, ejected)
+        return self._choose_once(view, choose, ejected)
 
     def change(self, now: float, options_key: str, act: Callable[[], Got]) -> Got:
         """What *act* returns, which changes the health of the members; it is called once."""
@@ -117,20 +187,23 @@ class Sharing:
 
         def change(view: View) -> Iterable[Record]:
             read = list(self._merge(places, view, now))
+            self._seen = view.records
             made.append(act())
             return list(self._changes(read, view, now))
 
         self._file.update(places, change)
         return made[0] if made else act()
 
-    def measured(self, coordinator: Coordinator, seconds: float) -> bool:
+    def measured(self, attempt: Attempt) -> bool:
         """
-        Note how long opening a connection took.
+        Note how long it took to open a connection.
 
         Returns:
             Whether the others should know: it took twice as long as they know, or half as long.
         """
-        known = self._connect_times.get(coordinator, 0.0)
+        coordinator, seconds = attempt.coordinator, attempt.elapsed
+        record = self._seen.get(key_of(coordinator))
+        known = record.connect_time if record else 0.0
         if 0 < seconds / 2 < known < 2 * seconds:
             return False
         self._measured[coordinator] = seconds
@@ -138,11 +211,18 @@ class Sharing:
 
     def _places(self, options_key: str) -> dict[bytes, tuple[Coordinator, str]]:
         """Whom the records are about, by key."""
-        if not options_key:
-            return self._for_all
-        return self._for_all | {
-            key_of(c, options_key): (c, options_key) for c in self._coordinators
-        }
+        if self._coordinators is not self._members.coordinators:
+            self._coordinators, self._places_of = self._members.coordinators, {}
+            self._keys = [key_of(each) for each in self._coordinators]
+        if options_key not in self._places_of:
+            self._places_of = {  # those of the last options
+                options_key: {
+                    key_of(each, scope): (each, scope)
+                    for scope in {"", options_key}
+                    for each in self._coordinators
+                }
+            }
+        return self._places_of[options_key]
 
     def _merge(
         self, places: dict[bytes, tuple[Coordinator, str]], view: View, now: float
@@ -164,8 +244,6 @@ class Sharing:
             if record.next_try:
                 outage = self._members.table(options_key).outage
                 outage.note_others(coordinator, record.next_try + offset)
-            if not options_key:
-                self._connect_times[coordinator] = record.connect_time
             yield _Read(coordinator, options_key, record, known)
 
     def _changes(
@@ -182,43 +260,38 @@ class Sharing:
                 fault = attempt.fault if attempt else None
                 after = record.with_health(health, offset, view.now, fault)
             if record.ejected_until and not after.ejected_until:
-                self._begin_with_the_others(where, read, view)
+                self._begin_with_the_others(where, view)
             if where == chosen and health.ejected_until is not None:
-                after = replace(after, next_try=max(0.0, table.outage.next_try(where) - offset))
+                after = after._replace(next_try=max(0.0, table.outage.next_try(where) - offset))
             if not options_key and (seconds := self._measured.pop(where, None)):
                 mean = (record.connect_time + seconds) / 2 if record.connect_time else seconds
-                after = replace(after, connect_time=mean)
+                after = after._replace(connect_time=mean)
             if after != record:
-                yield replace(
-                    after, at=view.now, load=record.load_at(view.now), process=os.getpid()
+                yield after._replace(
+                    at=view.now, load=record.load_at(view.now), process=os.getpid()
                 )
 
     # -- turns -----------------------------------------------------------------------------------
 
-    def _loads(self, read: Iterable[_Read], view: View, turns: Turns) -> _MachineLoads:
+    def _loads(self, view: View, turns: Turns) -> MachineLoads:
         """The loads of the coordinators, with the turns that are not in the records yet."""
-        known = {
-            each.coordinator: each.record.load_at(view.now)
-            for each in read
-            if not each.options_key and each.record.load
-        }
+        known = {key: each.load_at(view.now) for key, each in view.records.items() if each.load}
         found, end = turns.read(view.added)
-        loads = _MachineLoads(self._keys, known, self._rng, view, end)
+        loads = MachineLoads(self._coordinators, self._keys, known, self._rng)
+        loads.begin, loads.end = view.added, end
         loads.add(found, view.now)
         return loads
 
-    def _take_turn(
-        self, read: Iterable[_Read], view: View, choose: Callable[[Loads | None], Chosen]
-    ) -> Chosen:
+    def _take_turn(self, view: View, choose: Callable[[Loads | None], Chosen]) -> Chosen:
         """Choose, and choose again if others have chosen meanwhile: who wrote first, keeps it."""
         try:
             with self._file.turns() as turns:
-                loads = self._loads(read, view, turns)
+                loads = self._loads(view, turns)
                 for left in reversed(range(_TIMES)):
                     chosen = choose(loads)
                     if not isinstance(chosen, Coordinator):
                         break
-                    turn = loads.turn_of(chosen)
+                    turn = loads.turn_of(chosen, self._file.now())
                     place = turns.append(turn)
                     if place <= loads.end or not left:
                         break
@@ -235,7 +308,6 @@ class Sharing:
 
     def _choose_once(
         self,
-        read: Iterable[_Read],
         view: View,
         choose: Callable[[Loads | None], Chosen],
         avoided: Collection[Coordinator] = (),
@@ -243,76 +315,30 @@ class Sharing:
         made: list[Chosen] = []
         try:
             with self._file.turns() as turns:
-                loads = self._loads(read, view, turns)
+                loads = self._loads(view, turns)
                 loads.avoided = avoided
                 made.append(choose(loads))
                 if isinstance(made[0], Coordinator):
-                    turns.append(loads.turn_of(made[0]))
+                    turns.append(loads.turn_of(made[0], self._file.now()))
         except OSError:
             where = made[0] if made else None
-            if where is None or (isinstance(where, Coordinator) and self._members.is_well(where)):
+            if where is None or (
+                isinstance(where, Coordinator) and self._members.is_well(where, "")
+            ):
                 return choose(None)
         return made[0]
 
-    def _begin_with_the_others(self, where: Coordinator, read: Iterable[_Read], view: View) -> None:
+    def _begin_with_the_others(self, where: Coordinator, view: View) -> None:
         """Let *where*, which is back, not make up for the turns that it has missed."""
         others = [
-            each for each in self._coordinators if each != where and self._members.is_well(each)
+            each for each in self._coordinators if each != where and self._members.is_well(each, "")
         ]
         with suppress(OSError), self._file.turns() as turns:
-            loads = self._loads(read, view, turns)
+            loads = self._loads(view, turns)
             if missed := loads.missed_by(where, others):
                 turns.append(Turn(key_of(where), view.now, missed))
 
 
-class _MachineLoads:
-    """
-    The loads of coordinators, as *known* from a *view*, with turns from there to *end*.
-
-    One that is not known is next, and then has the least load of the others.
-    """
-
-    def __init__(
-        self,
-        keys: Mapping[bytes, Coordinator],
-        known: dict[Coordinator, float],
-        rng: random.Random,
-        view: View,
-        end: int,
-    ):
-        self._keys = keys
-        self._known = known
-        self._rng = rng
-        self._now, self.begin, self.end = view.now, view.added, end
-        self.avoided: Collection[Coordinator] = ()
-
-    def add(self, turns: Iterable[Turn], now: float) -> None:
-        """Add what the *turns* add at *now*."""
-        for turn in turns:
-            if (where := self._keys.get(turn.key)) is not None:
-                self._known[where] = self._known.get(where, 0.0) + turn.load_at(now)
-
-    def turn_of(self, where: Coordinator) -> Turn:
-        """The turn of who has chosen *where*."""
-        missed = 0.0 if where in self._known else self._of(where)
-        return Turn(key_of(where), self._now, missed + 1 / where.weight)
-
-    def missed_by(self, where: Coordinator, others: Iterable[Coordinator]) -> float:
-        """What *where* has less than the *others*."""
-        least = min(map(self._of, others), default=0.0)
-        return max(0.0, least - self._known.get(where, 0.0))
-
-    def _of(self, where: Coordinator) -> float:
-        if (known := self._known.get(where)) is not None:
-            return known
-        return max(0.0, min(self._known.values(), default=0.0) - 1 / where.weight)
-
-    def __call__(self, coordinators: Sequence[Coordinator]) -> Sequence[float]:
-        return [
-            self._of(each) + (_AVOIDED if each in self.avoided else self._chance())
-            for each in coordinators
-        ]
-
-    def _chance(self) -> float:
-        """So little that it only decides between equals."""
-        return 1e-9 * self._rng.random()
+def _is_held(record: Record) -> bool:
+    """Is anything held against it?"""
+    return bool(record.ejected_until or record.failures)

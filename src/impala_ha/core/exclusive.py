@@ -6,18 +6,19 @@ Only `close` and `cancel_operation` may be called by another thread.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 
 from impala_ha import errors
+
+from . import forks
 
 
 def fork_error(owner: int) -> errors.InterfaceError:
     """The error for a forked process that uses a connection of process *owner*."""
     return errors.InterfaceError(
         f"this connection belongs to process {owner}; "
-        f"a forked process ({os.getpid()}) must connect for itself"
+        f"a forked process ({forks.process_id}) must connect for itself"
     )
 
 
@@ -32,11 +33,11 @@ class Exclusive:
     def __init__(self) -> None:
         self.afterwards: Callable[[], None] | None = None
         self._lock = threading.RLock()
-        self._process = os.getpid()
+        self._process = forks.process_id
 
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
-            if self._process != os.getpid():
+            if self._process != forks.process_id:
                 raise fork_error(self._process)
             raise errors.InterfaceError(
                 "another thread is using this connection; open one per thread (threadsafety is 1)"

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LONG = 1.0  # seconds
+#: This process, by its id: each call looks whether it is a child, and `os.getpid` asks the system.
+process_id = os.getpid()
 
 
 class Gate:
@@ -62,3 +64,11 @@ class Gate:
 
 GATE = Gate()
 os.register_at_fork(before=GATE.close, after_in_parent=GATE.reopen, after_in_child=GATE.reset)
+
+
+def _in_child() -> None:
+    global process_id  # noqa: PLW0603
+    process_id = os.getpid()
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -111,9 +111,11 @@ def poll(poller: select.poll, milliseconds: float | None) -> bool:
     Raises:
         BaseException: What a signal handler raised; nothing else can.
     """
-    with _only(()):
+    try:
         return bool(poller.poll(milliseconds))
-    raise AssertionError  # pragma: no cover - for the type checker
+    except BaseException as error:
+        _mark(error)
+        raise
 
 
 def start_thread(thread: threading.Thread) -> None:
@@ -129,7 +131,7 @@ def start_thread(thread: threading.Thread) -> None:
 
 
 @contextlib.contextmanager
-def _only(expected: type[Exception] | tuple[()]) -> Iterator[None]:
+def _only(expected: type[Exception]) -> Iterator[None]:
     """The block raises only *expected*; all else was raised by a signal handler."""
     try:
         yield
@@ -163,6 +165,7 @@ _PACKAGES = (
     "options",
     "net",
     "auth",
+    "discovery",
     "hs2",
     "arrow",
     "failover",

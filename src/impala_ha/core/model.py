@@ -34,6 +34,10 @@ class Coordinator:
         zone: Its availability zone; a client prefers those in its own zone.
         krb_host: Host part of its Kerberos service principal; empty: that of the option
             `krb_host`.
+        name: Name by which TLS and Kerberos know it, where *host* is an address that a look-up of
+            that name found; empty: *host*.
+        priority: Of several that are healthy, those with the lowest number are chosen from, as with
+            SRV records.
 
     Raises:
         ValueError: An invalid attribute.
@@ -44,11 +48,13 @@ class Coordinator:
     weight: int = field(default=1, compare=False)
     zone: str = field(default="", compare=False)
     krb_host: str = field(default="", compare=False)
+    name: str = field(default="", compare=False)
+    priority: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.host, str) or not self.host:
             raise ValueError(f"a coordinator needs a host, a text, not {self.host!r}")
-        for name in ("port", "weight"):
+        for name in ("port", "weight", "priority"):
             number = getattr(self, name)
             if not isinstance(number, int):
                 text = f"{name} of {self.host} must be a whole number, not {number!r}"
@@ -57,6 +63,8 @@ class Coordinator:
             raise ValueError(f"port of {self.host} must be within 1..65535, not {self.port}")
         if self.weight < 1:
             raise ValueError(f"weight of {self.host} must be at least 1, not {self.weight}")
+        if self.priority < 0:
+            raise ValueError(f"priority of {self.host} must be at least 0, not {self.priority}")
         if self.krb_host and not KRB_HOST.fullmatch(self.krb_host):
             raise ValueError(
                 f"krb_host of {self.host} must be the name of a host, without service and realm, "
@@ -101,6 +109,7 @@ class Attempt:
         options_key: The options that opening the connection depends on, see `Options.key`.
         may_be_options: Whether its failure may be due to these options: then it counts only for
             connections with the same ones.
+        tag: The tag of the write that was sent, see `statement_tag`; None for none.
     """
 
     operation: str
@@ -118,6 +127,7 @@ class Attempt:
     since: float = field(default=0.0, compare=False)
     options_key: str = field(default="", compare=False, repr=False)
     may_be_options: bool = field(default=False, compare=False)
+    tag: str | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"#{self.number} {self.summary}"

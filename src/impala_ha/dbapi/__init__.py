@@ -7,7 +7,7 @@ PEP 249: what the caller holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from impala.dbapi import (
     BINARY,
@@ -28,7 +28,9 @@ from impala.dbapi import (
 from impala_ha import errors
 from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.balancing.host_source import HostSource
 from impala_ha.balancing.policies import Policy
+from impala_ha.core.events import Event
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
 from impala_ha.errors import (
@@ -94,7 +96,8 @@ paramstyle = "pyformat"
 # PEP 249: "columns that are string-based", of which impyla's own object knows one.
 STRING = _DBAPITypeObject("STRING", "VARCHAR", "CHAR")
 
-Hosts = str | Coordinator | Iterable[str | Coordinator] | Cluster
+_Listed = str | Coordinator | Iterable[str | Coordinator]
+Hosts = _Listed | Callable[[], _Listed] | Cluster
 
 
 def _connect(arguments: dict[str, object]) -> Connection:
@@ -122,8 +125,17 @@ def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple
         kerberos.check(options)
     if cluster is None:
         breaker = CircuitBreaker(ejection=options.eject_for, max_ejection=options.eject_most)
+        hosts: Sequence[Coordinator] | HostSource = settings.coordinators
+        if settings.source is not None:
+            from impala_ha.discovery import sources  # noqa: PLC0415 - most hosts are listed
+
+            hosts = sources.make_source(settings.source, http=options.use_http_transport)
         cluster = Cluster.shared(
-            settings.coordinators, options.policy, breaker, share_state=options.share_state
+            hosts,
+            options.policy,
+            breaker,
+            options.connect_timeout,
+            share_state=options.share_state,
         )
     if options.use_ssl:
         tls.prepare(options, cluster.coordinators)
@@ -168,6 +180,8 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     verify_cert: bool | None = None,
     *,
     policy: str | Policy | None = None,
+    sticky_key: str | None = None,
+    balance: str | None = None,
     connect_timeout: float | None = None,
     hedge_after: float | None = None,
     probe_after: float | None = None,
@@ -180,6 +194,7 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     eject_for: float | None = None,
     eject_most: float | None = None,
     share_state: bool | None = None,
+    on_event: Callable[[Event], object] | None = None,
     client_cert: str | None = None,
     client_key: str | None = None,
     password_cmd: str | None = None,
@@ -203,7 +218,9 @@ def connect(  # noqa: PLR0917 - impyla's parameters
         ConfigurationError: With every mistake in the arguments; nothing was opened.
         AuthenticationFailed: The first coordinator that was asked did not accept the user, or there
             is nothing to log in with (then nothing was opened).
-        NoCoordinatorLeft: Nobody answered before the deadline.
+        NoCoordinatorLeft: Nobody answered before the deadline, or where coordinators come from
+            could not be asked.
+        MissingExtra: The package that a URL in *host* needs is not installed.
     """
     raise NotImplementedError
 

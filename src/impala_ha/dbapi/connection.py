@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NoReturn, overload
@@ -15,7 +16,7 @@ from impala_ha.failover.attempts import Call
 from impala_ha.failover.failover import Failover
 from impala_ha.failover.retry import Retry
 from impala_ha.hs2.connector import ImpylaDriver, system_user
-from impala_ha.hs2.link import Link
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.options.options import Options
 from impala_ha.sql.session_state import Session
 
@@ -30,7 +31,8 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     A connection that moves to another coordinator when its own is lost, whenever that is safe.
 
     It is an `impala.hiveserver2.HiveServer2Connection` with all of its methods.  One thread at a
-    time may use it.
+    time may use it.  With ``balance="cursor"`` each cursor but the first has a connection of its
+    own to the next coordinator, which is closed with it.
 
     Attributes:
         cluster: The coordinators and their health; shared with other connections.
@@ -46,6 +48,8 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         driver = ImpylaDriver(options, cluster.clock, cluster.coordinators)
         first = (self._user, self._configuration())
         self._failover = Failover(cluster, driver, retry, options, first)
+        self._cursors: weakref.WeakSet[Failover] = weakref.WeakSet()  # with links of their own
+        self._is_fresh = True  # no cursor was opened
         self._failover.run(Call("connect", proof=True), lambda _: None)
 
     def _configuration(self) -> dict[str, str]:
@@ -58,7 +62,11 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
 
     @property
     def coordinator(self) -> Coordinator | None:
-        """Where the next statement goes; None while that is open."""
+        """
+        Where the next statement goes; None while that is open.
+
+        With ``balance="cursor"`` that of the first cursor: each has its own `Cursor.coordinator`.
+        """
         link = self._failover.links.current
         return link.coordinator if link is not None else None
 
@@ -136,19 +144,42 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
             wanted.pop(_DOAS, None)
         wanted.update(configuration or {})
         session = Session(user or self._user, MappingProxyType(wanted))
-        return (DictCursor if dictify else Cursor)(
-            self._failover,
-            session,
-            convert_types=convert_types,
-            fetch_error=fetch_error,
-            close_finished_queries=close_finished_queries,
-            convert_strings_to_unicode=convert_strings_to_unicode,
-        )
+        failover = self._failover_of_next_cursor()
+        try:
+            return (DictCursor if dictify else Cursor)(
+                failover,
+                session,
+                convert_types=convert_types,
+                fetch_error=fetch_error,
+                close_finished_queries=close_finished_queries,
+                convert_strings_to_unicode=convert_strings_to_unicode,
+            )
+        except BaseException:
+            if failover.links.of_cursor:
+                failover.links.close()
+            raise
+
+    def _failover_of_next_cursor(self) -> Failover:
+        """The connection's, or with ``balance="cursor"`` its own for each cursor but the first."""
+        if self.options.balance == "cursor" and not self._is_fresh:
+            failover = self._failover.for_cursor()
+            self._cursors.add(failover)
+            self._failover.links.check_usable()  # another thread may have closed it
+            return failover
+        self._is_fresh = False
+        return self._failover
 
     def close(self) -> None:
         """Close the sessions on the server and the connection; a second time does nothing."""
-        if not self._failover.links.closed:
-            self._failover.links.close()
+        if self._failover.links.closed:
+            return
+        self._failover.links.closed = True  # so no cursor is added to those that are closed
+        left = [self._failover.links, *(each.links for each in list(self._cursors))]
+        clock = self.cluster.clock
+        end = clock.now() + CLOSE_TIMEOUT
+        while left:
+            share = max(0.001, end - clock.now()) / len(left)
+            left.pop().close(share)
 
     def commit(self) -> None:
         """Do nothing: Impala has no transactions."""

@@ -158,6 +158,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         before, self._history = self._history, History()
         history = self._history
         inside, self._calling_thread = self._calling_thread, get_ident()
+        self._failover.events.tag = call.tag
         try:
             got = self._failover.run(call, partial(self._attempt, call, work), history)
         except BaseException as error:
@@ -187,6 +188,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             link.check()
             self._last_operation_string = execution.text or None
             self._last_operation = execution.submit(session)
+            self._failover.events.tag = execution.tag
             self._last_operation_active = True
         elif call.opens:
             session.ensure(link)
@@ -476,7 +478,10 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._closed = self._session.closed = True
         if self._links.forked or self._links.exclusive.run_if_free(self._close):
             return
-        if self._calling_thread is None:  # the thread waits on another cursor
+        if self._links.of_cursor:
+            self._session.stopped = True
+            self._links.close()
+        elif self._calling_thread is None:  # the thread waits on another cursor
             self._session.close_later()
         else:
             self._session.close_elsewhere()
@@ -484,6 +489,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _close(self) -> None:
         self._session.close(self._last_operation if self._last_operation_active else None)
         self.close_operation()  # without a link that is memory alone
+        if self._links.of_cursor:
+            self._links.close()
 
     def __del__(self) -> None:
         """Leave the session to the link: garbage collection must not talk on a socket."""
@@ -538,7 +545,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def fetchone(self) -> Row | None:
         """The next row; None at the end."""
         if len(self._buffer) and not self._links.closed:
-            self._rowcount += 1
+            self._rowcount = self._rowcount + 1 if self._rowcount > 0 else 1
             return self._buffer.pop()
         return self._fetch("fetchone", partial(HiveServer2Cursor.fetchone, self), 1)
 
@@ -599,7 +606,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def __next__(self) -> Row:
         if len(self._buffer) and not self._links.closed:
-            self._rowcount += 1
+            self._rowcount = self._rowcount + 1 if self._rowcount > 0 else 1
             return self._buffer.pop()
         if self._calling_thread == get_ident():
             return HiveServer2Cursor.__next__(self)

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from thrift.Thrift import TException
 
 from impala_ha import errors
+from impala_ha.core.events import OutcomeLost
 from impala_ha.core.interruption import from_signal_handler
+from impala_ha.core.model import Coordinator
 from impala_ha.core.remote import RemoteOperation
 from impala_ha.failover.attempts import Call, SessionArguments, doubtful_faults
 from impala_ha.failover.failover import Failover
@@ -56,6 +58,8 @@ class Execution:
         sent: The text as it was sent.
         tag: The tag that was sent; None for none.
         refs: For each try in which it may have run, what `OutcomeUnknown.resolve` needs.
+        coordinator: That of the last submit; None before.
+        told: Whether the program was told that its outcome is unknown.
     """
 
     text: str
@@ -71,6 +75,8 @@ class Execution:
     sent: str = ""
     tag: str | None = None
     refs: list[StatementRef] = field(default_factory=list)
+    coordinator: Coordinator | None = None
+    told: bool = False
 
     @property
     def writes(self) -> bool:
@@ -80,6 +86,7 @@ class Execution:
     def submit(self, session: CursorSession) -> RemoteOperation:
         """Send it in *session*; impyla's operation of it."""
         self.operation, self.sent, self.tag = None, self.text, None
+        self.coordinator = session.link.coordinator if session.link is not None else None
         offered = session.handle.config or {}
         options = self._with_waits(session.wanted, offered)
         if self.mark is not None:
@@ -202,6 +209,11 @@ class CursorCall(Call):
         return self.session.stopped
 
     @property
+    def tag(self) -> str | None:
+        """The tag of the write that was sent; None for none."""
+        return self.execution.tag if self.execution is not None else None
+
+    @property
     def pinned_link(self) -> Link | None:
         """The statement's link; or the session's, if a new session could not be opened there."""
         return self.session.pinned_link if self.submits or self.opens else self.session.link
@@ -287,8 +299,31 @@ class CursorCall(Call):
         if left is not None:
             left.release(self.session.handle)
         refs = tuple(self.execution.refs) if self.execution else ()
-        if not refs:
-            return
+        if refs:
+            self._make_resolvable(unknown, refs)
+        if self.execution is not None and not self.execution.told:
+            self.execution.told = True
+            self._tell(unknown, self.execution)
+
+    def _tell(self, unknown: errors.OutcomeUnknown, execution: Execution) -> None:
+        """Tell the program of *unknown*."""
+        where, seconds = execution.coordinator, 0.0
+        if unknown.attempts:
+            last = unknown.attempts[-1]
+            where, seconds = last.coordinator, last.since + last.elapsed
+        if where is not None:
+            event = OutcomeLost(
+                coordinator=where,
+                seconds=seconds,
+                tag=execution.tag,
+                operation=self.operation,
+                query_id=unknown.query_id,
+            )
+            self.failover.events.tell(event)
+
+    def _make_resolvable(
+        self, unknown: errors.OutcomeUnknown, refs: tuple[StatementRef, ...]
+    ) -> None:
         cluster, driver = self.failover.cluster, self.failover.driver
 
         def resolver(timeout: float) -> errors.Outcome:

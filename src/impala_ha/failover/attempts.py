@@ -55,6 +55,11 @@ class Call:
         return False
 
     @property
+    def tag(self) -> str | None:
+        """The tag of the write that was sent; None for none."""
+        return None
+
+    @property
     def pinned_link(self) -> Link | None:
         """The link that it must use, None for any; read before each try."""
         return None
@@ -191,11 +196,15 @@ class History:
         self, call: Call, where: Coordinator, start: float, now: float, phase: Phase | None = None
     ) -> Attempt:
         """The next one, of *call*, which ended just now."""
-        number, since = len(self.attempts) + 1, start - self.start
-        took = now - start
-        key = self.options_key
         return Attempt(
-            call.operation, number, where, took, phase=phase, since=since, options_key=key
+            call.operation,
+            len(self.attempts) + 1,
+            where,
+            now - start,
+            phase=phase,
+            since=start - self.start,
+            options_key=self.options_key,
+            tag=call.tag,
         )
 
     @property
@@ -206,6 +215,8 @@ class History:
     @property
     def permanent(self) -> set[Coordinator]:
         """Coordinators that failed for good, or need no waiting since two others refuse us."""
+        if not self.attempts:
+            return set()
         final = _NOT_THERE if self.refused else frozenset()
         return {
             each.coordinator
@@ -268,7 +279,6 @@ _ADVICE_DENIED = (
     "No other coordinator was asked: check user, password, ticket and mechanism "
     "(`{doctor}` with the same options examines each)."
 )
-
 
 _ADVICE_REFUSED = (
     "Each coordinator that answered refused the login: check ticket, names and mechanism "

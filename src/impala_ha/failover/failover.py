@@ -15,7 +15,7 @@ from typing import TypeVar
 from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.balancing.outage import Wait
-from impala_ha.core import logs
+from impala_ha.core.events import Events
 from impala_ha.core.fault_rules import classify, error_text
 from impala_ha.core.faults import AFTER, CallFailed, Fault, Phase
 from impala_ha.core.interruption import from_signal_handler
@@ -30,7 +30,6 @@ from .attempts import (
     Call,
     History,
     SessionArguments,
-    by_coordinator,
     deadline_error,
     doctor,
     final_error,
@@ -39,6 +38,7 @@ from .attempts import (
 )
 from .links import CLOSED, Links
 from .opening import Opener
+from .reporting import log_recovery, log_wait
 from .retry import DeadlineExceeded, Retry
 
 Got = TypeVar("Got")
@@ -57,6 +57,7 @@ class Failover:
         options: Those of the connection.
         links: The links of the connection.
         opener: Opens a link.
+        events: What the program wants to know.
     """
 
     def __init__(
@@ -72,11 +73,21 @@ class Failover:
         self.driver = driver
         self.retry = retry
         self.options = options
-        self.links = Links(cluster, driver, options)
-        self.opener = Opener(cluster, driver, options)
+        self.events = Events(options.on_event)
+        self.links = Links(cluster, driver, options, self.events)
+        self.opener = Opener(cluster, driver, options, first[0], self.events)
+        if options.on_event is not None:
+            cluster.add_listener(self.events)
         self._options_key = options.key
         self._picking: set[int] = set()  # calls that wait for a turn, or have had one
         self._first = first
+
+    def for_cursor(self) -> Failover:
+        """One with links of its own, for a single cursor of the connection, which closes them."""
+        own = Failover(self.cluster, self.driver, self.retry, self.options, self._first)
+        own.links.changes = self.links.changes
+        own.links.of_cursor = True
+        return own
 
     def run(self, call: Call, work: Callable[[Link], Got], history: History | None = None) -> Got:
         """
@@ -178,12 +189,10 @@ class Failover:
         """The next coordinator; waits while none is healthy and another call probes them."""
         cluster, clock = self.cluster, self.cluster.clock
         pause = partial(self.retry.wait, rng=cluster.rng)
-        about = {"zone": self.options.zone, "options_key": self._options_key}
         self._picking.add(id(history))
         while True:
-            turn = cluster.pick_or_wait(
-                id(history), history.asked, pause, excluded=history.permanent, **about
-            )
+            cluster.refresh()
+            turn = self.opener.pick_or_wait(id(history), history.asked, pause, history.permanent)
             if isinstance(turn, Coordinator):
                 return turn
             history.deadline = min(history.deadline, clock.now() + self.retry.deadline)
@@ -222,7 +231,7 @@ class Failover:
         history.attempts.append(history.attempt(call, where, start, now))
         if call.proof:
             self.cluster.report(history.attempts[-1])
-        _log_recovery(history, now)
+        log_recovery(history, now, self.events)
         return got
 
     def _open(
@@ -298,34 +307,7 @@ class Failover:
                         self.cluster.mark_reachable(attempt.coordinator, self._options_key)
         left = history.deadline - now()
         if left > 0 and not history.permanent.issuperset(self.cluster.coordinators):
-            _log_wait(history, left, doctor(self.cluster.coordinators))
-
-
-def _log_wait(history: History, left: float, command: str) -> None:
-    """Log that a call waits until a coordinator is back."""
-    logs.warning(
-        "%s waits for %.0f s at most, none is left that was not asked: %s (see `%s`)",
-        history.attempts[-1].operation,
-        max(0.0, left),
-        "; ".join(map(logs.brief, by_coordinator(history.attempts))),
-        command,
-        extra={"state": "waiting", "attempts": tuple(a.portable() for a in history.attempts)},
-    )
-
-
-def _log_recovery(history: History, now: float) -> None:
-    """Log that a call succeeded after failures."""
-    *failed, last = history.attempts
-    if not failed:
-        return
-    failing = now - last.elapsed - (history.deadline - history.limit)
-    logs.info(
-        "%s went on at %s after %.1f s",
-        last.operation,
-        last.coordinator,
-        max(0.0, failing),
-        extra={"coordinator": last.coordinator, "state": "moved", "attempt": last},
-    )
+            log_wait(history, left, doctor(self.cluster.coordinators))
 
 
 def _check_closed(call: Call, history: History) -> None:

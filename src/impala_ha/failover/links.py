@@ -6,21 +6,25 @@ A detached link stays open while a cursor reads a result from it.
 
 from __future__ import annotations
 
-import os
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.core import forks
+from impala_ha.core.events import Events, Reattached
 from impala_ha.core.exclusive import Exclusive, fork_error
 from impala_ha.core.faults import Fault
 from impala_ha.core.interruption import from_signal_handler, suppress
+from impala_ha.core.model import Coordinator
 from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.options.options import Options
 
-from .attempts import SessionArguments
+from .attempts import CLOSED_MEANWHILE, SessionArguments
 from .hedging import OpenResult
 from .opening import Opener
 from .schema_lag import RecentChanges
@@ -50,24 +54,28 @@ class Links:
         exclusive: The lock that each call holds.
         impala: Whether the last server was Impala; taken for granted before the first.
         changes: Tables that the connection changed a moment ago.
+        of_cursor: Whether they are those of a single cursor, which closes them.
     """
 
-    def __init__(self, cluster: Cluster, driver: Driver, options: Options):
+    def __init__(self, cluster: Cluster, driver: Driver, options: Options, events: Events):
         """Have none yet; *driver* ends sessions on links that are in use."""
+        self._events = events
         self.current: Link | None = None
         self.cursors: weakref.WeakSet[LinkUser] = weakref.WeakSet()
         self.closed = False
         self.exclusive = Exclusive()
         self.impala = True
+        self.of_cursor = False
         self.changes = RecentChanges(cluster.clock, options.metadata_lag)
         self._cluster = cluster
         self._driver = driver
         self._options_key = options.key
         self._opened: weakref.WeakSet[Link] = weakref.WeakSet()
-        self._process = os.getpid()
+        self._process = forks.process_id
         self._sync_ddl = options.sync_ddl
         self._lifetime = options.max_lifetime or float("inf")
         self._renew_at = float("inf")
+        self._left = False  # has the coordinator of the current link left the cluster?
 
     def check_usable(self) -> None:
         """
@@ -84,7 +92,7 @@ class Links:
     @property
     def forked(self) -> bool:
         """Is this a copy in a forked process?"""
-        return self._process != os.getpid()
+        return self._process != forks.process_id
 
     def attach(self, link: Link) -> None:
         """
@@ -93,7 +101,11 @@ class Links:
         Raises:
             InterfaceError: Another thread closed the connection meanwhile.
         """
-        self.current, self.impala = link, link.impala
+        self.current, self.impala, self._left = link, link.impala, False
+        if self._events.listener is not None and link.service.reconnect is not None:
+            link.service.reconnect = partial(
+                _reattached, link.service.reconnect, link.coordinator, self._cluster, self._events
+            )
         self._opened.add(link)
         self._cluster.attach(link, self._options_key)
         self._renew_in(self._lifetime)
@@ -120,40 +132,41 @@ class Links:
             for cursor in list(self.cursors):
                 cursor.close_stale_session()
 
-    def close(self) -> None:
+    def close(self, limit: float = CLOSE_TIMEOUT) -> None:
         """
-        Close the connection for good, within `CLOSE_TIMEOUT` seconds; a second time does nothing.
+        Close the connection for good, within *limit* seconds; a second time does nothing.
 
         A call in which another thread waits ends at once, and so does what it waits for.
         """
         self.closed = True
         if self.forked:
-            self._close_all()
+            self._close_all(limit)
             return
-        if self.exclusive.run_if_free(self._close_all):
+        if self.exclusive.run_if_free(lambda: self._close_all(limit)):
             return
-        self._hang_up()
+        self._hang_up(limit)
         self.exclusive.afterwards = self._close_all  # by the other thread, as soon as it can
         self.exclusive.run_if_free(lambda: None)
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, limit: float) -> None:
         """End what another thread waits for, and the sessions on the server."""
-        why = ConnectionClosed(CLOSED)
+        why = ConnectionClosed(CLOSED_MEANWHILE if self.of_cursor else CLOSED)
         left = [(link, link.hang_up(why).values()) for link in list(self._opened)]
-        end = self._cluster.clock.now() + CLOSE_TIMEOUT
+        end = self._cluster.clock.now() + limit
         for link, sessions in left:
             for session in sessions:
-                limit = end - self._cluster.clock.now()
-                if limit > 0:
+                share = end - self._cluster.clock.now()
+                if share > 0:
                     with suppress(Exception):  # it is to be closed, whatever comes of the rest
-                        self._driver.end_session(link, link.user, session, limit)
+                        self._driver.end_session(link, link.user, session, share)
 
-    def _close_all(self) -> None:
+    def _close_all(self, limit: float = CLOSE_TIMEOUT) -> None:
+        # Also those where a cursor still had its session, though the connection may have broken.
+        # They are held by then: one that nobody holds closes its sessions as it goes, if it can.
+        clock, left = self._cluster.clock, list(self._opened)
         if self.current is not None:
             self.detach(self.current)
-        # Also those where a cursor still had its session, though the connection may have broken.
-        clock, left = self._cluster.clock, list(self._opened)
-        end = clock.now() + CLOSE_TIMEOUT
+        end = clock.now() + limit
         while left:
             share = max(0.001, end - clock.now()) / len(left)
             left.pop().close(share)
@@ -162,11 +175,16 @@ class Links:
         """
         Move to where a new connection would go, once the link is old (`max_lifetime`).
 
+        At once where its coordinator is none of the cluster's any more.
+
         It is called before a statement of *cursor*, and moves only if nothing is lost: nothing else
         is open on the link, the session can be rebuilt (those of Hive and Spark may have temporary
         tables), and our changes are known elsewhere.
         """
         link, cluster = self.current, self._cluster
+        cluster.refresh()
+        if link and not self._left and link.coordinator not in cluster.coordinators:
+            self._left, self._renew_at = True, cluster.clock.now()
         if (
             link is None
             or cluster.clock.now() < self._renew_at
@@ -205,3 +223,19 @@ class Links:
         if self.changes.any() and not self._sync_ddl:
             return False
         return not any(each.reads(link) for each in list(self.cursors) if each is not cursor)
+
+
+def _reattached(
+    reconnect: Callable[[float], bool],
+    coordinator: Coordinator,
+    cluster: Cluster,
+    events: Events,
+    limit: float,
+) -> bool:
+    """Connect anew by *reconnect*, and tell *events* if that went well."""
+    start = cluster.clock.now()
+    done = reconnect(limit)
+    if done:
+        took = cluster.clock.now() - start
+        events.tell(Reattached(coordinator=coordinator, seconds=took, tag=events.tag))
+    return done

@@ -7,11 +7,13 @@ the first has taken them, or a wrong one would be tried twice as often.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.balancing.outage import Pause, Wait
 from impala_ha.core.coroutine import Coroutine, run
+from impala_ha.core.events import Events, Hedged
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.core.login_throttle import LoginBlocked
@@ -30,8 +32,16 @@ _BY_SERVER = frozenset({Phase.LOGIN, Phase.OPEN})  # where a coordinator refuses
 class Opener:
     """Opens the links of one connection."""
 
-    def __init__(self, cluster: Cluster, driver: Driver, options: Options):
-        """Open links to coordinators of *cluster*, each by *driver*, as *options* say."""
+    def __init__(
+        self, cluster: Cluster, driver: Driver, options: Options, user: str, events: Events
+    ):
+        """Open links of *user* to coordinators of *cluster*, by *driver*, as *options* say."""
+        self._events = events
+        self._preferred = {
+            "zone": options.zone,
+            "options_key": options.key,
+            "sticky_key": options.sticky_key or options.doas_user or user,
+        }
         self._cluster = cluster
         self._driver = driver
         self._options = options
@@ -39,7 +49,17 @@ class Opener:
 
     def pick(self, tried: Sequence[Coordinator]) -> Coordinator:
         """The next coordinator, of those that were *tried* least."""
-        return self._cluster.pick(tried, self._options.zone, self._options_key)
+        return self._cluster.pick(tried, **self._preferred)
+
+    def pick_or_wait(
+        self,
+        call: int,
+        tried: Sequence[Coordinator],
+        pause: Pause,
+        excluded: Collection[Coordinator],
+    ) -> Coordinator | Wait:
+        """As `pick`, or how long to wait: see `Cluster.pick_or_wait`."""
+        return self._cluster.pick_or_wait(call, tried, pause, excluded=excluded, **self._preferred)
 
     def open(
         self,
@@ -79,12 +99,14 @@ class Opener:
         if not (after and trusted and len(self._cluster.coordinators) > 1):
             return [opened(where, lambda: run(open_link(where)))]
         self._cluster.count_open()
-        asked = [*tried, where]
+        clock, begun = self._cluster.clock, self._cluster.clock.now()
+        asked, hedged = [*tried, where], dict[Coordinator, float]()
 
         def second() -> Coordinator | None:
             if not self._cluster.may_hedge(where, self._options_key):
                 return None
             asked.append(self.pick(asked))
+            hedged[asked[-1]] = clock.now() - begun
             return asked[-1]
 
         def open_by_http(coordinator: Coordinator) -> Coroutine[Link]:
@@ -93,7 +115,15 @@ class Opener:
             return in_thread(lambda: run(open_link(coordinator)), None, name, "")
 
         hedge = Hedge(open_by_http if self._options.use_http_transport else open_link, self._late)
-        return hedge.run(where, after, second)
+        results = hedge.run(where, after, second)
+        last = results[-1]
+        answered = last.coordinator if isinstance(last.got, Link) else None
+        for other, waited in hedged.items():
+            if other != where:
+                self._events.tell(
+                    Hedged(coordinator=where, seconds=waited, other=other, answered=answered)
+                )
+        return results
 
     def _late(self, result: OpenResult) -> None:
         """Report the result of the loser: it counts for its health like any other."""

@@ -8,7 +8,6 @@ carry the name and the number of its call.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,12 +18,11 @@ from impala._thrift_gen.TCLIService.ttypes import (
     TOpenSessionReq,
     TOpenSessionResp,
 )
-from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException, TMessageType
-from thrift.transport.TTransport import TTransportBase
 
 from impala_ha import errors
+from impala_ha.core import forks
 from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.exclusive import fork_error
 from impala_ha.core.faults import CallFailed, Phase
@@ -32,6 +30,7 @@ from impala_ha.core.interruption import is_interrupt
 from impala_ha.net.http_status import HTTPStatusError
 
 from .phases import BEGINNING, before, during
+from .protocol import BinaryProtocol
 from .reply import Reply
 from .row_set import read_results
 
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
     from impala_ha.net.http_transport import HttpTransport
     from impala_ha.net.sockets import Socket
 
-_LONGEST_NAME = 256  # bytes of a method's name; a longer one is no HiveServer2 answering
-_LONGEST_STRING = 2**30  # bytes; Impala's own limit of a message
-_LONGEST_LIST = 2**27  # what is longer would not fit into a message, however short its items
 FEW = 1024  # rows; for fewer the heads of the columns cost more than reading by column saves
 
 CloseSessions = Callable[[float], None]  # gets the seconds that it may take
@@ -51,43 +47,6 @@ Transport: TypeAlias = "Socket | HttpTransport"
 
 class ConnectionClosed(ConnectionAbortedError):
     """Why a connection that was closed on purpose cannot be used."""
-
-
-class BinaryProtocol(TBinaryProtocolAccelerated):  # type: ignore[misc]  # thrift is not typed
-    """
-    The binary protocol, which takes only the reply that belongs to the last call.
-
-    Attributes:
-        expected: Name and number of that call.
-    """
-
-    def __init__(self, transport: TTransportBase):
-        # Thrift's limit of 16,384,000 bytes a string would make a larger cell an OverflowError;
-        # without one, bytes that are no length would have us wait, and make room, for gigabytes.
-        super().__init__(
-            transport,
-            strictRead=True,
-            string_length_limit=_LONGEST_STRING,
-            container_length_limit=_LONGEST_LIST,
-        )
-        self.expected: tuple[str, int] = ("", 0)
-
-    def readMessageBegin(self) -> tuple[str, int, int]:
-        """Name, type and number of a reply."""
-        self.string_length_limit: int = _LONGEST_NAME
-        try:
-            name, kind, number = super().readMessageBegin()
-        except UnicodeDecodeError as error:
-            raise TProtocolException(TProtocolException.INVALID_DATA, str(error)) from error
-        finally:
-            self.string_length_limit = _LONGEST_STRING
-        if (name, number) != self.expected:
-            raise TProtocolException(
-                TProtocolException.INVALID_DATA,
-                f"a reply to {name} (call {number}) came where {self.expected[0]} (call "
-                f"{self.expected[1]}) was asked",
-            )
-        return name, kind, number
 
 
 class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
@@ -109,7 +68,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         super().__init__(protocol)
         self._seqid = 0
         self.transport = transport
-        self._process = os.getpid()
+        self._process = forks.process_id
         self.broken: BaseException | None = None
         self.busy = False
         self.phase = Phase.OPEN
@@ -136,7 +95,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     @property
     def forked(self) -> bool:
         """Is this a copy in a child process, whose socket belongs to the parent?"""
-        return self._process != os.getpid()
+        return self._process != forks.process_id
 
     def calling(self, name: str, *, sent: bool = False) -> _Calling:
         """Around one call of the method *name*, or around reading its reply if it was *sent*."""
@@ -168,8 +127,18 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def collect(self) -> None:
         """Read the replies that nobody has asked for, as far as they have come."""
-        while self._owed and self.transport.readable():
+        while self._owed and (self.transport.readable() or self._buffered()):
             self.receive(self._owed[0])
+
+    def _buffered(self) -> bool:
+        """Is something here that was read with what came before it?"""
+        buffer = self._iprot.trans.cstringio_buf
+        return bool(buffer.tell() < buffer.getbuffer().nbytes)
+
+    @property
+    def owed(self) -> bool:
+        """Are replies of flights left that nobody has read?"""
+        return bool(self._owed)
 
     def settle(self) -> None:
         """Read all replies of flights."""
@@ -310,6 +279,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self._lose_replies()
         self._finalizer.clear()
         if isinstance(error, ConnectionClosed):
+            self._close_sessions.clear()  # which lead back here
             self.transport.close()
         else:
             self.transport.abort()

@@ -35,11 +35,12 @@ from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
 from . import fence
-from .client import BinaryProtocol, Client, Transport
+from .client import Client, Transport
 from .hints import OpenFailure, hint
 from .link import Link
 from .open_binary import BinaryConnector
 from .other_protocol import other_protocol
+from .protocol import BinaryProtocol
 from .service import Service, silent
 
 if TYPE_CHECKING:

@@ -121,7 +121,9 @@ class Link:
             return
         with suppress(CallFailed):  # then it is broken
             self.client.collect()
-        if not self.broken and (why := self.client.transport.dropped()):
+        if self.broken or self.client.owed:  # what comes now may be a reply
+            return
+        if why := self.client.transport.dropped():
             self.client.invalidate(ConnectionResetError(why))
 
     def close_session(self, session: RemoteSession) -> None:

@@ -162,15 +162,14 @@ class BinaryConnector:
             socket.set_deadline(limit)
             yield from socket.opening()
             phase = Phase.LOGIN
+            if options.auth_mechanism == "NOSASL":
+                return TBufferedTransport(socket, rbuf_size=_PIECE), socket
             if sasl is not None:
                 transport = kerberos.sasl_transport(sasl, socket)
             else:
                 login, attempt = self._begin_login(coordinator, user, socket)
                 transport = get_transport(socket, "", "", options.auth_mechanism, *login)
-            if isinstance(transport, TBufferedTransport):
-                transport = TBufferedTransport(socket, rbuf_size=_PIECE)
-            else:
-                yield from _open_sasl(transport, socket, sasl, attempt)
+            yield from _open_sasl(transport, socket, sasl, attempt)
         except BaseException as error:
             if attempt is not None and socket is not None:
                 phase = _report_login(attempt, error, socket)
@@ -196,7 +195,7 @@ class BinaryConnector:
         options, context = self._options, None
         if options.use_ssl:
             context = tls.context(options)
-        socket = Socket(coordinator.host, coordinator.port, self._clock, context)
+        socket = Socket(coordinator.host, coordinator.port, self._clock, context, coordinator.name)
         socket.pinned = pinned
         socket.setTimeout(None if options.timeout is None else options.timeout * 1000)
         return socket

@@ -7,6 +7,7 @@ not log in anew.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -225,13 +226,13 @@ class HttpConnector:
         options, context = self._options, None
         if options.use_ssl:
             context = tls.context(options)
-        host, port = coordinator.host, coordinator.port
+        host, port, name = coordinator.host, coordinator.port, coordinator.name
         if proxy is None:
-            socket = Socket(host, port, self._clock, context)
+            socket = Socket(host, port, self._clock, context, name)
         elif context is None:
             socket = Socket(proxy.host, proxy.port, self._clock)
         else:
-            socket = TunnelSocket(proxy, host, port, clock=self._clock, context=context)
+            socket = TunnelSocket(proxy, host, port, name, clock=self._clock, context=context)
         socket.setTimeout(None if options.timeout is None else options.timeout * 1000)
         return socket
 
@@ -239,11 +240,12 @@ class HttpConnector:
         options, scheme = self._options, self._scheme
         whole = f"{scheme}://{coordinator}{self._path}"
         usual = coordinator.port == _USUAL[scheme]
+        host = str(replace(coordinator, host=coordinator.name or coordinator.host))
         plain = proxy is not None and scheme == "http"
         return Target(
             url=f"{whole.partition('?')[0]} through {proxy}" if proxy else whole.partition("?")[0],
             line=whole if plain else self._path,
-            host=str(coordinator).rpartition(":")[0] if usual else str(coordinator),
+            host=host.rpartition(":")[0] if usual else host,
             agent=options.user_agent,
             more=self._more if options.get_user_custom_headers_func else None,
             proxy_login=proxy.login if proxy and plain else "",

@@ -72,11 +72,8 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
         self.writes = False
         self.failure: str | None = None
 
-    def _rpc(self, func_name: str, request: Any, safe_to_retry: bool = False) -> Any:
-        def ask(name: str, question: object) -> Any:
-            return Operation._rpc(self, name, question, safe_to_retry)  # noqa: SLF001
-
-        answer = ask_again(ask, self.session.service, func_name, request)
+    def _rpc(self, func_name: str, request: Any, _: bool = False) -> Any:
+        answer = ask_again(super()._rpc, self.session.service, func_name, request)
         if func_name == "FetchResults" and not request.fetchType and answer.results:
             self._count(answer.results)
             self.complete = self.session.service.impala and answer.hasMoreRows is False
@@ -107,8 +104,9 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
         if max_rows:
             request = TFetchResultsReq(self.handle, TFetchOrientation.FETCH_NEXT, max_rows)
             calls.append(("FetchResults", request))
-        asked = {name for name, reply in self._ahead.items() if not reply.lost}
-        calls = [call for call in calls if call[0] not in asked]
+        if self._ahead:
+            asked = {name for name, reply in self._ahead.items() if not reply.lost}
+            calls = [call for call in calls if call[0] not in asked]
         if not calls:
             return
         with suppress(CallFailed):
@@ -118,8 +116,9 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
         """Take into memory what was asked ahead, so that nothing is on its way."""
         phase = self.client.phase
         with suppress(CallFailed):  # whoever asks is told
-            for reply in self._ahead.values():
-                reply.get()
+            for reply in reversed(self._ahead.values()):  # the last one has the others read before
+                if not reply.lost:
+                    reply.get()
         self.client.phase = phase
         rows = self._ahead.get("FetchResults")
         if rows is not None and rows.came and rows.get().status.statusCode in _REFUSED:

@@ -24,7 +24,8 @@ from impala_ha.core.model import Coordinator
 from impala_ha.net.sockets import Socket
 from impala_ha.options.options import Options
 
-from .client import BinaryProtocol, Client
+from .client import Client
+from .protocol import BinaryProtocol
 from .service import Service
 
 _NAME = b"WhoAreYou"  # no server has a method or a mechanism of that name
@@ -152,7 +153,8 @@ class _Asking:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE  # nothing is sent that is anybody's
-        socket = Socket(self._coordinator.host, self._coordinator.port, self._clock, context)
+        where = self._coordinator
+        socket = Socket(where.host, where.port, self._clock, context, where.name)
         socket.set_deadline(max(0.001, (self._end - self._clock.now()) / shares))
         socket.open()
         return socket

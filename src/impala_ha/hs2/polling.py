@@ -14,7 +14,7 @@ _WORKING = frozenset(
         TOperationState.RUNNING_STATE,
     }
 )
-_AT_FIRST = 0.02  # seconds
+_AT_FIRST = 0.016  # seconds
 
 
 def poll(operation: RemoteOperation, clock: Clock, max_rows: int = 0) -> RemoteStatus:
@@ -70,7 +70,9 @@ def _interval(elapsed: float) -> float:
     """
     if elapsed < _AT_FIRST:
         return max(0.0005, elapsed / 2)
-    for within, seconds in ((0.5, max(0.01, elapsed / 10)), (1.0, 0.05), (10.0, 0.1), (60.0, 0.5)):
+    if elapsed < 1.0:
+        return min(0.05, max(0.008, elapsed / 12.5))
+    for within, seconds in ((10.0, 0.1), (60.0, 0.5)):
         if elapsed < within:
             return seconds
     return 1.0

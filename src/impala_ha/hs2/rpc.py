@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from impala.hiveserver2 import ThriftRPC
+from impala.hiveserver2 import ThriftRPC, err_if_rpc_not_ok
 from impala.hiveserver2 import log as _impylas_log
 
 from impala_ha.core.faults import CallFailed
@@ -34,12 +34,22 @@ _ASKED_AGAIN = (
 class RedactedRPC(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
     """impyla's calls, whose responses are logged without secrets; nothing is tried twice."""
 
-    def _execute(self, func_name: str, request: object, _: bool = False) -> Any:
-        return self.client.call(func_name, request)
+    def _rpc(self, func_name: str, request: object, _: bool = False) -> Any:
+        logged = _impylas_log.isEnabledFor(logging.DEBUG)
+        if logged:
+            self._log_request(func_name, request)
+        response = self._execute(func_name, request)
+        if logged:
+            self._log_response(func_name, response)
+        err_if_rpc_not_ok(response)
+        return response
 
     def _log_response(self, kind: str, response: object) -> None:
         if _impylas_log.isEnabledFor(logging.DEBUG):
             _impylas_log.debug("%s: resp=%s", kind, self.client.redact(str(response)))
+
+    def _execute(self, func_name: str, request: object, _: bool = False) -> Any:
+        return self.client.call(func_name, request)
 
 
 def ask_again(

@@ -22,6 +22,7 @@ from impala_ha.core.interruption import from_signal_handler, from_socket, poll
 from impala_ha.core.timeouts import in_thread
 from impala_ha.core.trace import Step, trace
 
+_LONGEST = 2**31 - 1  # milliseconds that poll() takes
 Address: TypeAlias = tuple[int, int, int, str, tuple[object, ...]]  # as getaddrinfo has it
 
 
@@ -95,7 +96,11 @@ class ConnectingSocket(TSocket):  # type: ignore[misc]  # thrift is not typed
         """The addresses of the host, within the deadline; only `pinned` where that is set."""
         if self.pinned is not None:
             return [self.pinned]
-        if self.deadline is None or _numeric(self.host):
+        if (family := _family(self.host)) is not None:
+            rest = () if family is socket.AF_INET else (0, 0)
+            address = (self.host, self.port, *rest)
+            return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
+        if self.deadline is None:
             return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
         late = "the name service did not answer in time"
         name = f"look up {self.host}"
@@ -124,20 +129,10 @@ class ConnectingSocket(TSocket):  # type: ignore[misc]  # thrift is not typed
         self._pass(handle)
         if isinstance(handle, ssl.SSLSocket):
             handle.settimeout(0)
-            yield from self.nonblocking(handle, handle.do_handshake)
+            while events := _shake_hands(handle):
+                yield from ready(handle, events, self._remaining())
             trace(Step.SECURED, handle)
         self.handle = handle
-
-    def nonblocking(self, handle: ssl.SSLSocket, step: Callable[[], Got]) -> Coroutine[Got]:
-        """What *step* of TLS returns, once enough has come and gone."""
-        while True:
-            try:
-                return step()
-            except ssl.SSLWantReadError:
-                events = select.POLLIN
-            except ssl.SSLWantWriteError:
-                events = select.POLLOUT
-            yield from ready(handle, events, self._remaining())
 
     def _pass(self, handle: socket.socket) -> None:
         """Say what must be said before TLS begins: nothing."""
@@ -152,29 +147,78 @@ class ConnectingSocket(TSocket):  # type: ignore[misc]  # thrift is not typed
         return left
 
 
-def ready(handle: socket.socket, events: int, seconds: float | None) -> Coroutine[None]:
+def is_ready(handle: socket.socket, events: int, seconds: float | None) -> bool:
+    """Is *handle* ready for *events*, or has it failed, within *seconds* (None: without limit)?"""
+    if (number := handle.fileno()) < 0:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # another thread closed it
+    poller = select.poll()
+    poller.register(number, events)
+    if seconds is None or seconds == math.inf:
+        return poll(poller, None)
+    return poll(poller, min(_LONGEST, math.ceil(max(0.0, seconds) * 1000)))
+
+
+def wait(handle: socket.socket, events: int, seconds: float | None) -> None:
     """
-    Until *handle* is ready for *events*, or has failed.
+    Wait until *handle* is ready for *events*, or has failed.
 
     Raises:
-        TimeoutError: It took more than *seconds*.
+        TimeoutError: It took more than *seconds* (None: without limit).
     """
-    poller = select.poll()
-    poller.register(handle, events)
-    end = None if seconds is None else time.monotonic() + seconds
+    if not is_ready(handle, events, seconds):
+        raise TimeoutError("timed out")
+
+
+def when_ready(
+    handle: socket.socket, step: Callable[[Any], Got], what: object, limit: float | None
+) -> Got:
+    """
+    What *step* of *handle*, ``recv`` or ``send``, makes of *what*, once it need not wait.
+
+    Raises:
+        TimeoutError: It had to wait for more than *limit* seconds (None: without limit).
+    """
+    end: float | None = None
+    while True:
+        try:
+            return step(what)
+        except ssl.SSLWantReadError:
+            events = select.POLLIN
+        except ssl.SSLWantWriteError:
+            events = select.POLLOUT
+        except BlockingIOError:
+            events = select.POLLIN if step == handle.recv else select.POLLOUT
+        end = time.monotonic() + (math.inf if limit is None else limit) if end is None else end
+        wait(handle, events, end - time.monotonic())
+
+
+def ready(handle: socket.socket, events: int, seconds: float | None) -> Coroutine[None]:
+    """As `wait`, and can be left meanwhile."""
+    end = math.inf if seconds is None else time.monotonic() + seconds
     late = False
 
-    def wait(patience: float | None) -> bool:
+    def wait_for(patience: float | None) -> bool:
         nonlocal late
-        left = None if end is None else max(0.0, end - time.monotonic())
-        most = min((each for each in (left, patience) if each is not None), default=None)
-        ready = poll(poller, most if most is None else math.ceil(most * 1000))
-        late = not ready and most == left
-        return ready or late
+        left = end - time.monotonic()
+        most = left if patience is None else min(left, patience)
+        found = is_ready(handle, events, most)
+        late = not found and most == left
+        return found or late
 
-    yield wait
+    yield wait_for
     if late:
         raise TimeoutError("timed out")
+
+
+def _shake_hands(handle: ssl.SSLSocket) -> int:
+    """Go on with the handshake; what it must wait for, 0 at its end."""
+    try:
+        handle.do_handshake()
+    except ssl.SSLWantReadError:
+        return select.POLLIN
+    except ssl.SSLWantWriteError:
+        return select.POLLOUT
+    return 0
 
 
 def _tell_connected(handle: socket.socket, address: tuple[object, ...]) -> None:
@@ -186,12 +230,13 @@ def _tell_connected(handle: socket.socket, address: tuple[object, ...]) -> None:
             raise
 
 
-def _numeric(host: str) -> bool:
+def _family(host: str) -> socket.AddressFamily | None:
+    """That of an address; None for a name."""
     for family in (socket.AF_INET, socket.AF_INET6):
         with suppress(OSError):
             socket.inet_pton(family, host)
-            return True
-    return False
+            return family
+    return None
 
 
 def _unconnected(family: int, kind: int, tls: ssl.SSLContext | None, host: str) -> socket.socket:
@@ -205,11 +250,17 @@ def _unconnected(family: int, kind: int, tls: ssl.SSLContext | None, host: str) 
 
 def _keep_alive(handle: socket.socket) -> None:
     """Notice a host that vanished: after a minute of silence, probes 15 s apart, four of them."""
-    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, name):
-            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        milliseconds = (60 + 4 * 15) * 1000
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+    for level, option, value in _KEEP_ALIVE:
+        handle.setsockopt(level, option, value)
+
+
+_KEEP_ALIVE = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+_KEEP_ALIVE += [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+_KEEP_ALIVE += [
+    (socket.IPPROTO_TCP, getattr(socket, name), value)
+    for name, value in (
+        *(("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)),
+        ("TCP_USER_TIMEOUT", (60 + 4 * 15) * 1000),
+    )
+    if hasattr(socket, name)
+]

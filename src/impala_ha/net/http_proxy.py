@@ -127,15 +127,16 @@ class ProxyAuth:
 class TunnelSocket(Socket):
     """A socket with TLS to *host*, through a proxy."""
 
-    def __init__(self, proxy: Proxy, host: str, port: int, **rest: Any):
+    def __init__(self, proxy: Proxy, host: str, port: int, name: str = "", **rest: Any):
         """
         Args:
             proxy: Who is asked for the tunnel.
-            host: Where it ends, and whose certificate is shown.
+            host: Where it ends.
             port: At that host.
+            name: Whose certificate is shown; that of *host* by default.
             **rest: See `Socket`.
         """
-        super().__init__(proxy.host, proxy.port, name=host, **rest)
+        super().__init__(proxy.host, proxy.port, name=name or host, **rest)
         self._proxy = proxy
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._end = where

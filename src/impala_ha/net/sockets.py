@@ -8,12 +8,12 @@ that says it is closed, behind the caller's back; this socket is opened once and
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import ssl
 import struct
 from collections.abc import Callable
-from functools import partial
 
 from thrift.transport.TTransport import TTransportException
 
@@ -21,8 +21,9 @@ from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.interruption import from_signal_handler, from_socket, suppress
 from impala_ha.core.trace import tracing
 
-from .connecting import ConnectingSocket, ready
+from .connecting import ConnectingSocket, is_ready, ready, wait, when_ready
 
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _UNASKED = "a reply that nobody waits for"
 _AHEAD = 2**16  # bytes; as thrift asks for
 _PIECE = 2**22  # bytes; no room is made for more than that before it has come
@@ -71,8 +72,7 @@ class Socket(ConnectingSocket):
         elif self.deadline is None and self.probe is not None:
             got = self._first(size, self.probe)
         else:
-            self._arm(self._timeout)
-            got = self._receive(size)
+            got = self._receive(size, self._limit(self._timeout))
         self._came += len(got)
         if self._since is None or (self._came >= _SLOWEST and not self.small):
             self._since, self._came = self._clock.now(), 0
@@ -81,12 +81,15 @@ class Socket(ConnectingSocket):
     def arriving(self) -> Coroutine[None]:
         """Until an answer begins, or `read` would say that none did in time."""
         with suppress(TimeoutError):
-            if self._context is None:
+            while not self._ahead:
                 yield from ready(self.handle, select.POLLIN, self._remaining())
-                return
-            self.handle.settimeout(0)  # what is there may be of TLS itself
-            receive = partial(self._receive, _AHEAD)
-            self._ahead = yield from self.nonblocking(self.handle, receive)
+                if self._context is None:
+                    return
+                try:  # what came may be of TLS itself
+                    self._ahead = self._receive(_AHEAD, limit=0)
+                except TTransportException as error:
+                    if error.type != TTransportException.TIMED_OUT:
+                        raise
 
     def await_answer(self) -> None:
         """From here on another answer is waited for, which may take its time."""
@@ -100,9 +103,8 @@ class Socket(ConnectingSocket):
             left = float("inf")
             if self._timeout is not None:
                 left = self._timeout - (self._clock.now() - start)
-            self._arm(max(0.001, min(left, self.probe_after)))
             try:
-                return self._receive(size)
+                return self._receive(size, self._limit(max(0.001, min(left, self.probe_after))))
             except TTransportException as error:
                 if error.type != TTransportException.TIMED_OUT or left <= self.probe_after:
                     raise
@@ -116,27 +118,26 @@ class Socket(ConnectingSocket):
         """What follows in an answer that has begun."""
         left = since + self.stall_timeout - self._clock.now()
         if self._timeout is not None and self._timeout < left:
-            self._arm(self._timeout)
-            return self._receive(size)
-        self._arm(max(0.001, left))
+            return self._receive(size, self._limit(self._timeout))
         try:
-            return self._receive(size)
+            return self._receive(size, self._limit(max(0.001, left)))
         except TTransportException as error:
             if error.type != TTransportException.TIMED_OUT:
                 raise
             text = f"the answer broke off: {self._came} more bytes came in {self.stall_timeout:g} s"
             raise TTransportException(message=text, inner=error.inner) from error
 
-    def _receive(self, size: int) -> bytes:
+    def _receive(self, size: int, limit: float | None) -> bytes:
+        """Up to *size* bytes, within *limit* seconds."""
         got: bytes
         handle = self.handle
         if self._ahead:
             got, self._ahead = self._ahead[:size], self._ahead[size:]
             return got
         try:
-            got = handle.recv(size)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise  # to `nonblocking`
+            if self._context is None:
+                wait(handle, select.POLLIN, limit)  # hardly ever is it there already
+            got = when_ready(handle, handle.recv, size, limit)
         except Exception as error:
             if not from_socket(error, handle) or not isinstance(error, OSError):
                 raise
@@ -159,18 +160,20 @@ class Socket(ConnectingSocket):
         usual = (
             self.stall_timeout if self._timeout is None else min(self._timeout, self.stall_timeout)
         )
-        self._arm(usual)
+        limit = self._limit(usual)
         self.written = True
         self.await_answer()
         handle, left = self.handle, memoryview(buffer)
         try:
-            while left:
+            with contextlib.suppress(*_WOULD_BLOCK):  # nearly always all of it is taken at once
                 left = left[handle.send(left) :]
+            while left:
+                left = left[when_ready(handle, handle.send, left, limit) :]
         except Exception as error:
             if not from_socket(error, handle) or not isinstance(error, OSError):
                 raise
             if isinstance(error, TimeoutError):
-                text = f"write timeout: nothing was taken for {handle.gettimeout():g} s"
+                text = f"write timeout: nothing was taken for {limit:g} s"
                 raise _failed(error, text) from error
             why = self._tls_alert() or error
             raise _failed(why, "unexpected exception") from why
@@ -185,7 +188,6 @@ class Socket(ConnectingSocket):
         if self._context is None:
             return None
         try:
-            self.handle.settimeout(0)
             self.handle.recv(1)
         except ssl.SSLError as error:
             if "ALERT" in str(error):
@@ -195,15 +197,15 @@ class Socket(ConnectingSocket):
                 raise
         return None
 
-    def _arm(self, usual: float | None) -> None:
-        """Let the next step take as long as the deadline says, or *usual* seconds without one."""
+    def _limit(self, usual: float | None) -> float | None:
+        """How long the next step may take: as the deadline says, or *usual* seconds without one."""
         if self.handle is None or self.hung_up:
             raise TTransportException(TTransportException.NOT_OPEN, "the connection is closed")
+        if self.deadline is None:
+            return usual
         try:
-            self.handle.settimeout(usual if self.deadline is None else self._remaining())
+            return self._remaining()
         except TimeoutError as error:
-            if not from_socket(error, self.handle):
-                raise
             raise TTransportException(
                 TTransportException.TIMED_OUT, "read timeout", error
             ) from error
@@ -221,14 +223,12 @@ class Socket(ConnectingSocket):
     def clear_deadline(self) -> None:
         """End the deadline: from here on the time-out of a single read counts again."""
         self.deadline = None
-        if self.handle is not None:
-            self.handle.settimeout(self._timeout)
 
     def readable(self) -> bool:
         """Has something come, or has the other side hung up?"""
-        look = select.poll()
-        look.register(self.handle, select.POLLIN)
-        return bool(self._ahead or look.poll(0) or (self._context and self.handle.pending()))
+        if self._ahead or (self._context and self.handle.pending()):
+            return True
+        return is_ready(self.handle, select.POLLIN, 0)
 
     def dropped(self) -> str:
         """What is wrong with a connection on which no call is under way; empty if it is well."""
@@ -237,18 +237,14 @@ class Socket(ConnectingSocket):
         if self._ahead:
             return _UNASKED
         try:
-            self.handle.settimeout(0)
             # Nothing is owed to us, so a byte is as wrong as an end of file.  TLS cannot peek.
             peeked = self.handle.recv(1, 0 if self._context else socket.MSG_PEEK)
-        except (BlockingIOError, ssl.SSLWantReadError):
+        except _WOULD_BLOCK:
             return ""
         except OSError as error:
             if not from_socket(error, self.handle):
                 raise
             return f"unexpected exception: {error}"
-        finally:
-            with suppress(OSError):
-                self.handle.settimeout(self._timeout)
         return _UNASKED if peeked else "TSocket read 0 bytes"
 
     def is_gone(self) -> bool:
@@ -277,7 +273,7 @@ class Socket(ConnectingSocket):
         self.hung_up = True
         with suppress(OSError, TypeError):  # not the method of TLS, which ends TLS first
             socket.socket.shutdown(self.handle, socket.SHUT_RDWR)
-        getattr(self.probe, "cut", lambda: None)()
+        getattr(self.probe, "cancel", lambda: None)()
 
     def abort(self) -> None:
         """Close with a reset: what the other side has not been given yet is never delivered."""

@@ -7,11 +7,12 @@ A converter raises ValueError with a text that goes on after the option's name: 
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any, TypeVar
 
-from impala_ha.balancing.policies import POLICIES, Policy
+from impala_ha.balancing.policies import Policy, make_policy
 from impala_ha.core.model import LAST_PORT
 from impala_ha.core.secret import Secret
 
@@ -25,6 +26,7 @@ FOREVER = 2**31 / 1000  # seconds; the most milliseconds that poll(2) takes, 24 
 _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
 _FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
 
+BALANCED = ("connection", "cursor")  # what goes to the next coordinator
 TAGS = ("client_identifier", "comment", "none")  # how a write may be marked
 
 
@@ -138,12 +140,22 @@ def policy(value: str | Policy) -> str | Policy:
     """A name, or an object with ``choose()``."""
     if isinstance(value, str):
         word = value.strip().lower().replace("-", "_")
-        if word not in POLICIES:
-            raise ValueError(f"must be one of {', '.join(POLICIES)}")
+        make_policy(word, _UNUSED)
         return word
     if not callable(getattr(value, "choose", None)):
         raise ValueError("must be a name or an object with choose(candidates)")
     return value
+
+
+_UNUSED = random.Random()  # noqa: S311 - nothing is drawn from it
+
+
+def balance(value: object) -> str:
+    """What is balanced."""
+    word = text(value).strip().lower()
+    if word not in BALANCED:
+        raise ValueError(f"must be one of {', '.join(BALANCED)}")
+    return word
 
 
 def tag(value: object) -> str:

@@ -18,10 +18,11 @@ _ITEM = re.compile(
 )
 _NAME = re.compile(r"[\w.\-%:]+")
 _KNOWN = ("weight", "zone", "krb_host")
-
+#: Those of URLs that tell where coordinators come from.
+SCHEMES = ("dns", "srv", "file", "backends", "zookeeper")
 
 _NO_LISTS = (bytes, bytearray, memoryview, Mapping)
-_KINDS = "a text ('a,b:21051'), a list of such, Coordinator values or a Cluster"
+_KINDS = "a text ('a,b:21051'), a list of such, Coordinator values, a function or a Cluster"
 
 
 def parse_hosts(
@@ -83,7 +84,8 @@ def _coordinator(item: object, default_port: int) -> Coordinator:
     if "://" in item.partition("?")[0]:
         raise ValueError(
             f"host {item!r} is a URL: give host:port, and the rest as options (use_ssl, "
-            "use_http_transport, http_path, database)"
+            "use_http_transport, http_path, database); where hosts come from may be one text that "
+            f"begins with {', '.join(f'{each}://' for each in SCHEMES)}"
         )
     if match is None:
         raise ValueError(
@@ -94,17 +96,23 @@ def _coordinator(item: object, default_port: int) -> Coordinator:
     if not host or not _NAME.fullmatch(host):
         raise ValueError(f"host {item!r} has no name before the port")
     port = _number(f"port of {host}", match["port"], default_port, most=65535)
-    options = _read_query(item, match["query"])
+    options = read_query(item, match["query"], _KNOWN)
     weight = _number(f"weight of {host}", options.get("weight"), 1)
     return Coordinator(host, port, weight, options.get("zone", ""), options.get("krb_host", ""))
 
 
-def _read_query(item: str, text: str | None) -> dict[str, str]:
+def read_query(item: str, text: str | None, known: Sequence[str]) -> dict[str, str]:
+    """
+    What stands behind the question mark of *item*.
+
+    Raises:
+        ValueError: A name that is not one of *known*.
+    """
     options = dict(parse_qsl(text or "", keep_blank_values=True))
     for name in options:
-        if name not in _KNOWN:
-            known = ", ".join(_KNOWN)
-            raise ValueError(f"host {item!r} has an unknown option {name!r}; known are {known}")
+        if name not in known:
+            names = ", ".join(known)
+            raise ValueError(f"host {item!r} has an unknown option {name!r}; known are {names}")
     return options
 
 

@@ -103,5 +103,5 @@ def host_of(names: Names | None, coordinator: Coordinator, own: str = "") -> str
         coordinator: Whose.
         own: Its name, where that is known better than from the list of hosts.
     """
-    name = given(names, coordinator).replace(HOST, own or coordinator.host)
+    name = given(names, coordinator).replace(HOST, own or coordinator.name or coordinator.host)
     return name.rstrip(".").lower()

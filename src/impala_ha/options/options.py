@@ -15,11 +15,12 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 from impala_ha.balancing.policies import POLICIES, Policy
+from impala_ha.core.events import Event
 from impala_ha.core.model import DEFAULT_PORT
 
 from . import converters as to
 from . import kerberos_names
-from .converters import BACKENDS, MECHANISMS, option
+from .converters import BACKENDS, BALANCED, MECHANISMS, option
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class HostOptions:
         "localhost",
         "Coordinators: `a,b:21051,[::1]:21050`, separated by commas or white space. Each may carry "
         "`?weight=2&zone=east&krb_host=NAME`. Also a list of such texts or of `Coordinator` "
-        "values, or a `Cluster`.",
+        "values, or a `Cluster`. Or where they come from: `dns://NAME:PORT`, "
+        "`srv://_NAME._tcp.DOMAIN`, `file:///PATH`, `backends://HOST:25000`, "
+        "`zookeeper://H1,H2/PATH`; in Python also a function that returns one of the former.",
     )
     port: int = option(
         to.port,
@@ -55,8 +58,21 @@ class Options:
     policy: str | Policy = option(
         to.policy,
         "round_robin",
-        f"Which coordinator is next: {', '.join(POLICIES)}. In Python also an object with "
-        "`choose(candidates)`.",
+        f"Which coordinator is next: {', '.join(POLICIES)}. `ordered:2` takes the first two that "
+        "are healthy in turn. In Python also an object with `choose(candidates)`.",
+    )
+    sticky_key: str = option(
+        to.name,
+        "",
+        "What `policy=sticky` goes by: the same key leads to the same coordinator, from any "
+        "machine. By default the user (`doas_user`, `user`, or the name in the system).",
+    )
+    balance: str = option(
+        to.balance,
+        "connection",
+        f"What goes to the next coordinator: {' or '.join(BALANCED)}. With `cursor` each new "
+        "cursor has a connection of its own, which is closed with it; the first one has that of "
+        "`connect()`.",
     )
     zone: str = option(
         to.text,
@@ -112,11 +128,15 @@ class Options:
     eject_most: float = option(
         to.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
     )
+    on_event: Callable[[Event], object] | None = option(
+        to.function,
+        None,
+        "Function that gets each event: a coordinator is ejected or back, a call failed over, a "
+        "connection was hedged or made anew, the outcome of a write is unknown (see "
+        "`impala_ha.events`). What it raises is logged.",
+    )
     share_state: bool = option(
-        to.flag,
-        True,
-        "Share with the other processes of this user on this machine whose turn it is and who is "
-        "ejected, in a small file. Linux only; without effect where there is no place for it.",
+        to.flag, True, "Share turns and ejections with other processes of the machine (Linux)."
     )
     retries: int = option(
         to.count,

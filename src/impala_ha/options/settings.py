@@ -20,6 +20,7 @@ from impala_ha.core import logs
 from impala_ha.core.model import DEFAULT_PORT, Coordinator
 
 from .converters import port as read_port
+from .host_urls import HostFunction, HostURL, is_url, parse_url
 from .hosts import parse_hosts
 from .options import HostOptions, Options
 
@@ -51,12 +52,14 @@ class Settings:
     What one ``connect()`` is to do.
 
     Attributes:
-        coordinators: Whom to connect to; empty when the caller brought a Cluster.
+        coordinators: Whom to connect to; empty when the caller brought a Cluster, or a source.
         options: The rest.
+        source: Where the coordinators come from; None: they are given.
     """
 
     coordinators: tuple[Coordinator, ...]
     options: Options
+    source: HostURL | HostFunction | None = None
 
     @classmethod
     def read(
@@ -85,13 +88,13 @@ class Settings:
         values = _values(given)
         _one_of_each(values, given)
         port = _port(given)
-        coordinators = () if hosts_known else _coordinators(given, port)
+        coordinators, source = ((), None) if hosts_known else _hosts(given, port)
         options = Options(**values)
         _contradictions(options, given)
         if given.problems:
             raise errors.ConfigurationError(given.problems)
         _warn_of_strangers(environment)
-        return cls(coordinators, options)
+        return cls(coordinators, options, source)
 
 
 class _Given(NamedTuple):
@@ -230,7 +233,10 @@ def _ignored(variable: str) -> None:
     )
 
 
-def _coordinators(given: _Given, port: int | None) -> tuple[Coordinator, ...]:
+def _hosts(
+    given: _Given, port: int | None
+) -> tuple[tuple[Coordinator, ...], HostURL | HostFunction | None]:
+    """The coordinators, or where they come from."""
     source, hosts = "", given.explicit.get("host")
     if hosts is None:
         for variable in HOST_VARIABLES:
@@ -241,6 +247,17 @@ def _coordinators(given: _Given, port: int | None) -> tuple[Coordinator, ...]:
                 break
         else:
             hosts = "localhost"
+    if callable(hosts):
+        return (), HostFunction(hosts, port)
+    if is_url(hosts):
+        try:
+            url = parse_url(str(hosts), port)
+        except ValueError as error:
+            given.problems.append(f"{error}{source}")
+            return (), None
+        if "port" in given.explicit and port is not None and url.names_ports(port):
+            given.problems.append(f"port={port} contradicts host={url.text!r}, which names ports")
+        return (), url
     coordinators, wrong = parse_hosts(hosts, port or DEFAULT_PORT)
     given.problems.extend(line + source for line in wrong)
     ports = {coordinator.port for coordinator in coordinators}
@@ -249,7 +266,7 @@ def _coordinators(given: _Given, port: int | None) -> tuple[Coordinator, ...]:
             f"port={port} contradicts host, which names the port of every coordinator: "
             f"{', '.join(map(str, coordinators))}"
         )
-    return coordinators
+    return coordinators, None
 
 
 def _contradictions(options: Options, given: _Given) -> None:

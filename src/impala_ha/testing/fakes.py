@@ -254,6 +254,10 @@ class FakeClient(Client):
     def _deliver(self, calls: bytes) -> None:
         """Nothing is left to be sent."""
 
+    def _buffered(self) -> bool:
+        """No: answers wait where they are."""
+        return False
+
     def read_reply(self, name: str, number: int, request: Any) -> Any:  # noqa: ARG002
         """The next answer."""
         answer = self._answers.popleft()

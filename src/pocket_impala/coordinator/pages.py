@@ -5,19 +5,19 @@ Only what a client can make use of: who is there, who drains, which sessions and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pocket_impala.coordinator.archive import REMEMBERED, SHOWN
+from pocket_impala.coordinator.flags import Flags
 from pocket_impala.coordinator.impalad import duration, krpc_address
 from pocket_impala.coordinator.records import record_of
 from pocket_impala.coordinator.registry import idle_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pocket_impala.coordinator.flags import Flags
     from pocket_impala.coordinator.impalad import Impalad
     from pocket_impala.coordinator.records import Record
     from pocket_impala.coordinator.registry import Session
@@ -47,12 +47,14 @@ class Pages:
     Attributes:
         impalad: The coordinator.
         backends: Asks who is in the cluster.
+        ports: Where it listens, by the flag that says so.
         began: When the coordinator started.
         redact: Makes of a text what may be shown.
     """
 
     impalad: Impalad
     backends: Callable[[], Sequence[Backend]]
+    ports: Mapping[str, int]
     began: datetime = field(default_factory=datetime.now)
     redact: Callable[[str], str] = str
 
@@ -82,6 +84,23 @@ class Pages:
         if draining:
             page["num_quiescing_backends"] = draining
         return page
+
+    def varz(self) -> dict[str, Any]:
+        """``/varz``: the start-up flags."""
+        defaults = {"hs2_port": 21050} | {each.name: each.default for each in fields(Flags)}
+        current = defaults | asdict(self.impalad.flags) | dict(self.ports)
+        return {
+            "flags": [
+                {
+                    "name": name,
+                    "type": "int32" if isinstance(value, int) else "string",
+                    "default": str(defaults[name]),
+                    "current": str(value),
+                    "experimental": False,
+                }
+                for name, value in sorted(current.items())
+            ]
+        }
 
     def sessions(self) -> dict[str, Any]:
         """``/sessions``: who is connected, or was until lately."""

@@ -37,6 +37,7 @@ def serve(listener: socket.socket, pages: Pages, guard: Browsers) -> None:
         "/queries": lambda _: pages.queries(),
         "/query_profile_plain_text": pages.query_profile_plain_text,
         "/sessions": lambda _: pages.sessions(),
+        "/varz": lambda _: pages.varz(),
     }
 
     class Visit(_Visit):

@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 
+from impala_ha.balancing.host_source import resolved
 from impala_ha.cli._options import connecting, program, section
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.request import connecting as arguments_of
@@ -29,7 +30,8 @@ from impala_ha.cli.doctor.report import Report
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.model import Coordinator
-from impala_ha.errors import InterfaceError
+from impala_ha.discovery.sources import make_source
+from impala_ha.errors import InterfaceError, NoCoordinatorLeft
 from impala_ha.options.settings import Settings
 
 _WEB_PORT = 25000
@@ -63,15 +65,16 @@ def _all_ok(given: dict[str, Any]) -> bool:
     as_json, whole, web_port = given.pop("json"), given.pop("verbose"), given.pop("web_port")
     logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the reports say it all
     settings = _settings(given)
-    context = Context(settings.options, SystemClock(), web_port, settings.coordinators)
+    coordinators = _coordinators(settings, told=not as_json)
+    context = Context(settings.options, SystemClock(), web_port, coordinators)
     start = time.monotonic()
     if as_json:
         reports = []
-        for report in _reports(context, settings.coordinators):
+        for report in _reports(context, coordinators):
             reports.append(report)
             click.echo(json.dumps(report.as_data()))
     else:
-        reports = _shown(_reports(context, settings.coordinators), start, whole=whole)
+        reports = _shown(_reports(context, coordinators), start, whole=whole)
     return all(report.ok for report in reports)
 
 
@@ -87,6 +90,22 @@ def _settings(given: dict[str, Any]) -> Settings:
     for warning in heard:
         click.echo(f"impala-ha: warning: {warning.message}", err=True)
     return settings
+
+
+def _coordinators(settings: Settings, *, told: bool) -> Sequence[Coordinator]:
+    """Those that are given, or that their source names, which is *told*."""
+    if settings.source is None:
+        return settings.coordinators
+    try:
+        source = make_source(settings.source, http=settings.options.use_http_transport)
+        found = resolved(source, settings.options.connect_timeout)
+    except MissingExtra as error:
+        raise click.UsageError(str(error)) from None
+    except NoCoordinatorLeft as error:
+        raise click.ClickException(str(error)) from None
+    if told:
+        click.echo(f"{source} names {', '.join(map(str, found))}")
+    return found
 
 
 def _reports(context: Context, coordinators: Sequence[Coordinator]) -> Iterator[Report]:

@@ -70,7 +70,13 @@ def simulate(fleet: Fleet, changes: Iterable[Change] = (), *, seed: int = 0) -> 
     machines = [Machine(world, number) for number in range(fleet.machines)]
     clusters = _clusters(world, machines)
     clients = [
-        Client(world, machine, clusters(machine), random.Random(f"{seed} {number}"))  # noqa: S311
+        Client(
+            world,
+            machine,
+            clusters(machine),
+            f"client{number}",
+            random.Random(f"{seed} {number}"),  # noqa: S311 - chance, not secrecy
+        )
         for number in range(fleet.clients)
         for machine in [machines[number % fleet.machines]]
     ]

@@ -8,13 +8,12 @@ from functools import partial
 
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.balancing.outage import Wait
-from impala_ha.balancing.policies import POLICIES
 from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Attempt, Coordinator
 
 from .events import EventLoop, Process, Steps
-from .fleet import Fleet
-from .peers import PEERS, ByReading
+from .fleet import Fleet, made_by_name
+from .peers import ByReading
 from .place import MemoryPlace
 from .result import Result
 from .servers import Condition, Server
@@ -58,8 +57,7 @@ class World:
     def cluster(self, machine: Machine | None) -> Cluster:
         """A new process's."""
         policy, rng = self.fleet.policy, self.rng
-        make = (POLICIES | PEERS)[policy] if isinstance(policy, str) else policy
-        made = make(rng)
+        made = (made_by_name(policy) if isinstance(policy, str) else policy)(rng)
         if machine is not None and self.fleet.reading is not None:
             made = ByReading(made, machine.reading)
         place = machine.place if machine is not None else None
@@ -115,6 +113,7 @@ class Client:
         world: World,
         machine: Machine,
         cluster: Callable[[], Cluster],
+        name: str,
         demand: random.Random,
     ):
         """Draw pauses and run times from *demand*, so that all policies get the same jobs."""
@@ -123,6 +122,7 @@ class Client:
         self._loop = world.loop
         self._machine = machine
         self._cluster = cluster
+        self._name = name
         self._demand = demand
         self._link: Link | None = None
         self._process = Process(world.loop, self._steps())
@@ -174,7 +174,7 @@ class Client:
         while self._loop.now() < deadline:
             if cluster.is_healthy() and (wait := pause(cluster.rounds(job.tried))):
                 yield wait
-            turn = cluster.pick_or_wait(job.number, job.tried, pause)
+            turn = cluster.pick_or_wait(job.number, job.tried, pause, sticky_key=self._name)
             if isinstance(turn, Wait):
                 yield min(turn.seconds, _LOOK)
                 continue
@@ -192,7 +192,7 @@ class Client:
         if server.condition is Condition.HUNG:
             yield self._fleet.hedge_after
             if not hedged and job.cluster.may_hedge(where):
-                second = job.cluster.pick(job.tried)
+                second = job.cluster.pick(job.tried, sticky_key=self._name)
                 self._loop.call_at(
                     start + self._fleet.connect_timeout, partial(self._silent, job, where, start)
                 )

@@ -6,10 +6,11 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from impala_ha.balancing.circuit_breaker import CircuitBreaker
-from impala_ha.balancing.policies import POLICIES, Policy
+from impala_ha.balancing.policies import POLICIES, Policy, make_policy
 from impala_ha.failover.retry import Retry
 
 from .peers import PEERS
@@ -17,6 +18,21 @@ from .servers import Condition
 
 PROCESSES = ("job", "client", "machine", "proxy")
 Processes = Literal["job", "client", "machine", "proxy"]
+
+
+def made_by_name(name: str) -> Callable[[random.Random], Policy]:
+    """
+    What makes the policy *name*.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    if name in PEERS:
+        return PEERS[name]
+    if name in POLICIES or name.startswith("ordered:"):
+        return partial(make_policy, name)
+    known = ", ".join(sorted([*POLICIES, *PEERS]))
+    raise ValueError(f"policy must be one of {known}, or ordered:N, not {name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +54,8 @@ class Fleet:
         statement: Seconds that a statement runs on average.
         sigma: How widely they are spread: the run times are lognormal with this standard deviation
             of the logarithm.
-        policy: A name of `impala_ha.policies.POLICIES` or of `PEERS`, or a function that makes a
-            policy from a source of random numbers.
+        policy: A policy of `connect()`, one of `PEERS`, or a function that makes a policy from a
+            source of random numbers.  Each client is a user of its own for ``sticky``.
         process: Who has a cluster, and so knowledge, of its own: each ``"job"``, each ``"client"``
             (a process that lives on), each ``"machine"`` (a service with its clients as threads);
             or all go through one ``"proxy"``, which sees everything.
@@ -86,9 +102,8 @@ class Fleet:
         if self.process not in PROCESSES:
             known = ", ".join(PROCESSES)
             raise ValueError(f"process must be one of {known}, not {self.process!r}")
-        if isinstance(self.policy, str) and self.policy not in POLICIES | PEERS:
-            known = ", ".join(sorted(POLICIES | PEERS))
-            raise ValueError(f"policy must be one of {known}, not {self.policy!r}")
+        if isinstance(self.policy, str):
+            made_by_name(self.policy)
         if self.keep and self.process == "job":
             raise ValueError("keep is for processes that live on, and not for process='job'")
         if self.pause < 0:

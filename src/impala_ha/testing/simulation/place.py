@@ -21,6 +21,10 @@ class MemoryPlace:
         self._turns: list[Turn] = []
         self._added = 0
 
+    def now(self) -> float:
+        """Seconds of the clock."""
+        return self._clock.now()
+
     def read(self, keys: Iterable[bytes]) -> View:
         """The records with those *keys*."""
         records = self._records

@@ -1,0 +1,174 @@
+"""What the short programs of a machine do together: load, tries at a dead coordinator, cost.
+
+    python benchmarks/fleet.py
+
+Each job is a process of its own that connects once and ends, to a local cluster of four; as many
+at a time as given.  `max/mean` is the most that one coordinator got, by the mean of all.  A dead
+one is a port that hangs up and counts who comes; a backoff period is what lies between two trials
+(5 s, then 1, 2, 4, ... s).  The cost is that of `Cluster.pick` with what is shared less that of one
+without, in 400 picks a process, with 20 coordinators.
+
+Goals: 40 processes over 4 coordinators at most 1.05; lists of which half name only two of the four
+1.27; one try a backoff period of all 100 processes together; 100 us at p50 and 1 ms at p99.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from _shared import percentile, verdict
+
+from impala_ha import Cluster, Coordinator, connect
+from impala_ha.testing import LocalCluster
+
+JOBS, AFTER_DEATH, AT_A_TIME = 40, 100, 4
+PICKS, SIZE = 400, 20
+JOB = """
+import sys, impala_ha
+connection = impala_ha.connect(sys.argv[1], hedge_after=0)
+print(connection.coordinator)
+connection.close()
+"""
+
+
+def main() -> None:
+    with LocalCluster(4) as cluster:
+        four = cluster.hosts.split(",")
+        some = [",".join(four), ",".join(four[:2])]
+        print(f"{'':44}{'max/mean':>9}{'goal':>6}")
+        for name, run in (("fork", forked), ("spawn", spawned)):
+            with own_state():
+                shown(f"{JOBS} processes ({name})", run([some[0]] * JOBS), 1.05)
+            with own_state():
+                shown(f"{JOBS} with lists that overlap ({name})", run(some * (JOBS // 2)), 1.27)
+            with own_state("0"):
+                shown(f"{JOBS} processes that share nothing ({name})", run([some[0]] * JOBS))
+        with own_state(), dead_coordinator() as (where, came):
+            death([*four[:3], where], came)
+    with own_state():
+        cost()
+
+
+@contextlib.contextmanager
+def own_state(shares: str = "1") -> Iterator[None]:
+    """Let all processes of the block share a file of their own, if they share at all."""
+    base = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=base) as folder:
+        os.environ |= {"XDG_RUNTIME_DIR": folder, "IMPALA_HA_SHARE_STATE": shares}
+        yield
+
+
+def spawned(hosts: list[str]) -> Counter[str]:
+    """How many of these jobs were connected to each, each a new interpreter."""
+
+    def job(where: str) -> str:
+        command = [sys.executable, "-c", JOB, where]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return Counter(pool.map(job, hosts))
+
+
+def forked(hosts: list[str]) -> Counter[str]:
+    """The same, each a fork of this process; all at once."""
+    context = get_context("fork")
+    told = context.SimpleQueue()
+
+    def work(where: str) -> None:
+        with contextlib.closing(connect(where, hedge_after=0)) as connection:
+            told.put(str(connection.coordinator))
+
+    children = [context.Process(target=work, args=[where]) for where in hosts]
+    for child in children:
+        child.start()
+    found = Counter(told.get() for _ in children)
+    for child in children:
+        child.join()
+    return found
+
+
+def shown(name: str, count: Counter[str], goal: float | None = None) -> None:
+    found = max(count.values()) * 4 / count.total()
+    said = "" if goal is None else f"{goal:>6}  {verdict(found <= goal)}"
+    print(f"{name:44}{found:>9.2f}{said}", flush=True)
+
+
+@contextlib.contextmanager
+def dead_coordinator() -> Iterator[tuple[str, list[float]]]:
+    """A port that hangs up on whoever comes, and when they came."""
+    came: list[float] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    came.append(time.monotonic())
+                    connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}", came
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def death(hosts: list[str], came: list[float]) -> None:
+    """How often all together try one that is dead."""
+    began = time.monotonic()
+    spawned([",".join(hosts)] * AFTER_DEATH)
+    took = time.monotonic() - began
+    periods, end, pause = 1, 5.0, 1.0
+    while end < took:
+        periods, end, pause = periods + 1, end + pause, 2 * pause
+    met = verdict(len(came) <= periods)
+    print(f"\n{AFTER_DEATH} processes in {took:.0f} s, one of four coordinators dead:")
+    print(f"{len(came)} tries of it, goal {periods}, one a backoff period: {met}", flush=True)
+
+
+def cost() -> None:
+    """Microseconds that sharing adds to the choice of a coordinator."""
+    print(f"\n{'':30}{'p50':>8}{'p99':>8}  us that sharing adds to a connect")
+    for processes in (1, 8):
+        told = get_context("fork").SimpleQueue()
+        children = [
+            get_context("fork").Process(target=lambda: told.put(picks(processes)))  # noqa: B023
+            for _ in range(processes)
+        ]
+        for child in children:
+            child.start()
+        took = [each for _ in children for each in told.get()]
+        p50, p99 = percentile(took, 50), percentile(took, 99)
+        said = f"goal 100 and 1000: {verdict(p50 <= 100 and p99 <= 1000)}"
+        print(f"{f'{processes} processes':30}{p50:8.0f}{p99:8.0f}  {said}", flush=True)
+
+
+def picks(processes: int) -> list[float]:
+    """Microseconds of each pick, less what one takes without sharing; one each millisecond."""
+    hosts = [Coordinator(f"host{number}") for number in range(SIZE)]
+    took: dict[bool, list[float]] = {True: [], False: []}
+    clusters = {share: Cluster(hosts, share_state=share) for share in took}
+    for _ in range(PICKS):
+        for share, cluster in clusters.items():
+            began = time.perf_counter()
+            cluster.pick()
+            took[share].append((time.perf_counter() - began) * 1e6)
+        time.sleep(0.001 * processes)
+    alone = percentile(took[False], 50)
+    return [each - alone for each in took[True]]
+
+
+if __name__ == "__main__":
+    main()

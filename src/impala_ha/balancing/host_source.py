@@ -1,0 +1,134 @@
+"""
+Where the coordinators of a cluster come from, and when that is looked at again.
+
+A source is asked in the time of a caller who opens a connection or sends a statement: no thread is
+started.  One caller at a time asks; the others go on with the list there is.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import astuple
+from typing import Protocol
+
+from impala_ha.core import logs
+from impala_ha.core.interruption import from_signal_handler
+from impala_ha.core.model import Coordinator
+from impala_ha.errors import NoCoordinatorLeft
+
+from .members import Members
+
+_JITTER = 0.2  # of an interval, so that the clients do not all ask at the same moment
+_HURRY = 2.0  # seconds between two looks while no coordinator is healthy: they may have moved
+_LIMIT = 2.0  # seconds that a caller waits for a source, once there is a list
+
+
+class HostSource(Protocol):
+    """
+    Where coordinators come from.
+
+    Attributes:
+        interval: Seconds after which the list is looked at again, up to a fifth more.
+        key: The same for sources that always name the same coordinators.
+        remedy: What to look at where it names nobody.
+    """
+
+    interval: float
+    remedy: str
+
+    @property
+    def key(self) -> Hashable:
+        """See above."""
+
+    def resolve(self, limit: float) -> Sequence[Coordinator]:
+        """
+        The coordinators of now, each once, found within *limit* seconds.
+
+        Raises:
+            Exception: They could not be found; any kind counts, and its text says why.
+        """
+
+    def __str__(self) -> str:
+        """As it was given, for messages."""
+
+
+def resolved(source: HostSource, limit: float) -> tuple[Coordinator, ...]:
+    """
+    The first answer of *source*, within *limit* seconds.
+
+    Raises:
+        NoCoordinatorLeft: There is none, and nothing to go on with.
+    """
+    try:
+        found = tuple(source.resolve(limit))
+    except Exception as error:
+        if from_signal_handler(error):
+            raise
+        raise _nobody(source, str(error) or type(error).__name__) from error
+    if not found:
+        raise _nobody(source, "its answer is empty")
+    return found
+
+
+def _nobody(source: HostSource, reason: str) -> NoCoordinatorLeft:
+    return NoCoordinatorLeft(f"{source} names no coordinator: {reason} ({source.remedy})")
+
+
+class Schedule:
+    """When a source is asked again, and what it says then."""
+
+    def __init__(self, source: HostSource, now: float, rng: random.Random):
+        self.source = source
+        self._rng = rng
+        self._failing = False
+        self._asked(now)
+
+    def _asked(self, now: float) -> None:
+        jitter = 1 + self._rng.uniform(0, _JITTER)
+        self._due = now + self.source.interval * jitter
+        self._urgent = now + min(_HURRY, self.source.interval) * jitter
+
+    def refresh(self, members: Members, lock: AbstractContextManager[object], now: float) -> None:
+        """
+        Ask it and give *members* what it says, if that is due and no other caller does.
+
+        A source that fails, or names nobody, changes nothing.  It may take two seconds.
+
+        Args:
+            members: Of the cluster.
+            lock: Held where they are looked at or changed, and not while the source is asked.
+            now: Seconds of the clock.
+        """
+        if now < self._urgent:
+            return
+        with lock:
+            if now < (self._due if members.is_healthy(now) else self._urgent):
+                return
+            self._asked(now)
+        if found := self._ask(members.coordinators):
+            with lock:
+                members.replace(found)
+
+    def _ask(self, before: tuple[Coordinator, ...]) -> tuple[Coordinator, ...]:
+        """
+        What the source says, where that is not what it was *before*; else empty.
+
+        A failure changes nothing, and is logged once.
+        """
+        try:
+            found = resolved(self.source, _LIMIT)
+        except NoCoordinatorLeft as error:
+            log = logs.debug if self._failing else logs.warning
+            log("%s; those of before stay", logs.brief(str(error)), extra={"state": "hosts"})
+            self._failing = True
+            return ()
+        self._failing = False
+        if list(map(astuple, found)) == list(map(astuple, before)):
+            return ()
+        come = [f"+{each}" for each in found if each not in before]
+        gone = [f"-{each}" for each in before if each not in found]
+        what = " ".join(come + gone) or "order or weights"
+        logs.info("%s changed: %s", self.source, what, extra={"state": "hosts"})
+        return found

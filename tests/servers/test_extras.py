@@ -64,6 +64,15 @@ SECURED = """
 import cryptography, gssapi, jwt, k5test, trustme
 print("hello", trustme.CA().issue_cert("127.0.0.1"))
 """
+NOBODY = """
+import impala_ha
+try:
+    impala_ha.connect("{}", connect_timeout=1)
+except impala_ha.NoCoordinatorLeft as error:
+    print(error)
+else:
+    raise SystemExit("who answered?")
+"""
 GSSAPI = SELECT.replace("connect()", "connect(auth_mechanism='GSSAPI')")
 #: What a user types who has installed this extra alone: Python, or one of the programs.
 PROMISED = {
@@ -78,6 +87,8 @@ PROMISED = {
     "pandas": [PANDAS],
     "arrow": [ARROW],
     "polars": [POLARS],
+    "srv": [NOBODY.format("srv://_impala._tcp.impala-ha.invalid")],
+    "zookeeper": [NOBODY.format("zookeeper://127.26.0.1:1/hiveserver2")],
     "kerberos": [GSSAPI],
     "gssapi": [GSSAPI],
     "testing": [SECURED],

@@ -48,6 +48,16 @@ def frame() -> pd.DataFrame:
     return pd.read_sql(SALES, engine, params={"day": "2024-01-02"})
 
 
+def hosts() -> list[str]:
+    """Whom to connect to, from wherever that is known."""
+    return ["a", "b:21051"]
+
+
+def elsewhere() -> impala_ha.Connection:
+    """A connection to one of them."""
+    return impala_ha.connect(hosts)
+
+
 def load(connection: impala_ha.Connection) -> str:
     """A write, and what can be known where its coordinator is lost."""
     try:

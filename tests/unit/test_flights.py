@@ -344,6 +344,19 @@ def rows_ok():
     return hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
 
 
+def test_a_log_that_was_lost_harms_no_connection(world, cursor):
+    """The one that was made anew has other replies."""
+    world["a"].rows = ["one"]
+    cursor.execute(SELECT)
+    client = cursor._session.link.client
+    client.invalidate(lost())
+    assert cursor._session.link.usable()
+
+    assert "" == cursor.get_log()
+    assert None is client.broken
+    assert 2 == client.connections
+
+
 def test_cancelling_what_is_all_here_drops_it(world, cursor):
     world["a"].rows = ["one"]
     cursor.execute(SELECT)

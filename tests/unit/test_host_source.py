@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import random
 import weakref
 
@@ -24,10 +25,11 @@ class Source:
     remedy = "see `dig impala`"
 
     def __init__(self, *answer, key="k"):
-        self.answer, self.asked, self.key = answer, 0, key
+        self.answer, self.asked, self.key, self.limit = answer, 0, key, None
 
     def resolve(self, limit):
         self.asked += 1
+        self.limit = limit
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -83,6 +85,26 @@ def test_while_nobody_is_healthy_it_is_asked_every_other_second():
 
     assert [State.HEALTHY] == [each.state for each in cluster.snapshot()]
     assert C == cluster.pick()
+
+
+def test_it_may_take_two_seconds_and_no_more_than_the_call_has_left():
+    source, clock = Source(B, C), FakeClock()
+    cluster = made(source, clock)
+    limits = []
+    for left in (math.inf, 0.5, 0.0):
+        clock.sleep(40)
+        source.limit = None
+        cluster.refresh(left)
+        limits.append(source.limit)
+
+    assert [2.0, 0.5, None] == limits
+
+
+def test_a_fixed_list_cannot_lose_anybody():
+    clock = FakeClock()
+
+    assert not Cluster([A], clock=clock).refresh()
+    assert made(Source(A), clock).refresh()
 
 
 @pytest.mark.parametrize("answer", [(), OSError("no answer")])

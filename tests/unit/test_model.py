@@ -36,6 +36,8 @@ def test_a_coordinator_reads_as_it_is_written(coordinator, text):
         ({"host": "a", "port": 0}, "port of a must be within 1..65535, not 0"),
         ({"host": "a", "port": 65536}, "port of a must be within 1..65535, not 65536"),
         ({"host": "a", "weight": 0}, "weight of a must be at least 1, not 0"),
+        ({"host": "a", "priority": -1}, "priority of a must be at least 0, not -1"),
+        ({"host": "a", "priority": "1"}, "priority of a must be a whole number, not '1'"),
         (
             {"host": "a", "krb_host": "impala/a@R"},
             "krb_host of a must be the name of a host, without service and realm, not 'impala/a@R'",

@@ -64,6 +64,16 @@ def test_host_and_url_name_the_coordinator(coordinator, options, host, url):
     assert (host, url) == (target.host, target.url)
 
 
+def test_an_address_is_spoken_to_by_the_name_that_it_was_looked_up_by():
+    """A gateway in front may go by it."""
+    address = Coordinator("10.0.0.1", 28000, name="impala.example.com")
+
+    target = over()._target(address, None)
+
+    assert "impala.example.com:28000" == target.host
+    assert "http://10.0.0.1:28000" in target.url
+
+
 def test_a_proxy_is_in_the_url_that_is_reported_and_gets_its_login_in_clear_only():
     proxy = Proxy("p", 3128, "Basic p")
     plain = over()._target(A, proxy)

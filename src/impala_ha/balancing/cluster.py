@@ -99,11 +99,9 @@ class Cluster:
         """Those of now; they change only where they come from a source."""
         return self._state.members.coordinators
 
-    def refresh(self) -> None:
-        """Ask again where the coordinators come from, if that is due; see `Schedule`."""
-        state = self._state
-        if state.schedule is not None:
-            state.schedule.refresh(state.members, state.lock, self.clock.now())
+    def refresh(self, left: float = math.inf) -> bool:
+        """Ask the source, if that is due, within *left* seconds; False: there is none to ask."""
+        return self._state.refresh(self.clock.now(), left)
 
     def pick(
         self,
@@ -349,6 +347,12 @@ class _SharedState:
                 else:
                     others[id(policy)] = found
             return found
+
+    def refresh(self, now: float, left: float) -> bool:
+        """See `Cluster.refresh`."""
+        if self.schedule is not None:
+            self.schedule.refresh(self.members, self.lock, now, left)
+        return self.schedule is not None
 
     def forked(self) -> None:
         """In a child: another thread of the parent may have held the lock."""

@@ -90,7 +90,9 @@ class Schedule:
         self._due = now + self.source.interval * jitter
         self._urgent = now + min(_HURRY, self.source.interval) * jitter
 
-    def refresh(self, members: Members, lock: AbstractContextManager[object], now: float) -> None:
+    def refresh(
+        self, members: Members, lock: AbstractContextManager[object], now: float, left: float
+    ) -> None:
         """
         Ask it and give *members* what it says, if that is due and no other caller does.
 
@@ -100,25 +102,26 @@ class Schedule:
             members: Of the cluster.
             lock: Held where they are looked at or changed, and not while the source is asked.
             now: Seconds of the clock.
+            left: Seconds that the caller has left.
         """
-        if now < self._urgent:
+        if now < self._urgent or left <= 0:
             return
         with lock:
             if now < (self._due if members.is_healthy(now) else self._urgent):
                 return
             self._asked(now)
-        if found := self._ask(members.coordinators):
+        if found := self._ask(members.coordinators, min(left, _LIMIT)):
             with lock:
                 members.replace(found)
 
-    def _ask(self, before: tuple[Coordinator, ...]) -> tuple[Coordinator, ...]:
+    def _ask(self, before: tuple[Coordinator, ...], limit: float) -> tuple[Coordinator, ...]:
         """
         What the source says, where that is not what it was *before*; else empty.
 
         A failure changes nothing, and is logged once.
         """
         try:
-            found = resolved(self.source, _LIMIT)
+            found = resolved(self.source, limit)
         except NoCoordinatorLeft as error:
             log = logs.debug if self._failing else logs.warning
             log("%s; those of before stay", logs.brief(str(error)), extra={"state": "hosts"})

@@ -2,7 +2,7 @@
 ``zookeeper://h1,h2/path``: where HiveServer2, Spark's and Kyuubi register.
 
 Each has a node below the path, ``serverUri=host:10000;version=4.0.0;sequence=0000000007``, which
-is gone with it.  (Before Kyuubi 1.5 it began with ``serviceUri=``.)  Its name says all.
+is gone with it.  (Older releases of Kyuubi begin it with ``serviceUri=``.)  Its name says all.
 """
 
 from __future__ import annotations

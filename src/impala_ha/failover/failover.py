@@ -191,7 +191,7 @@ class Failover:
         pause = partial(self.retry.wait, rng=cluster.rng)
         self._picking.add(id(history))
         while True:
-            cluster.refresh()
+            cluster.refresh(history.deadline - clock.now())
             turn = self.opener.pick_or_wait(id(history), history.asked, pause, history.permanent)
             if isinstance(turn, Coordinator):
                 return turn

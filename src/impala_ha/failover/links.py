@@ -182,9 +182,9 @@ class Links:
         tables), and our changes are known elsewhere.
         """
         link, cluster = self.current, self._cluster
-        cluster.refresh()
-        if link and not self._left and link.coordinator not in cluster.coordinators:
-            self._left, self._renew_at = True, cluster.clock.now()
+        if cluster.refresh() and link and not self._left:
+            self._left = link.coordinator not in cluster.coordinators
+            self._renew_at = cluster.clock.now() if self._left else self._renew_at
         if (
             link is None
             or cluster.clock.now() < self._renew_at

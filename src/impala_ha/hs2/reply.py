@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from thrift.Thrift import TApplicationException
 
+from impala_ha.core.faults import CallFailed
+
+from .phases import during
+
 if TYPE_CHECKING:
     from .client import Client
 
@@ -45,6 +49,9 @@ class Reply:
             CallFailed: The connection was lost before it came.
             TApplicationException: The server does not have the method.
         """
+        if self.lost:
+            gone = ConnectionResetError("the connection was lost before the reply came")
+            raise CallFailed(during(self.name), gone)
         if not self.came:
             self._client.receive(self)
         if self._error is not None:

@@ -135,8 +135,8 @@ def main() -> int:
         shown = {
             name: found[name] for name in (PROXY, "random", TURNS, "two_choices, read each second")
         }
-        plot(shown, str(given.pictures / "fleet-policies.svg"))
-        plot(dead, str(given.pictures / "fleet-death.svg"))
+        plot(shown, str(given.pictures / "fleet-policies.png"))
+        plot(dead, str(given.pictures / "fleet-death.png"))
     return 0
 
 

@@ -19,6 +19,14 @@ COMMANDS = {
     ),
     "explain": ("impala_ha.cli.explain", "Tell what happens in each fault."),
     "local": ("impala_ha.cli.local", "Run a local cluster of pocket Impalas."),
+    "reset": (
+        "impala_ha.cli.reset",
+        "Let the programs of this machine use a coordinator again at once.",
+    ),
+    "status": (
+        "impala_ha.cli.status",
+        "Show each coordinator: its state here, since when and why, and if it answers.",
+    ),
 }
 
 

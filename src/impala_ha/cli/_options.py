@@ -180,6 +180,7 @@ _CONNECTION = section(
     _library("http_cookie_names", metavar="NAMES"),
     _library("http_path", default="cliservice", metavar="PATH"),
     _library("policy", metavar="NAME"),
+    _library("sticky_key", metavar="KEY"),
     _library("connect_timeout", **_SECONDS),
     (
         ("-t", "--client_connect_timeout_ms"),
@@ -295,7 +296,7 @@ _OTHER = section(
 
 def connecting() -> list[_Sectioned]:
     """The options that say where to go and as whom, for other programs that do."""
-    elsewhere = {"database", "policy", "deadline", "fetch_size"}
+    elsewhere = {"database", "policy", "sticky_key", "deadline", "fetch_size"}
     return [each for each in (*_CONNECTION, *_SECURITY) if each.name not in elsewhere]
 
 

@@ -68,7 +68,7 @@ class Queries:
         session = link.session(self._context.user, self._context.configuration)
         queries: tuple[tuple[Layer, Callable[[Any], str]], ...] = (
             (Layer.PING, _ping),
-            (Layer.VERSION, _version),
+            (Layer.VERSION, version),
         )
         for layer, query in queries:
             began = self._clock.now()
@@ -143,7 +143,8 @@ def _ping(session: Any) -> str:
     return "answered"
 
 
-def _version(session: Any) -> str:
+def version(session: Any) -> str:
+    """The version of the server, as it tells it in *session*."""
     request = TGetInfoReq(sessionHandle=session.handle, infoType=TGetInfoType.CLI_DBMS_VER)
     answer = session.client.GetInfo(request)
     err_if_rpc_not_ok(answer)

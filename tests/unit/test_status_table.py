@@ -1,0 +1,197 @@
+"""A coordinator a line, in 80 columns; and what the kernel and the shared state say of it."""
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from impala_ha import Coordinator, Fault, State
+from impala_ha.balancing.circuit_breaker import Health
+from impala_ha.balancing.shared_file import SharedFile
+from impala_ha.balancing.shared_records import Record, key_of
+from impala_ha.cli.status import machine
+from impala_ha.cli.status.asking import Answer
+from impala_ha.cli.status.machine import Known, connections, known, reset
+from impala_ha.cli.status.table import Row, duration, table
+
+WELL = Answer(0.041, "impalad version 4.5.0-RELEASE RELEASE (build 7d7b2e9)")
+DOWN = Answer(why="could not be reached", error="connecting: Connection refused")
+OUT = Known(State.EJECTED, 75.0, 4.0, 3, "could not be reached", 0.01, 2.5)
+A, B, C = (Coordinator(f"coord{number}.example.com") for number in (1, 2, 3))
+
+
+def lines(*rows, width=80, shared=True):
+    return list(table(rows, width, shared=shared))
+
+
+def test_the_table():
+    assert lines(
+        Row(A, Known(connect_time=0.01, load=1.25), WELL, 12),
+        Row(B, OUT, DOWN, 0),
+        Row(C, Known(), DOWN, None),
+    ) == [
+        "port 21050          state      since  tries  here  connect  load  version, why",
+        "coord1.example.com  healthy        -      -    12    41 ms   1.2  4.5.0-RELEASE",
+        "coord2.example.com  ejected       1m      3     0  could not be reached, again..",
+        "coord3.example.com  failing        -      -     -  could not be reached connec..",
+        "3 in all: 1 healthy, 1 ejected, 1 failing",
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 100, 132])
+def test_no_line_is_wider_than_the_screen_however_long_names_and_errors_are(width):
+    long = Coordinator(f"{'a-very-long-name' * 5}.example.com", 21051)
+    answer = Answer(why="could not be reached", error="connecting: " + "no route " * 30)
+    text = lines(Row(long, OUT, answer, 1), Row(A, None, WELL, 1), width=width, shared=False)
+
+    assert max(map(len, text)) <= width
+    assert "a-very-long-name" in text[1]
+    assert "could not be reached" in text[1]
+
+
+def test_ports_are_shown_where_they_differ():
+    other = Coordinator("coord1.example.com", 21051)
+
+    head, one, two, *_ = lines(Row(A, None, WELL, 1), Row(other, None, WELL, 1))
+    assert head.startswith("coordinator ")
+    assert one.startswith("coord1.example.co..  healthy")
+    assert two.startswith("coord1.example.co..  healthy")
+    *_, wide = lines(Row(A, None, WELL, 1), Row(other, None, WELL, 1), width=120)[:3]
+    assert wide.startswith("coord1.example.com:21051")
+
+
+def test_one_that_answers_although_it_is_ejected_is_said_to():
+    row = Row(A, OUT, WELL, 1)
+
+    assert (row.state, row.is_well) == ("ejected", False)
+    assert row.why == "answers now, again in 4s: could not be reached"
+    trial = Row(A, Known(State.HALF_OPEN, 9.0, None, 1, "stopped answering"), WELL, 1)
+    assert trial.why == "answers now, to be tried: stopped answering"
+
+
+def test_where_nothing_is_shared_that_is_said():
+    assert lines(Row(A, None, WELL, 1), shared=False)[-1].startswith("No state is shared")
+
+
+def test_data_has_all_of_it():
+    assert json.loads(json.dumps(Row(B, OUT, DOWN, 0).as_data())) == {
+        "host": "coord2.example.com",
+        "port": 21050,
+        "state": "ejected",
+        "since": 75.0,
+        "next_try": 4.0,
+        "tries": 3,
+        "why": "could not be reached",
+        "answers": False,
+        "error": "connecting: Connection refused",
+        "version": "",
+        "connect_time": None,
+        "usual_connect_time": 0.01,
+        "load": 2.5,
+        "connections": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (7200, "2h"), (9 * 86400, "9d")],
+)
+def test_durations_take_few_columns(seconds, text):
+    assert duration(seconds) == text
+
+
+# The machine.
+
+
+def test_connections_are_counted_by_the_kernel(monkeypatch):
+    """Of whatever program, and of whatever family the socket is."""
+    with socket.create_server(("127.27.0.9", 0)) as server:
+        where = Coordinator("127.27.0.9", server.getsockname()[1])
+        assert connections([where]) == {where: 0}
+        with (
+            socket.create_connection(server.getsockname()),
+            socket.socket(socket.AF_INET6) as mapped,
+        ):
+            mapped.connect((f"::ffff:{where.host}", where.port))
+
+            assert connections([where]) == {where: 2}
+    monkeypatch.setattr(machine.sys, "platform", "darwin")
+    assert connections([where]) == {}
+
+
+def test_a_name_that_nobody_knows_has_no_connections():
+    where = Coordinator("no-such-host.invalid")
+
+    assert connections([where]) == {where: 0}
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """The file of shared state, in a place of its own."""
+    place = Path(tmp_path, "run")
+    place.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
+    if known([A], "") is None:
+        pytest.skip("no local file system")
+    return SharedFile()
+
+
+def put(file, *records):
+    assert file.update([record.key for record in records], lambda _: records)
+
+
+def ejected(key, now, seconds=5.0, fault=Fault.UNREACHABLE, failures=1):
+    health = Health(failures, now + seconds)
+    return Record(key, at=now, connect_time=0.25).with_health(health, 0.0, now, fault)
+
+
+def boot():
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def test_what_is_shared_is_shown(shared):
+    put(shared, ejected(key_of(A), boot(), failures=2))
+    found = known([A, B], "")
+
+    assert found[B] == Known()
+    assert (found[A].state, found[A].tries) == (State.EJECTED, 2)
+    assert found[A].why == Fault.UNREACHABLE.label
+    assert found[A].connect_time == pytest.approx(0.25)
+    assert 0 <= found[A].since < 4
+    assert 0 < found[A].next_try <= 5
+
+
+def test_one_that_drains_or_is_to_be_tried_is_shown_as_such(shared):
+    put(
+        shared,
+        ejected(key_of(A), boot(), fault=Fault.DRAINING),
+        ejected(key_of(B), boot() - 60, seconds=5.0),
+    )
+    found = known([A, B], "")
+
+    assert [found[each].state for each in (A, B)] == [State.DRAINING, State.HALF_OPEN]
+
+
+def test_what_holds_for_some_options_is_shown_to_who_has_them(shared):
+    put(shared, ejected(key_of(A, "use_ssl=True"), boot(), fault=Fault.UNTRUSTED))
+
+    assert known([A], "")[A].state is State.HEALTHY
+    assert known([A], "use_ssl=True")[A].state is State.EJECTED
+
+
+def test_reset_forgets_it_for_all_and_for_those_options(shared):
+    put(shared, ejected(key_of(A), boot()), ejected(key_of(A, "use_ssl=True"), boot()))
+
+    assert reset([A, B], "use_ssl=True") == {A}
+    assert known([A], "use_ssl=True")[A].state is State.HEALTHY
+    assert known([A], "use_ssl=True")[A].tries == 0
+    assert reset([A, B], "use_ssl=True") == set()
+
+
+def test_without_a_place_nothing_is_known_and_nothing_can_be_reset(monkeypatch):
+    monkeypatch.setattr(machine, "SharedFile", lambda: SharedFile("/proc/no/such/place"))
+
+    assert known([A], "") is None
+    assert reset([A], "") is None

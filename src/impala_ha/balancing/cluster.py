@@ -65,15 +65,13 @@ class Cluster:
         """
         Args:
             coordinators: At least one, each once.
-            policy: A name in `impala_ha.policies.POLICIES`, ``ordered:N``, or an object with
-                ``choose()``.
+            policy: One of `POLICIES`, ``ordered:N``, or an object with ``choose()``.
             breaker: When a coordinator is ejected, and for how long.
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
             source: Where the coordinators come from, to be asked again; None: they stay the same.
             share_state: Whether it shares turns and health with other processes of this user on
-                this machine, as `connect()` does by default; True has no effect on another clock
-                than the machine's.  A place of another kind is for simulations and tests.
+                this machine, as `connect()` does by default; a simulation gives a place instead.
 
         Raises:
             ValueError: No coordinator, a coordinator given twice, or an unknown policy.
@@ -88,11 +86,10 @@ class Cluster:
         self._policy = policy
         schedule = Schedule(source, self.clock.now(), self.rng) if source else None
         self._state = _SharedState(coordinators, breaker, self.rng, schedule)
-        place = None if isinstance(share_state, bool) else share_state
-        if share_state is True and isinstance(self.clock, SystemClock):
-            place = SharedFile()
-        if place is not None:
-            self._state.sharing = Sharing(self._state.members, breaker, self.rng, place)
+        if share_state is True:
+            share_state = isinstance(self.clock, SystemClock) and SharedFile()
+        if not isinstance(share_state, bool):
+            self._state.sharing = Sharing(self._state.members, breaker, self.rng, share_state)
 
     @property
     def coordinators(self) -> tuple[Coordinator, ...]:

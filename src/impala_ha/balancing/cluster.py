@@ -30,6 +30,7 @@ from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
 from .policies import Candidate, LeastLoaded, Policy, policy_named, with_key
+from .shared_file import SharedFile, SharedPlace
 from .shared_folder import forget_open
 from .sharing import Sharing, change, choose, matters
 
@@ -60,20 +61,18 @@ class Cluster:
         clock: Clock | None = None,
         rng: random.Random | None = None,
         source: HostSource | None = None,
-        share_state: bool = False,
+        share_state: bool | SharedPlace = False,
     ):
         """
         Args:
             coordinators: At least one, each once.
-            policy: A name in `impala_ha.policies.POLICIES`, ``ordered:N``, or an object with
-                ``choose()``.
+            policy: One of `POLICIES`, ``ordered:N``, or an object with ``choose()``.
             breaker: When a coordinator is ejected, and for how long.
             clock: The clock; that of the machine by default.
             rng: The source of random numbers; a new generator by default.
             source: Where the coordinators come from, to be asked again; None: they stay the same.
             share_state: Whether it shares turns and health with other processes of this user on
-                this machine, as `connect()` does by default; without effect on another clock than
-                the machine's.
+                this machine, as `connect()` does by default; a simulation gives a place instead.
 
         Raises:
             ValueError: No coordinator, a coordinator given twice, or an unknown policy.
@@ -88,9 +87,11 @@ class Cluster:
         self._policy = policy
         schedule = Schedule(source, self.clock.now(), self.rng) if source else None
         self._state = _SharedState(coordinators, breaker, self.rng, schedule)
-        if share_state and isinstance(self.clock, SystemClock):
-            self._state.sharing = Sharing(self._state.members, breaker, self.rng)
-            self._state.board = LoadBoard(self.rng, shares=True)
+        if share_state is True:
+            share_state = isinstance(self.clock, SystemClock) and SharedFile()
+        if not isinstance(share_state, bool):
+            self._state.sharing = Sharing(self._state.members, breaker, self.rng, share_state)
+            self._state.board = LoadBoard(self.rng, shares=isinstance(share_state, SharedFile))
 
     @property
     def coordinators(self) -> tuple[Coordinator, ...]:

@@ -14,7 +14,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, Protocol
 
 from .shared_folder import LIMIT, SharedFolder, lock, unlock
@@ -60,12 +60,42 @@ class View(NamedTuple):
     added: int = 0
 
 
+class Turns(Protocol):
+    """The turns of a place, while it is open; places are in bytes."""
+
+    def read(self, begin: int, end: int | None = None) -> tuple[list[Turn], int]:
+        """The turns from *begin* to *end*, and where they end."""
+
+    def append(self, turn: Turn) -> int:
+        """Append *turn*; where it begins."""
+
+
+class SharedPlace(Protocol):
+    """Where the processes of a machine share what they know: `SharedFile`, or one of a test."""
+
+    def now(self) -> float:
+        """See `SharedFile.now`."""
+
+    def read(self, keys: Iterable[bytes]) -> View | None:
+        """See `SharedFile.read`."""
+
+    def update(self, keys: Iterable[bytes], change: Callable[[View], Iterable[Record]]) -> bool:
+        """See `SharedFile.update`."""
+
+    def turns(self) -> AbstractContextManager[Turns]:
+        """See `SharedFile.turns`."""
+
+
 class SharedFile:
     """The two files, in a `SharedFolder` of that *path*.  For one thread at a time."""
 
     def __init__(self, path: str | None = None):
         self._folder = SharedFolder(path)
         self._not_before = 0.0
+
+    def now(self) -> float:
+        """Seconds since the boot of the machine."""
+        return now_of_boot()
 
     def read(self, keys: Iterable[bytes], unpacked: Unpacked = Record.unpacked) -> View | None:
         """The records with those *keys*, without a lock; None if there is no file."""
@@ -141,9 +171,8 @@ class SharedFile:
         records = _found(data, slots, {turn.key for turn in turns}, now)
         for key in {turn.key for turn in turns}:
             record = records.get(key, Record(key))
-            load = record.load_at(now) + sum(t.load_at(now) for t in turns if t.key == key)
             _assign(slots, key, written, data, now)
-            changed[slots[key] : slots[key] + SIZE] = record.with_load(load, now).packed()
+            changed[slots[key] : slots[key] + SIZE] = record.with_turns(turns, now).packed()
         if end >= _LONG:
             with self._folder.opened(_TURNS, os.O_RDWR | os.O_APPEND) as journal:
                 OpenTurns(journal).clear()

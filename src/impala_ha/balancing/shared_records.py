@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -107,9 +108,10 @@ class Record(NamedTuple):
         """Its load at *now*."""
         return _decayed(self.load, now - self.at)
 
-    def with_load(self, load: float, now: float) -> Record:
-        """The record with that *load* at *now*."""
-        return self._replace(load=load, at=now)
+    def with_turns(self, turns: Iterable[Turn], now: float) -> Record:
+        """The record at *now*, with those of the *turns* that are its own."""
+        load = sum(turn.load_at(now) for turn in turns if turn.key == self.key)
+        return self._replace(load=self.load_at(now) + load, at=now)
 
     def health(self, offset: float, now: float, longest: float) -> Health:
         """

@@ -21,7 +21,7 @@ from .circuit_breaker import CircuitBreaker, Health
 from .machine_loads import MachineLoads
 from .members import Loads, Members
 from .outage import Wait
-from .shared_file import OpenTurns, SharedFile, View, now_of_boot
+from .shared_file import SharedPlace, Turns, View
 from .shared_records import TURN_SIZE, Record, Turn, key_of
 
 Chosen = TypeVar("Chosen", Coordinator, Coordinator | Wait)
@@ -124,12 +124,13 @@ class Sharing:
         members: Members,
         breaker: CircuitBreaker,
         rng: random.Random,
+        place: SharedPlace,
     ):
         self._coordinators: Sequence[Coordinator] = ()
         self._members = members
         self._longest = max(breaker.max_ejection, breaker.lease_time) + 1.0
         self._rng = rng
-        self._file = SharedFile()
+        self._file = place
         self._keys: list[bytes] = []
         self._places_of: dict[str, dict[bytes, tuple[Coordinator, str]]] = {}
         self._seen: Mapping[bytes, Record] = {}
@@ -272,7 +273,7 @@ class Sharing:
 
     # -- turns -----------------------------------------------------------------------------------
 
-    def _loads(self, view: View, turns: OpenTurns) -> MachineLoads:
+    def _loads(self, view: View, turns: Turns) -> MachineLoads:
         """The loads of the coordinators, with the turns that are not in the records yet."""
         known = {key: each.load_at(view.now) for key, each in view.records.items() if each.load}
         found, end = turns.read(view.added)
@@ -290,7 +291,7 @@ class Sharing:
                     chosen = choose(loads)
                     if not isinstance(chosen, Coordinator):
                         break
-                    turn = loads.turn_of(chosen, now_of_boot())
+                    turn = loads.turn_of(chosen, self._file.now())
                     place = turns.append(turn)
                     if place <= loads.end or not left:
                         break
@@ -318,7 +319,7 @@ class Sharing:
                 loads.avoided = avoided
                 made.append(choose(loads))
                 if isinstance(made[0], Coordinator):
-                    turns.append(loads.turn_of(made[0], now_of_boot()))
+                    turns.append(loads.turn_of(made[0], self._file.now()))
         except OSError:
             where = made[0] if made else None
             if where is None or (

@@ -85,7 +85,7 @@ BAD = [
     ("database", 7, "must be a text"),
     ("auth_mechanism", "KERBEROS", "must be one of NOSASL, PLAIN, GSSAPI, LDAP, JWT"),
     ("auth_mechanism", 1, "must be a text"),
-    ("policy", "fastest", "must be one of least_connections, ordered, random"),
+    ("policy", "fastest", "must be one of least_connections, least_loaded, ordered"),
     ("policy", "ordered:0", "must be one of .* or ordered:N with N active coordinators"),
     ("balance", "statement", "must be one of connection, cursor"),
     ("balance", 1, "must be a text"),
@@ -140,7 +140,7 @@ def test_a_secret_that_was_read_is_not_shown_even_alone():
 
 def test_secrets_are_marked():
     """Commands too: they may hold secrets themselves."""
-    secret = {"password", "password_cmd", "jwt", "jwt_cmd"}
+    secret = {"password", "password_cmd", "jwt", "jwt_cmd", "web_password"}
 
     assert secret == {n for n, option in SPECS.items() if option.metadata["secret"]}
 

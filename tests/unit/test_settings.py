@@ -61,6 +61,7 @@ ALONG = {
     "jwt": {"auth_mechanism": "jwt", "use_http_transport": True},
     "jwt_cmd": {"auth_mechanism": "jwt", "use_http_transport": True},
     "verify_cert": {"use_ssl": True},
+    "web_password": {"web_user": "monitor"},
 }
 #: A function cannot be said in a variable.
 FUNCTIONS = {"get_user_custom_headers_func", "on_event"}

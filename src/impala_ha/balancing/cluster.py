@@ -25,10 +25,11 @@ from .circuit_breaker import CircuitBreaker
 from .decisions import Opening, note, note_reached, pick_or_wait
 from .hedge_budget import HedgeBudget
 from .host_source import HostSource, Schedule, resolved
+from .load_board import LoadBoard, informed
 from .members import Members
 from .open_links import OpenLink
 from .outage import Pause, Wait
-from .policies import Candidate, Policy, make_policy, with_key
+from .policies import Candidate, LeastLoaded, Policy, policy_named, with_key
 from .shared_file import SharedFile, SharedPlace
 from .shared_folder import forget_open
 from .sharing import Sharing, change, choose, matters
@@ -82,7 +83,7 @@ class Cluster:
         if len(set(coordinators)) < len(coordinators):
             raise ValueError("a coordinator is named twice")
         if isinstance(policy, str):
-            policy = _made(policy, self.rng)
+            policy = policy_named(policy, self.rng)
         self._policy = policy
         schedule = Schedule(source, self.clock.now(), self.rng) if source else None
         self._state = _SharedState(coordinators, breaker, self.rng, schedule)
@@ -90,11 +91,17 @@ class Cluster:
             share_state = isinstance(self.clock, SystemClock) and SharedFile()
         if not isinstance(share_state, bool):
             self._state.sharing = Sharing(self._state.members, breaker, self.rng, share_state)
+            self._state.board = LoadBoard(self.rng, shares=isinstance(share_state, SharedFile))
 
     @property
     def coordinators(self) -> tuple[Coordinator, ...]:
         """Those of now; they change only where they come from a source."""
         return self._state.members.coordinators
+
+    @property
+    def board(self) -> LoadBoard | None:
+        """The loads that the coordinators tell; None if the policy does not go by them."""
+        return self._state.board if isinstance(self._policy, LeastLoaded) else None
 
     def refresh(self, left: float = math.inf) -> bool:
         """Ask the source, if that is due, within *left* seconds; False: there is none to ask."""
@@ -109,7 +116,7 @@ class Cluster:
     ) -> Coordinator:
         """Choose a coordinator for a call with those options that has already *tried* some."""
         now, members = self.clock.now(), self._state.members
-        policy = with_key(self._policy, sticky_key)
+        policy = with_key(informed(self._policy, self._state, now), sticky_key)
         pick = partial(members.pick, policy, now, tried, zone, options_key)
         return choose(self._state, now, options_key, lambda loads: pick(loads=loads))
 
@@ -140,7 +147,7 @@ class Cluster:
             sticky_key: What the policy `Sticky` goes by.
         """
         now, members = self.clock.now(), self._state.members
-        policy = with_key(self._policy, sticky_key)
+        policy = with_key(informed(self._policy, self._state, now), sticky_key)
         opening = Opening(call, tried, pause, zone, excluded, options_key)
         pick = partial(pick_or_wait, members, policy, now, opening)
         return choose(self._state, now, options_key, pick)
@@ -268,7 +275,7 @@ class Cluster:
             return self._state.members.snapshot(self.clock.now())
 
     def __repr__(self) -> str:
-        return f"<Cluster {', '.join(map(_shown, self.snapshot()))}>"
+        return f"<Cluster {', '.join(map(str, self.snapshot()))}>"
 
     @classmethod
     def shared(
@@ -293,18 +300,6 @@ class Cluster:
         return state.cluster(cls, policy, breaker)
 
 
-def _made(policy: str, rng: random.Random) -> Policy:
-    try:
-        return make_policy(policy, rng)
-    except ValueError as error:
-        raise ValueError(f"policy {error}, not {policy!r}") from None
-
-
-def _shown(candidate: Candidate) -> str:
-    with_ = "".join(f" (ejected with {options_key})" for options_key in candidate.ejected_with)
-    return f"{candidate.coordinator} {candidate.state.value}{with_}"
-
-
 class _SharedState:
     """The state of the clusters that have the same coordinators and circuit breaker."""
 
@@ -318,6 +313,7 @@ class _SharedState:
         self.schedule = schedule
         self.sharing: Sharing | None = None
         self.members = Members(coordinators, breaker, rng)
+        self.board = LoadBoard(rng, shares=False)
         self.hedges = HedgeBudget()
         self.listeners = Listeners()
         self.rng = rng
@@ -357,6 +353,7 @@ class _SharedState:
         self.listeners = Listeners()
         self.rng.seed()  # or all children would draw the same numbers
         self.members.forked()
+        self.board.forked()
 
 
 def _find_state(

@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heapify, heapreplace
+from statistics import fmean
 from typing import Any, Protocol
 
 from impala_ha.core.model import Coordinator
 
 from .circuit_breaker import State
+from .readings import Told
 
 __all__ = [
     "POLICIES",
     "Candidate",
     "LeastConnections",
+    "LeastLoaded",
     "Ordered",
     "Policy",
     "RandomChoice",
     "RoundRobin",
     "Sticky",
+    "Told",
     "TwoChoices",
     "make_policy",
 ]
@@ -59,6 +63,10 @@ class Candidate:
     ejected_for: float = 0.0
     ejected_with: tuple[str, ...] = ()
     load: float | None = None
+
+    def __str__(self) -> str:
+        with_ = "".join(f" (ejected with {options_key})" for options_key in self.ejected_with)
+        return f"{self.coordinator} {self.state.value}{with_}"
 
 
 class AllHealthy(Sequence[Candidate]):
@@ -308,8 +316,53 @@ class TwoChoices:
         return self._start.chose(min(two, key=lambda c: c.connections / c.coordinator.weight), two)
 
 
+class LeastLoaded:
+    """
+    The one with the least load for its weight, as its web pages tell it.
+
+    While each load is younger than a second, and the processes of the machine share theirs, it is
+    the least one of all, with what the machine itself has sent lately added.  Otherwise it is
+    the better one of two random ones: who goes by an old load to the least one goes there with
+    everybody else.  One whose load is not known passes for the mean of the others; without any
+    it is `RoundRobin`.
+
+    One that comes back gets its share of the new ones until it has caught up, and not more.
+
+    Attributes:
+        told: What is known; the cluster fills it before each choice.
+    """
+
+    _FRESH = 1.0  # seconds
+
+    def __init__(self, rng: random.Random):
+        self.told: Mapping[Coordinator, Told] = {}
+        self._rng = rng
+        self._start = _SlowStart()
+        self._turns = RoundRobin(rng)
+
+    def choose(self, candidates: Sequence[Candidate]) -> Candidate:
+        """Choose the one with the least load, or the better of two."""
+        told = [self.told.get(each.coordinator) for each in candidates]
+        known = [each for each in told if each is not None]
+        if not known:
+            return self._turns.choose(candidates)
+        mean = Told(fmean(each.load for each in known), 0.0, known[0].threads)
+        offered = self._start.offered(candidates)
+        fresh = all(each is not None and each.age <= self._FRESH for each in told)
+        if not fresh or candidates[0].load is None:
+            offered = self._rng.sample(offered, min(2, len(offered)))
+
+        def busy(candidate: Candidate) -> tuple[float, float]:
+            told = self.told.get(candidate.coordinator, mean)
+            sent = _load(candidate) / told.threads
+            return told.load / candidate.coordinator.weight + sent, self._rng.random()
+
+        return self._start.chose(min(offered, key=busy), offered)
+
+
 POLICIES: dict[str, Callable[[random.Random], Policy]] = {
     "least_connections": LeastConnections,
+    "least_loaded": LeastLoaded,
     "ordered": Ordered,
     "random": RandomChoice,
     "round_robin": RoundRobin,
@@ -332,3 +385,11 @@ def make_policy(name: str, rng: random.Random) -> Policy:
         known = ", ".join(POLICIES)
         raise ValueError(f"must be one of {known}, or ordered:N with N active coordinators")
     return POLICIES[name](rng)
+
+
+def policy_named(name: str, rng: random.Random) -> Policy:
+    """`make_policy`, whose error says of what it is."""
+    try:
+        return make_policy(name, rng)
+    except ValueError as error:
+        raise ValueError(f"policy {error}, not {name!r}") from None

@@ -15,7 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .shared_folder import LIMIT, SharedFolder, lock, unlock
 from .shared_records import KEY_SIZE, LAYOUT, SIZE, TURN_SIZE, Record, Turn
@@ -31,6 +31,18 @@ _ADDED_AT = 48
 _PAUSE = 0.1  # seconds without a look at a file that somebody keeps locked
 
 Records = dict[bytes, Record]
+Unpacked = Callable[[bytes, float], Any]  # a record of some kind, as `Record.unpacked`
+
+
+class Slot(Protocol):
+    """What fills one: a record of some kind."""
+
+    @property
+    def key(self) -> bytes:
+        """Of what it is about."""
+
+    def packed(self) -> bytes:
+        """Its bytes."""
 
 
 class View(NamedTuple):
@@ -85,7 +97,7 @@ class SharedFile:
         """Seconds since the boot of the machine."""
         return now_of_boot()
 
-    def read(self, keys: Iterable[bytes]) -> View | None:
+    def read(self, keys: Iterable[bytes], unpacked: Unpacked = Record.unpacked) -> View | None:
         """The records with those *keys*, without a lock; None if there is no file."""
         try:
             with self._folder.opened(_STATE, os.O_RDWR) as file:
@@ -95,14 +107,14 @@ class SharedFile:
         now = now_of_boot()
         if not data.startswith(_header()):
             return View(now, {})
-        return View(
-            now, _found(data, _slots(data), keys, now), *_ADDED.unpack_from(data, _ADDED_AT)
-        )
+        found = _found(data, _slots(data), keys, now, unpacked)
+        return View(now, found, *_ADDED.unpack_from(data, _ADDED_AT))
 
     def update(
         self,
         keys: Iterable[bytes],
-        change: Callable[[View], Iterable[Record]],
+        change: Callable[[View], Iterable[Slot]],
+        unpacked: Unpacked = Record.unpacked,
     ) -> bool:
         """
         Read the records with those *keys* and write those that *change* returns, under the lock.
@@ -111,6 +123,7 @@ class SharedFile:
             keys: Of the records; one that there is not yet, or that is damaged, is left out.
             change: Is given what there is.  It may not be called at all, and is called once at
                 most.
+            unpacked: Makes records of bytes; None of those that are not sound.
 
         Returns:
             Whether it was called, and all that it returned is written.
@@ -119,7 +132,7 @@ class SharedFile:
             with self._folder.opened(_STATE, os.O_RDWR) as file:
                 lock(file, self._limit())
                 try:
-                    self._write(file, keys, change)
+                    self._write(file, keys, change, unpacked)
                 finally:
                     unlock(file)
         except BlockingIOError:
@@ -130,7 +143,11 @@ class SharedFile:
         return True
 
     def _write(
-        self, file: int, keys: Iterable[bytes], change: Callable[[View], Iterable[Record]]
+        self,
+        file: int,
+        keys: Iterable[bytes],
+        change: Callable[[View], Iterable[Slot]],
+        unpacked: Unpacked,
     ) -> None:
         now, data = now_of_boot(), _read(file)
         if not data.startswith(_header()):
@@ -139,7 +156,7 @@ class SharedFile:
             _pwrite(file, data, 0)
         data, added = self._with_turns(file, data, now)
         slots, written = _slots(data), set[bytes]()
-        for record in change(View(now, _found(data, slots, keys, now), added)):
+        for record in change(View(now, _found(data, slots, keys, now, unpacked), added)):
             _assign(slots, record.key, written, data, now)
             _pwrite(file, record.packed(), slots[record.key])
 
@@ -254,12 +271,18 @@ def _slots(data: bytes) -> dict[bytes, int]:
     return {data[at : at + KEY_SIZE]: at for at in range(SIZE, len(data), SIZE)}
 
 
-def _found(data: bytes, slots: dict[bytes, int], keys: Iterable[bytes], now: float) -> Records:
+def _found(
+    data: bytes,
+    slots: dict[bytes, int],
+    keys: Iterable[bytes],
+    now: float,
+    unpacked: Unpacked = Record.unpacked,
+) -> Records:
     """The sound ones of the records with those *keys*."""
     found = {}
     for key in keys:
         if key in slots:
-            record = Record.unpacked(data[slots[key] : slots[key] + SIZE], now)
+            record = unpacked(data[slots[key] : slots[key] + SIZE], now)
             if record is not None:
                 found[key] = record
     return found

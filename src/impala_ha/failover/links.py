@@ -26,6 +26,7 @@ from impala_ha.options.options import Options
 
 from .attempts import CLOSED_MEANWHILE, SessionArguments
 from .hedging import OpenResult
+from .load import read_loads
 from .opening import Opener
 from .schema_lag import RecentChanges
 
@@ -72,7 +73,7 @@ class Links:
         self._options_key = options.key
         self._opened: weakref.WeakSet[Link] = weakref.WeakSet()
         self._process = forks.process_id
-        self._sync_ddl = options.sync_ddl
+        self._options = options
         self._lifetime = options.max_lifetime or float("inf")
         self._renew_at = float("inf")
         self._left = False  # has the coordinator of the current link left the cluster?
@@ -112,6 +113,7 @@ class Links:
         if self.closed:
             self._close_all()
             raise errors.InterfaceError(CLOSED)
+        read_loads(self._cluster, self._options, link)
 
     def detach(self, link: Link, *, full: bool = False) -> None:
         """
@@ -220,7 +222,7 @@ class Links:
     def _may_leave(self, link: Link, cursor: LinkUser) -> bool:
         if not link.impala or link.broken or link.client.busy or link.client.forked:
             return False
-        if self.changes.any() and not self._sync_ddl:
+        if self.changes.any() and not self._options.sync_ddl:
             return False
         return not any(each.reads(link) for each in list(self.cursors) if each is not cursor)
 

@@ -39,6 +39,7 @@ class Link:
         user: Who opened it.
         service: The HS2Service on it.
         impala: Whether the server is Impala (Hive and Spark speak the same protocol).
+        web_address: Where the server says that its web pages are; empty if it does not.
         full: Whether it was left because it takes no more sessions: those on it go on.
     """
 
@@ -63,7 +64,9 @@ class Link:
         self._open_timeout = open_timeout
         self.client: Client = service.client
         self.full = False
-        self.impala = "http_addr" in (session.config or {})  # Impala tells it since 2.7
+        told = (session.config or {}).get("http_addr")  # Impala tells it since 2.7
+        self.impala = told is not None
+        self.web_address = str(told or "")
         self._spare: tuple[str, dict[str, str], RemoteSession] | None = (
             user,
             dict(configuration),

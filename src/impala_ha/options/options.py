@@ -44,7 +44,42 @@ class HostOptions:
 
 
 @dataclass(frozen=True)
-class Options:
+class LoadOptions:
+    """What ``connect()`` takes to know how the policy `least_loaded` reads web servers."""
+
+    web_port: int | None = option(
+        to.port,
+        None,
+        "Port of the web servers of the coordinators, which the policy `least_loaded` reads; by "
+        "default what each coordinator tells (Impala's `--webserver_port`).",
+    )
+    web_ssl: bool = option(
+        to.flag,
+        False,
+        "Encrypt with TLS what the policy `least_loaded` reads; `ca_cert`, `verify_cert` and "
+        "`client_cert` count there as well.",
+    )
+    web_user: str | None = option(
+        to.name,
+        None,
+        "User name where the web servers ask for a password, Basic or Digest. With GSSAPI a ticket "
+        "is shown where they ask for one (service HTTP). Either needs the extra `web`.",
+    )
+    web_password: str | Callable[[], str] | None = option(
+        to.secret,
+        None,
+        "Password of `web_user`, or a function that returns it; `password` is never sent there.",
+        secret=True,
+    )
+    web_timeout: float = option(
+        to.seconds,
+        0.05,
+        "Seconds that reading loads may take when a connection was opened, before it is used.",
+    )
+
+
+@dataclass(frozen=True)
+class Options(LoadOptions):
     """What ``connect()`` takes besides its hosts, read and checked."""
 
     database: str | None = option(

@@ -329,8 +329,10 @@ def _half_secured(options: Options, given: _Given) -> Iterable[str]:
     """What would be taken for safer than it is, or not be used at all."""
     if options.client_key and not options.client_cert:
         yield "client_key needs client_cert: a key without its certificate cannot be shown"
+    if options.web_password is not None and options.web_user is None:
+        yield "web_password needs web_user"
     # impyla takes them without use_ssl as well, and then sends passwords in the clear.
-    if given.lookup("use_ssl")[1] is None:
+    if given.lookup("use_ssl")[1] is None and not options.web_ssl:
         for name in ("ca_cert", "verify_cert", "client_cert"):
             if getattr(options, name):
                 yield f"{name} needs use_ssl=True (or use_ssl=False, if no TLS is meant)"

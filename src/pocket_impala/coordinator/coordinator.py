@@ -43,7 +43,7 @@ from pocket_impala.coordinator.workload import SINCE, Tables
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pocket_impala.coordinator.flags import Flags
     from pocket_impala.coordinator.layout import Layout
@@ -112,7 +112,10 @@ def run(layout: Layout, index: int, ready: Callable[[], None]) -> None:
     threading.Thread(
         target=_serve_commands, args=(commands, known), name="control", daemon=True
     ).start()
-    web.serve(bind(*layout.web[index]), _pages(layout, index, impalad), browsers)
+    frontends = {"hiveserver2-frontend": frontend}
+    if http is not None:
+        frontends["hiveserver2-http-frontend"] = http.frontend
+    web.serve(bind(*layout.web[index]), _pages(layout, index, impalad, frontends), browsers)
     if http is not None:
         second = _listen(layout.http_addresses[index])
         threading.Thread(target=http.frontend.run, args=(second,), name="http", daemon=True).start()
@@ -131,12 +134,14 @@ def _has_tables(layout: Layout, flags: Flags) -> bool:
     return layout.workload_management and flags.version() >= SINCE
 
 
-def _pages(layout: Layout, index: int, impalad: Impalad) -> Pages:
+def _pages(
+    layout: Layout, index: int, impalad: Impalad, frontends: Mapping[str, Frontend]
+) -> Pages:
     redact = Redactor(impalad.flags.redaction_rules_file)
     ports = {"hs2_port": layout.addresses[index][1], "webserver_port": layout.web[index][1]}
     if layout.http:
         ports["hs2_http_port"] = layout.http_addresses[index][1]
-    return Pages(impalad, lambda: find_peers(layout), ports, redact=redact)
+    return Pages(impalad, lambda: find_peers(layout), ports, frontends, redact=redact)
 
 
 def _browsers(layout: Layout, index: int, flags: Flags) -> Browsers:

@@ -86,6 +86,12 @@ class Frontend:
         with self._changed:
             return len(self._open)
 
+    def counts(self) -> tuple[int, int]:
+        """Return how many connections have a service thread, and how many wait for one."""
+        with self._changed:
+            taken = self._flags.fe_service_threads if self._faults.saturated else self._serving
+            return taken, len(self._open) - self._serving
+
     def saturate(self, on: bool) -> None:
         """Take all service threads, or give them back."""
         self._faults.saturate(on)

@@ -18,6 +18,7 @@ from pocket_impala.coordinator.registry import idle_limit
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pocket_impala.coordinator.frontend import Frontend
     from pocket_impala.coordinator.impalad import Impalad
     from pocket_impala.coordinator.records import Record
     from pocket_impala.coordinator.registry import Session
@@ -48,6 +49,7 @@ class Pages:
         impalad: The coordinator.
         backends: Asks who is in the cluster.
         ports: Where it listens, by the flag that says so.
+        frontends: What accepts connections, by the name that Impala's metrics have for it.
         began: When the coordinator started.
         redact: Makes of a text what may be shown.
     """
@@ -55,6 +57,7 @@ class Pages:
     impalad: Impalad
     backends: Callable[[], Sequence[Backend]]
     ports: Mapping[str, int]
+    frontends: Mapping[str, Frontend]
     began: datetime = field(default_factory=datetime.now)
     redact: Callable[[str], str] = str
 
@@ -101,6 +104,19 @@ class Pages:
                 for name, value in sorted(current.items())
             ]
         }
+
+    def metrics(self) -> dict[str, Any]:
+        """``/jsonmetrics``: numbers by name."""
+        page: dict[str, Any] = {
+            "impala-server.ready": True,
+            "impala-server.num-open-hiveserver2-sessions": len(self.impalad.registry.sessions()),
+            "impala-server.num-queries-registered": len(self.impalad.registry.queries()),
+        }
+        for name, frontend in self.frontends.items():
+            serving, waiting = frontend.counts()
+            page[f"impala.thrift-server.{name}.connections-in-use"] = serving
+            page[f"impala.thrift-server.{name}.connection-setup-queue-size"] = waiting
+        return page
 
     def sessions(self) -> dict[str, Any]:
         """``/sessions``: who is connected, or was until lately."""

@@ -34,6 +34,7 @@ def serve(listener: socket.socket, pages: Pages, guard: Browsers) -> None:
         "/backends": lambda _: pages.backends_page(),
         "/healthz": lambda _: "OK",
         "/inflight_query_ids": lambda _: pages.inflight_query_ids(),
+        "/jsonmetrics": lambda _: pages.metrics(),
         "/queries": lambda _: pages.queries(),
         "/query_profile_plain_text": pages.query_profile_plain_text,
         "/sessions": lambda _: pages.sessions(),

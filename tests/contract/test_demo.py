@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -171,12 +172,13 @@ def test_the_data_set_is_found_and_holds_the_tables_that_are_read():
         assert any(table in sql for table in tables | {"demo_arrivals"})
 
 
-def test_a_whole_run_loses_nothing_and_leaves_no_process():
+def test_a_whole_run_loses_nothing_and_leaves_no_process(tmp_path):
     """The programme of `make demo`, shortened: a kill, a hang, both back, and a verdict of 0."""
     done = subprocess.run(
         [sys.executable, "-c", "from impala_ha.cli.operator import main; raise SystemExit(main())",
          "demo", "--seconds", "7", "--seed", "11"],
         capture_output=True, text=True, timeout=90, check=False,
+        env={**os.environ, "IMPALA_HA_SHARE_STATE": "1", "XDG_RUNTIME_DIR": str(tmp_path)},
     )  # fmt: skip
 
     assert 0 == done.returncode, done.stdout + done.stderr
@@ -187,6 +189,8 @@ def test_a_whole_run_loses_nothing_and_leaves_no_process():
     assert "goes on" in done.stdout
     assert "One coordinator was killed, one hung" in done.stdout
     assert "\x1b" not in done.stdout  # no terminal, no colours
+    shares = re.findall(r"127\.0\.0\.\d:\d+ (\d+)\b", done.stdout.partition("connected then:")[2])
+    assert ["3"] * 3 == shares
     hosts = {word for word in done.stdout.split() if word.startswith("127.0.0.")}
     assert not [host for host in hosts if listening(host.rstrip(","))]
 

@@ -74,6 +74,14 @@ else:
     raise SystemExit("who answered?")
 """
 GSSAPI = SELECT.replace("connect()", "connect(auth_mechanism='GSSAPI')")
+PLOTS = """
+import tempfile
+from impala_ha.testing.simulation import Fleet, simulate
+result = simulate(Fleet(clients=20, machines=2, coordinators=2, slots=8, seconds=60))
+with tempfile.TemporaryDirectory() as folder:
+    result.plot(folder + "/load.svg")
+"""
+WEB = SELECT.replace("connect()", "connect(policy='least_loaded')") + "import httpx\n"
 #: What a user types who has installed this extra alone: Python, or one of the programs.
 PROMISED = {
     "": [SELECT],
@@ -87,6 +95,8 @@ PROMISED = {
     "pandas": [PANDAS],
     "arrow": [ARROW],
     "polars": [POLARS],
+    "plots": [PLOTS],
+    "web": [WEB],
     "srv": [NOBODY.format("srv://_impala._tcp.impala-ha.invalid")],
     "zookeeper": [NOBODY.format("zookeeper://127.26.0.1:1/hiveserver2")],
     "kerberos": [GSSAPI],

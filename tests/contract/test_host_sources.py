@@ -131,6 +131,7 @@ def test_connections_from_a_function_spread(cluster):
 
 def ran(*words, hosts=None):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "no_proxy": "*"}
+    environment["IMPALA_HA_SHARE_STATE"] = "0"
     if hosts is not None:
         environment["IMPALA_HA_HOSTS"] = hosts
     code = "import sys; from impala_ha.cli.{} import main; sys.exit(main())".format(*words)

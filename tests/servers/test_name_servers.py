@@ -51,6 +51,7 @@ class Client:
 def client(names):
     command = names.seen_by([sys.executable, str(Path(__file__).parent / "named_client.py")])
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "no_proxy": "*"}
+    environment["IMPALA_HA_SHARE_STATE"] = "0"  # what other programs did has no part in the shares
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, **pipes) as process:
         try:

@@ -84,7 +84,8 @@ def run(arguments, cluster, cwd):
         timeout=100,
         check=False,
         cwd=cwd,
-        env={**environment, "IMPALA_HA_HOSTS": cluster.hosts},
+        # What the processes of a machine share: not the coordinators that another page killed.
+        env={**environment, "IMPALA_HA_HOSTS": cluster.hosts, "XDG_RUNTIME_DIR": str(cwd)},
     )
 
 

@@ -7,6 +7,7 @@ from impala._thrift_gen.TCLIService import ttypes as hs2
 from test_failover import World
 
 from impala_ha import CoordinatorLost, ResultLost
+from impala_ha.hs2 import polling
 
 OK = hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
 LATER = hs2.TStatus(statusCode=hs2.TStatusCode.STILL_EXECUTING_STATUS)
@@ -134,3 +135,11 @@ def test_a_column_of_an_unknown_type_is_a_string(world, cursor, kind):
 
     assert [("one",), ("two",)] == cursor.fetchall()
     assert "STRING" == cursor.description[0][1]
+
+
+def test_a_query_of_ours_waits_for_its_rows_as_well(world, cursor):
+    """Or `resolve()` might take a log that is slow for one in which the statement is not."""
+    script = [not_yet, rows(0, ["one"]), not_yet, rows(1, [], more=False)]
+    world["a"].script["FetchResults"] = deque(script)
+
+    assert [("one",)] == polling.rows(cursor.session, "select 1", world.failover.cluster.clock)

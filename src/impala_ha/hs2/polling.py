@@ -55,7 +55,7 @@ def rows(
     operation = session.execute(text, options, run_async=True)
     poll(operation, clock)
     found: list[Row] = []
-    while len(batch := operation.fetch()):
+    while len(batch := operation.fetch()) or batch.expect_more_rows:
         found += batch.pop_many(len(batch))
     operation.close()
     return found

@@ -177,7 +177,7 @@ def test_a_login_that_was_refused_is_not_tried_again_anywhere(login, caplog):
         assert 1 == tries == sum("Authorization" in headers for _, headers in pages.asked)
     assert {} == told(cluster)
     assert cluster.board.lease([A, B], cluster.clock.now() + REFUSED_FOR - 60) is None
-    assert "it refused the login" in caplog.text
+    assert f"it refused the password of web_user {USER!r}" in caplog.text
     assert "letmein" not in caplog.text
 
 

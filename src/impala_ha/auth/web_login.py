@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from impala_ha.core.extras import import_extra
-from impala_ha.net.web import RefusedLogin, Web
+from impala_ha.net.web import LoginNeeded, RefusedLogin, Web
 
 if TYPE_CHECKING:
     from .kerberos import Negotiation
@@ -21,10 +21,6 @@ else:
 
 _OK, _WHO_ARE_YOU = 200, 401
 _SENT = ("authorization", "cookie")  # of httpx's headers; the others are those of `Web`
-
-
-class LoginNeeded(Exception):
-    """It asks for a login in a way that is not at hand."""
 
 
 class _Asked(httpx.Auth):  # type: ignore[misc]  # httpx may not be there
@@ -58,6 +54,8 @@ class _Asked(httpx.Auth):  # type: ignore[misc]  # httpx may not be there
             response = yield request
             if response.status_code == _OK:
                 shown.verify(response.headers.get("www-authenticate", "").partition(" ")[2])
+            elif response.status_code == _WHO_ARE_YOU:
+                raise LoginNeeded("it refused the Kerberos ticket")
         elif self._password is not None and {"digest", "basic"} & set(ways):
             name, word = self._password()
             way = httpx.DigestAuth if "digest" in ways else httpx.BasicAuth
@@ -66,10 +64,10 @@ class _Asked(httpx.Auth):  # type: ignore[misc]  # httpx may not be there
             if "digest" in ways:
                 login.send(response)
             response = yield request
+            if response.status_code == _WHO_ARE_YOU:
+                raise RefusedLogin(f"it refused the password of web_user {name!r}")
         else:
             raise LoginNeeded(f"give web_user and web_password, it asks for {' or '.join(ways)}")
-        if response.status_code == _WHO_ARE_YOU:
-            raise RefusedLogin("it refused the login")
 
 
 class LoggedInWeb(Web):
@@ -90,8 +88,8 @@ class LoggedInWeb(Web):
         The first *most* bytes of a page; None if it cannot be had.
 
         Raises:
-            RefusedLogin: The login was refused.
-            LoginNeeded: It asks for another one than there is.
+            RefusedLogin: The password was refused.
+            LoginNeeded: It takes no login that there is.
             GSSError: There is no ticket for it, or it does not prove who it is.
         """
         scheme = "https" if self.context else "http"

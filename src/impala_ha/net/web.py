@@ -28,7 +28,11 @@ _REQUEST = (
 
 
 class RefusedLogin(Exception):
-    """A web server does not take what was shown."""
+    """A web server does not take a password; others would not either, and count the tries."""
+
+
+class LoginNeeded(Exception):
+    """A web server asks for a login, and takes none that there is; another one may."""
 
 
 class Answer(NamedTuple):
@@ -57,21 +61,32 @@ class Web:
         clock: For the deadline.
         end: When all must be done, on that clock.
         context: TLS; None for none.
+        name: Whose certificate is to be shown; that of its host by default.
+
+    Attributes:
+        end: See above.
+        wants_login: Whether it asked for a login instead of showing the last page.
     """
 
     def __init__(
-        self, address: str, clock: Clock, end: float, context: ssl.SSLContext | None = None
+        self,
+        address: str,
+        clock: Clock,
+        end: float,
+        context: ssl.SSLContext | None = None,
+        name: str = "",
     ):
         self.address = address
         self._clock = clock
-        self._end = end
+        self.end = end
         self.context = context
-        self.wants_login = False  # did the last page?
+        self._name = name
+        self.wants_login = False
 
     @property
     def left(self) -> float:
         """Seconds until all must be done."""
-        return max(0.0, self._end - self._clock.now())
+        return max(0.0, self.end - self._clock.now())
 
     def page(self, path: str, most: int = _LONGEST) -> dict[str, Any] | None:
         """A page in JSON of *most* bytes; None if it cannot be had, or is none."""
@@ -103,7 +118,8 @@ class Web:
         host, _, port = self.address.rpartition(":")
         more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         try:
-            connection = Socket(host.strip("[]"), int(port), self._clock, self.context)
+            host = host.strip("[]")
+            connection = Socket(host, int(port), self._clock, self.context, self._name or host)
             connection.set_deadline(self.left)
             try:
                 connection.open()

@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-import threading
 
 import pytest
 from loopback import serving_pages
@@ -50,17 +49,6 @@ def test_kerberos_knows_an_address_by_the_name_that_was_looked_up():
     assert "impala/lb.example.com" == principal(krb_host="lb.example.com")
 
 
-def test_a_name_service_that_hangs_has_a_limit(monkeypatch):
-    done = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: done.wait(30))
-
-    try:
-        with pytest.raises(TimeoutError, match="the name service did not answer in time"):
-            source("dns://impala.example.com").resolve(0.01)
-    finally:
-        done.set()
-
-
 def test_a_file_has_a_line_a_coordinator_and_is_read_again_when_it_changes(tmp_path):
     path = tmp_path / "hosts"
     path.write_text("# ours\na\n\nb:21051?weight=2&zone=east  # the big one\n[::1]:1, c\n")
@@ -96,6 +84,19 @@ def test_a_file_that_is_being_written_is_no_list(tmp_path, text, why):
         source(f"file://{path}").resolve(1)
 
     assert why == str(raised.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "hosts")
+
+    with pytest.raises(ValueError, match="it is no file"):
+        source(f"file://{tmp_path}/hosts").resolve(1)
+
+
+def test_a_file_may_come_from_windows(tmp_path):
+    (tmp_path / "hosts").write_bytes(b"\xef\xbb\xbfa\r\nb\r\n")
+
+    assert ["a:21050", "b:21050"] == names(source(f"file://{tmp_path}/hosts").resolve(1))
 
 
 def test_a_function_returns_what_host_may_be():

@@ -150,7 +150,6 @@ def spnego(realm, host):
 @pytest.fixture
 def kerberos(monkeypatch):
     monkeypatch.setenv("KRB5RCACHENAME", "none:")
-    pytest.importorskip("httpx", reason="the extra web is not installed")
 
 
 @MARKS[1]

@@ -104,7 +104,6 @@ def test_backends(cluster):
 
 
 def test_backends_with_a_login(cluster):
-    pytest.importorskip("httpx", reason="the extra web is not installed")
     (block,) = (block for block in SHELL if block.needs)
     export, *lines = block.text.splitlines()
     given = dict(word.split("=", 1) for word in shlex.split(export)[1:])

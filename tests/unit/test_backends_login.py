@@ -1,5 +1,7 @@
 """`backends://` where the web servers ask for a login or speak TLS: who is shown what."""
 
+from importlib.util import find_spec
+
 import pytest
 
 import impala_ha
@@ -10,6 +12,8 @@ from load_pages import PASSWORD, USER, LoadPages, basic, digest
 
 ONE, TWO = "127.33.0.2", "127.33.0.3"
 PATIENT = 20.0  # seconds that are never used up
+lacks = pytest.mark.skipif(find_spec("httpx") is None, reason="the extra web is not installed")
+LOGINS = pytest.mark.parametrize("login", [basic, pytest.param(digest, marks=lacks)])
 LOGIN = {"web_user": USER, "web_password": PASSWORD}
 OTHER = "letmein-7"
 
@@ -45,13 +49,7 @@ class Impalad(LoadPages):
         }
 
 
-@pytest.fixture
-def httpx():
-    pytest.importorskip("httpx", reason="the extra web is not installed")
-
-
-@pytest.mark.usefixtures("httpx")
-@pytest.mark.parametrize("login", [basic, digest])
+@LOGINS
 def test_a_password_is_shown_to_the_web_servers_of_the_url_alone(login):
     with Impalad(ONE, login=login) as named, Impalad(TWO, login=login) as listed:
         named.lists(a=named, b=listed)
@@ -61,8 +59,7 @@ def test_a_password_is_shown_to_the_web_servers_of_the_url_alone(login):
         assert logins(named)
 
 
-@pytest.mark.usefixtures("httpx")
-@pytest.mark.parametrize("login", [basic, digest])
+@LOGINS
 def test_a_refused_password_is_shown_to_nobody_else_and_not_again(login):
     with Impalad(ONE, login=login) as first, Impalad(TWO, login=login) as second:
         asked = source(first, second, web_user=USER, web_password=OTHER)
@@ -74,7 +71,6 @@ def test_a_refused_password_is_shown_to_nobody_else_and_not_again(login):
         assert (1, 0) == (len(logins(first)), len(logins(second)))
 
 
-@pytest.mark.usefixtures("httpx")
 def test_why_nobody_is_named_is_told_of_each_web_server():
     with Impalad(ONE, login=basic) as first, Impalad(TWO) as second:
         second.pages.clear()
@@ -87,7 +83,6 @@ def test_why_nobody_is_named_is_told_of_each_web_server():
     assert f"{TWO}:{second.port} (no such page of Impala came in time)" in str(raised.value)
 
 
-@pytest.mark.usefixtures("httpx")
 def test_the_second_of_several_is_asked_where_the_first_is_dead():
     with Impalad(ONE, login=basic) as first:
         pass
@@ -95,7 +90,7 @@ def test_the_second_of_several_is_asked_where_the_first_is_dead():
         assert ["a:21051"] == names(source(first, second, **LOGIN).resolve(PATIENT))
 
 
-def test_the_password_of_the_connection_is_not_shown(httpx):
+def test_the_password_of_the_connection_is_not_shown():
     with Impalad(ONE, login=basic) as web:
         asked = source(web, user=USER, password=PASSWORD, auth_mechanism="LDAP")
         with pytest.raises(LookupError):
@@ -108,8 +103,8 @@ def test_without_httpx_one_line_says_how_to_install_it(monkeypatch):
     import sys  # noqa: PLC0415
 
     monkeypatch.setitem(sys.modules, "httpx", None)
-    monkeypatch.delitem(sys.modules, "impala_ha.auth.web_login", raising=False)
-    with Impalad(ONE, login=basic) as web:
+    monkeypatch.delitem(sys.modules, "impala_ha.auth.digest", raising=False)
+    with Impalad(ONE, login=digest) as web:
         with pytest.raises(LookupError, match=r"pip install 'impala-ha\[web\]'"):
             source(web, **LOGIN).resolve(PATIENT)
 

@@ -301,7 +301,6 @@ def test_the_load_is_read_where_the_coordinator_says_that_its_pages_are():
 
 
 def test_a_password_that_was_refused_is_shown_to_no_other_web_server():
-    pytest.importorskip("httpx", reason="the extra web is not installed")
     one, two = Coordinator("127.33.0.2"), Coordinator("127.33.0.3")
     with LoadPages(one.host, login=basic) as first, LoadPages(two.host, login=basic) as second:
         reader = loads(web_user=USER, web_password="wrong")

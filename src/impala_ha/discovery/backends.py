@@ -12,12 +12,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from impala_ha.auth.web_pages import WebPages
+from impala_ha.auth.web_pages import RefusedLogin, WebPages
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import DEFAULT_PORT, LAST_PORT, Coordinator
 from impala_ha.net import tls
-from impala_ha.net.web import RefusedLogin
 from impala_ha.options.host_urls import INTERVAL, HostURL
 from impala_ha.options.hosts import parse_hosts
 from impala_ha.options.options import Options

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from impala_ha.auth.web_pages import WebPages
+from impala_ha.auth.web_pages import RefusedLogin, WebPages
 from impala_ha.balancing.circuit_breaker import State
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.balancing.readings import Load, load_of
@@ -19,7 +19,6 @@ from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.link import Link
-from impala_ha.net.web import RefusedLogin
 from impala_ha.options.options import Options
 
 _MOST = 2**20  # bytes of a page

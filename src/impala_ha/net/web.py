@@ -19,20 +19,12 @@ from impala_ha.core.clock import Clock
 from .http_response import ReceiveBuffer, Response
 from .sockets import Socket
 
-_OK, _WHO_ARE_YOU = 200, 401
+_OK = 200
 _LONGEST = 2**24  # bytes of a page in JSON
 _REQUEST = (
     "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: identity\r\n"
     "Connection: close\r\n{more}\r\n"
 )
-
-
-class RefusedLogin(Exception):
-    """A web server does not take a password; others would not either, and count the tries."""
-
-
-class LoginNeeded(Exception):
-    """A web server asks for a login, and takes none that there is; another one may."""
 
 
 class Answer(NamedTuple):
@@ -65,7 +57,6 @@ class Web:
 
     Attributes:
         end: See above.
-        wants_login: Whether it asked for a login instead of showing the last page.
     """
 
     def __init__(
@@ -81,7 +72,6 @@ class Web:
         self.end = end
         self.context = context
         self._name = name
-        self.wants_login = False
 
     @property
     def left(self) -> float:
@@ -100,7 +90,6 @@ class Web:
     def text(self, path: str, most: int) -> bytes | None:
         """The first *most* bytes of a page; None if it cannot be had."""
         answer = self.ask(path, most)
-        self.wants_login = answer is not None and answer.status == _WHO_ARE_YOU
         return answer.body if answer and answer.status == _OK else None
 
     def ask(self, path: str, most: int, headers: Iterable[tuple[str, str]] = ()) -> Answer | None:
@@ -124,7 +113,7 @@ class Web:
             try:
                 connection.open()
                 request = _REQUEST.format(path=path, address=self.address, more=more)
-                connection.write(request.encode("ascii"))
+                connection.write(request.encode("latin-1"))
                 return _answer(Response(ReceiveBuffer(connection.read)), most)
             finally:
                 connection.close()

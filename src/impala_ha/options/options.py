@@ -64,7 +64,7 @@ class LoadOptions:
         None,
         "User name where web servers ask for a password, Basic or Digest: those of the "
         "coordinators for the policy `least_loaded`, and those in a URL `backends://`. With GSSAPI "
-        "a ticket is shown where they ask for one (service HTTP). Either needs the extra `web`.",
+        "a ticket is shown where they ask for one (service HTTP). Digest needs the extra `web`.",
     )
     web_password: str | Callable[[], str] | None = option(
         to.secret,
@@ -76,7 +76,7 @@ class LoadOptions:
         to.seconds,
         0.05,
         "Seconds that reading loads may take when a connection was opened, before it is used; "
-        "loading the extra `web`, once in a process that logs in, comes on top.",
+        "loading the extra `web`, once in a process that uses Digest, comes on top.",
     )
 
 

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from impala_ha import errors
+from impala_ha.auth.web_pages import RefusedLogin
 from impala_ha.balancing.readings import Load
 from impala_ha.cli.doctor.context import Context, PasswordRefusal
 from impala_ha.cli.doctor.queries import version
@@ -20,7 +21,6 @@ from impala_ha.core.fault_rules import classify, error_text
 from impala_ha.core.faults import CallFailed, Fault, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.failover.load import port_of, read_load
-from impala_ha.net.web import RefusedLogin
 
 _PAGES_WITHIN = 1.0  # seconds for the web pages of a coordinator, and never longer than for itself
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Literal, NoReturn, overload
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
 from impala.hiveserver2 import HiveServer2Connection
 
@@ -22,6 +22,9 @@ from impala_ha.sql.session_state import Session
 
 from .cursor import Cursor
 from .dict_cursor import DictCursor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _DOAS = "impala.doas.user"  # Impala's option for the user that a session acts for
 
@@ -226,6 +229,17 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     def kerberized(self) -> bool:
         """Is GSSAPI the mechanism?"""
         return self.options.auth_mechanism == "GSSAPI"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("connections cannot be pickled: connect in each worker")

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import get_ident
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+    from typing_extensions import Self
 
 Got = TypeVar("Got")
 _END = object()
@@ -139,6 +141,17 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         else:
             where += ", with a result" if self._last_operation_active else ", done"
         return f"<impala_ha {type(self).__name__} {where}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cursors cannot be pickled: connect in each worker")

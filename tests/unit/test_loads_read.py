@@ -251,6 +251,16 @@ def test_who_shows_a_certificate_of_somebody_else_is_not_read(secured, certifica
         assert [] == pages.asked
 
 
+def test_an_address_of_a_name_shows_a_certificate_of_that_name(certificates):
+    """As its HiveServer2 does, where `dns://` found it."""
+    named = [Coordinator(HOST, name="impala.test"), B]
+    with LoadPages(HOST, context=certificates.context(certificates.of("impala.test"))) as pages:
+        cluster = Cluster(named, policy="least_loaded")
+        read(pages.port, cluster=cluster, web_ssl=True, ca_cert=certificates.ca)
+
+    assert {A: 0.25} == told(cluster)
+
+
 def test_tls_that_was_not_asked_for_is_no_reading(secured):
     assert {} == told(read(secured.port))
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 
 from impala_ha import Coordinator, Fault, State
@@ -16,12 +17,14 @@ from impala_ha.balancing.circuit_breaker import Health
 from impala_ha.balancing.readings import Load
 from impala_ha.balancing.shared_file import SharedFile
 from impala_ha.balancing.shared_records import Record, key_of
+from impala_ha.cli._hosts import coordinators_of
 from impala_ha.cli.status import machine
 from impala_ha.cli.status.asking import Answer, LoadReader
 from impala_ha.cli.status.machine import Known, connections, known, reset, states_not_shown
 from impala_ha.cli.status.table import Row, duration, table
 from impala_ha.core.clock import SystemClock
 from impala_ha.options.options import Options
+from impala_ha.options.settings import Settings
 from load_pages import PASSWORD, USER, LoadPages, basic
 
 WELL = Answer(0.041, "impalad version 4.5.0-RELEASE RELEASE (build 7d7b2e9)")
@@ -281,6 +284,22 @@ def test_users_that_have_a_state_of_their_own_are_named(temporary):
     os.chown(other, 1, 1)
 
     assert other.owner() in states_not_shown()[0]
+
+
+# Whom it is about.
+
+
+def test_while_it_watches_a_source_that_names_nobody_changes_nothing(tmp_path):
+    path = tmp_path / "hosts"
+    path.write_text("a\nb\n")
+    settings = Settings.read({"host": f"file://{path}"}, {})
+    first = coordinators_of(settings)
+    path.write_text("")
+
+    assert ["a:21050", "b:21050"] == [str(each) for each in first]
+    assert first == coordinators_of(settings, first)
+    with pytest.raises(click.ClickException, match="the file is empty"):
+        coordinators_of(settings)
 
 
 # Loads.

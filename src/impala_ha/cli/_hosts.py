@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from impala_ha.options.settings import Settings
 
 
-def coordinators_of(settings: Settings) -> Sequence[Coordinator]:
+def coordinators_of(
+    settings: Settings, before: Sequence[Coordinator] = ()
+) -> Sequence[Coordinator]:
     """
     Those that are listed, or that their source names now.
 
+    Args:
+        settings: What was given.
+        before: Those that it named before, which stay where it names nobody now.
+
     Raises:
         UsageError: The source cannot be asked as it is given.
-        ClickException: It names nobody.
+        ClickException: It names nobody, and did not before.
     """
     if settings.source is None:
         return settings.coordinators
@@ -34,4 +40,6 @@ def coordinators_of(settings: Settings) -> Sequence[Coordinator]:
     except (MissingExtra, ConfigurationError) as error:
         raise click.UsageError(str(error)) from None
     except NoCoordinatorLeft as error:
+        if before:
+            return before
         raise click.ClickException(str(error)) from None

@@ -33,6 +33,7 @@ from impala_ha.core.clock import SystemClock
 from impala_ha.core.extras import MissingExtra
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import InterfaceError
+from impala_ha.options.options import Options
 from impala_ha.options.settings import Settings
 
 _WITHIN = 3.0  # seconds for a coordinator to answer, unless connect_timeout is given
@@ -60,9 +61,11 @@ def _show(**given: Any) -> None:
     as_json, watch = given.pop("json"), given.pop("watch")
     logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the lines say it all
     settings = _settings(given)
+    coordinators: Sequence[Coordinator] = ()
     try:
         while True:
-            rows, shared = _rows(settings)
+            coordinators = coordinators_of(settings, coordinators)
+            rows, shared = _rows(coordinators, settings.options)
             _print(rows, shared=shared, as_json=as_json, clear=watch)
             if not watch:
                 sys.exit(0 if all(row.is_well for row in rows) else 1)
@@ -81,9 +84,8 @@ def _settings(given: Mapping[str, Any]) -> Settings:
     return replace(settings, options=replace(settings.options, connect_timeout=_WITHIN))
 
 
-def _rows(settings: Settings) -> tuple[list[Row], bool]:
+def _rows(coordinators: Sequence[Coordinator], options: Options) -> tuple[list[Row], bool]:
     """A row for each coordinator, and whether there is a shared state."""
-    coordinators, options = coordinators_of(settings), settings.options
     counts = connections(coordinators)  # before there are those of this program
     context = Context(options, SystemClock(), 0, coordinators)
     loads = LoadReader(context)

@@ -3,38 +3,24 @@
 import os
 
 import pytest
+from test_docs import DOCS, HOSTS, blocks, program_of, run
 
-from test_docs import DOCS, blocks, program_of, run
-
-PAGES = os.environ.get("TOOLS_PAGES", "").split()
-WITH_MAGICS = [name for name in PAGES if any(blocks(DOCS / name, "ipython"))]
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_the_python_of_a_page_runs(name, cluster, tmp_path):
-    program = tmp_path / "page.py"
-    program.write_text(program_of(DOCS / name, cluster.hosts), encoding="utf-8")
-
-    done = run([program], cluster, tmp_path)
-
-    assert 0 == done.returncode, done.stdout + done.stderr
+_MAGICS = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in {cells!r}:
+    shell.run_cell(cell).raise_error()
+"""
 
 
-@pytest.mark.parametrize("name", WITH_MAGICS)
-def test_the_magics_of_a_page_run(name, cluster, tmp_path):
-    cells = [
-        code.replace("coord1,coord2,coord3", cluster.hosts)
-        for _, _, code in blocks(DOCS / name, "ipython")
-    ]
-    program = tmp_path / "cells.py"
-    program.write_text(
-        "from IPython.core.interactiveshell import InteractiveShell\n"
-        "shell = InteractiveShell.instance()\n"
-        f"for cell in {cells!r}:\n"
-        "    shell.run_cell(cell).raise_error()\n",
-        encoding="utf-8",
-    )
+@pytest.mark.parametrize("name", os.environ.get("TOOLS_PAGES", "").split())
+def test_the_blocks_of_a_page_run(name, cluster, tmp_path):
+    page = DOCS / name
+    cells = [code.replace(HOSTS, cluster.hosts) for _, _, code in blocks(page, "ipython")]
+    for program in (program_of(page, cluster.hosts), _MAGICS.format(cells=cells) if cells else ""):
+        path = tmp_path / "program.py"
+        path.write_text(program, encoding="utf-8")
 
-    done = run([program], cluster, tmp_path)
+        done = run([path], cluster, tmp_path)
 
-    assert 0 == done.returncode, done.stdout + done.stderr
+        assert 0 == done.returncode, done.stdout + done.stderr

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from test_docs import DOCS, HOSTS, blocks, program_of, run
 
 _MAGICS = """

@@ -14,6 +14,8 @@ from impala_ha.core.extras import MissingExtra
 from impala_ha.testing.simulation import PEERS, Change, Condition, Fleet, compare, plot, simulate
 from impala_ha.testing.simulation.events import EventLoop
 
+pytest.importorskip("greenlet", reason="the extra simulation is not installed")
+
 SMALL = {"clients": 100, "machines": 5, "coordinators": 5, "slots": 8, "seconds": 160}
 OURS = ["least_connections", "ordered:3", "random", "round_robin", "sticky", "two_choices"]
 FAULTS = [
@@ -154,7 +156,7 @@ def test_those_who_kept_connections_to_a_dead_coordinator_spread_over_place_and_
     each_second = [
         sum(second) for second in zip(*(result.arrivals[o][100:] for o in others), strict=True)
     ]
-    assert result.connections[dead][98] == sum(moved)
+    assert 0.9 * result.connections[dead][98] <= sum(moved) <= result.connections[dead][98]
     assert min(moved) > 0
     assert max(moved) < sum(moved) / 3
     assert sum(each_second[1:]) > sum(moved) / 4  # with their next statement, not all at once
@@ -197,12 +199,19 @@ def test_a_slow_coordinator_fills_up_unless_connections_are_counted():
     assert slowed(process="job") > 1.7
 
 
-def test_a_reading_of_all_connections_evens_out_what_turns_cannot_know():
+def test_the_loads_that_coordinators_tell_even_out_what_turns_cannot_know():
     by_turn = simulate(Fleet(**SMALL))
-    by_reading = simulate(Fleet(**SMALL, policy="two_choices", reading=1.0))
+    by_load = simulate(Fleet(**SMALL, policy="least_loaded"))
 
-    assert by_reading.load_imbalance() < by_turn.load_imbalance()
-    assert by_reading.mean_wait < by_turn.mean_wait
+    assert by_load.load_imbalance() < by_turn.load_imbalance() - 0.1
+    assert by_load.mean_wait < by_turn.mean_wait / 2
+
+
+def test_pages_that_show_what_was_mislead():
+    true = simulate(Fleet(**SMALL, policy="least_loaded"))
+    stale = simulate(Fleet(**SMALL, policy="least_loaded", page_age=30))
+
+    assert stale.load_imbalance() > true.load_imbalance() + 0.1
 
 
 def test_a_policy_of_the_caller():
@@ -257,7 +266,7 @@ WRONG = [
     ({"clients": 0}, "clients must be at least 1, not 0"),
     ({"statement": 0}, "statement must be above 0"),
     ({"sigma": -1}, "sigma must be at least 0"),
-    ({"reading": -1}, "reading must be at least 0 seconds"),
+    ({"page_age": -1}, "page_age must be at least 0"),
     ({"process": "thread"}, "process must be one of job, client, machine, proxy, not 'thread'"),
     ({"policy": "best"}, "policy must be one of elastic, first_host.*or ordered:N, not 'best'"),
     ({"keep": True}, "keep is for processes that live on"),
@@ -282,6 +291,13 @@ def test_a_change_that_cannot_be_is_refused():
         simulate(Fleet(**{**SMALL, "seconds": 1})).wait(101)
 
 
-def test_nothing_that_runs_in_it_may_block():
-    with pytest.raises(RuntimeError, match="nobody may block"):
+def test_only_what_the_simulation_has_started_may_wait():
+    with pytest.raises(RuntimeError, match="may wait"):
         EventLoop().sleep(1)
+
+
+def test_without_greenlet_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "greenlet", None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'impala-ha\[simulation\]'"):
+        simulate(Fleet(**SMALL))

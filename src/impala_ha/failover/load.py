@@ -1,18 +1,19 @@
 """
 Reading the loads of coordinators from their web pages, for the policy `LeastLoaded`.
 
-Who has just opened a connection reads what is due, within a limit and under a lease; so nobody
-picks a coordinator later because of it, and there is no thread.
+Who is about to pick a coordinator reads what is due of a few, within a limit and under a lease; so
+what he goes by is true, nobody waits for another one's reading, and there is no thread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from impala_ha.balancing.circuit_breaker import State
 from impala_ha.balancing.cluster import Cluster
-from impala_ha.balancing.readings import Load, load_of
+from impala_ha.balancing.load_board import Due
+from impala_ha.balancing.readings import Load, load_of, threads_of
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import Fault, Phase
@@ -28,45 +29,52 @@ if TYPE_CHECKING:
 
     from impala_ha.auth.kerberos import Negotiation
 
+ReadLoad = Callable[[Options, Clock, Due, float], "Load | None"]
 _MOST = 2**20  # bytes of a page
 _WARNED: set[tuple[Coordinator, str]] = set()
 _BINARY, _HTTP = "hiveserver2-frontend", "hiveserver2-http-frontend"  # Impala's names
 
 
-def read_loads(cluster: Cluster, options: Options, link: Link) -> None:
+def note_port(cluster: Cluster, options: Options, link: Link) -> None:
+    """Note where the web pages of the coordinator are to which *link* was opened, if it tells."""
+    port = 0 if options.web_port else _port(link.web_address)
+    if cluster.board is not None and port:
+        cluster.board.note_port(link.coordinator, port, cluster.clock.now())
+
+
+def read_loads(
+    cluster: Cluster, options: Options, asked: Collection[Coordinator], read_load: ReadLoad
+) -> None:
     """
-    Read what is due, once *link* is open, within `web_timeout`.
+    Read what is due of the loads of those that are *asked*, within `web_timeout`.
 
     It fails for nothing: what cannot be read is not known.
     """
     board, clock = cluster.board, cluster.clock
     if board is None:
         return
-    start = clock.now()
-    port = options.web_port or _port(link.web_address)
-    if port:
-        board.note_port(link.coordinator, port, start)
-    limit = options.web_timeout
+    start, limit = clock.now(), options.web_timeout
+    for where in asked if options.web_port else ():
+        board.note_port(where, options.web_port or 0, start)
     # Half of the limit for the last one that is begun, so that each has at least that much.
     while (now := clock.now()) - start < limit / 2:
-        healthy = [c.coordinator for c in cluster.snapshot() if c.state is State.HEALTHY]
-        if (leased := board.lease(healthy, now)) is None:
+        if (due := board.lease(asked, now)) is None:
             return
-        where, port = leased
+        where = due.coordinator
         load, why = None, ""
         try:
-            load = _read(options, clock, where, port, limit / 2)
+            load = read_load(options, clock, due, limit / 2)
         except Exception as error:
             if from_signal_handler(error):
                 raise
             why = str(error)
             if isinstance(error, RefusedLogin):
                 board.refused(cluster.coordinators, clock.now())
-                _warn(where, port, why)
+                _warn(where, due.port, why)
                 return
         board.note(where, load, clock.now())
         if load is None:
-            _warn(where, port, why or "no /jsonmetrics of an Impala coordinator came in time")
+            _warn(where, due.port, why or "no /jsonmetrics of an Impala coordinator came in time")
         elif load.quiescing:
             _drains(cluster, where)
 
@@ -76,9 +84,15 @@ def _port(address: str) -> int:
     return int(text) if text.isdecimal() and len(text) <= len("65535") else 0
 
 
-def _read(
-    options: Options, clock: Clock, where: Coordinator, port: int, limit: float
-) -> Load | None:
+def read_load(options: Options, clock: Clock, due: Due, limit: float) -> Load | None:
+    """
+    What the web pages of a coordinator say, within *limit* seconds.
+
+    Raises:
+        RefusedLogin: Of the web server.
+        Exception: Others that say why they cannot be read.
+    """
+    where, port, threads = due
     host = f"[{where.host}]" if ":" in where.host else where.host
     context = tls.context(options) if options.web_ssl else None
     about = f"{host}:{port}", clock, clock.now() + limit, context
@@ -89,9 +103,9 @@ def _read(
         metrics = web.page("/jsonmetrics", _MOST)
     if metrics is None:
         return None
-    flags, root = web.page("/varz", _MOST) or {}, web.page("/", _MOST) or {}
+    threads = threads or threads_of(web.page("/varz", _MOST) or {})
     server = _HTTP if options.use_http_transport else _BINARY
-    return load_of(metrics, flags, root, server)
+    return load_of(metrics, threads, web.page("/", _MOST) or {}, server)
 
 
 def _logged_in(

@@ -45,6 +45,14 @@ engine = create_engine("impala://", creator=impala_ha.connect)
 with engine.connect() as session:
     print(session.execute(text("select 'hello'")).all())
 """
+INSTRUMENTED = """
+import impala_ha
+import impala_ha.{0}
+impala_ha.{0}.instrument()
+cursor = impala_ha.connect().cursor()
+cursor.execute("select 'hello'")
+print(cursor.fetchall())
+"""
 ARROW = """
 import impala_ha
 cursor = impala_ha.connect().cursor()
@@ -101,6 +109,8 @@ PROMISED = {
     "polars": [POLARS],
     "simulation": [SIMULATION],
     "plots": [PLOTS],
+    "opentelemetry": [INSTRUMENTED.format("opentelemetry")],
+    "prometheus": [INSTRUMENTED.format("prometheus")],
     "web": [WEB],
     "srv": [NOBODY.format("srv://_impala._tcp.impala-ha.invalid")],
     "zookeeper": [NOBODY.format("zookeeper://127.26.0.1:1/hiveserver2")],

@@ -44,6 +44,14 @@ def text(value: object) -> str:
     return value
 
 
+def printable(value: object) -> str:
+    """A text without line breaks and the like."""
+    word = text(value)
+    if word and not word.isprintable():
+        raise ValueError("must be printable")
+    return word
+
+
 def anything(value: Any) -> Any:
     """Whatever it is."""
     return value
@@ -190,6 +198,17 @@ def file(value: str | os.PathLike[str]) -> str:
         _READ.add(path)
     elif path not in _READ:
         raise ValueError("must be a file that can be read")
+    return path
+
+
+def new_file(value: str | os.PathLike[str]) -> str:
+    """A file that can be written, and need not be there."""
+    path = str(os.fspath(value))
+    there = os.path.exists(path)
+    if os.path.isdir(path) or not os.access(
+        path if there else os.path.dirname(path) or ".", os.W_OK
+    ):
+        raise ValueError("must be a file that can be written")
     return path
 
 

@@ -79,7 +79,33 @@ class LoadOptions:
 
 
 @dataclass(frozen=True)
-class Options(LoadOptions):
+class TelemetryOptions:
+    """What ``connect()`` takes so that people and programs see what becomes of its calls."""
+
+    on_event: Callable[[Event], object] | None = option(
+        to.function,
+        None,
+        "Function that gets each event: a coordinator is ejected or back, a call failed over, a "
+        "connection was hedged or made anew, the outcome of a write is unknown (see "
+        "`impala_ha.events`). What it raises is logged.",
+    )
+    report: str | None = option(
+        to.new_file,
+        None,
+        "File to which a line of JSON is appended when a connection ends: what `Connection.report` "
+        "returns.",
+    )
+    client_identifier: str | None = option(
+        to.printable,
+        None,
+        "What statements are known by in profiles and query logs (the query option "
+        "CLIENT_IDENTIFIER), before the tag of a write. By default the name of the program, and in "
+        "a task of Airflow the ids of DAG and task; empty: nothing.",
+    )
+
+
+@dataclass(frozen=True)
+class Options(LoadOptions, TelemetryOptions):
     """What ``connect()`` takes besides its hosts, read and checked."""
 
     database: str | None = option(
@@ -162,13 +188,6 @@ class Options(LoadOptions):
     )
     eject_most: float = option(
         to.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
-    )
-    on_event: Callable[[Event], object] | None = option(
-        to.function,
-        None,
-        "Function that gets each event: a coordinator is ejected or back, a call failed over, a "
-        "connection was hedged or made anew, the outcome of a write is unknown (see "
-        "`impala_ha.events`). What it raises is logged.",
     )
     share_state: bool = option(
         to.flag, True, "Share turns and ejections with other processes of the machine (Linux)."

@@ -1,5 +1,6 @@
 """The simulator: what it must never lose, and results that are known from elsewhere."""
 
+import gc
 import logging
 import math
 import sys
@@ -17,7 +18,15 @@ from impala_ha.testing.simulation.events import EventLoop
 pytest.importorskip("greenlet", reason="the extra simulation is not installed")
 
 SMALL = {"clients": 100, "machines": 5, "coordinators": 5, "slots": 8, "seconds": 160}
-OURS = ["least_connections", "ordered:3", "random", "round_robin", "sticky", "two_choices"]
+OURS = [
+    "least_loaded",
+    "least_connections",
+    "ordered:3",
+    "random",
+    "round_robin",
+    "sticky",
+    "two_choices",
+]
 FAULTS = [
     Change(70, 0, Condition.DEAD),
     Change(80, 1, Condition.HUNG),
@@ -71,6 +80,18 @@ def test_an_index_from_0_sends_every_fresh_process_to_one_coordinator():
     assert 5.0 == imbalance(policy="round_robin_from_0", share_state=False)
     assert 5.0 == imbalance(policy="first_host", share_state=False)
     assert imbalance() < 1.05
+
+
+def test_the_rules_of_others_do_what_they_are_known_for():
+    fleet = {**SMALL, "seconds": 120, "share_state": False}
+
+    def simulated(policy, process):
+        return simulate(Fleet(**fleet, policy=policy, process=process))
+
+    proxy = simulated("haproxy_leastconn", "proxy")
+    fresh, lives_on = (simulated("elastic", process) for process in ("job", "machine"))
+    assert proxy.load_imbalance() < simulated("least_request", "proxy").load_imbalance() < 1.5
+    assert lives_on.imbalance() < fresh.imbalance() < 1.5  # shuffled once a process
 
 
 def vars_of(fleet):
@@ -172,6 +193,47 @@ def test_a_hung_coordinator_costs_a_job_a_hedge_and_no_time_out():
     assert set(range(5)) == set(tries)
 
 
+def test_a_hedge_saves_what_a_time_out_costs():
+    hung = [Change(100, 0, Condition.HUNG)]
+    about = {**SMALL, "utilization": 0.4, "silence": 1000, "share_state": False}
+
+    hedged, patient = (simulate(Fleet(**about, hedge_after=n), hung) for n in (0.25, 0))
+
+    assert hedged.failed == patient.failed == 0
+    assert patient.mean_wait > hedged.mean_wait + 0.1
+
+
+def test_one_that_drains_finishes_what_it_has_and_gets_no_more():
+    result = simulate(Fleet(**{**SMALL, "sigma": 0.1}), [Change(100, 0, Condition.DRAINING)])
+
+    drains = result.coordinators[0]
+    assert result.failed == 0
+    assert result.connections[drains][98] > 0
+    assert set(result.connections[drains][130:]) == {0}
+    assert 1 <= len(result.failed_tries) < 60
+
+
+def test_one_that_tells_that_it_drains_is_left_before_anybody_meets_it():
+    drains = [Change(100, 0, Condition.DRAINING)]
+
+    told = simulate(Fleet(**SMALL, policy="least_loaded"), drains)
+    met = simulate(Fleet(**SMALL), drains)
+
+    assert len(told.failed_tries) < len(met.failed_tries)
+
+
+def test_a_slow_one_gets_less_where_its_load_is_asked_for():
+    slow = [Change(60, 0, speed=0.4)]
+
+    by_load, by_turn = (
+        simulate(Fleet(**SMALL, policy=p), slow) for p in ("least_loaded", "round_robin")
+    )
+
+    assert by_turn.imbalance(80) < 1.15
+    assert by_load.load_imbalance() < 1.3 < by_turn.load_imbalance()
+    assert sum(by_load.arrivals[by_load.coordinators[0]][80:]) < 0.8 * by_load.done / 5
+
+
 def test_statements_of_one_that_hung_go_on_where_they_were():
     fleet = Fleet(**{**SMALL, "coordinators": 1, "clients": 20}, silence=1000)
 
@@ -232,6 +294,17 @@ def test_nothing_is_logged(caplog):
 
     logging.getLogger("impala_ha").warning("as before")
     assert ["as before"] == caplog.messages
+
+
+@pytest.mark.parametrize("process", ["job", "client"])
+def test_nothing_is_left_of_it(process):
+    greenlet = pytest.importorskip("greenlet").greenlet
+
+    simulate(Fleet(**SMALL, process=process), [*FAULTS, Change(159, 0, Condition.HUNG)])
+
+    gc.collect()
+    waiting = [each for each in gc.get_objects() if isinstance(each, greenlet) and each.parent]
+    assert [] == [each for each in waiting if not each.dead]
 
 
 def test_the_table_has_a_line_for_each():

@@ -37,6 +37,7 @@ from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.hs2.polling import poll
 from impala_ha.sql.parameters import Parameters, bind
 from impala_ha.sql.session_state import Session
+from impala_ha.sql.tag import program_and_job
 
 from .cursor_call import CursorCall, statement_call
 from .cursor_session import CursorSession, failed
@@ -76,6 +77,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         HiveServer2Cursor.__init__(self, None, **options)
         self._last_operation_finished: bool = False
         self._failover = failover
+        named = failover.options.client_identifier
+        self._program = program_and_job() if named is None else named
         self._links = failover.links
         self._execution: Execution | None = None
         self._history = History()
@@ -211,7 +214,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _attempt(self, call: CursorCall, work: Callable[[], Got], link: Link) -> Got:
         """One try of *call*, on *link*."""
         execution, session = call.execution, self._session
-        if execution is not None:
+        if execution is not None and link.over_http:
             execution.request_id = execution.request_id or call.request_id or os.urandom(16).hex()
             link.name_requests(execution.request_id)
         if execution is not None and call.submits:
@@ -317,7 +320,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         except errors.Error as error:
             errors.shorten(error)
             raise
-        self._execution = prepare(text, options, idempotent, self._failover.options)
+        self._execution = prepare(text, options, idempotent, self._failover.options, self._program)
 
     def _remember(self) -> None:
         """Note what a successful statement changed: the session, or a table."""

@@ -17,7 +17,7 @@ from impala_ha.hs2.link import Link
 from impala_ha.options.options import Options
 from impala_ha.sql.session_state import Session
 from impala_ha.sql.statement import Effect, Statement
-from impala_ha.sql.tag import StatementTag, identified, program_and_job
+from impala_ha.sql.tag import StatementTag, identified
 
 from .cursor_session import CursorSession, printed_id
 
@@ -171,18 +171,23 @@ class MetadataExecution(Execution):
 
 
 def prepare(
-    text: str, options: dict[str, object] | None, idempotent: bool | None, wanted: Options
+    text: str,
+    options: dict[str, object] | None,
+    idempotent: bool | None,
+    wanted: Options,
+    program: str = "",
 ) -> Execution:
-    """The execution of *text*, with *options* for it alone, as those of the connection want it."""
+    """
+    The execution of *text*, with *options* for it alone, as those of the connection want it.
+
+    *program* is what the statement is known by on the server; empty: nothing.
+    """
     statement = Statement.parse(text)
     if idempotent is False:
         statement = replace(statement, effect=Effect.WRITE, replaces=False)
     wait = 0.0
     if not (statement.setting or _SET.match(text)):  # which are done at once; SET shows what is set
         wait = min([_WAIT, *(each / 2 for each in (wanted.timeout, wanted.probe_after) if each)])
-    program = wanted.client_identifier
-    if program is None:
-        program = program_and_job()
     if statement.effect is Effect.READ:
         return Execution(text, statement, options, program=program, wait=wait)
     if wanted.sync_ddl:

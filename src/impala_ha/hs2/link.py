@@ -94,6 +94,11 @@ class Link:
         """How far the last call on it had come."""
         return self.client.phase
 
+    @property
+    def over_http(self) -> bool:
+        """Does it speak HTTP?"""
+        return not self.client.pipelined
+
     def name_requests(self, request_id: str) -> None:
         """Let what is sent over HTTP from now on carry *request_id*."""
         self.client.transport.name_requests(request_id)

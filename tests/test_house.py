@@ -183,7 +183,7 @@ def test_no_module_needs_itself_to_be_imported():
 
 
 #: What is imported where it is used: each takes more than 3 ms, and most programs use none of them.
-LATE = {"auth.kerberos", "auth.web_login", "discovery.sources", "failover.outcome", "hs2.open_http"}
+LATE = {"auth.kerberos", "auth.digest", "discovery.sources", "failover.outcome", "hs2.open_http"}
 
 
 def test_only_what_takes_long_is_imported_late():

@@ -129,7 +129,7 @@ def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple
         if settings.source is not None:
             from impala_ha.discovery import sources  # noqa: PLC0415 - most hosts are listed
 
-            hosts = sources.make_source(settings.source, http=options.use_http_transport)
+            hosts = sources.make_source(settings.source, options)
         cluster = Cluster.shared(
             hosts,
             options.policy,
@@ -137,7 +137,7 @@ def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple
             options.connect_timeout,
             share_state=options.share_state,
         )
-    if options.use_ssl:
+    if options.use_ssl or (options.web_ssl and cluster.board is not None):
         tls.prepare(options, cluster.coordinators)
     return cluster, options
 

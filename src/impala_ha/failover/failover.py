@@ -194,7 +194,7 @@ class Failover:
         link = call.pinned_link or self.links.current
         leased = link is None
         where = link.coordinator if link else _busy(history) or self._pick(call, history)
-        start = self.cluster.clock.now()
+        start, asked = self.cluster.clock.now(), link.client.calls if link else -1
         try:
             if link is None:
                 where, found = self._open(call, where, history)
@@ -219,7 +219,7 @@ class Failover:
             raise
         now = self.cluster.clock.now()
         history.attempts.append(history.attempt(call, where, start, now))
-        if call.proof:
+        if call.proof and link.client.calls != asked:  # a cursor may find its session open
             self.cluster.report(history.attempts[-1])
         log_recovery(history, now, self.events)
         return got

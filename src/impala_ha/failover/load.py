@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from impala_ha.auth.web_pages import RefusedLogin, WebPages
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.balancing.load_board import Due
 from impala_ha.balancing.readings import Load, load_of, threads_of
@@ -20,14 +20,7 @@ from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.link import Link
-from impala_ha.net import tls
-from impala_ha.net.web import RefusedLogin, Web
 from impala_ha.options.options import Options
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    from impala_ha.auth.kerberos import Negotiation
 
 ReadLoad = Callable[[Options, Clock, Due, float], "Load | None"]
 _MOST = 2**20  # bytes of a page
@@ -37,7 +30,7 @@ _BINARY, _HTTP = "hiveserver2-frontend", "hiveserver2-http-frontend"  # Impala's
 
 def note_port(cluster: Cluster, options: Options, link: Link) -> None:
     """Note where the web pages of the coordinator are to which *link* was opened, if it tells."""
-    port = 0 if options.web_port else _port(link.web_address)
+    port = 0 if options.web_port else port_of(link.web_address)
     if cluster.board is not None and port:
         cluster.board.note_port(link.coordinator, port, cluster.clock.now())
 
@@ -79,55 +72,25 @@ def read_loads(
             _drains(cluster, where)
 
 
-def _port(address: str) -> int:
+def port_of(address: str) -> int:
+    """The port of a web server, of the *address* that a coordinator tells; 0 if it has none."""
     text = address.rpartition(":")[2]
     return int(text) if text.isdecimal() and len(text) <= len("65535") else 0
 
 
 def read_load(options: Options, clock: Clock, due: Due, limit: float) -> Load | None:
     """
-    What the web pages of a coordinator say, within *limit* seconds.
+    The load of a coordinator, by its web server; None if it cannot be read in *limit* seconds.
 
-    Raises:
-        RefusedLogin: Of the web server.
-        Exception: Others that say why they cannot be read.
+    Raises what `WebPages.page` does.
     """
-    where, port, threads = due
-    host = f"[{where.host}]" if ":" in where.host else where.host
-    context = tls.context(options) if options.web_ssl else None
-    about = f"{host}:{port}", clock, clock.now() + limit, context
-    web = Web(*about)
-    metrics = web.page("/jsonmetrics", _MOST)
-    if web.wants_login:
-        web = _logged_in(options, where, about)
-        metrics = web.page("/jsonmetrics", _MOST)
+    pages = WebPages(replace(due.coordinator, port=due.port), options, clock, limit)
+    metrics = pages.page("/jsonmetrics", _MOST)
     if metrics is None:
         return None
-    threads = threads or threads_of(web.page("/varz", _MOST) or {})
+    threads = due.threads or threads_of(pages.page("/varz", _MOST) or {})
     server = _HTTP if options.use_http_transport else _BINARY
-    return load_of(metrics, threads, web.page("/", _MOST) or {}, server)
-
-
-def _logged_in(
-    options: Options, where: Coordinator, about: tuple[str, Clock, float, SSLContext | None]
-) -> Web:
-    from impala_ha.auth.web_login import LoggedInWeb  # noqa: PLC0415 - httpx takes 0.15 s
-
-    web, name, word = LoggedInWeb(*about), options.web_user, options.web_password
-    negotiation = None
-    if options.auth_mechanism == "GSSAPI":
-        from impala_ha.auth.kerberos import negotiate  # noqa: PLC0415 - not everybody has it
-
-        asked = replace(options, kerberos_service_name="HTTP")  # as browsers do
-
-        def negotiation() -> Negotiation:
-            return negotiate(asked, where, about[1], web.left)
-
-    def password() -> tuple[str, str]:
-        return name or "", word() if callable(word) else word or ""
-
-    web.login(None if name is None else password, negotiation)
-    return web
+    return load_of(metrics, threads, pages.page("/", _MOST) or {}, server)
 
 
 def _warn(where: Coordinator, port: int, why: str) -> None:

@@ -45,7 +45,7 @@ class HostOptions:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What ``connect()`` takes to know how the policy `least_loaded` reads web servers."""
+    """What ``connect()`` takes to know how web servers are read, by `least_loaded` and others."""
 
     web_port: int | None = option(
         to.port,
@@ -56,14 +56,15 @@ class LoadOptions:
     web_ssl: bool = option(
         to.flag,
         False,
-        "Encrypt with TLS what the policy `least_loaded` reads; `ca_cert`, `verify_cert` and "
-        "`client_cert` count there as well.",
+        "Encrypt with TLS what the policy `least_loaded` and `backends://` read; `ca_cert`, "
+        "`verify_cert` and `client_cert` count there as well.",
     )
     web_user: str | None = option(
         to.name,
         None,
-        "User name where the web servers ask for a password, Basic or Digest. With GSSAPI a ticket "
-        "is shown where they ask for one (service HTTP). Either needs the extra `web`.",
+        "User name where web servers ask for a password, Basic or Digest: those of the "
+        "coordinators for the policy `least_loaded`, and those in a URL `backends://`. With GSSAPI "
+        "a ticket is shown where they ask for one (service HTTP). Digest needs the extra `web`.",
     )
     web_password: str | Callable[[], str] | None = option(
         to.secret,
@@ -74,7 +75,8 @@ class LoadOptions:
     web_timeout: float = option(
         to.seconds,
         0.05,
-        "Seconds that reading loads may take before a connection is opened.",
+        "Seconds that reading loads may take before a connection is opened; "
+        "loading the extra `web`, once in a process that uses Digest, comes on top.",
     )
 
 

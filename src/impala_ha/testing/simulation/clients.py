@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import SimpleNamespace
 from typing import cast
 
 from impala.error import HiveServer2Error
@@ -20,6 +21,7 @@ from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.failover.attempts import Call
 from impala_ha.failover.failover import Failover
+from impala_ha.hs2.client import Client
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeDriver
@@ -45,6 +47,7 @@ class SimulatedLink(Link):
         self.coordinator = server.coordinator
         self.server = server
         self.impala = True
+        self.client = cast("Client", SimpleNamespace(calls=1))
         self.web_address = f"http://0.0.0.0:{_WEB_PORT}"
         self._life = server.life
         self._closed = False
@@ -207,6 +210,7 @@ class Client:
     def _execute(self, seconds: float, link: Link) -> float:
         used, loop = cast("SimulatedLink", link), self._world.loop
         used.check()
+        used.client.calls += 1
         used.server.run(loop.waker(), seconds)
         got = loop.wait()
         if isinstance(got, Exception):

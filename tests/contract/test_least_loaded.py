@@ -158,20 +158,27 @@ def kerberos(monkeypatch):
     monkeypatch.setenv("KRB5RCACHENAME", "none:")
 
 
-@MARKS[1]
-@pytest.mark.usefixtures("kerberos", "etl")
-def test_a_ticket_is_shown_where_the_pages_ask_for_one(two, realm):
-    login = spnego(realm, "coord1.test")
-    with LoadPages(two[0].host, login=login) as pages:
-        with impala_ha.connect(
+def told_with_a_ticket(two, login):
+    """What the pages of the first of *two*, which ask for this *login*, tell to who has a ticket."""
+    with (
+        LoadPages(two[0].host, login=login) as pages,
+        impala_ha.connect(
             f"{two[0].host}:{two[0].port}?krb_host=coord1.test",
             auth_mechanism="GSSAPI",
             policy="least_loaded",
             web_port=pages.port,
             web_timeout=EARLY,
-        ) as connection:
-            state = connection.cluster
-            (found,) = state.board.told(state.coordinators, state.clock.now()).values()
+        ) as connection,
+    ):
+        state = connection.cluster
+        return list(state.board.told(state.coordinators, state.clock.now()).values())
+
+
+@MARKS[1]
+@pytest.mark.usefixtures("kerberos", "etl")
+def test_a_ticket_is_shown_where_the_pages_ask_for_one(two, realm):
+    login = spnego(realm, "coord1.test")
+    (found,) = told_with_a_ticket(two, login)
 
     assert 0.25 == found.load
     assert {f"etl@{realm.name}"} == set(login.users)
@@ -230,14 +237,4 @@ def test_a_server_that_does_not_prove_who_it_is_is_not_believed(two):
     def login(given, _):
         return None if given.startswith("Negotiate ") else "Negotiate"
 
-    with LoadPages(two[0].host, login=login) as pages:
-        with impala_ha.connect(
-            f"{two[0].host}:{two[0].port}?krb_host=coord1.test",
-            auth_mechanism="GSSAPI",
-            policy="least_loaded",
-            web_port=pages.port,
-            web_timeout=EARLY,
-        ) as connection:
-            state = connection.cluster
-
-            assert {} == state.board.told(state.coordinators, state.clock.now())
+    assert [] == told_with_a_ticket(two, login)

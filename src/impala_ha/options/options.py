@@ -301,13 +301,13 @@ class Options(LoadOptions, TelemetryOptions):
         to.file,
         None,
         "File with the key of the principal. Tickets are acquired with it in this process, for it "
-        "alone, and renewed before they end. Needs the package gssapi.",
+        "alone, and renewed before they end.",
     )
     kerberos_backend: str = option(
         to.backend,
         "auto",
-        f"Package that speaks with Kerberos: {', '.join(BACKENDS)}. `auto` is kerberos where it is "
-        "installed and can do it.",
+        f"What speaks Kerberos: {', '.join(BACKENDS)}. `system` is the system's libgssapi_krb5; "
+        "`auto` is the first that is there and can do it.",
     )
 
     # HTTP.

@@ -21,7 +21,7 @@ from impala_ha.core.faults import CallFailed, Phase
 from impala_ha.core.model import Coordinator
 from impala_ha.failover.attempts import Call
 from impala_ha.failover.failover import Failover
-from impala_ha.hs2.client import Client
+from impala_ha.hs2 import client
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.options.options import Options
 from impala_ha.testing.fakes import FakeDriver
@@ -47,7 +47,7 @@ class SimulatedLink(Link):
         self.coordinator = server.coordinator
         self.server = server
         self.impala = True
-        self.client = cast("Client", SimpleNamespace(calls=1))
+        self.client = cast("client.Client", SimpleNamespace(calls=1))
         self.web_address = f"http://0.0.0.0:{_WEB_PORT}"
         self._life = server.life
         self._closed = False

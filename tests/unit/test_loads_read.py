@@ -32,7 +32,8 @@ def read(port, *, cluster=None, **options):
     """The cluster after one reading of A."""
     cluster = cluster or Cluster([A, B], policy="least_loaded")
     options = Options(web_port=port, **{"web_timeout": PATIENT, **options})
-    load.read_loads(cluster, options, [A], load.read_load)
+    asked = [each for each in cluster.coordinators if each == A]
+    load.read_loads(cluster, options, asked, load.read_load)
     return cluster
 
 

@@ -198,9 +198,8 @@ class Hedge:
         self._over.wait()
         if coordinator in self._taken:
             return
-        self._results = (
-            self._threads.results()
-        )  # an error in it would keep itself alive, and all this
+        # An error in the old one would keep itself alive, and all this.
+        self._results = self._threads.results()
         if isinstance(result.got, Link):
             result.got.close()
         self._late(result)

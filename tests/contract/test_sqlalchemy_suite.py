@@ -33,12 +33,10 @@ def test_the_dialect_passes_what_it_does_not_skip_with_a_reason(capsys):
             env={**os.environ, "IMPALA_HA_SHARE_STATE": "0"},
             check=False,
         )
-    counts = dict(
-        (word, int(number)) for number, word in re.findall(r"(\d+) (\w+)", done.stdout[-200:])
-    )
+    summary = done.stdout.strip().splitlines()[-1]
     with capsys.disabled():
-        print(f"\nSQLAlchemy's suite: {done.stdout.strip().splitlines()[-1]}")
+        print(f"\nSQLAlchemy's suite: {summary}")  # noqa: T201 - for whoever reads the log
 
     assert 0 == done.returncode, done.stdout[-20_000:] + done.stderr[-2_000:]
-    assert counts["passed"] > 800
+    assert int(re.search(r"(\d+) passed", summary)[1]) > 800
     assert UNEXPLAINED not in done.stdout

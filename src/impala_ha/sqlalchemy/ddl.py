@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import String, exc
+from sqlalchemy import Integer, Numeric, String, exc
 from sqlalchemy.sql import compiler
 
 LONGEST_DECIMAL = 38
@@ -36,6 +36,8 @@ class ImpalaDDLCompiler(compiler.DDLCompiler):
             words.append("NOT NULL")
         if stored_as == "KUDU":
             default = self.get_column_default_string(column)
+            if default is not None and isinstance(column.type, (Integer, Numeric)):
+                default = default.strip("'")  # for Impala '7' is no number
             words += [] if default is None else [f"DEFAULT {default}"]
         if column.comment is not None:
             words.append(f"COMMENT {self._text(column.comment)}")
@@ -54,7 +56,7 @@ class ImpalaDDLCompiler(compiler.DDLCompiler):
         if column.name in _names(_option(column.table, "partitioned_by")):
             return None
         text: str | None = super().visit_create_column(create, first_pk=first_pk, **kw)
-        return text
+        return text and text.rstrip()  # which a constraint left that Impala lacks
 
     def visit_primary_key_constraint(self, constraint: Any, **kw: Any) -> str | None:
         """Of tables of Kudu; elsewhere nobody would hold it."""
@@ -68,12 +70,12 @@ class ImpalaDDLCompiler(compiler.DDLCompiler):
     visit_foreign_key_constraint = _nothing
     visit_unique_constraint = _nothing
     visit_check_constraint = _nothing
-    visit_column_check_constraint = _nothing
 
     def _no_statement(self, *_: Any, **kw: Any) -> str:
-        """Impala has no such statement; the empty one is not sent."""
+        """Impala has no such statement, and the empty one is not sent; or no such clause."""
         return ""
 
+    visit_column_check_constraint = _no_statement
     visit_create_index = _no_statement
     visit_drop_index = _no_statement
     visit_add_constraint = _no_statement

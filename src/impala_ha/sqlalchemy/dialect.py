@@ -25,6 +25,12 @@ from .url import connect_arguments
 _BUFFERED = 1000  # rows that stream_results asks for at a time; max_row_buffer goes before it
 
 
+def _ours(connection: Any) -> dbapi.Connection:
+    """The connection that a pool has wrapped, or has not."""
+    ours: dbapi.Connection = getattr(connection, "dbapi_connection", connection)
+    return ours
+
+
 class ImpalaExecutionContext(DefaultExecutionContext):
     """One statement; the execution option ``cursor_configuration`` has its query options."""
 
@@ -123,14 +129,14 @@ class ImpalaDialect(Reflection, DefaultDialect):
 
     def initialize(self, connection: Any) -> None:
         """Ask the first connection for version and database."""
-        self.default_schema_name = connection.connection.dbapi_connection.default_db or "default"
+        self.default_schema_name = _ours(connection.connection).default_db or "default"
         super().initialize(connection)
 
     def _get_default_schema_name(self, _connection: Any) -> str | None:
         return self.default_schema_name
 
     def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
-        version: str = connection.connection.dbapi_connection.server_version()
+        version = _ours(connection.connection).server_version()
         return tuple(int(part) for part in version.partition("-")[0].split(".") if part.isdigit())
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
@@ -159,8 +165,9 @@ class ImpalaDialect(Reflection, DefaultDialect):
 
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
         """Has the fault *e* ended the session, or is the connection closed?"""
-        ours = getattr(connection, "dbapi_connection", connection)
-        return isinstance(e, errors.FailoverError) or bool(getattr(ours, "closed", False))
+        return isinstance(e, errors.FailoverError) or (
+            connection is not None and _ours(connection).closed
+        )
 
     def get_isolation_level_values(self, _connection: Any) -> list[str]:
         """Each statement is on its own."""
@@ -180,4 +187,9 @@ class ImpalaHADialect(ImpalaDialect):
     """The same under a name of its own, for tools that choose by it."""
 
     name = "impala_ha"
-    supports_statement_cache = True
+    supports_statement_cache = True  # SQLAlchemy asks each class for both
+
+    @classmethod
+    def import_dbapi(cls) -> ModuleType:
+        """`impala_ha.dbapi`."""
+        return dbapi

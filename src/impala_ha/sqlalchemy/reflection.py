@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import exc
 from sqlalchemy import types as sa
-from sqlalchemy.engine import reflection
 
 from impala_ha.sql.literals import literal
 
 from .types import parse_type
 
+Answer = TypeVar("Answer")
+
 CALL = "impala_ha_call"  # execution option: a metadata call of the cursor in place of a statement
 _FORMATS = {"Parquet": "PARQUET", "Kudu": "KUDU", "Iceberg": "ICEBERG", "Orc": "ORC",
             "Avro": "AVRO", "SequenceFile": "SEQUENCEFILE", "RCFile": "RCFILE"}  # fmt: skip
+
+
+def _cached(ask: Callable[..., Answer]) -> Callable[..., Answer]:
+    """`sqlalchemy.engine.reflection.cache`, which does not read our annotations before 2.0."""
+
+    @wraps(ask)
+    def asked(self: Reflection, connection: Any, *names: Any, **kw: Any) -> Answer:
+        cache = kw.get("info_cache")
+        if cache is None:
+            return ask(self, connection, *names, **kw)
+        named = tuple(sorted((n, v) for n, v in kw.items() if isinstance(v, str)))
+        key = (ask.__name__, names, named)
+        if key not in cache:
+            cache[key] = ask(self, connection, *names, **kw)
+        answer: Answer = cache[key]
+        return answer
+
+    return asked
 
 
 class Found(NamedTuple):
@@ -32,12 +52,12 @@ class Reflection:
     default_schema_name: str | None
     identifier_preparer: Any
 
-    @reflection.cache
+    @_cached
     def get_schema_names(self, connection: Any, **kw: Any) -> list[str]:
         """The databases."""
         return [row[0] for row in _call(connection, "get_databases")]
 
-    @reflection.cache
+    @_cached
     def _tables(self, connection: Any, schema: str | None = None, **kw: Any) -> list[Found]:
         wanted = (schema or self.default_schema_name or "default").lower()
         rows = _call(connection, "get_tables", wanted)
@@ -91,7 +111,7 @@ class Reflection:
                 raise
             raise exc.NoSuchTableError(f"{schema}.{name}" if schema else name) from error
 
-    @reflection.cache
+    @_cached
     def _described(
         self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[dict[str, str]]:
@@ -99,7 +119,7 @@ class Reflection:
         rows = self._asked(connection, "DESCRIBE", table_name, schema, **kw)
         return [dict(row._mapping) for row in rows]
 
-    @reflection.cache
+    @_cached
     def _formatted(
         self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[tuple[str, str, str]]:
@@ -163,7 +183,7 @@ class Reflection:
             options["impala_partitioned_by"] = partitions
         return options
 
-    @reflection.cache
+    @_cached
     def get_view_definition(
         self, connection: Any, view_name: str, schema: str | None = None, **kw: Any
     ) -> str:

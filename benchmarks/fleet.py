@@ -16,31 +16,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 from _shared import percentile, verdict
 
-from impala_ha import Cluster, Coordinator, connect
+from impala_ha import Cluster, Coordinator
 from impala_ha.testing import LocalCluster
 
-JOBS, AFTER_DEATH, AT_A_TIME = 40, 100, 4
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "contract"))
+from fleet_jobs import dead_coordinator, forked, spawned
+
+JOBS, AFTER_DEATH = 40, 100
 PICKS, SIZE = 400, 20
-JOB = """
-import sys, impala_ha
-connection = impala_ha.connect(sys.argv[1], hedge_after=0)
-print(connection.coordinator)
-connection.close()
-"""
 
 
 def main() -> None:
@@ -48,7 +42,8 @@ def main() -> None:
         four = cluster.hosts.split(",")
         some = [",".join(four), ",".join(four[:2])]
         print(f"{'':44}{'max/mean':>9}{'goal':>6}")
-        for name, run in (("fork", forked), ("spawn", spawned)):
+        together = partial(forked, at_a_time=JOBS, hedge_after=0)
+        for name, run in (("fork", together), ("spawn", partial(spawned, hedge_after=0))):
             with own_state():
                 shown(f"{JOBS} processes ({name})", run([some[0]] * JOBS), 1.05)
             with own_state():
@@ -70,65 +65,16 @@ def own_state(shares: str = "1") -> Iterator[None]:
         yield
 
 
-def spawned(hosts: list[str]) -> Counter[str]:
-    """How many of these jobs were connected to each, each a new interpreter."""
-
-    def job(where: str) -> str:
-        command = [sys.executable, "-c", JOB, where]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        return Counter(pool.map(job, hosts))
-
-
-def forked(hosts: list[str]) -> Counter[str]:
-    """The same, each a fork of this process; all at once."""
-    context = get_context("fork")
-    told = context.SimpleQueue()
-
-    def work(where: str) -> None:
-        with contextlib.closing(connect(where, hedge_after=0)) as connection:
-            told.put(str(connection.coordinator))
-
-    children = [context.Process(target=work, args=[where]) for where in hosts]
-    for child in children:
-        child.start()
-    found = Counter(told.get() for _ in children)
-    for child in children:
-        child.join()
-    return found
-
-
 def shown(name: str, count: Counter[str], goal: float | None = None) -> None:
     found = max(count.values()) * 4 / count.total()
     said = "" if goal is None else f"{goal:>6}  {verdict(found <= goal)}"
     print(f"{name:44}{found:>9.2f}{said}", flush=True)
 
 
-@contextlib.contextmanager
-def dead_coordinator() -> Iterator[tuple[str, list[float]]]:
-    """A port that hangs up on whoever comes, and when they came."""
-    came: list[float] = []
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-
-        def hang_up() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    came.append(time.monotonic())
-                    connection.close()
-
-        thread = threading.Thread(target=hang_up)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}", came
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
 def death(hosts: list[str], came: list[float]) -> None:
     """How often all together try one that is dead."""
     began = time.monotonic()
-    spawned([",".join(hosts)] * AFTER_DEATH)
+    spawned([",".join(hosts)] * AFTER_DEATH, hedge_after=0)
     took = time.monotonic() - began
     periods, end, pause = 1, 5.0, 1.0
     while end < took:
@@ -162,10 +108,10 @@ def picks(processes: int) -> list[float]:
     clusters = {share: Cluster(hosts, share_state=share) for share in took}
     for _ in range(PICKS):
         for share, cluster in clusters.items():
+            time.sleep(0.0005 * processes)  # before both, or one would find the caches cold
             began = time.perf_counter()
             cluster.pick()
             took[share].append((time.perf_counter() - began) * 1e6)
-        time.sleep(0.001 * processes)
     alone = percentile(took[False], 50)
     return [each - alone for each in took[True]]
 

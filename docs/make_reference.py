@@ -22,6 +22,8 @@ from typing import Any
 import click
 
 import impala_ha
+import impala_ha.opentelemetry
+import impala_ha.prometheus
 from impala_ha import Fault, State
 from impala_ha.balancing.policies import POLICIES
 from impala_ha.cli._commands import COMMANDS
@@ -99,6 +101,12 @@ def reference() -> str:
         "\n## Events\n\n",
         _prose(impala_ha.events) + "\n",
         *(line for kind in _EVENTS for line in (f"### {kind.__name__}\n\n", _prose(kind), "\n")),
+        "\n## Telemetry\n\n",
+        *(
+            line
+            for module in (impala_ha.opentelemetry, impala_ha.prometheus)
+            for line in (f"### {module.__name__}.instrument\n\n", _prose(module.instrument), "\n")
+        ),
         "\n## Local cluster\n\n",
         *_class(LocalCluster),
         "\n### LocalCoordinator\n\n",

@@ -30,8 +30,14 @@ class LoadPages:
         asked: The path and the headers of each request.
     """
 
-    def __init__(self, host, *, login=None, context=None, quiescing=False, connections=16):
-        """*login* takes the Authorization header, and returns what it refuses it with, if so."""
+    def __init__(
+        self, host, *, login=None, context=None, quiescing=False, connections=16, cookie=""
+    ):
+        """
+        *login* takes the Authorization header, and returns what it refuses it with, if so.
+
+        Who is not refused gets the *cookie*, which stands for a login.
+        """
         self.pages = {
             "/jsonmetrics": metrics(connections),
             "/varz": flags(64),
@@ -43,7 +49,9 @@ class LoadPages:
         class Visit(BaseHTTPRequestHandler):
             def do_GET(self):
                 pages.asked.append((self.path, {n.title(): v for n, v in self.headers.items()}))
-                challenge = login and login(self.headers.get("Authorization", ""), self.path)
+                known = cookie and self.headers.get("Cookie") == cookie
+                shown = self.headers.get("Authorization", "")
+                challenge = login and not known and login(shown, self.path)
                 status, token = (401, challenge) if isinstance(challenge, str) else (200, challenge)
                 page = pages.pages.get(self.path.partition("?")[0])
                 if status == 200 and page is None:
@@ -54,6 +62,8 @@ class LoadPages:
                     self.send_header("WWW-Authenticate", challenge)
                 elif token:
                     self.send_header("WWW-Authenticate", token[0])
+                if cookie and status == 200:
+                    self.send_header("Set-Cookie", f"{cookie};HttpOnly;Max-Age=60;Path=/")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -335,10 +336,17 @@ def test_the_changelog_knows_this_version():
     assert f"## {impala_ha.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-def test_an_identifier_in_a_table_is_not_broken_in_mid_word():
+def test_an_identifier_is_not_broken_in_mid_word():
     """The theme breaks code anywhere; a name that was broken cannot be found by searching."""
     site = (ROOT / "mkdocs.yml").read_text("utf-8")
-    style = (ROOT / "docs" / "tables.css").read_text("utf-8")
+    style = (DOCS / "code.css").read_text("utf-8")
+    hook = runpy.run_path(str(DOCS / "unbroken_code.py"))["on_page_content"]
 
-    assert "extra_css:\n  - tables.css" in site
+    assert "extra_css:\n  - code.css" in site
+    assert "hooks:\n  - docs/unbroken_code.py" in site
     assert re.search(r"td code[^}]*word-break: normal", style)
+    assert re.search(r"unbroken[^}]*white-space: nowrap", style)
+    assert hook("<pre><code>a --b</code></pre><code>a --b</code>") == (
+        "<pre><code>a --b</code></pre>"
+        '<code><span class="unbroken">a</span> <span class="unbroken">--b</span></code>'
+    )

@@ -173,7 +173,7 @@ def with_tickets(two, **options):
 
 
 @kerberized
-@pytest.mark.parametrize("package", ["kerberos", "gssapi"])
+@pytest.mark.parametrize("package", ["system", "gssapi", "kerberos"])
 def test_a_ticket_lets_in_and_a_cookie_stands_for_it(realm, two, ticket, connect, package):
     cursor = connect(two, **with_tickets(two, kerberos_backend=package)).cursor()
     first = user_of(cursor)

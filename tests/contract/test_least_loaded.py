@@ -12,7 +12,10 @@ from kerberized import MARKS
 import impala_ha
 from impala_ha import State
 from impala_ha.balancing import cluster as room
+from impala_ha.discovery.sources import make_source
 from impala_ha.failover import load
+from impala_ha.options.host_urls import parse_url
+from impala_ha.options.options import Options
 from impala_ha.testing import LocalCluster
 from load_pages import LoadPages
 
@@ -147,23 +150,29 @@ def spnego(realm, host):
 @pytest.fixture
 def kerberos(monkeypatch):
     monkeypatch.setenv("KRB5RCACHENAME", "none:")
-    pytest.importorskip("httpx", reason="the extra web is not installed")
+
+
+def told_with_a_ticket(two, login):
+    """What the pages of the first of *two*, which ask for this *login*, tell to who has a ticket."""
+    with (
+        LoadPages(two[0].host, login=login) as pages,
+        impala_ha.connect(
+            f"{two[0].host}:{two[0].port}?krb_host=coord1.test",
+            auth_mechanism="GSSAPI",
+            policy="least_loaded",
+            web_port=pages.port,
+            web_timeout=EARLY,
+        ) as connection,
+    ):
+        state = connection.cluster
+        return list(state.board.told(state.coordinators, state.clock.now()).values())
 
 
 @MARKS[1]
 @pytest.mark.usefixtures("kerberos", "etl")
 def test_a_ticket_is_shown_where_the_pages_ask_for_one(two, realm):
     login = spnego(realm, "coord1.test")
-    with LoadPages(two[0].host, login=login) as pages:
-        with impala_ha.connect(
-            f"{two[0].host}:{two[0].port}?krb_host=coord1.test",
-            auth_mechanism="GSSAPI",
-            policy="least_loaded",
-            web_port=pages.port,
-            web_timeout=EARLY,
-        ) as connection:
-            state = connection.cluster
-            (found,) = state.board.told(state.coordinators, state.clock.now()).values()
+    (found,) = told_with_a_ticket(two, login)
 
     assert 0.25 == found.load
     assert {f"etl@{realm.name}"} == set(login.users)
@@ -172,11 +181,9 @@ def test_a_ticket_is_shown_where_the_pages_ask_for_one(two, realm):
 
 @MARKS[1]
 @pytest.mark.usefixtures("kerberos", "etl")
-def test_a_server_that_does_not_prove_who_it_is_is_not_believed(two):
-    def login(given, _):
-        return None if given.startswith("Negotiate ") else "Negotiate"
-
-    with LoadPages(two[0].host, login=login) as pages:
+def test_a_refused_ticket_is_about_one_web_server_and_no_other(two, caplog):
+    """It locks nobody's account, and the key of one may be missing or old."""
+    with LoadPages(two[0].host, login=lambda *_: "Negotiate") as pages:
         with impala_ha.connect(
             f"{two[0].host}:{two[0].port}?krb_host=coord1.test",
             auth_mechanism="GSSAPI",
@@ -185,5 +192,43 @@ def test_a_server_that_does_not_prove_who_it_is_is_not_believed(two):
             web_timeout=EARLY,
         ) as connection:
             state = connection.cluster
+            seen = state.board.lease([connection.coordinator], state.clock.now() + 600)
+        assert sum("Authorization" in headers for _, headers in pages.asked) == 1
+    assert seen is not None, "it is not left alone for an hour"
+    assert "it refused the Kerberos ticket" in caplog.text
 
-            assert {} == state.board.told(state.coordinators, state.clock.now())
+
+def backends(pages, name="listed"):
+    """What a web server says of the cluster: one coordinator."""
+    pages.pages["/backends"] = {"backends": [{"address": f"{name}:27000"}]}
+    pages.pages["/varz"] = {"flags": [{"name": "hs2_port", "current": "21051"}]}
+
+
+@MARKS[1]
+@pytest.mark.usefixtures("kerberos", "etl")
+def test_a_ticket_is_shown_for_the_list_of_backends(two, realm):
+    """The first has lost its key and takes none; the second does."""
+    login = spnego(realm, "coord1.test")
+    with (
+        LoadPages(two[0].host, login=lambda *_: "Negotiate") as first,
+        LoadPages(two[1].host, login=login) as second,
+    ):
+        backends(first, "wrong")
+        backends(second)
+        places = f"{two[0].host}:{first.port},{two[1].host}:{second.port}"
+        url = parse_url(f"backends://{places}", None)
+        options = Options(auth_mechanism="GSSAPI", krb_host="coord1.test")
+        found = make_source(url, options).resolve(EARLY)
+
+    assert ["listed:21051"] == [str(each) for each in found]
+    assert {f"etl@{realm.name}"} == set(login.users)
+    assert sum("Authorization" in headers for _, headers in first.asked) == 1
+
+
+@MARKS[1]
+@pytest.mark.usefixtures("kerberos", "etl")
+def test_a_server_that_does_not_prove_who_it_is_is_not_believed(two):
+    def login(given, _):
+        return None if given.startswith("Negotiate ") else "Negotiate"
+
+    assert [] == told_with_a_ticket(two, login)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import impala_ha
+
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "impala-ha"))
 CONNECT = "import sys, impala_ha; impala_ha.connect(sys.argv[1]).close()"
 
@@ -49,7 +51,7 @@ def test_all_are_well(cluster, machine):
     done = ran(machine, "status", "-i", cluster.hosts)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1].startswith(f"{len(cluster)} in all: {len(cluster)} healthy")
+    assert f"{len(cluster)} in all: {len(cluster)} healthy" in done.stdout.splitlines()
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "4.5.0-RELEASE" in done.stdout
 
@@ -75,6 +77,44 @@ def test_one_that_a_job_found_dead_is_shown_to_the_operator_and_can_be_reset(clu
     assert done.stdout.count("nothing was held against it") == len(cluster) - 1
     found, _ = states(machine, cluster.hosts)
     assert (found[gone]["state"], found[gone]["tries"]) == ("failing", 0)
+
+
+@pytest.mark.parametrize("kind", ["file", "backends"])
+def test_those_are_shown_whom_a_source_names(cluster, machine, tmp_path, kind):
+    path = tmp_path / "hosts"
+    path.write_text(cluster.hosts.replace(",", "\n"))
+    hosts = {"file": f"file://{path}", "backends": f"backends://{cluster[0].web_address}"}[kind]
+    found, status = states(machine, hosts)
+
+    assert (status, {*found}) == (0, {each.host for each in cluster})
+    done = ran(machine, "reset", hosts)
+    assert (done.returncode, done.stdout.count("nothing was held")) == (0, len(cluster))
+
+
+@pytest.mark.parametrize("words", [("status", "-i"), ("status", "--json", "-i"), ("reset",)])
+def test_a_source_that_names_nobody_is_no_success(machine, words):
+    done = ran(machine, *words, "file:///no/such/file")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "file:///no/such/file names no coordinator" in done.stderr
+
+
+def test_the_load_of_all_clients_is_shown(cluster, machine):
+    with impala_ha.connect(cluster[0].host, cluster[0].port, share_state=False):
+        found, _ = states(machine, cluster.hosts)
+
+    assert found[cluster[0].host]["connections_of_all"] >= 1
+    assert 0 < found[cluster[0].host]["load"] < 1
+    assert found[cluster[0].host]["service_threads"] == 64
+    assert found[cluster[0].host]["load_error"] == ""
+
+
+def test_one_that_drains_is_shown_as_such_before_a_program_has_met_it(cluster, machine):
+    cluster[1].drain()
+    found, status = states(machine, cluster.hosts)
+
+    assert (found[cluster[1].host]["state"], status) == ("draining", 1)
+    assert "shut down" in found[cluster[1].host]["error"]
 
 
 def test_without_shared_state_what_answers_now_is_shown(cluster, machine):

@@ -9,24 +9,21 @@ import sys
 import pytest
 from pages import DOCS, blocks
 
+from load_pages import PASSWORD, USER, LoadPages, basic
 from real_servers import NameServer, ZooKeeperServer, missing
 
 LIMIT = 60
 NAME, SERVICE = "impala.example.test", "_impala._tcp.example.test"
-COMMANDS = [
-    line
-    for block in blocks(DOCS / "hosts.md")
-    if block.kind == "sh"
-    for line in block.text.splitlines()
-]
+SHELL = [block for block in blocks(DOCS / "hosts.md") if block.kind == "sh"]
+COMMANDS = [line for block in SHELL if not block.needs for line in block.text.splitlines()]
 needs_names = pytest.mark.skipif(bool(missing("names", "dns")), reason=missing("names", "dns"))
 lacks = missing("zookeeper", "kazoo")
 pytestmark = [pytest.mark.slow(10), pytest.mark.servers]
 
 
-def command(beginning, **ours):
+def command(beginning, lines=COMMANDS, **ours):
     """The one line of the page that begins so, as words."""
-    (line,) = (each for each in COMMANDS if each.startswith(beginning))
+    (line,) = (each for each in lines if each.startswith(beginning))
     for name, other in ours.items():
         assert name in line
         line = line.replace(name, other)
@@ -35,10 +32,11 @@ def command(beginning, **ours):
     return [sys.executable, "-c", code, *shlex.split(line)[1:]]
 
 
-def ran(words):
+def ran(words, **more):
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "no_proxy": "*"}
     return subprocess.run(
         words,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "no_proxy": "*"},
+        env={**environment, **more},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -103,6 +101,24 @@ def test_backends(cluster):
     done = ran(command("impala-connect -i backends://", **ours))
 
     assert (0, "1\n") == (done.returncode, done.stdout), done.stderr
+
+
+def test_backends_with_a_login(cluster):
+    (block,) = (block for block in SHELL if block.needs)
+    export, *lines = block.text.splitlines()
+    given = dict(word.split("=", 1) for word in shlex.split(export)[1:])
+    given["IMPALA_HA_WEB_PASSWORD"] = PASSWORD
+    with LoadPages("127.33.0.4", login=basic) as web:
+        web.pages["/backends"] = {"backends": [{"address": f"{cluster[0].host}:27000"}]}
+        web.pages["/varz"] = {"flags": [{"name": "hs2_port", "current": str(cluster[0].port)}]}
+        ours = {
+            "coord1.example.com:25000": f"127.33.0.4:{web.port}",
+            "coord2.example.com:25000": "127.33.0.4:1",
+        }
+        done = ran(command("impala-connect", lines, **ours), **given)
+
+    assert (0, "1\n") == (done.returncode, done.stdout), done.stderr
+    assert given["IMPALA_HA_WEB_USER"] == USER
 
 
 @pytest.mark.skipif(bool(lacks), reason=lacks)

@@ -55,7 +55,8 @@ def ask(cursor):
 def test_who_registered_is_found_and_who_is_gone_is_left(cluster, zookeeper, register, until):
     first = register(cluster[0].address)
     register(cluster[1].address, "service")
-    register.client.create(f"{PATH}/leader_election", b"")
+    for other in ("leader_election", "serverUri=a:99999;version=1", "serverUri=:1;version=1"):
+        register.client.create(f"{PATH}/{other}", b"")
     threads = threading.active_count()
     with impala_ha.connect(host=f"zookeeper://{zookeeper.address}{PATH}?{SOON}") as connection:
         members = connection.cluster

@@ -15,6 +15,8 @@ import sqlalchemy
 from typing_extensions import assert_type
 
 import impala_ha
+import impala_ha.opentelemetry
+import impala_ha.prometheus
 from impala_ha.testing import LocalCluster
 
 SALES = "select id, amount from sales where day = %(day)s"
@@ -82,3 +84,14 @@ def local() -> str:
     """A cluster for the user's own tests."""
     with LocalCluster(2) as cluster:
         return cluster.hosts
+
+
+def watched() -> str:
+    """What became of the calls of a connection, for those who look after it."""
+    impala_ha.opentelemetry.instrument()
+    impala_ha.prometheus.instrument()
+    with impala_ha.connect("a", report="/tmp/report", client_identifier="nightly") as connection:
+        cursor = connection.cursor()
+        assert_type(cursor.query_id, str | None)
+        assert_type(connection.report(), dict[str, object])
+        return str(cursor.query_url)

@@ -10,14 +10,8 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha import Attempt, Coordinator, errors
 from impala_ha.core.faults import AFTER, Fault, Phase
-from impala_ha.failover.attempts import (
-    Call,
-    History,
-    deadline_error,
-    doubtful_faults,
-    final_error,
-    may_be_options,
-)
+from impala_ha.failover.attempts import Call, History, doubtful_faults, may_be_options
+from impala_ha.failover.final_errors import deadline_error, final_error
 from impala_ha.sql.statement import Kind
 
 READ = Call("execute")

@@ -45,6 +45,7 @@ class Cursor:
 
     outcomes: dict[str, Outcome]
     executed: list[str] = field(default_factory=list)
+    query_id: str | None = None
     cancelled: int = 0
     arraysize: int = 1
     coordinator: str = "a:21050"

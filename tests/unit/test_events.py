@@ -76,6 +76,18 @@ def test_it_is_told_once_that_one_is_ejected_and_once_that_it_is_back(world):
     assert health[1] == Back(coordinator=A, seconds=500.0)
 
 
+def test_a_cursor_that_asked_nobody_is_no_news_of_a_coordinator(world):
+    """The first cursor of a connection has the session that opening it made."""
+    connections = [World(world.cluster).connect() for _ in range(2)]
+    world["a"].down = True
+    world.connect()
+    assert world.kinds() == [Ejected, FailedOver]
+
+    assert {each.cursor().coordinator for each in connections} == {A}
+    assert world.kinds() == [Ejected, FailedOver]
+    assert B == world.cluster.pick()
+
+
 def test_that_one_shuts_down_is_said(world):
     cursor = world.connect().cursor()
     world["a"].script["ExecuteStatement"] = deque(

@@ -1,14 +1,18 @@
 """Where the coordinators come from is asked again: when, by whom, and what a failure changes."""
 
+import contextvars
 import gc
 import logging
 import math
+import os
 import random
+import threading
 import weakref
 
 import pytest
 
 from impala_ha import Cluster, Coordinator, NoCoordinatorLeft, State
+from impala_ha.balancing import host_source
 from impala_ha.balancing.circuit_breaker import CircuitBreaker
 from impala_ha.balancing.host_source import resolved
 from impala_ha.core.faults import Fault, Phase
@@ -93,11 +97,73 @@ def test_it_may_take_two_seconds_and_no_more_than_the_call_has_left():
     limits = []
     for left in (math.inf, 0.5, 0.0):
         clock.sleep(40)
-        source.limit = None
+        source.limit = 0.0
         cluster.refresh(left)
         limits.append(source.limit)
 
-    assert [2.0, 0.5, None] == limits
+    assert [1.8, 0.45, 0.0] == limits, "less than is waited, so that it can say what is wrong"
+
+
+class Stuck(Source):
+    """One that answers when it is told to, whatever its limit."""
+
+    def __init__(self, *answer):
+        super().__init__(*answer)
+        self.go = threading.Event()
+
+    def resolve(self, limit):
+        self.asked += 1
+        self.go.wait(60)
+        return self.answer
+
+
+def test_one_that_knows_no_limit_is_left_and_not_asked_again_before_it_has_answered(until):
+    source, clock = Stuck(B), FakeClock()
+    cluster = made(source, clock)
+    try:
+        for _ in range(3):
+            clock.sleep(40)
+            cluster.refresh(0.01)
+        assert (A, B) == cluster.coordinators
+        assert 1 == source.asked
+    finally:
+        source.go.set()
+    until(lambda: not any(each.name == "ask dns://impala" for each in threading.enumerate()))
+    clock.sleep(40)
+    cluster.refresh()
+
+    assert (B,) == cluster.coordinators
+
+
+def test_who_connects_is_told_that_it_is_late():
+    source = Stuck(A)
+    try:
+        with pytest.raises(NoCoordinatorLeft, match=r"it did not answer within 0\.01 s"):
+            resolved(source, 0.01)
+    finally:
+        source.go.set()
+
+
+def test_a_function_is_called_in_the_context_of_who_connects():
+    """So that a tracer sees whose call it is."""
+    here = contextvars.ContextVar("here", default="")
+    here.set("mine")
+    seen = []
+
+    class Seeing(Source):
+        def resolve(self, limit):
+            seen.append(here.get())
+            return (A,)
+
+    resolved(Seeing(), 10)
+    assert ["mine"] == seen
+
+
+def test_a_look_that_was_under_way_in_the_parent_is_not_waited_for_in_its_child():
+    source = Source(A)
+    host_source._ASKED[source] = os.getppid()
+
+    assert (A,) == resolved(source, 10)
 
 
 def test_a_fixed_list_cannot_lose_anybody():

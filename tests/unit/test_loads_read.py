@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import pytest
 
@@ -154,20 +155,20 @@ def test_nobody_there_is_no_reading():
 # -- logins --------------------------------------------------------------------------------------
 
 
+lacks = pytest.mark.skipif(find_spec("httpx") is None, reason="the extra web is not installed")
+LOGINS = pytest.mark.parametrize("login", [basic, pytest.param(digest, marks=lacks)])
 LOGIN = {"web_user": USER, "web_password": PASSWORD}
 
 
-@pytest.mark.parametrize("login", [basic, digest])
+@LOGINS
 def test_a_password_is_shown_as_it_is_asked_for(login):
-    pytest.importorskip("httpx", reason="the extra web is not installed")
     with LoadPages(HOST, login=login) as pages:
         assert {A: 0.25} == told(read(pages.port, **LOGIN))
         assert {A: 0.25} == told(read(pages.port, web_user=USER, web_password=lambda: PASSWORD))
 
 
-@pytest.mark.parametrize("login", [basic, digest])
+@LOGINS
 def test_a_login_that_was_refused_is_not_tried_again_anywhere(login, caplog):
-    pytest.importorskip("httpx", reason="the extra web is not installed")
     wrong = {"web_user": USER, "web_password": "letmein-7"}
     with LoadPages(HOST, login=login) as pages:
         cluster = read(pages.port, **wrong)
@@ -177,12 +178,28 @@ def test_a_login_that_was_refused_is_not_tried_again_anywhere(login, caplog):
         assert 1 == tries == sum("Authorization" in headers for _, headers in pages.asked)
     assert {} == told(cluster)
     assert cluster.board.lease([A, B], cluster.clock.now() + REFUSED_FOR - 60) is None
-    assert "it refused the login" in caplog.text
+    assert f"it refused the password of web_user {USER!r}" in caplog.text
     assert "letmein" not in caplog.text
 
 
+def test_a_cookie_stands_for_the_login(caplog):
+    """Impala's does, for a ticket and for a password."""
+    shown = []
+
+    def login(given, path):
+        shown.append(given)
+        return basic(given, path)
+
+    with LoadPages(HOST, login=login, cookie="impala.auth=x&y") as pages:
+        assert {A: 0.25} == told(read(pages.port, **LOGIN))
+        sent = [headers.get("Cookie") for _, headers in pages.asked]
+
+    assert 1 == len([each for each in shown if each])
+    assert [None, None, "impala.auth=x&y", "impala.auth=x&y"] == sent
+    assert "impala.auth" not in caplog.text
+
+
 def test_the_password_of_the_connection_is_not_shown(caplog):
-    pytest.importorskip("httpx", reason="the extra web is not installed")
     with LoadPages(HOST, login=basic) as pages:
         cluster = read(pages.port, user=USER, password=PASSWORD, auth_mechanism="LDAP")
 
@@ -195,8 +212,10 @@ def test_without_httpx_one_line_says_how_to_install_it(monkeypatch, caplog):
     import sys  # noqa: PLC0415
 
     monkeypatch.setitem(sys.modules, "httpx", None)
-    monkeypatch.delitem(sys.modules, "impala_ha.auth.web_login", raising=False)
+    monkeypatch.delitem(sys.modules, "impala_ha.auth.digest", raising=False)
     with LoadPages(HOST, login=basic) as pages:
+        assert {A: 0.25} == told(read(pages.port, **LOGIN)), "Basic is for everybody"
+    with LoadPages(HOST, login=digest) as pages:
         assert {} == told(read(pages.port, **LOGIN))
 
     assert "pip install 'impala-ha[web]'" in caplog.text
@@ -232,13 +251,22 @@ def test_who_shows_a_certificate_of_somebody_else_is_not_read(secured, certifica
         assert [] == pages.asked
 
 
+def test_an_address_of_a_name_shows_a_certificate_of_that_name(certificates):
+    """As its HiveServer2 does, where `dns://` found it."""
+    named = [Coordinator(HOST, name="impala.test"), B]
+    with LoadPages(HOST, context=certificates.context(certificates.of("impala.test"))) as pages:
+        cluster = Cluster(named, policy="least_loaded")
+        read(pages.port, cluster=cluster, web_ssl=True, ca_cert=certificates.ca)
+
+    assert {A: 0.25} == told(cluster)
+
+
 def test_tls_that_was_not_asked_for_is_no_reading(secured):
     assert {} == told(read(secured.port))
 
 
-@pytest.mark.parametrize("login", [basic, digest])
+@LOGINS
 def test_a_password_goes_through_tls(certificates, login):
-    pytest.importorskip("httpx", reason="the extra web is not installed")
     context: ssl.SSLContext = certificates.context(certificates.of(HOST))
     with LoadPages(HOST, login=login, context=context) as pages:
         cluster = read(pages.port, web_ssl=True, ca_cert=certificates.ca, **LOGIN)

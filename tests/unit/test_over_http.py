@@ -1,11 +1,13 @@
 """Opening HTTP from options, waiting for a gateway, and asking it again."""
 
+import re
 from collections import deque
 
 import pytest
 from loopback import HOST, Answers, Peer, hiveserver2_over_http
 from test_failover import World
 
+import impala_ha
 from impala_ha import Coordinator, OutcomeUnknown, errors
 from impala_ha.auth.credentials import Secrets
 from impala_ha.core.clock import SystemClock
@@ -20,6 +22,7 @@ from impala_ha.testing.fakes import FakeClock
 pytestmark = pytest.mark.timeout(30)
 
 A = Coordinator("a", 28000)
+REQUEST_ID = re.compile(rb"(?i)x-request-id: (\S+)")
 
 
 def over(clock=None, **options):
@@ -323,3 +326,46 @@ def test_an_error_that_knows_its_phase_keeps_it(world):
 
     with pytest.raises(errors.AuthenticationFailed, match="getting a Kerberos ticket: no ticket"):
         cursor.execute("select 1")
+
+
+# What a request is known by.
+
+
+def test_the_requests_of_a_statement_share_an_id_and_are_numbered(monkeypatch):
+    """Impala 5.0 cuts the number off, and shows the id in its trace."""
+    monkeypatch.setenv("no_proxy", HOST)
+    heads = []
+    with Peer(hiveserver2_over_http(Answers(), heads.append)) as peer:
+        connection = impala_ha.connect(HOST, peer.coordinator.port, use_http_transport=True)
+        cursor = connection.cursor()
+        for _ in range(2):
+            cursor.execute("SELECT 1")
+            cursor.fetchall()
+        connection.close()
+
+    ids = [found[1].decode() for found in map(REQUEST_ID.search, heads) if found]
+    by_statement = {}
+    for each in ids:
+        name, _, number = each.rpartition("-")
+        by_statement.setdefault(name, []).append(int(number))
+    assert 2 == len(by_statement)
+    for name, numbers in by_statement.items():
+        assert 32 == len(name)
+        assert list(range(1, len(numbers) + 1)) == numbers
+        assert len(numbers) > 1
+
+
+def test_a_request_id_of_the_users_own_stays(monkeypatch):
+    monkeypatch.setenv("no_proxy", HOST)
+    heads = []
+    with Peer(hiveserver2_over_http(Answers(), heads.append)) as peer:
+        connection = impala_ha.connect(
+            HOST,
+            peer.coordinator.port,
+            use_http_transport=True,
+            get_user_custom_headers_func=lambda: [("x-request-id", "mine")],
+        )
+        connection.cursor().execute("SELECT 1")
+        connection.close()
+
+    assert {b"mine"} == {found[1] for found in map(REQUEST_ID.search, heads) if found}

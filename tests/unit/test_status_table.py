@@ -1,20 +1,31 @@
 """A coordinator a line, in 80 columns; and what the kernel and the shared state say of it."""
 
 import json
+import os
 import socket
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import click
 import pytest
 
 from impala_ha import Coordinator, Fault, State
 from impala_ha.balancing.circuit_breaker import Health
+from impala_ha.balancing.readings import Load
 from impala_ha.balancing.shared_file import SharedFile
 from impala_ha.balancing.shared_records import Record, key_of
+from impala_ha.cli._hosts import coordinators_of
 from impala_ha.cli.status import machine
-from impala_ha.cli.status.asking import Answer
-from impala_ha.cli.status.machine import Known, connections, known, reset
+from impala_ha.cli.status.asking import Answer, LoadReader
+from impala_ha.cli.status.machine import Known, connections, known, reset, states_not_shown
 from impala_ha.cli.status.table import Row, duration, table
+from impala_ha.core.clock import SystemClock
+from impala_ha.options.options import Options
+from impala_ha.options.settings import Settings
+from load_pages import PASSWORD, USER, LoadPages, basic
 
 WELL = Answer(0.041, "impalad version 4.5.0-RELEASE RELEASE (build 7d7b2e9)")
 DOWN = Answer(why="could not be reached", error="connecting: Connection refused")
@@ -37,6 +48,9 @@ def test_the_table():
         "coord2.example.com  ejected       1m      3     0  could not be reached, again..",
         "coord3.example.com  failing        -      -     -  could not be reached connec..",
         "3 in all: 1 healthy, 1 ejected, 1 failing",
+        "coord2.example.com: could not be reached, again in 4s: connecting: Connection",
+        "  refused",
+        "coord3.example.com: could not be reached connecting: Connection refused",
     ]
 
 
@@ -71,6 +85,47 @@ def test_one_that_answers_although_it_is_ejected_is_said_to():
     assert trial.why == "answers now, to be tried: stopped answering"
 
 
+def test_the_load_is_the_coordinators_own_where_its_pages_tell_it():
+    row = Row(A, Known(load=1.25), replace(WELL, load=Load(16, 64, queries=3)), 2)
+
+    assert "    41 ms   29%  4.5.0-RELEASE" in lines(row)[1]
+    data = row.as_data()
+    assert (data["load"], data["recent"]) == (0.285, 1.25)
+    assert (data["connections_of_all"], data["service_threads"], data["queries"]) == (16, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("known", "answer"),
+    [
+        (None, replace(DOWN, draining=True)),
+        (Known(State.HALF_OPEN, 9.0, None, 1, "is shutting down"), replace(DOWN, draining=True)),
+        (Known(), replace(WELL, draining=True)),
+    ],
+)
+def test_one_that_says_now_that_it_drains_does_so(known, answer):
+    row = Row(A, known, answer, 1)
+
+    assert (row.state, row.is_well) == ("draining", False)
+
+
+def test_names_that_are_too_long_lose_the_domain_that_all_have():
+    domain = ".impala.prod.eu-central-1.example-company.com"
+    rows = [Row(Coordinator(f"coord{n}{domain}"), None, WELL, 1) for n in (1, 2)]
+    text = lines(*rows)
+
+    assert ["coord1", "coord2"] == [line.split()[0] for line in text[1:3]]
+    assert f"The names end with {domain}" in text
+    assert domain not in "".join(lines(*rows, width=140)[3:])
+
+
+def test_what_is_not_shown_is_said():
+    hidden = ["etl", "hue"], ["/dev/shm/impala-ha-1000"]
+    text = list(table([Row(A, None, WELL, 1)], 80, shared=True, hidden=hidden))
+
+    assert text[-3].endswith("of other users know. Run it as etl, hue.")
+    assert text[-1] == "XDG_RUNTIME_DIR: /dev/shm/impala-ha-1000"
+
+
 def test_where_nothing_is_shared_that_is_said():
     assert lines(Row(A, None, WELL, 1), shared=False)[-1].startswith("No state is shared")
 
@@ -89,7 +144,12 @@ def test_data_has_all_of_it():
         "version": "",
         "connect_time": None,
         "usual_connect_time": 0.01,
-        "load": 2.5,
+        "load": None,
+        "connections_of_all": None,
+        "service_threads": None,
+        "queries": None,
+        "load_error": "",
+        "recent": 2.5,
         "connections": 0,
     }
 
@@ -195,3 +255,76 @@ def test_without_a_place_nothing_is_known_and_nothing_can_be_reset(monkeypatch):
 
     assert known([A], "") is None
     assert reset([A], "") is None
+
+
+@pytest.fixture
+def temporary(shared, tmp_path, monkeypatch):
+    """The temporary folder, for programs that have no XDG_RUNTIME_DIR."""
+    place = Path(tmp_path, "tmp")
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def test_a_state_that_programs_find_which_run_differently_is_named(temporary):
+    other = temporary / f"impala-ha-{os.geteuid()}"
+    other.mkdir(mode=0o700)
+    before = states_not_shown()[1]
+    Path(other, "turns").write_bytes(b"")
+
+    assert {*states_not_shown()[1]} - {*before} == {str(other)}
+    os.utime(other / "turns", (1, 1))
+    assert str(other) not in states_not_shown()[1], "nobody has used it for long"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_users_that_have_a_state_of_their_own_are_named(temporary):
+    other = temporary / "impala-ha-1"
+    other.mkdir(mode=0o700)
+    os.chown(other, 1, 1)
+
+    assert other.owner() in states_not_shown()[0]
+
+
+# Whom it is about.
+
+
+def test_while_it_watches_a_source_that_names_nobody_changes_nothing(tmp_path):
+    path = tmp_path / "hosts"
+    path.write_text("a\nb\n")
+    settings = Settings.read({"host": f"file://{path}"}, {})
+    first = coordinators_of(settings)
+    path.write_text("")
+
+    assert ["a:21050", "b:21050"] == [str(each) for each in first]
+    assert first == coordinators_of(settings, first)
+    with pytest.raises(click.ClickException, match="the file is empty"):
+        coordinators_of(settings)
+
+
+# Loads.
+
+
+def loads(**options):
+    return LoadReader(SimpleNamespace(options=Options(**options), clock=SystemClock()))
+
+
+def test_the_load_is_read_where_the_coordinator_says_that_its_pages_are():
+    where = Coordinator("127.33.0.2")
+    with LoadPages(where.host) as pages:
+        assert loads().read(where, f"elsewhere:{pages.port}") == (Load(16), "")
+        del pages.pages["/jsonmetrics"]
+        why = f"no /jsonmetrics of Impala on port {pages.port}"
+        assert loads().read(where, f"elsewhere:{pages.port}") == (None, why)
+    assert loads().read(where, "") == (None, "it tells no web server")
+
+
+def test_a_password_that_was_refused_is_shown_to_no_other_web_server():
+    one, two = Coordinator("127.33.0.2"), Coordinator("127.33.0.3")
+    with LoadPages(one.host, login=basic) as first, LoadPages(two.host, login=basic) as second:
+        reader = loads(web_user=USER, web_password="wrong")
+        assert "refused the password" in reader.read(one, f"a:{first.port}")[1]
+        assert reader.read(two, f"b:{second.port}") == (None, "web_user was refused elsewhere")
+        assert [] == second.asked
+        right = loads(web_user=USER, web_password=PASSWORD)
+        assert right.read(two, f"b:{second.port}")[0] == Load(16)

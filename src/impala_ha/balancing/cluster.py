@@ -90,7 +90,7 @@ class Cluster:
         if share_state is True:
             share_state = isinstance(self.clock, SystemClock) and SharedFile()
         if not isinstance(share_state, bool):
-            self._state.sharing = Sharing(self._state.members, breaker, self.rng, share_state)
+            self._state.sharing = Sharing(self._state.members, breaker, share_state)
             self._state.board = LoadBoard(self.rng, shares=isinstance(share_state, SharedFile))
 
     @property

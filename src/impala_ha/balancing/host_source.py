@@ -1,21 +1,26 @@
 """
 Where the coordinators of a cluster come from, and when that is looked at again.
 
-A source is asked in the time of a caller who opens a connection or sends a statement: no thread is
-started.  One caller at a time asks; the others go on with the list there is.
+A source is asked in the time of a caller who opens a connection or sends a statement; one caller at
+a time asks, and the others go on with the list there is.  Some know no limit (a file server that
+hangs, a function), so each look has a thread, which is left behind where it takes too long.
 """
 
 from __future__ import annotations
 
+import os
 import random
+import weakref
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 from dataclasses import astuple
 from typing import Protocol
 
 from impala_ha.core import logs
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Coordinator
+from impala_ha.core.timeouts import run_with_timeout
 from impala_ha.errors import NoCoordinatorLeft
 
 from .members import Members
@@ -23,6 +28,7 @@ from .members import Members
 _JITTER = 0.2  # of an interval, so that the clients do not all ask at the same moment
 _HURRY = 2.0  # seconds between two looks while no coordinator is healthy: they may have moved
 _LIMIT = 2.0  # seconds that a caller waits for a source, once there is a list
+_OWN = 0.9  # of the time that it is waited for, so that one with a limit can say what is wrong
 
 
 class HostSource(Protocol):
@@ -44,7 +50,7 @@ class HostSource(Protocol):
 
     def resolve(self, limit: float) -> Sequence[Coordinator]:
         """
-        The coordinators of now, each once, found within *limit* seconds.
+        The coordinators of now, each once, found within *limit* seconds where that is in its hands.
 
         Raises:
             Exception: They could not be found; any kind counts, and its text says why.
@@ -62,7 +68,7 @@ def resolved(source: HostSource, limit: float) -> tuple[Coordinator, ...]:
         NoCoordinatorLeft: There is none, and nothing to go on with.
     """
     try:
-        found = tuple(source.resolve(limit))
+        found = _within(source, limit)
     except Exception as error:
         if from_signal_handler(error):
             raise
@@ -70,6 +76,26 @@ def resolved(source: HostSource, limit: float) -> tuple[Coordinator, ...]:
     if not found:
         raise _nobody(source, "its answer is empty")
     return found
+
+
+_ASKED: weakref.WeakKeyDictionary[HostSource, int] = weakref.WeakKeyDictionary()
+
+
+def _within(source: HostSource, limit: float) -> tuple[Coordinator, ...]:
+    """What *source* says, unless it is late, or still at the last question in this process."""
+    if _ASKED.get(source) == os.getpid():
+        raise TimeoutError("it has not answered the last question yet")
+    _ASKED[source] = os.getpid()
+
+    def ask() -> tuple[Coordinator, ...]:
+        try:
+            return tuple(source.resolve(_OWN * limit))
+        finally:
+            _ASKED.pop(source, None)
+
+    context = copy_context()  # of the caller, for a function of the caller's
+    late = f"it did not answer within {limit:g} s"
+    return run_with_timeout(lambda: context.run(ask), limit, f"ask {source}", late)
 
 
 def _nobody(source: HostSource, reason: str) -> NoCoordinatorLeft:

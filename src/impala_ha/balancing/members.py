@@ -12,20 +12,23 @@ import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import repeat
+from operator import is_
 
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
+from .candidates import AllHealthy, Candidate, WithLoads
 from .circuit_breaker import WELL, CircuitBreaker, Health, State, combined
 from .open_links import OpenLinks
 from .outage import Outage
-from .policies import AllHealthy, Candidate, Policy
+from .policies import Policy
 
 _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 
 
-#: From some coordinators to the recent connections of the machine to each; None if not known.
-Loads = Callable[[Sequence[Coordinator]], Sequence[float] | None]
+#: From some candidates to the recent connections of the machine to each.
+Loads = Callable[[Sequence[Candidate]], Sequence[float]]
 
 _MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
 
@@ -292,7 +295,8 @@ class Members:
 
     def all_well(self, options_key: str) -> bool:
         """Is nothing held against any of them?"""
-        return options_key not in self._own and all(h is WELL for h in self._all.health.values())
+        healths = self._all.health.values()
+        return options_key not in self._own and all(map(is_, healths, repeat(WELL)))
 
     def succeeded(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note a success."""
@@ -326,7 +330,7 @@ class Members:
 def _choice(policy: Policy, offered: Sequence[Candidate], loads: Loads | None) -> Candidate:
     """What *policy* chooses of those that are *offered*."""
     if loads is not None:
-        offered = _with_loads(offered, loads)
+        offered = WithLoads(offered, loads(offered))
     chosen = policy.choose(offered)
     if chosen not in offered:
         raise ProgrammingError(
@@ -334,14 +338,3 @@ def _choice(policy: Policy, offered: Sequence[Candidate], loads: Loads | None) -
             f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
         )
     return chosen
-
-
-def _with_loads(candidates: Sequence[Candidate], loads: Loads) -> Sequence[Candidate]:
-    """The *candidates* with the loads of their coordinators."""
-    known = loads([each.coordinator for each in candidates])
-    if known is None:
-        return candidates
-    return [
-        Candidate(each.coordinator, each.state, each.connections, each.ejected_for, load=load)
-        for each, load in zip(candidates, known, strict=True)
-    ]

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import logs
+from . import logs, observers
 from .faults import Fault
 from .interruption import from_signal_handler
 from .model import Attempt, Coordinator
@@ -140,6 +140,11 @@ class Events:
         self.tag: str | None = None
 
     def tell(self, event: Event) -> None:
+        """Give the observers and the callable an *event* of this connection alone."""
+        observers.happened(event)
+        self.hear(event)
+
+    def hear(self, event: Event) -> None:
         """Give the callable *event*; what it raises is logged."""
         if self.listener is None:
             return
@@ -211,12 +216,13 @@ class Listeners:
         self._tell(Back(coordinator=coordinator, seconds=out, tag=tag))
 
     def _tell(self, event: Event) -> None:
+        observers.happened(event)
         told: list[Listener | None] = []
         for each in self._all:
             events = each()
             if events is not None and events.listener not in told:
                 told.append(events.listener)
-                events.tell(event)
+                events.hear(event)
 
 
 for _public in (Event, Ejected, Back, FailedOver, Hedged, Reattached, OutcomeLost):

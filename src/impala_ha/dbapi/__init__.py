@@ -129,7 +129,7 @@ def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple
         if settings.source is not None:
             from impala_ha.discovery import sources  # noqa: PLC0415 - most hosts are listed
 
-            hosts = sources.make_source(settings.source, http=options.use_http_transport)
+            hosts = sources.make_source(settings.source, options)
         cluster = Cluster.shared(
             hosts,
             options.policy,
@@ -137,7 +137,7 @@ def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple
             options.connect_timeout,
             share_state=options.share_state,
         )
-    if options.use_ssl:
+    if options.use_ssl or (options.web_ssl and cluster.board is not None):
         tls.prepare(options, cluster.coordinators)
     return cluster, options
 
@@ -190,6 +190,7 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     metadata_lag: float | None = None,
     sync_ddl: bool | None = None,
     statement_tag: str | None = None,
+    client_identifier: str | None = None,
     zone: str | None = None,
     eject_for: float | None = None,
     eject_most: float | None = None,
@@ -200,6 +201,7 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     web_password: str | Callable[[], str] | None = None,
     web_timeout: float | None = None,
     on_event: Callable[[Event], object] | None = None,
+    report: str | None = None,
     client_cert: str | None = None,
     client_key: str | None = None,
     password_cmd: str | None = None,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Literal, NoReturn, overload
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
 from impala.hiveserver2 import HiveServer2Connection
 
@@ -24,6 +24,9 @@ from impala_ha.sql.session_state import Session
 
 from .cursor import Cursor
 from .dict_cursor import DictCursor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _DOAS = "impala.doas.user"  # Impala's option for the user that a session acts for
 
@@ -53,6 +56,10 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         self._cursors: weakref.WeakSet[Failover] = weakref.WeakSet()  # with links of their own
         self._is_fresh = True  # no cursor was opened
         self._asker: Cursor | None = None
+        report = self._failover.report
+        self._write_report = (
+            weakref.finalize(self, report.write, options.report) if options.report else None
+        )
         self._failover.run(Call("connect", proof=True), lambda _: None)
 
     def _configuration(self) -> dict[str, str]:
@@ -72,6 +79,24 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         """
         link = self._failover.links.current
         return link.coordinator if link is not None else None
+
+    def report(self) -> dict[str, object]:
+        """
+        What its calls have cost so far, to be looked at or written as JSON.
+
+        No statement's text and no message of an error is in it.  The option `report` has it written
+        to a file when the connection ends.
+
+        Returns:
+            ``program``, ``process``, ``began`` (UTC); ``seconds`` since then; ``calls`` of a
+            coordinator, how many were ``statements`` and ``failed_calls``; ``seconds_lost`` with
+            tries that failed and waiting; for each of ``coordinators`` the ``attempts`` and how
+            many ``failed``.  And lists of up to 1,000 entries each, with operation, statement in a
+            few words, tag, query id, coordinator, seconds and fault: ``failures``; ``run_again``,
+            statements that were sent once more, and ``why`` that was safe; ``outcome_unknown``.
+            ``left_out`` counts the entries above 1,000.
+        """
+        return self._failover.report.shown()
 
     @property
     def service(self) -> RemoteService:
@@ -183,6 +208,8 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         while left:
             share = max(0.001, end - clock.now()) / len(left)
             left.pop().close(share)
+        if self._write_report is not None:
+            self._write_report()
 
     def commit(self) -> None:
         """Do nothing: Impala has no transactions."""
@@ -234,6 +261,17 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
     def kerberized(self) -> bool:
         """Is GSSAPI the mechanism?"""
         return self.options.auth_mechanism == "GSSAPI"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("connections cannot be pickled: connect in each worker")

@@ -8,9 +8,11 @@ kept as impyla's methods expect them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import get_ident
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
@@ -35,14 +37,17 @@ from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
 from impala_ha.hs2.polling import poll
 from impala_ha.sql.parameters import Parameters, bind
 from impala_ha.sql.session_state import Session
+from impala_ha.sql.tag import program_and_job
 
+from .cursor_call import CursorCall, statement_call
 from .cursor_session import CursorSession, failed
-from .execution import CursorCall, Execution, MetadataExecution, prepare, statement_call
+from .execution import Execution, MetadataExecution, prepare
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+    from typing_extensions import Self
 
 Got = TypeVar("Got")
 _END = object()
@@ -72,6 +77,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         HiveServer2Cursor.__init__(self, None, **options)
         self._last_operation_finished: bool = False
         self._failover = failover
+        named = failover.options.client_identifier
+        self._program = program_and_job() if named is None else named
         self._links = failover.links
         self._execution: Execution | None = None
         self._history = History()
@@ -112,6 +119,20 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         """
         return tuple(self._history.attempts)
 
+    @property
+    def query_id(self) -> str | None:
+        """Of the last statement, as Impala prints it; None before a coordinator accepted it."""
+        return self._execution.query_id if self._execution is not None else None
+
+    @property
+    def query_url(self) -> str | None:
+        """The page of the last statement on the web server of its coordinator; None: no page."""
+        execution = self._execution
+        if execution is None or not execution.web_address or execution.query_id is None:
+            return None
+        scheme = "https" if self._failover.options.web_ssl else "http"
+        return f"{scheme}://{execution.web_address}/query_plan?query_id={execution.query_id}"
+
     def __repr__(self) -> str:
         where = str(self.coordinator or "not connected")
         if self._closed:
@@ -123,6 +144,17 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         else:
             where += ", with a result" if self._last_operation_active else ", done"
         return f"<impala_ha {type(self).__name__} {where}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cursors cannot be pickled: connect in each worker")
@@ -182,6 +214,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _attempt(self, call: CursorCall, work: Callable[[], Got], link: Link) -> Got:
         """One try of *call*, on *link*."""
         execution, session = call.execution, self._session
+        if execution is not None and link.over_http:
+            execution.request_id = execution.request_id or call.request_id or os.urandom(16).hex()
+            link.name_requests(execution.request_id)
         if execution is not None and call.submits:
             self._reset()
             session.ensure(link)
@@ -285,7 +320,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         except errors.Error as error:
             errors.shorten(error)
             raise
-        self._execution = prepare(text, options, idempotent, self._failover.options)
+        self._execution = prepare(text, options, idempotent, self._failover.options, self._program)
 
     def _remember(self) -> None:
         """Note what a successful statement changed: the session, or a table."""

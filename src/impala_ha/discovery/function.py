@@ -10,7 +10,7 @@ from impala_ha.options.hosts import parse_hosts
 
 
 class Function:
-    """Calls it, in the thread of who connects; how long it takes is up to it."""
+    """Calls it, in the context of who connects."""
 
     def __init__(self, given: HostFunction):
         function = given.function

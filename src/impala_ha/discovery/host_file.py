@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Hashable, Sequence
 
 from impala_ha.core.model import DEFAULT_PORT, Coordinator
@@ -30,9 +31,11 @@ class HostFile:
     def resolve(self, limit: float) -> Sequence[Coordinator]:  # noqa: ARG002 - a file has no limit
         """See `HostSource`."""
         about = os.stat(self._url.path)
+        if not stat.S_ISREG(about.st_mode):  # a pipe would be waited for
+            raise ValueError("it is no file")
         stamp = about.st_mtime_ns, about.st_ino, about.st_size
         if stamp != self._stamp:
-            with open(self._url.path, encoding="utf-8") as file:
+            with open(self._url.path, encoding="utf-8-sig") as file:
                 items = [line.partition("#")[0] for line in file]
             if not any(item.strip() for item in items):
                 raise ValueError("the file is empty")

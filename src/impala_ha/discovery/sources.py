@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from impala_ha.balancing.host_source import HostSource
 from impala_ha.options.host_urls import HostFunction, HostURL
+from impala_ha.options.options import Options
 
 from .backends import Backends
 from .function import Function
@@ -15,21 +16,22 @@ from .srv_records import SrvRecords
 from .zookeeper import ZooKeeper
 
 
-def make_source(hosts: HostURL | HostFunction, *, http: bool) -> HostSource:
+def make_source(hosts: HostURL | HostFunction, options: Options) -> HostSource:
     """
     The source that *hosts* describes.  Nothing is asked yet.
 
     Args:
         hosts: A URL, or a function.
-        http: Whether it is HiveServer2 over HTTP that is spoken with the coordinators.
+        options: How web servers are asked, and whether HTTP is spoken with the coordinators.
 
     Raises:
         MissingExtra: A package that it needs is not installed.
+        ConfigurationError: A file of TLS is not what it should be.
     """
     if isinstance(hosts, HostFunction):
         return Function(hosts)
     if hosts.scheme == "backends":
-        return Backends(hosts, http=http)
+        return Backends(hosts, options)
     return _KINDS[hosts.scheme](hosts)
 
 

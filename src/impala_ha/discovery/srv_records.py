@@ -36,7 +36,7 @@ class SrvRecords:
         records = {
             (record.target.to_text(omit_final_dot=True), record.port): record
             for record in answer
-            if record.target.labels != (b"",)  # ".": there is no such service
+            if record.target.labels != (b"",) and record.port  # ".": there is no such service
         }
         weights = [record.weight for record in records.values()]
         scale = _MUCH if 0 in weights and any(weights) else 1

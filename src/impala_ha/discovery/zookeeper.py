@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.extras import import_extra
 from impala_ha.core.model import Coordinator
 from impala_ha.options.host_urls import INTERVAL, HostURL
+from impala_ha.options.hosts import parse_hosts
 
-_NODE = re.compile(r"(?:server|service)Uri=(?P<host>[^;]+):(?P<port>\d+)(?:;.*)?")
+_NODE = re.compile(r"(?:server|service)Uri=(?P<place>[^;]+:\d+)(?:;.*)?")
 _QUIET = logging.getLogger("impala_ha.kazoo")  # what it would say is in the error
 _QUIET.setLevel(logging.CRITICAL + 1)
 _LEAST = 0.001  # seconds
@@ -50,18 +52,16 @@ class ZooKeeper:
         finally:
             client.stop()
             client.close()
-        matches = [match for node in sorted(nodes) if (match := _NODE.fullmatch(node))]
-        return list(
-            dict.fromkeys(
-                Coordinator(
-                    match["host"].strip("[]"),
-                    int(match["port"]),
-                    zone=self._url.zone,
-                    krb_host=self._url.krb_host,
-                )
-                for match in matches
-            )
-        )
+        found = [each for node in sorted(nodes) if (each := self._coordinator(node))]
+        return list(dict.fromkeys(found))
+
+    def _coordinator(self, node: str) -> Coordinator | None:
+        """That which *node* is about; others there keep other things beside them."""
+        match = _NODE.fullmatch(node)
+        places, wrong = parse_hosts(match["place"]) if match else ((), ())
+        if len(places) != 1 or wrong:
+            return None
+        return replace(places[0], zone=self._url.zone, krb_host=self._url.krb_host)
 
     def __str__(self) -> str:
         return str(self._url)

@@ -17,7 +17,8 @@ from impala_ha.core.faults import SERVER_ANSWERS, CredentialKind, Fault, LoginFa
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.sql.statement import Effect
 
-from .attempts import DEPENDING, Call, error_class
+from .attempts import DEPENDING, Call
+from .final_errors import error_class
 
 _SOMEWHERE = Coordinator("coordinator")
 

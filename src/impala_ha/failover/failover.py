@@ -25,19 +25,11 @@ from impala_ha.hs2.connector import Driver
 from impala_ha.hs2.link import Link
 from impala_ha.options.options import Options
 
-from .attempts import (
-    CLOSED_MEANWHILE,
-    Call,
-    History,
-    SessionArguments,
-    deadline_error,
-    doctor,
-    final_error,
-    interrupted_error,
-    may_be_options,
-)
+from .attempts import CLOSED_MEANWHILE, Call, History, SessionArguments, may_be_options
+from .final_errors import deadline_error, doctor, final_error, interrupted_error
 from .links import CLOSED, Links
 from .opening import Opener
+from .report import Report, Watch
 from .reporting import log_recovery, log_wait
 from .retry import DeadlineExceeded, Retry
 
@@ -58,6 +50,7 @@ class Failover:
         links: The links of the connection.
         opener: Opens a link.
         events: What the program wants to know.
+        report: What its calls have cost so far.
     """
 
     def __init__(
@@ -74,6 +67,7 @@ class Failover:
         self.retry = retry
         self.options = options
         self.events = Events(options.on_event)
+        self.report = Report(cluster.clock)
         self.links = Links(cluster, driver, options, self.events)
         self.opener = Opener(cluster, driver, options, first[0], self.events)
         if options.on_event is not None:
@@ -87,6 +81,7 @@ class Failover:
         own = Failover(self.cluster, self.driver, self.retry, self.options, self._first)
         own.links.changes = self.links.changes
         own.links.of_cursor = True
+        own.report = self.report
         return own
 
     def run(self, call: Call, work: Callable[[Link], Got], history: History | None = None) -> Got:
@@ -107,30 +102,25 @@ class Failover:
         history = History() if history is None else history
         history.start, history.limit = self.cluster.clock.now(), self.retry.deadline
         history.options_key = self._options_key
-        try:
+        with Watch(self.report, call, history):
             try:
-                return self._try(call, work, history)
+                try:
+                    return self._try(call, work, history)
+                except Exception as error:
+                    if error is not history.error or not self._again(call, history):
+                        raise
+                return self._try_again(call, work, history)
+            except DeadlineExceeded:
+                _add_other_failures(self.cluster.failures(self._options_key), call, history)
+                ended = deadline_error(call, history)
+                raise ended from history.attempts[-1].error
             except Exception as error:
-                if error is not history.error or not self._again(call, history):
-                    raise
-            return self._try_again(call, work, history)
-        except DeadlineExceeded:
-            _add_other_failures(self.cluster.failures(self._options_key), call, history)
-            ended = deadline_error(call, history)
-            raise ended from history.attempts[-1].error
-        except Exception as error:
-            if error is history.error:
-                errors.shorten(error)
-                if self.links.closed or call.stopped:
-                    _check_closed(call, history)
+                _check_ended(error, call, history, closed=self.links.closed)
                 raise
-            if from_signal_handler(error) or not (call.writes and history.may_have_run):
-                raise
-            raise interrupted_error(call, history, error) from error
-        finally:
-            if id(history) in self._picking:
-                self._picking.discard(id(history))
-                self.cluster.call_ended(id(history), self._options_key)
+            finally:
+                if id(history) in self._picking:
+                    self._picking.discard(id(history))
+                    self.cluster.call_ended(id(history), self._options_key)
 
     def _try_again(self, call: Call, work: Callable[[Link], Got], history: History) -> Got:
         """Try until it is done; tenacity is needed, and loaded, only where the first try failed."""
@@ -204,7 +194,7 @@ class Failover:
         link = call.pinned_link or self.links.current
         leased = link is None
         where = link.coordinator if link else _busy(history) or self._pick(call, history)
-        start = self.cluster.clock.now()
+        start, asked = self.cluster.clock.now(), link.client.calls if link else -1
         try:
             if link is None:
                 where, found = self._open(call, where, history)
@@ -229,7 +219,7 @@ class Failover:
             raise
         now = self.cluster.clock.now()
         history.attempts.append(history.attempt(call, where, start, now))
-        if call.proof:
+        if call.proof and link.client.calls != asked:  # a cursor may find its session open
             self.cluster.report(history.attempts[-1])
         log_recovery(history, now, self.events)
         return got
@@ -308,6 +298,16 @@ class Failover:
         left = history.deadline - now()
         if left > 0 and not history.permanent.issuperset(self.cluster.coordinators):
             log_wait(history, left, doctor(self.cluster.coordinators))
+
+
+def _check_ended(error: Exception, call: Call, history: History, *, closed: bool) -> None:
+    """Raise what is to be raised in the place of *error*, with which a call has ended."""
+    if error is history.error:
+        errors.shorten(error)
+        if closed or call.stopped:
+            _check_closed(call, history)
+    elif call.writes and history.may_have_run and not from_signal_handler(error):
+        raise interrupted_error(call, history, error) from error
 
 
 def _check_closed(call: Call, history: History) -> None:

@@ -8,8 +8,8 @@ picks a coordinator later because of it, and there is no thread.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from impala_ha.auth.web_pages import RefusedLogin, WebPages
 from impala_ha.balancing.circuit_breaker import State
 from impala_ha.balancing.cluster import Cluster
 from impala_ha.balancing.readings import Load, load_of
@@ -19,14 +19,7 @@ from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.link import Link
-from impala_ha.net import tls
-from impala_ha.net.web import RefusedLogin, Web
 from impala_ha.options.options import Options
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    from impala_ha.auth.kerberos import Negotiation
 
 _MOST = 2**20  # bytes of a page
 _WARNED: set[tuple[Coordinator, str]] = set()
@@ -43,7 +36,7 @@ def read_loads(cluster: Cluster, options: Options, link: Link) -> None:
     if board is None:
         return
     start = clock.now()
-    port = options.web_port or _port(link.web_address)
+    port = options.web_port or port_of(link.web_address)
     if port:
         board.note_port(link.coordinator, port, start)
     limit = options.web_timeout
@@ -55,7 +48,7 @@ def read_loads(cluster: Cluster, options: Options, link: Link) -> None:
         where, port = leased
         load, why = None, ""
         try:
-            load = _read(options, clock, where, port, limit / 2)
+            load = read_load(options, clock, where, port, limit / 2)
         except Exception as error:
             if from_signal_handler(error):
                 raise
@@ -71,49 +64,27 @@ def read_loads(cluster: Cluster, options: Options, link: Link) -> None:
             _drains(cluster, where)
 
 
-def _port(address: str) -> int:
+def port_of(address: str) -> int:
+    """The port of a web server, of the *address* that a coordinator tells; 0 if it has none."""
     text = address.rpartition(":")[2]
     return int(text) if text.isdecimal() and len(text) <= len("65535") else 0
 
 
-def _read(
+def read_load(
     options: Options, clock: Clock, where: Coordinator, port: int, limit: float
 ) -> Load | None:
-    host = f"[{where.host}]" if ":" in where.host else where.host
-    context = tls.context(options) if options.web_ssl else None
-    about = f"{host}:{port}", clock, clock.now() + limit, context
-    web = Web(*about)
-    metrics = web.page("/jsonmetrics", _MOST)
-    if web.wants_login:
-        web = _logged_in(options, where, about)
-        metrics = web.page("/jsonmetrics", _MOST)
+    """
+    The load of a coordinator, by its web server on *port*; None if it cannot be read.
+
+    Raises what `WebPages.page` does.
+    """
+    pages = WebPages(replace(where, port=port), options, clock, limit)
+    metrics = pages.page("/jsonmetrics", _MOST)
     if metrics is None:
         return None
-    flags, root = web.page("/varz", _MOST) or {}, web.page("/", _MOST) or {}
+    flags, root = pages.page("/varz", _MOST) or {}, pages.page("/", _MOST) or {}
     server = _HTTP if options.use_http_transport else _BINARY
     return load_of(metrics, flags, root, server)
-
-
-def _logged_in(
-    options: Options, where: Coordinator, about: tuple[str, Clock, float, SSLContext | None]
-) -> Web:
-    from impala_ha.auth.web_login import LoggedInWeb  # noqa: PLC0415 - httpx takes 0.15 s
-
-    web, name, word = LoggedInWeb(*about), options.web_user, options.web_password
-    negotiation = None
-    if options.auth_mechanism == "GSSAPI":
-        from impala_ha.auth.kerberos import negotiate  # noqa: PLC0415 - not everybody has it
-
-        asked = replace(options, kerberos_service_name="HTTP")  # as browsers do
-
-        def negotiation() -> Negotiation:
-            return negotiate(asked, where, about[1], web.left)
-
-    def password() -> tuple[str, str]:
-        return name or "", word() if callable(word) else word or ""
-
-    web.login(None if name is None else password, negotiation)
-    return web
 
 
 def _warn(where: Coordinator, port: int, why: str) -> None:

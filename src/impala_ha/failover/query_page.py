@@ -37,7 +37,7 @@ _PROFILE = "/query_profile_plain_text?query_id="
 _HEAD = 2**20  # bytes of a profile; what is asked of it stands at its beginning
 _ID = re.compile(r"[0-9a-f]{1,16}:[0-9a-f]{1,16}")
 _SESSION = re.compile(rb"^\s*Session ID: ([0-9a-f:]+)\s*$", re.MULTILINE)
-_MARKED = re.compile(rb"CLIENT_IDENTIFIER=impala-ha-[0-9a-f]{16}\b")
+_MARKED = re.compile(rb"CLIENT_IDENTIFIER=[^\r\n]*?\bimpala-ha-[0-9a-f]{16}\b")
 _ROOMY = 2**30  # bytes; no statement takes half of so large a log
 _BYTES = "impala-server.query-log-est-total-bytes"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from impala_ha.core import logs
 from impala_ha.core.events import Events, FailedOver
 
-from .attempts import History, by_coordinator
+from .attempts import History
+from .final_errors import by_coordinator
 
 
 def log_wait(history: History, left: float, command: str) -> None:

@@ -59,6 +59,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         phase: How far the last call had come.
         transport: What carries it.
         connections: How many it has had.
+        calls: How many were begun.
         pipelined: Whether several calls may be sent before the first is answered.  Not over HTTP:
             Impala may let the second of two requests wait for half a minute.
         redact: Takes secrets out of a text.
@@ -74,6 +75,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.phase = Phase.OPEN
         self.pipelined = True
         self.connections = 1
+        self.calls = 0
         self.redact: Callable[[str], str] = str
         self._oprot = protocol
         self._owed: deque[Reply] = deque()
@@ -203,6 +205,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
                 "signal handler or another thread (threadsafety is 1)"
             )
         self.busy = True
+        self.calls += 1
         self.phase = phase
         self.transport.written = sent
 

@@ -94,6 +94,15 @@ class Link:
         """How far the last call on it had come."""
         return self.client.phase
 
+    @property
+    def over_http(self) -> bool:
+        """Does it speak HTTP?"""
+        return not self.client.pipelined
+
+    def name_requests(self, request_id: str) -> None:
+        """Let what is sent over HTTP from now on carry *request_id*."""
+        self.client.transport.name_requests(request_id)
+
     def session(self, user: str, configuration: Mapping[str, str]) -> RemoteSession:
         """An HS2 session: the one that opening made, for the first who asks for one like it."""
         self._close_dropped()

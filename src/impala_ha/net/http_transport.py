@@ -25,7 +25,7 @@ from impala_ha.core.coroutine import Coroutine
 from impala_ha.core.interruption import is_interrupt, suppress
 
 from .cookies import CookieJar
-from .http_request import Auth, Target
+from .http_request import Auth, RequestIds, Target
 from .http_response import ReceiveBuffer, Response
 from .http_status import HTTPStatusError, public_headers, seconds_ahead, seconds_until
 from .sockets import Socket
@@ -51,7 +51,9 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
     A transport of Thrift over HTTP.
 
     Attributes:
-        deadline, written, probe, probe_after, stall_timeout: As `Socket` has them.
+        deadline, written, probe, probe_after, stall_timeout, peer: As `Socket` has them, and its
+            methods `set_deadline` and `clear_deadline`.
+        name_requests: Gets the name of the requests that follow.
     """
 
     deadline = _of_the_socket("deadline")
@@ -60,6 +62,8 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
     probe_after = _of_the_socket("probe_after")
     stall_timeout = _of_the_socket("stall_timeout")
     peer = _of_the_socket("peer")
+    set_deadline = _of_the_socket("set_deadline")
+    clear_deadline = _of_the_socket("clear_deadline")
 
     def __init__(
         self,
@@ -88,14 +92,8 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
         self._heard = float("-inf")
         self._proven = False
         self._used = False
-
-    def set_deadline(self, seconds: float) -> None:
-        """See `Socket.set_deadline`."""
-        self._socket.set_deadline(seconds)
-
-    def clear_deadline(self) -> None:
-        """End the deadline."""
-        self._socket.clear_deadline()
+        self._ids = RequestIds()
+        self.name_requests = self._ids.name
 
     def dropped(self) -> str:
         """
@@ -296,7 +294,8 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
             self.clear_deadline()
 
     def _request(self, body: bytes) -> bytes:
-        headers = self._target.headers(len(body))  # calls what the user gave: before the secrets
+        # Calls what the user gave, before the secrets.
+        headers = self._target.headers(len(body), self._ids.next())
         now = self._clock.now()
         auth = self._auth.header(known=self._cookies.logs_in(now))
         if self._auth.unverified and self.deadline is not None:

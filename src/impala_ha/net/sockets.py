@@ -210,6 +210,9 @@ class Socket(ConnectingSocket):
                 TTransportException.TIMED_OUT, "read timeout", error
             ) from error
 
+    def name_requests(self, request_id: str) -> None:
+        """Do nothing: only requests over HTTP have a name."""
+
     def set_deadline(self, seconds: float) -> None:
         """Let all that happens from now on take *seconds* together, until `clear_deadline`."""
         self.deadline = self._clock.now() + seconds

@@ -64,8 +64,8 @@ def prepare(options: Options, coordinators: Iterable[Coordinator]) -> None:
     if context(options).verify_mode is ssl.CERT_NONE and cluster not in _WARNED:
         _WARNED.add(cluster)
         logs.warning(
-            "TLS encrypts, but nobody verifies who answers at %s: use_ssl=True alone does not, as "
-            "in impyla; give ca_cert=FILE, or verify_cert=True for the CAs of the system",
+            "TLS encrypts, but nobody verifies who answers at %s: use_ssl or web_ssl alone do not, "
+            "as in impyla; give ca_cert=FILE, or verify_cert=True for the CAs of the system",
             ", ".join(sorted(cluster)),
             extra={"notice": True},  # for people in front of a terminal too
         )

@@ -19,16 +19,12 @@ from impala_ha.core.clock import Clock
 from .http_response import ReceiveBuffer, Response
 from .sockets import Socket
 
-_OK, _WHO_ARE_YOU = 200, 401
+_OK = 200
 _LONGEST = 2**24  # bytes of a page in JSON
 _REQUEST = (
     "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: identity\r\n"
     "Connection: close\r\n{more}\r\n"
 )
-
-
-class RefusedLogin(Exception):
-    """A web server does not take what was shown."""
 
 
 class Answer(NamedTuple):
@@ -57,21 +53,30 @@ class Web:
         clock: For the deadline.
         end: When all must be done, on that clock.
         context: TLS; None for none.
+        name: Whose certificate is to be shown; that of its host by default.
+
+    Attributes:
+        end: See above.
     """
 
     def __init__(
-        self, address: str, clock: Clock, end: float, context: ssl.SSLContext | None = None
+        self,
+        address: str,
+        clock: Clock,
+        end: float,
+        context: ssl.SSLContext | None = None,
+        name: str = "",
     ):
         self.address = address
         self._clock = clock
-        self._end = end
+        self.end = end
         self.context = context
-        self.wants_login = False  # did the last page?
+        self._name = name
 
     @property
     def left(self) -> float:
         """Seconds until all must be done."""
-        return max(0.0, self._end - self._clock.now())
+        return max(0.0, self.end - self._clock.now())
 
     def page(self, path: str, most: int = _LONGEST) -> dict[str, Any] | None:
         """A page in JSON of *most* bytes; None if it cannot be had, or is none."""
@@ -85,7 +90,6 @@ class Web:
     def text(self, path: str, most: int) -> bytes | None:
         """The first *most* bytes of a page; None if it cannot be had."""
         answer = self.ask(path, most)
-        self.wants_login = answer is not None and answer.status == _WHO_ARE_YOU
         return answer.body if answer and answer.status == _OK else None
 
     def ask(self, path: str, most: int, headers: Iterable[tuple[str, str]] = ()) -> Answer | None:
@@ -103,12 +107,13 @@ class Web:
         host, _, port = self.address.rpartition(":")
         more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         try:
-            connection = Socket(host.strip("[]"), int(port), self._clock, self.context)
+            host = host.strip("[]")
+            connection = Socket(host, int(port), self._clock, self.context, self._name or host)
             connection.set_deadline(self.left)
             try:
                 connection.open()
                 request = _REQUEST.format(path=path, address=self.address, more=more)
-                connection.write(request.encode("ascii"))
+                connection.write(request.encode("latin-1"))
                 return _answer(Response(ReceiveBuffer(connection.read)), most)
             finally:
                 connection.close()

@@ -20,7 +20,7 @@ Given = TypeVar("Given")
 Default = TypeVar("Default")
 
 MECHANISMS = ("NOSASL", "PLAIN", "GSSAPI", "LDAP", "JWT")  # impala.dbapi.AUTH_MECHANISMS
-BACKENDS = ("auto", "kerberos", "gssapi")
+BACKENDS = ("auto", "system", "gssapi", "kerberos")
 FOREVER = 2**31 / 1000  # seconds; the most milliseconds that poll(2) takes, 24 days
 
 _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
@@ -42,6 +42,14 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a text")
     return value
+
+
+def printable(value: object) -> str:
+    """A text without line breaks and the like."""
+    word = text(value)
+    if word and not word.isprintable():
+        raise ValueError("must be printable")
+    return word
 
 
 def anything(value: Any) -> Any:
@@ -190,6 +198,17 @@ def file(value: str | os.PathLike[str]) -> str:
         _READ.add(path)
     elif path not in _READ:
         raise ValueError("must be a file that can be read")
+    return path
+
+
+def new_file(value: str | os.PathLike[str]) -> str:
+    """A file that can be written, and need not be there."""
+    path = str(os.fspath(value))
+    there = os.path.exists(path)
+    if os.path.isdir(path) or not os.access(
+        path if there else os.path.dirname(path) or ".", os.W_OK
+    ):
+        raise ValueError("must be a file that can be written")
     return path
 
 

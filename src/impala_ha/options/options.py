@@ -45,7 +45,7 @@ class HostOptions:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What ``connect()`` takes to know how the policy `least_loaded` reads web servers."""
+    """What ``connect()`` takes to know how web servers are read, by `least_loaded` and others."""
 
     web_port: int | None = option(
         to.port,
@@ -56,14 +56,15 @@ class LoadOptions:
     web_ssl: bool = option(
         to.flag,
         False,
-        "Encrypt with TLS what the policy `least_loaded` reads; `ca_cert`, `verify_cert` and "
-        "`client_cert` count there as well.",
+        "Encrypt with TLS what the policy `least_loaded` and `backends://` read; `ca_cert`, "
+        "`verify_cert` and `client_cert` count there as well.",
     )
     web_user: str | None = option(
         to.name,
         None,
-        "User name where the web servers ask for a password, Basic or Digest. With GSSAPI a ticket "
-        "is shown where they ask for one (service HTTP). Either needs the extra `web`.",
+        "User name where web servers ask for a password, Basic or Digest: those of the "
+        "coordinators for the policy `least_loaded`, and those in a URL `backends://`. With GSSAPI "
+        "a ticket is shown where they ask for one (service HTTP). Digest needs the extra `web`.",
     )
     web_password: str | Callable[[], str] | None = option(
         to.secret,
@@ -74,12 +75,39 @@ class LoadOptions:
     web_timeout: float = option(
         to.seconds,
         0.05,
-        "Seconds that reading loads may take when a connection was opened, before it is used.",
+        "Seconds that reading loads may take when a connection was opened, before it is used; "
+        "loading the extra `web`, once in a process that uses Digest, comes on top.",
     )
 
 
 @dataclass(frozen=True)
-class Options(LoadOptions):
+class TelemetryOptions:
+    """What ``connect()`` takes so that people and programs see what becomes of its calls."""
+
+    on_event: Callable[[Event], object] | None = option(
+        to.function,
+        None,
+        "Function that gets each event: a coordinator is ejected or back, a call failed over, a "
+        "connection was hedged or made anew, the outcome of a write is unknown (see "
+        "`impala_ha.events`). What it raises is logged.",
+    )
+    report: str | None = option(
+        to.new_file,
+        None,
+        "File to which a line of JSON is appended when a connection ends: what `Connection.report` "
+        "returns.",
+    )
+    client_identifier: str | None = option(
+        to.printable,
+        None,
+        "What statements are known by in profiles and query logs (the query option "
+        "CLIENT_IDENTIFIER), before the tag of a write. By default the name of the program, and in "
+        "a task of Airflow the ids of DAG and task; empty: nothing.",
+    )
+
+
+@dataclass(frozen=True)
+class Options(LoadOptions, TelemetryOptions):
     """What ``connect()`` takes besides its hosts, read and checked."""
 
     database: str | None = option(
@@ -162,13 +190,6 @@ class Options(LoadOptions):
     )
     eject_most: float = option(
         to.seconds, 300.0, "The most seconds that a failed coordinator is left alone."
-    )
-    on_event: Callable[[Event], object] | None = option(
-        to.function,
-        None,
-        "Function that gets each event: a coordinator is ejected or back, a call failed over, a "
-        "connection was hedged or made anew, the outcome of a write is unknown (see "
-        "`impala_ha.events`). What it raises is logged.",
     )
     share_state: bool = option(
         to.flag, True, "Share turns and ejections with other processes of the machine (Linux)."
@@ -280,13 +301,13 @@ class Options(LoadOptions):
         to.file,
         None,
         "File with the key of the principal. Tickets are acquired with it in this process, for it "
-        "alone, and renewed before they end. Needs the package gssapi.",
+        "alone, and renewed before they end.",
     )
     kerberos_backend: str = option(
         to.backend,
         "auto",
-        f"Package that speaks with Kerberos: {', '.join(BACKENDS)}. `auto` is kerberos where it is "
-        "installed and can do it.",
+        f"What speaks Kerberos: {', '.join(BACKENDS)}. `system` is the system's libgssapi_krb5; "
+        "`auto` is the first that is there and can do it.",
     )
 
     # HTTP.

@@ -197,6 +197,9 @@ class FakeTransport:
         self.peer = None
         self.limits: list[float] = []
 
+    def name_requests(self, request_id: str) -> None:
+        """Do nothing: it is not HTTP."""
+
     def readable(self) -> bool:
         """Whether an answer has come: each does at once."""
         return True

@@ -17,7 +17,6 @@ from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
 from impala_ha.cli.connect.notes import as_options
 from impala_ha.cli.connect.output import text
 from impala_ha.cli.connect.script import as_sql
-from impala_ha.dbapi.cursor_session import printed_id
 from impala_ha.errors import Error, InterfaceError
 
 if TYPE_CHECKING:
@@ -194,13 +193,9 @@ def _settings(request: Request) -> Iterator[tuple[str, str]]:
 
 def _tell_query(cursor: Any, notes: Notes) -> None:
     """The id of the last statement, and where it can be watched."""
-    operation = getattr(cursor, "_last_operation", None)
-    if operation is None:
-        return
-    query = printed_id(operation.handle.operationId)
-    web = (cursor.session.config or {}).get("http_addr")
-    link = f" (http://{web}/query_plan?query_id={query})" if web else ""
-    notes.detail(f"Query id: {query}{link}")
+    if cursor.query_id is not None:
+        link = f" ({cursor.query_url})" if cursor.query_url else ""
+        notes.detail(f"Query id: {cursor.query_id}{link}")
 
 
 def _write_profile(cursor: Any, wanted: Profile, notes: Notes) -> None:

@@ -66,7 +66,7 @@ class Show:
             future.result()
         with connect(self.cluster.hosts, **OPTIONS) as connection, connection.cursor() as cursor:
             cursor.execute(COUNT)
-            rows = dict(cursor.fetchall())
+            rows: dict[int, int] = dict(cursor.fetchall())
         return sum_up(ledger.entries, ledger.lookups, self.cluster.journal(), rows)
 
     def _start(

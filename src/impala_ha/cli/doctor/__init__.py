@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from impala_ha.balancing.host_source import resolved
+from impala_ha.cli._hosts import coordinators_of
 from impala_ha.cli._options import connecting, program, section
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.request import connecting as arguments_of
@@ -30,8 +30,7 @@ from impala_ha.cli.doctor.report import Report
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.model import Coordinator
-from impala_ha.discovery.sources import make_source
-from impala_ha.errors import InterfaceError, NoCoordinatorLeft
+from impala_ha.errors import InterfaceError
 from impala_ha.options.settings import Settings
 
 _WEB_PORT = 25000
@@ -65,7 +64,9 @@ def _all_ok(given: dict[str, Any]) -> bool:
     as_json, whole, web_port = given.pop("json"), given.pop("verbose"), given.pop("web_port")
     logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the reports say it all
     settings = _settings(given)
-    coordinators = _coordinators(settings, told=not as_json)
+    coordinators = coordinators_of(settings)
+    if settings.source is not None and not as_json:
+        click.echo(f"{settings.source} names {', '.join(map(str, coordinators))}")
     context = Context(settings.options, SystemClock(), web_port, coordinators)
     start = time.monotonic()
     if as_json:
@@ -90,22 +91,6 @@ def _settings(given: dict[str, Any]) -> Settings:
     for warning in heard:
         click.echo(f"impala-ha: warning: {warning.message}", err=True)
     return settings
-
-
-def _coordinators(settings: Settings, *, told: bool) -> Sequence[Coordinator]:
-    """Those that are given, or that their source names, which is *told*."""
-    if settings.source is None:
-        return settings.coordinators
-    try:
-        source = make_source(settings.source, http=settings.options.use_http_transport)
-        found = resolved(source, settings.options.connect_timeout)
-    except MissingExtra as error:
-        raise click.UsageError(str(error)) from None
-    except NoCoordinatorLeft as error:
-        raise click.ClickException(str(error)) from None
-    if told:
-        click.echo(f"{source} names {', '.join(map(str, found))}")
-    return found
 
 
 def _reports(context: Context, coordinators: Sequence[Coordinator]) -> Iterator[Report]:

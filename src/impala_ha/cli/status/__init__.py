@@ -21,17 +21,19 @@ from typing import Any
 
 import click
 
+from impala_ha.cli._hosts import coordinators_of
 from impala_ha.cli._options import connecting, program, section
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.request import connecting as arguments_of
 from impala_ha.cli.doctor.context import Context
-from impala_ha.cli.status.asking import Answer, ask
-from impala_ha.cli.status.machine import connections, known
+from impala_ha.cli.status.asking import Answer, LoadReader, ask
+from impala_ha.cli.status.machine import connections, known, states_not_shown
 from impala_ha.cli.status.table import Row, table
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.extras import MissingExtra
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import InterfaceError
+from impala_ha.options.options import Options
 from impala_ha.options.settings import Settings
 
 _WITHIN = 3.0  # seconds for a coordinator to answer, unless connect_timeout is given
@@ -59,9 +61,11 @@ def _show(**given: Any) -> None:
     as_json, watch = given.pop("json"), given.pop("watch")
     logging.getLogger("impala_ha").addHandler(logging.NullHandler())  # the lines say it all
     settings = _settings(given)
+    coordinators: Sequence[Coordinator] = ()
     try:
         while True:
-            rows, shared = _rows(settings)
+            coordinators = coordinators_of(settings, coordinators)
+            rows, shared = _rows(coordinators, settings.options)
             _print(rows, shared=shared, as_json=as_json, clear=watch)
             if not watch:
                 sys.exit(0 if all(row.is_well for row in rows) else 1)
@@ -80,27 +84,27 @@ def _settings(given: Mapping[str, Any]) -> Settings:
     return replace(settings, options=replace(settings.options, connect_timeout=_WITHIN))
 
 
-def _rows(settings: Settings) -> tuple[list[Row], bool]:
+def _rows(coordinators: Sequence[Coordinator], options: Options) -> tuple[list[Row], bool]:
     """A row for each coordinator, and whether there is a shared state."""
-    counts = connections(settings.coordinators)  # before there are those of this program
-    context = Context(settings.options, SystemClock(), 0, settings.coordinators)
-    asked = [_begun(context, each) for each in settings.coordinators]
-    options = settings.options
-    held = known(settings.coordinators, options.key) if options.share_state else None
+    counts = connections(coordinators)  # before there are those of this program
+    context = Context(options, SystemClock(), 0, coordinators)
+    loads = LoadReader(context)
+    asked = [_begun(context, loads, each) for each in coordinators]
+    held = known(coordinators, options.key) if options.share_state else None
     rows = [
         Row(where, (held or {}).get(where), future.result(), counts.get(where))
-        for where, future in zip(settings.coordinators, asked, strict=True)
+        for where, future in zip(coordinators, asked, strict=True)
     ]
     return rows, held is not None
 
 
-def _begun(context: Context, coordinator: Coordinator) -> Future[Answer]:
+def _begun(context: Context, loads: LoadReader, coordinator: Coordinator) -> Future[Answer]:
     """In a daemon's thread: who presses Ctrl-C does not wait for one that hangs."""
     future: Future[Answer] = Future()
 
     def run() -> None:
         try:
-            future.set_result(ask(context, coordinator))
+            future.set_result(ask(context, loads, coordinator))
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
             future.set_exception(error)
 
@@ -114,7 +118,7 @@ def _print(rows: Sequence[Row], *, shared: bool, as_json: bool, clear: bool) -> 
             click.echo(json.dumps(row.as_data()))
         return
     columns = shutil.get_terminal_size((_WIDTH, 0)).columns if sys.stdout.isatty() else _WIDTH
-    text = "\n".join(table(rows, columns, shared=shared))
+    text = "\n".join(table(rows, columns, shared=shared, hidden=states_not_shown()))
     if clear:
         text = f"{time.strftime('%H:%M:%S')}\n{text}"
     click.echo(f"{_CLEAR}{text}" if clear and sys.stdout.isatty() else text)

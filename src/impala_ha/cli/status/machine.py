@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -12,12 +15,15 @@ from pathlib import Path
 
 from impala_ha.balancing.circuit_breaker import CircuitBreaker, Health, State
 from impala_ha.balancing.shared_file import SharedFile
-from impala_ha.balancing.shared_records import Record, key_of
+from impala_ha.balancing.shared_folder import folders
+from impala_ha.balancing.shared_records import Record, key_of, loads_of
 from impala_ha.core.model import Coordinator
 
 _LONGEST = 86_400.0  # seconds of an ejection; what lasts longer is another clock's
 _ESTABLISHED = "01"  # in /proc/net/tcp
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+_OWN = "impala-ha"  # the folder of a state, below one that is a user's
+_RECENT = 86_400.0  # seconds; a state of one's own that was not written since is of no interest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +57,15 @@ def known(coordinators: Sequence[Coordinator], options_key: str) -> dict[Coordin
     view = file.read([key for both in pairs.values() for key in both])
     if view is None:
         return None
-    loads: Counter[bytes] = Counter()
+    loads: dict[bytes, float] = {}
     with suppress(OSError), file.turns() as turns:
-        for turn in turns.read(view.added)[0]:
-            loads[turn.key] += turn.load_at(view.now)  # type: ignore[assignment]  # a float
+        loads = loads_of(turns.read(view.added)[0], view.now)
     found = {}
     for each, (for_all, own) in pairs.items():
         records = [view.records[key] for key in (for_all, own) if key in view.records]
-        load = loads[for_all] + sum(r.load_at(view.now) for r in records if r.key == for_all)
+        load = loads.get(for_all, 0.0) + sum(
+            r.load_at(view.now) for r in records if r.key == for_all
+        )
         found[each] = _known(records, view.now, load)
     return found
 
@@ -83,6 +90,30 @@ def _known(records: Sequence[Record], now: float, load: float) -> Known:
         connect_time=connect_time,
         load=max(0.0, load),
     )
+
+
+def states_not_shown() -> tuple[list[str], list[str]]:
+    """
+    The states on this machine besides that of `known`, which programs find that run differently.
+
+    Returns:
+        The users that have one; and the folders of this user's own that were lately written to, by
+        programs with another ``XDG_RUNTIME_DIR`` or ``TMPDIR``.
+    """
+    shared = Path("/dev/shm"), Path(tempfile.gettempdir())  # noqa: S108 - read, and never written
+    places = {*Path("/run/user").glob(f"*/{_OWN}")}
+    for folder in (found for place in shared for found in place.glob(f"{_OWN}-*")):
+        if folder.name.removeprefix(f"{_OWN}-").isdecimal():  # a user's number
+            places.add(folder)
+    shown = next((Path(each) for each in folders() if Path(each).is_dir()), None)
+    users, own = set(), set()
+    for place in places - {shown}:
+        with suppress(OSError, KeyError, ValueError):  # gone, of nobody, empty
+            if place.stat().st_uid != os.geteuid():
+                users.add(place.owner())
+            elif time.time() - max(each.stat().st_mtime for each in place.iterdir()) < _RECENT:
+                own.add(str(place))
+    return sorted(users), sorted(own)
 
 
 def reset(coordinators: Iterable[Coordinator], options_key: str) -> set[Coordinator] | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from impala_ha.balancing.shared_file import View
-from impala_ha.balancing.shared_records import TURN_SIZE, Record, Turn
+from impala_ha.balancing.shared_records import TURN_SIZE, Record, Turn, loads_of
 from impala_ha.core.clock import Clock
 
 _MANY_TURNS = 64  # that are not added to the loads yet, as in the file
@@ -35,8 +35,8 @@ class MemoryPlace:
         """Replace the records that *change* returns."""
         if len(self._turns) >= _MANY_TURNS:
             now, turns = self._clock.now(), self._turns
-            for key in {turn.key for turn in turns}:
-                self._records[key] = self._records.get(key, Record(key)).with_turns(turns, now)
+            for key, load in loads_of(turns, now).items():
+                self._records[key] = self._records.get(key, Record(key)).with_load(load, now)
             self._added += len(turns) * TURN_SIZE
             self._turns = []
         for record in change(self.read(keys)):

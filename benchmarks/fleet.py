@@ -1,15 +1,31 @@
-"""What the short programs of a machine do together: load, tries at a dead coordinator, cost.
+"""
+The fleet: what many short programs do together: load, tries at a dead coordinator, cost.
 
-    python benchmarks/fleet.py
+    python benchmarks/fleet.py [--simulated] [--hour] [--pictures FOLDER]
 
-Each job is a process of its own that connects once and ends, to a local cluster of four; as many
-at a time as given.  `max/mean` is the most that one coordinator got, by the mean of all.  A dead
-one is a port that hangs up and counts who comes; a backoff period is what lies between two trials
-(5 s, then 1, 2, 4, ... s).  The cost is that of `Cluster.pick` with what is shared less that of one
-without, in 400 picks a process, with 20 coordinators.
+First real processes: each job is one that connects once and ends, to a local cluster of four; as
+many at a time as given.  `max/mean` is the most that one coordinator got, by the mean of all.  A
+dead one is a port that hangs up and counts who comes; a backoff period is what lies between two
+trials (5 s, then 1, 2, 4, ... s).  The cost is that of `Cluster.pick` with what is shared less that
+of one without, in 400 picks a process, with 20 coordinators.
 
 Goals: 40 processes over 4 coordinators at most 1.05; lists of which half name only two of the four
 1.27; one try a backoff period of all 100 processes together; 100 us at p50 and 1 ms at p99.
+
+Then a simulated fleet (`--simulated`: that alone): virtual time drives the library's own loop, with
+its choice, health, retries, hedges, readings of loads and sharing; coordinators of 16 slots, 80 %
+busy, and lognormal statements of 10 s on average are made up.  The same on every machine, but for
+the seconds that it takes.  `--hour` simulates an hour of 10,000 clients at 100 coordinators as
+well; `--pictures` draws the pictures of the documentation.
+
+Goals: arrivals at the busiest coordinator at most 1.25 times the mean; the time that 99 % of the
+jobs stay below, and what they wait, at most 10 % longer than with a proxy that counts all
+connections (leastconn), and 10 ms to open a connection; the hour in 120 s of one processor.  Where
+a coordinator dies, its clients spread over the others and over time: shown.
+
+Columns: jobs; those that failed; arrivals, and open connections on average over time, at the
+busiest coordinator / mean; seconds that a job takes longer than its statement runs, mean and p99;
+job / run time of its statement, mean and p99; tries at a coordinator that was gone.
 """
 
 from __future__ import annotations
@@ -25,7 +41,8 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from _shared import percentile, verdict
+import _simulated
+from _shared import parser, percentile, verdict
 
 from impala_ha import Cluster, Coordinator
 from impala_ha.testing import LocalCluster
@@ -38,6 +55,21 @@ PICKS, SIZE = 400, 20
 
 
 def main() -> None:
+    program = parser(__doc__)
+    program.add_argument("--simulated", action="store_true", help="leave out real processes")
+    program.add_argument("--hour", action="store_true", help="simulate the hour as well")
+    program.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw them there")
+    given = program.parse_args()
+    if not given.simulated:
+        processes()
+    found, dead = _simulated.policies(), _simulated.death()
+    if given.hour:
+        _simulated.hour()
+    if given.pictures is not None:
+        _simulated.pictures(given.pictures, found, dead)
+
+
+def processes() -> None:
     with LocalCluster(4) as cluster:
         four = cluster.hosts.split(",")
         some = [",".join(four), ",".join(four[:2])]
@@ -54,6 +86,7 @@ def main() -> None:
             death([*four[:3], where], came)
     with own_state():
         cost()
+    print()
 
 
 @contextlib.contextmanager

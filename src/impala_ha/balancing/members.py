@@ -75,6 +75,11 @@ class Members:
 
     An *options_key* identifies the options that opening a connection depends on (`Options.key`); an
     empty one stands for all connections.
+
+    Attributes:
+        coordinators: In order.
+        links: The open connections.
+        ranked: Whether some come before others, by priority.
     """
 
     def __init__(
@@ -95,7 +100,7 @@ class Members:
 
     def _begin(self) -> None:
         self._everyone = AllHealthy(self.coordinators)
-        self._ranked = len({each.priority for each in self.coordinators}) > 1
+        self.ranked = len({each.priority for each in self.coordinators}) > 1
 
     def replace(self, coordinators: Iterable[Coordinator]) -> None:
         """
@@ -189,19 +194,7 @@ class Members:
             options_key: Of the connection.
             loads: What all processes of the machine do; by default that is not known.
         """
-        candidates = offered = self.candidates(now, options_key)
-        if tried or zone or self._ranked or candidates is not self._everyone:
-            times = Counter(tried)
-            fewest = min(times[c.coordinator] for c in candidates)
-            fresh = [c for c in candidates if times[c.coordinator] == fewest]
-            eligible = [c for c in fresh if c.state in _ELIGIBLE]
-            if self._ranked:
-                first = min((c.coordinator.priority for c in eligible), default=0)
-                eligible = [c for c in eligible if c.coordinator.priority == first]
-            near = [c for c in eligible if zone and c.coordinator.zone == zone]
-            leased = {c: self.is_leased(c.coordinator, now, options_key) for c in fresh}
-            offered = near or eligible or [min(fresh, key=lambda c: (leased[c], c.ejected_for))]
-        chosen = _choice(policy, offered, loads)
+        chosen = _choice(policy, offered(self, now, tried, zone, options_key), loads)
         if chosen.state is not State.HEALTHY:
             self.lease(chosen.coordinator, now, options_key)
         return chosen.coordinator
@@ -325,6 +318,29 @@ class Members:
         for table in (self._all, *self._own.values()):
             table.outage = Outage()
             table.health = {c: self._breaker.inconclusive(h) for c, h in table.health.items()}
+
+
+def offered(
+    members: Members,
+    now: float,
+    tried: Sequence[Coordinator] = (),
+    zone: str = "",
+    options_key: str = "",
+) -> Sequence[Candidate]:
+    """Those that a policy may choose from; see `Members.pick`."""
+    candidates = members.candidates(now, options_key)
+    if not (tried or zone or members.ranked) and isinstance(candidates, AllHealthy):
+        return candidates
+    times = Counter(tried)
+    fewest = min(times[c.coordinator] for c in candidates)
+    fresh = [c for c in candidates if times[c.coordinator] == fewest]
+    eligible = [c for c in fresh if c.state in _ELIGIBLE]
+    if members.ranked:
+        first = min((c.coordinator.priority for c in eligible), default=0)
+        eligible = [c for c in eligible if c.coordinator.priority == first]
+    near = [c for c in eligible if zone and c.coordinator.zone == zone]
+    leased = {c: members.is_leased(c.coordinator, now, options_key) for c in fresh}
+    return near or eligible or [min(fresh, key=lambda c: (leased[c], c.ejected_for))]
 
 
 def _choice(policy: Policy, offered: Sequence[Candidate], loads: Loads | None) -> Candidate:

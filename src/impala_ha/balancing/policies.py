@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heapify, heapreplace
@@ -260,36 +260,39 @@ class TwoChoices:
 
 class LeastLoaded:
     """
-    The one with the least load for its weight, as its web pages tell it.
+    The one with the least load for its weight, as its web pages tell it, of a few random ones.
 
-    While each load is younger than a second, and the processes of the machine share theirs, it is
-    the least one of all, with what the machine itself has sent lately added.  Otherwise it is
-    the better one of two random ones: who goes by an old load to the least one goes there with
-    everybody else.  One whose load is not known passes for the mean of the others; without any
-    it is `RoundRobin`.
+    Those few are asked just before, unless that was done within the last second; what the machine
+    itself has sent since is added.  Where a load is older, or the processes of the machine do not
+    share theirs, it is the better one of two: who goes by an old load to the least one goes there
+    with everybody else.  One whose load is not known passes for the mean of the others; without
+    any it is `RoundRobin`.
 
     One that comes back gets its share of the new ones until it has caught up, and not more.
 
     Attributes:
         told: What is known; the cluster fills it before each choice.
+        asked: The few that were asked just before; empty: nobody was.
     """
 
-    _FRESH = 1.0  # seconds
+    _FRESH = 1.25  # seconds: what was not due just before, and the time to read the others
 
     def __init__(self, rng: random.Random):
         self.told: Mapping[Coordinator, Told] = {}
+        self.asked: Collection[Coordinator] = ()
         self._rng = rng
         self._start = _SlowStart()
         self._turns = RoundRobin(rng)
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose the one with the least load, or the better of two."""
-        told = [self.told.get(each.coordinator) for each in candidates]
-        known = [each for each in told if each is not None]
+        known = [self.told[c.coordinator] for c in candidates if c.coordinator in self.told]
         if not known:
             return self._turns.choose(candidates)
         mean = Told(fmean(each.load for each in known), 0.0, known[0].threads)
         offered = self._start.offered(candidates)
+        offered = [each for each in offered if each.coordinator in self.asked] or offered
+        told = [self.told.get(each.coordinator) for each in offered]
         fresh = all(each is not None and each.age <= self._FRESH for each in told)
         if not fresh or candidates[0].load is None:
             offered = self._rng.sample(offered, min(2, len(offered)))

@@ -79,10 +79,15 @@ class SharedPlace(Protocol):
     def now(self) -> float:
         """See `SharedFile.now`."""
 
-    def read(self, keys: Iterable[bytes]) -> View | None:
+    def read(self, keys: Iterable[bytes], unpacked: Unpacked = ...) -> View | None:
         """See `SharedFile.read`."""
 
-    def update(self, keys: Iterable[bytes], change: Callable[[View], Iterable[Record]]) -> bool:
+    def update(
+        self,
+        keys: Iterable[bytes],
+        change: Callable[[View], Iterable[Slot]],
+        unpacked: Unpacked = ...,
+    ) -> bool:
         """See `SharedFile.update`."""
 
     def turns(self) -> AbstractContextManager[Turns]:

@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from typing import Any
 
-from impala._thrift_gen.TCLIService.ttypes import TOperationState
+from impala._thrift_gen.TCLIService.ttypes import TGetInfoType, TOperationState
 
 from impala_ha import errors
 from impala_ha.core.fault_rules import classify
@@ -121,7 +121,7 @@ class CursorSession:
         """Raise if its database does not exist: OpenSession accepts any name."""
         link, name, cluster = self.link, self.wanted.database, self._failover.cluster
         assert link is not None
-        if not link.impala or name.lower() == "default" or cluster.has_database(name):
+        if not link.impala or name.lower() == "default" or name in cluster.databases:
             return
         quoted = name.replace("`", "``")
         try:
@@ -133,11 +133,12 @@ class CursorSession:
             link.close_later(self.handle)
             self.detach()
             raise
-        cluster.add_database(name)
+        cluster.databases.add(name)
 
-    def get_info(self) -> None:
-        """Ask the coordinator for its name."""
-        self.handle.get_info()
+    def get_info(self, kind: int = TGetInfoType.CLI_SERVER_NAME) -> str:
+        """Ask the coordinator for its name, or another *kind* of information."""
+        told: str = self.handle.get_info(kind)
+        return told
 
     def warn_of_ignored_options(self) -> None:
         """Warn of query options that the server ignored: Impala's answer lists all that it has."""

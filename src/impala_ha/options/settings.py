@@ -345,7 +345,7 @@ def _half_secured(options: Options, given: _Given) -> Iterable[str]:
         yield "doas_user and the doAs in http_path contradict each other: give one"
 
 
-_VARIABLES = frozenset(PREFIX + name.upper() for name in ("hosts", "port", *OPTIONS))
+_VARIABLES = frozenset(PREFIX + name.upper() for name in ("hosts", "port", "profile", *OPTIONS))
 
 
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:

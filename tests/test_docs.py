@@ -218,6 +218,15 @@ def test_the_reference_is_what_the_code_says(make_reference):
     assert make_reference.reference() == make_reference.REFERENCE.read_text("utf-8")
 
 
+def test_the_man_pages_are_what_the_programs_say():
+    spec = importlib.util.spec_from_file_location("make_man", DOCS / "make_man.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    folder = DOCS / "man"
+    assert module.pages() == {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+
+
 def test_the_facts_of_each_fault_are_what_the_code_says(make_reference):
     """If this fails: python docs/make_reference.py"""
     text = make_reference.OPERATIONS.read_text("utf-8")

@@ -95,6 +95,10 @@ class LocalCoordinator(Breakable):
         """Return how many connections its HTTP port had since it started, open ones included."""
         return int(self._command("http_connections"))
 
+    def http_logins(self) -> int:
+        """Return how often a password, ticket or token let in, and no cookie, since it started."""
+        return int(self._command("http_logins"))
+
     def journal(self) -> list[Event]:
         """Return what it wrote down, in all its lives, oldest first."""
         return read(self._layout.journal(self.index))

@@ -64,7 +64,20 @@ def two(_one_pair):
     _one_pair.heal()
 
 
-@pytest.fixture(params=["kerberos", "gssapi"])
+@pytest.fixture(params=["system", "gssapi", "kerberos"])
 def package(request):
-    """Either package that speaks with Kerberos."""
+    """Each backend that speaks with Kerberos."""
     return request.param
+
+
+@pytest.fixture(params=["system", "gssapi"])
+def by_keytab(request):
+    """Each backend that acquires tickets with a keytab."""
+    return request.param
+
+
+@pytest.fixture
+def keytab(by_keytab, realm):
+    """The options of a client with a keytab."""
+    words = {"principal": "etl", "keytab": realm.keytab("etl")}
+    return {**words, "kerberos_backend": by_keytab}

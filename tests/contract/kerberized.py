@@ -16,3 +16,21 @@ def kerberized(realm, number=2, **more):
     """A local cluster whose coordinators ask for tickets of *realm*."""
     keys = {"keytab": realm.server_keytab, "krb5_config": realm.config}
     return LocalCluster(number, auth="GSSAPI", **keys, **more)
+
+
+def acceptor(keytab, name="impala/coord1.test"):
+    """A security context of who has the keys."""
+    import gssapi  # noqa: PLC0415 - the marks above have looked for it
+
+    keys = gssapi.Credentials(
+        name=gssapi.Name(name, gssapi.NameType.kerberos_principal),
+        usage="accept",
+        store={"keytab": keytab},
+    )
+    return gssapi.SecurityContext(creds=keys, usage="accept")
+
+
+def exchange(context, token, other):
+    """Establish *context*, whose first *token* has been made, with *other*."""
+    while token and (token := other.step(token)):
+        token = context.step(token)

@@ -633,15 +633,14 @@ def test_kerberos_to_a_server_that_asks_nobody(plain, etl):
 
 
 @needs_realm
-def test_a_missing_package(kerberized, etl, tmp_path):
-    for name in ("kerberos", "gssapi"):
-        broken = tmp_path / f"{name}.py"
-        broken.write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')\n")
+def test_a_missing_library(kerberized, etl, tmp_path):
+    (tmp_path / "libgssapi_krb5.so.2").touch()  # goes before the system's, and is none
     words = ["-k", "-i", kerberized.kerberos_hosts]
-    found = report(*words, environment={**etl, "PYTHONPATH": str(tmp_path)})
+    found = report(*words, environment={**etl, "LD_LIBRARY_PATH": str(tmp_path)})
 
     assert "ticket" == found["layer"]
-    assert "pip install 'impala-ha[kerberos]'" in found["problem"]
+    assert "libgssapi_krb5.so.2: file too short" in found["problem"]
+    assert "`apt install libgssapi-krb5-2`" in found["problem"]
 
 
 # Coordinators that do not take work.

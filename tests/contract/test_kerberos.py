@@ -1,4 +1,4 @@
-"""Logging in with Kerberos, through either package: a real KDC, and coordinators that ask for tickets."""
+"""Logging in with Kerberos, by each backend: a real KDC, and coordinators that ask for tickets."""
 
 import base64
 import logging
@@ -286,32 +286,31 @@ def test_a_ticket_that_was_had_before_serves_while_the_kdc_hangs(two, realm, pac
 # Tickets of one's own.
 
 
-def test_a_keytab_is_enough_and_leaves_no_trace(two, realm, nobody):
+def test_a_keytab_is_enough_and_leaves_no_trace(two, realm, nobody, keytab):
     before = dict(os.environ)
-    words = {"principal": "etl", "keytab": realm.keytab("etl")}
-    with connect(two.kerberos_hosts, **words) as connection:
+    with connect(two.kerberos_hosts, **keytab) as connection:
         assert f"etl@{realm.name}" == names(connection)[0]
 
-    with connect(two.kerberos_hosts, keytab=realm.keytab("etl")) as connection:
+    with connect(two.kerberos_hosts, **{**keytab, "principal": None}) as connection:
         assert f"etl@{realm.name}" == names(connection)[0], "the first one in it"
     assert before == dict(os.environ)
     assert not Path(nobody).exists()
 
 
 @pytest.mark.usefixtures("nobody")
-def test_a_keytab_without_that_principal_is_reported(untouched, realm):
-    text = denied(untouched, "auto", principal="other", keytab=realm.keytab("etl"))
+def test_a_keytab_without_that_principal_is_reported(untouched, realm, by_keytab):
+    text = denied(untouched, by_keytab, principal="other", keytab=realm.keytab("etl"))
 
     assert f"no key of other in the keytab {realm.keytab('etl')}" in text
     assert "`klist -k -e FILE`" in text
 
 
 @pytest.mark.usefixtures("nobody")
-def test_a_file_that_is_no_keytab_is_told_without_what_is_in_it(untouched, tmp_path):
+def test_a_file_that_is_no_keytab_is_told_without_what_is_in_it(untouched, tmp_path, by_keytab):
     file = tmp_path / "keytab"
     file.write_text("s3cret")
 
-    text = denied(untouched, "auto", principal="etl", keytab=str(file))
+    text = denied(untouched, by_keytab, principal="etl", keytab=str(file))
 
     assert "no key of etl in the keytab" in text
     assert "s3cret" not in text
@@ -337,14 +336,14 @@ def test_a_long_job_outlives_its_ticket(two, realm, nobody, package, until):
 
 
 @pytest.fixture
-def brief(monkeypatch):
+def brief(monkeypatch, by_keytab):
     """A cluster in a realm whose tickets live for some seconds, and how to log in there."""
 
     def start(life):
         realm = stack.enter_context(Realm(ticket_life=life))
         monkeypatch.setenv("KRB5_CONFIG", realm.config)
         cluster = stack.enter_context(kerberized(realm))
-        words = {"principal": "etl", "keytab": realm.keytab("etl")}
+        words = {"principal": "etl", "keytab": realm.keytab("etl"), "package": by_keytab}
         return realm, cluster, words
 
     with ExitStack() as stack:

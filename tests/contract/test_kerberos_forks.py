@@ -18,18 +18,21 @@ SECONDS = 60  # for a child; its connect_timeout is 20
 
 pytestmark = [pytest.mark.slow(10), *MARKS, pytest.mark.timeout(7200 if SOAK else 120)]
 
-#: Arguments: hosts, keytab, how many forks and threads, and the seconds after which a child hangs.
+#: Arguments: hosts, keytab, backend, how many forks and threads, and the seconds after which a
+#: child hangs.
 #: Says how the children ended and what the slowest of them took, in seconds.
 FORKING = """
 import collections, json, os, signal, sys, threading, time
 import impala_ha
 
-hosts, keytab, forks, threads, limit = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
+hosts, keytab, backend, *numbers = sys.argv[1:]
+forks, threads, limit = map(int, numbers)
 over = threading.Event()
 
 def connect():
     words = {"auth_mechanism": "GSSAPI", "principal": "etl", "keytab": keytab}
-    impala_ha.connect(hosts, connect_timeout=20, hedge_after=0, **words).close()
+    words |= {"connect_timeout": 20, "hedge_after": 0, "kerberos_backend": backend}
+    impala_ha.connect(hosts, **words).close()
 
 def again_and_again():
     while not over.is_set():
@@ -63,9 +66,11 @@ print(json.dumps({"ended": ended, "slowest": max(took), "logins meanwhile": len(
 """
 
 
-def test_children_of_a_process_that_logs_in_all_the_time_log_in(realm):
+@pytest.mark.parametrize("backend", ["system", "gssapi"])
+def test_children_of_a_process_that_logs_in_all_the_time_log_in(realm, backend):
     with kerberized(realm) as cluster:
-        words = [cluster.kerberos_hosts, realm.keytab("etl"), *map(str, (FORKS, THREADS, SECONDS))]
+        numbers = map(str, (FORKS, THREADS, SECONDS))
+        words = [cluster.kerberos_hosts, realm.keytab("etl"), backend, *numbers]
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", FORKING, *words],
             env={**os.environ, "KRB5_CONFIG": realm.config},

@@ -15,7 +15,10 @@ def kinit(realm, nobody):
     return lambda user: realm.kinit(user, nobody)
 
 
-@pytest.fixture(params=["binary-kerberos", "binary-gssapi", "http-kerberos", "http-gssapi"])
+WAYS = [f"{way}-{by}" for way in ("binary", "http") for by in ("system", "gssapi", "kerberos")]
+
+
+@pytest.fixture(params=WAYS)
 def etl(request, two, kinit):
     """A connection of etl, to the first coordinator."""
     kinit("etl")

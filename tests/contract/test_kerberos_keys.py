@@ -37,23 +37,20 @@ def connect(request, one):
     return opened
 
 
-@pytest.fixture
-def key(realm):
-    return {"principal": "etl", "keytab": realm.keytab("etl")}
-
-
-def test_a_job_with_a_keytab_shows_a_new_ticket_and_nobody_is_blamed(realm, connect, key, caplog):
+def test_a_job_with_a_keytab_shows_a_new_ticket_and_nobody_is_blamed(
+    realm, connect, keytab, caplog
+):
     for _ in range(3):
-        with connect(**key) as connection, connection.cursor() as cursor:
+        with connect(**keytab) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT effective_user()")
             assert [(f"etl@{realm.name}",)] == cursor.fetchall()
         realm.change_keys()
     assert [] == caplog.messages  # at WARNING, as each attempt that failed
 
 
-def test_a_connection_moves_to_a_coordinator_with_new_keys(realm, one, connect, key):
+def test_a_connection_moves_to_a_coordinator_with_new_keys(realm, one, connect, keytab):
     """Its process is started anew, as after a change of the keytab."""
-    with connect(**key, deadline=10) as connection, connection.cursor() as cursor:
+    with connect(**keytab, deadline=10) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         cursor.fetchall()
         one.kill()
@@ -65,12 +62,12 @@ def test_a_connection_moves_to_a_coordinator_with_new_keys(realm, one, connect, 
 
 @pytest.mark.parametrize("over_http", [False, True], ids=["binary", "http"])
 def test_a_ticket_that_is_refused_though_it_is_new_is_not_replaced_again_and_again(
-    one, key, caplog, over_http
+    one, keytab, caplog, over_http
 ):
     """One that was refused is followed by one more, with a new ticket at most."""
     caplog.set_level(logging.DEBUG, "impala_ha")
     where = Coordinator(one.host, one.http_port if over_http else one.port, krb_host="coord2.test")
-    options = Options(auth_mechanism="GSSAPI", use_http_transport=over_http, **key)
+    options = Options(auth_mechanism="GSSAPI", use_http_transport=over_http, **keytab)
     asked = []
     for _ in range(4):
         with pytest.raises(CallFailed):
@@ -106,16 +103,16 @@ def test_without_a_keytab_kinit_is_what_helps(realm, connect, etl, package):
 
 
 def test_a_refusal_is_reported_as_it_was_where_no_new_ticket_is_to_be_had(
-    realm, connect, key, until
+    realm, connect, keytab, until
 ):
     """And the tickets of before, which may be good for others, or later, are still there."""
-    connect(**key).close()
+    connect(**keytab).close()
     realm.change_keys()
     realm.stop_kdc()
     with pytest.raises(Error) as caught:
-        connect(**key, deadline=2)
+        connect(**keytab, deadline=2)
     told = " ".join(attempt.text for attempt in caught.value.attempts)
     assert re.search("read 0 bytes|HTTP code 401|KDC_UNREACH", told)
     realm.start_kdc()
 
-    connect(**key, deadline=30).close()
+    connect(**keytab, deadline=30).close()

@@ -58,9 +58,10 @@ def etl(realm, monkeypatch, tmp_path, until):
     until(lambda: not any(each.name.startswith("ticket for") for each in threading.enumerate()))
 
 
-#: Which package, which protocol; by keytab it is gssapi.
-SOME = ("kerberos binary", "gssapi http", "keytab")
-ALL = pytest.mark.parametrize("how", [*SOME, "kerberos http", "gssapi binary"], indirect=True)
+#: Which backend, which protocol.
+SOME = ("system http", "kerberos binary", "gssapi http", "keytab system", "keytab gssapi")
+MORE = ("system binary", "kerberos http", "gssapi binary")
+ALL = pytest.mark.parametrize("how", [*SOME, *MORE], indirect=True)
 
 
 @pytest.fixture(params=SOME)
@@ -70,6 +71,7 @@ def how(request, realm, tmp_path):
     words = {"auth_mechanism": "GSSAPI", "use_http_transport": protocol == "http"}
     if package != "keytab":
         return words | {"kerberos_backend": package}
+    words["kerberos_backend"] = protocol
     mine = tmp_path / "etl.keytab"  # another one for each test: tickets are kept by its name
     mine.write_bytes(Path(realm.keytab("etl")).read_bytes())
     return words | {"principal": "etl", "keytab": str(mine)}

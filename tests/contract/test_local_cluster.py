@@ -207,6 +207,7 @@ def test_a_dead_coordinator_keeps_its_port(cluster):
         ({"flags": {"fe_service_threads": "many"}}, "must be a whole number, not 'many'"),
         ({"flags": {"fe_service_threads": 0}}, "must be at least 1, not 0"),
         ({"flags": {"impala_version": "new"}}, "must look like '4.5', not 'new'"),
+        ({"flags": {"cookie_secret_file": "/nowhere"}}, "not empty, not '/nowhere'"),
     ],
 )
 def test_an_argument_that_makes_no_sense_is_reported(arguments, message):

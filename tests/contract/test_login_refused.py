@@ -49,7 +49,7 @@ def cache(realm, monkeypatch, tmp_path):
     realm.kinit("etl", str(tmp_path / "cache"))
 
 
-@pytest.fixture(params=["kerberos", "gssapi"])
+@pytest.fixture(params=["system", "gssapi", "kerberos"])
 def package(request):
     return request.param
 

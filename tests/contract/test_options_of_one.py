@@ -146,7 +146,7 @@ def secured(cluster, http):
 
 @pytest.mark.usefixtures("etl")
 @pytest.mark.parametrize("http", [False, True])
-@pytest.mark.parametrize("package", ["kerberos", "gssapi"])
+@pytest.mark.parametrize("package", ["system", "gssapi", "kerberos"])
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -163,7 +163,7 @@ def test_another_login_than_the_coordinators_take(kerberized, http, package, wro
 
 
 @pytest.mark.usefixtures("etl")
-@pytest.mark.parametrize("package", ["kerberos", "gssapi"])
+@pytest.mark.parametrize("package", ["system", "gssapi", "kerberos"])
 def test_the_key_of_another(kerberized, package):
     """As connect() makes it: the names are options, so one cluster serves all."""
     names = {str(host): f"coord{n}.test" for n, host in enumerate(kerberized.hosts.split(","), 1)}
@@ -175,7 +175,7 @@ def test_the_key_of_another(kerberized, package):
     )
 
 
-@pytest.mark.parametrize("package", ["kerberos", "gssapi"])
+@pytest.mark.parametrize("package", ["system", "gssapi", "kerberos"])
 @pytest.mark.parametrize("http", [False, True])
 def test_a_clock_that_is_wrong_with_a_cached_ticket(kerberized, realm, etl, http, package):
     words = {"auth_mechanism": "GSSAPI", "use_http_transport": http, "kerberos_backend": package}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from imposter import ADDRESS, Imposter, Relay, answered, negotiate, receive, request, send
-from kerberized import MARKS
+from kerberized import MARKS, acceptor
 
 import impala_ha
 from impala_ha import Cluster, Coordinator, NoCoordinatorLeft, State
@@ -28,27 +28,15 @@ def _ticket(etl, monkeypatch):
     monkeypatch.setenv("KRB5RCACHENAME", "none:")  # of the acceptors in this process
 
 
-def acceptor(realm, name="impala/coord1.test"):
-    """The side of who has the keys."""
-    import gssapi  # noqa: PLC0415 - the marks above have looked for it
-
-    keys = gssapi.Credentials(
-        name=gssapi.Name(name, gssapi.NameType.kerberos_principal),
-        usage="accept",
-        store={"keytab": realm.server_keytab},
-    )
-    return gssapi.SecurityContext(creds=keys, usage="accept")
-
-
 def somebody_elses_token(realm):
     """What a coordinator said to another client."""
-    import gssapi  # noqa: PLC0415 - see above
+    import gssapi  # noqa: PLC0415 - the marks above have looked for it
 
     name = gssapi.Name("impala@coord2.test", gssapi.NameType.hostbased_service)
     client = gssapi.SecurityContext(
         name=name, usage="initiate", flags=gssapi.RequirementFlag.mutual_authentication
     )
-    return acceptor(realm, "impala/coord2.test").step(client.step())
+    return acceptor(realm.server_keytab, "impala/coord2.test").step(client.step())
 
 
 #: How far a server goes with the login before it does something else.
@@ -62,7 +50,7 @@ def binary(realm, until, last):
         assert (1, b"GSSAPI") == receive(client)
         _, token = receive(client)
         if until >= PROVEN:
-            context = acceptor(realm)
+            context = acceptor(realm.server_keytab)
             send(client, OK, context.step(token))
             assert (OK, b"") == receive(client)
         if until >= OFFERED:

@@ -82,6 +82,10 @@ else:
     raise SystemExit("who answered?")
 """
 GSSAPI = SELECT.replace("connect()", "connect(auth_mechanism='GSSAPI')")
+SIMULATION = """
+from impala_ha.testing.simulation import Fleet, simulate
+print(simulate(Fleet(clients=20, machines=2, coordinators=2, slots=8, seconds=60)).table())
+"""
 PLOTS = """
 import tempfile
 from impala_ha.testing.simulation import Fleet, simulate
@@ -103,6 +107,7 @@ PROMISED = {
     "pandas": [PANDAS],
     "arrow": [ARROW],
     "polars": [POLARS],
+    "simulation": [SIMULATION],
     "plots": [PLOTS],
     "opentelemetry": [INSTRUMENTED.format("opentelemetry")],
     "prometheus": [INSTRUMENTED.format("prometheus")],
@@ -145,35 +150,68 @@ def kerberized():
     """The environment of a user with a ticket, in a realm with two coordinators."""
     with Realm(users=("etl",)) as realm:
         secured = {"auth": "GSSAPI", "keytab": realm.server_keytab, "krb5_config": realm.config}
-        with LocalCluster(2, **secured) as cluster:
-            environment = {**realm.environment, "KRB5CCNAME": realm.kinit("etl")}
-            hosts = [f"{each.address}?krb_host=coord{n}.test" for n, each in enumerate(cluster, 1)]
-            yield {**environment, "IMPALA_HA_HOSTS": ",".join(hosts)}
+        with LocalCluster(2, http=True, **secured) as cluster:
+            environment = {**realm.environment, "KRB5CCNAME": realm.kinit("etl"), "no_proxy": "*"}
+            environment["IMPALA_HA_HOSTS"] = cluster.kerberos_hosts
+            web = [
+                f"{c.host}:{c.http_port}?krb_host=coord{n}.test" for n, c in enumerate(cluster, 1)
+            ]
+            environment["HTTP_HOSTS"] = ",".join(web)
+            yield {**environment, "KEYTAB": realm.keytab("etl")}
 
 
 @pytest.mark.parametrize("extra", PROMISED)
 def test_an_extra_alone_brings_all_that_its_promises_need(extra, wheel, hosts, tmp_path, request):
     if reason := LACKS.get(extra):
         pytest.skip(reason)
-    place = tmp_path / "venv"
-    venv.create(place, with_pip=False, symlinks=True)
-    wanted = f"impala-ha[{extra}] @ {wheel.as_uri()}" if extra else wheel
-    # Most of an installation is to compile what is never imported.
-    options = ("--no-warn-script-location", "--no-compile")
-    done = pip("--python", place, "install", *options, wanted)
-    assert done.returncode == 0, done.stderr
+    place = install(tmp_path / "venv", f"impala-ha[{extra}] @ {wheel.as_uri()}" if extra else wheel)
 
-    environment = {name: value for name, value in os.environ.items() if "IMPALA" not in name}
-    environment = {**environment, "PYTHONPATH": "", "IMPALA_HA_HOSTS": hosts}
-    environment["NO_MKDOCS_2_WARNING"] = "1"
-    environment["PYTHONWARNINGS"] = "ignore::SyntaxWarning"
+    environment = {**clean_environment(), "IMPALA_HA_HOSTS": hosts, "NO_MKDOCS_2_WARNING": "1"}
     if extra in ("kerberos", "gssapi"):
         environment |= request.getfixturevalue("kerberized")
+        environment["IMPALA_HA_KERBEROS_BACKEND"] = extra
     for promise in PROMISED[extra]:
         done = run(promise, place / "bin", environment, site=tmp_path / "site", hosts=hosts)
 
         assert (done.returncode, done.stderr) == (0, ""), (promise, done.stdout)
         assert "hello" in done.stdout or FETCHED not in promise
+
+
+@pytest.mark.skipif(bool(missing("realm", "gssapi")), reason=missing("realm", "gssapi"))
+def test_the_core_alone_speaks_kerberos(wheel, kerberized, tmp_path, monkeypatch):
+    """By a ticket of the cache, and by a keytab; binary, and over HTTP; without a compiler."""
+    monkeypatch.setenv("CC", "false")
+    place = install(tmp_path / "venv", wheel)
+    over_http = {"IMPALA_HA_USE_HTTP_TRANSPORT": "1", "IMPALA_HA_HOSTS": kerberized["HTTP_HOSTS"]}
+    keytab = {"IMPALA_HA_PRINCIPAL": "etl", "IMPALA_HA_KEYTAB": kerberized["KEYTAB"]}
+    no_cache = {**keytab, "KRB5CCNAME": "FILE:/nonexistent"}
+    for more in ({}, over_http, no_cache, {**over_http, **no_cache}):
+        environment = {**clean_environment(), **kerberized, **more}
+        done = run(GSSAPI, place / "bin", environment)
+
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", "[('hello',)]\n"), more
+
+    # Without the library, as in an image that has none: a file that is none goes before it.
+    (tmp_path / "libgssapi_krb5.so.2").touch()
+    environment = {**clean_environment(), **kerberized, "LD_LIBRARY_PATH": str(tmp_path)}
+    done = run(GSSAPI, place / "bin", environment)
+    assert "libgssapi_krb5.so.2: file too short" in done.stderr
+    assert "`apt install libgssapi-krb5-2`" in last_line(done.stderr)
+
+
+def install(place, wanted):
+    """A fresh environment with what is wanted."""
+    venv.create(place, with_pip=False, symlinks=True)
+    # Most of an installation is to compile what is never imported.
+    options = ("--no-warn-script-location", "--no-compile")
+    done = pip("--python", place, "install", *options, wanted)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def clean_environment():
+    kept = {name: value for name, value in os.environ.items() if "IMPALA" not in name}
+    return {**kept, "PYTHONPATH": "", "PYTHONWARNINGS": "ignore::SyntaxWarning"}
 
 
 def run(promise, programs, environment, **values):

@@ -141,3 +141,46 @@ def test_what_is_over_takes_no_room():
     kept.keep(["a=1"], now=200.0)
 
     assert {"a"} == set(kept._cookies)
+
+
+# The login at another coordinator.
+
+
+def test_impalas_login_can_be_borrowed_and_nothing_else():
+    lender = jar(SIGNED, "JSESSIONID=1", "hive.server2.auth=x", "hadoop.auth=y")
+    borrower = CookieJar(EVERY, "/")
+    borrower.borrow(lender, 100.0)
+
+    assert "impala.auth=c2ln&u=etl&t=1&r=2&a=Basic" == borrower.header(100.0)
+    assert borrower.logs_in(100.0)
+
+
+def test_a_borrowed_login_ends_with_the_first_one():
+    borrower = CookieJar(EVERY, "/")
+    borrower.borrow(jar(SIGNED), 100.0)
+    assert not borrower.logs_in(86_500.0)
+
+    borrower.borrow(jar(SIGNED), 86_500.0)
+    assert "" == borrower.header(86_500.0)
+
+
+def test_who_has_a_login_borrows_none():
+    own = jar("impala.auth=own")
+    own.borrow(jar(SIGNED), 100.0)
+
+    assert "impala.auth=own" == own.header(100.0)
+
+
+@pytest.mark.parametrize(
+    ("kept", "refused"), [([], True), (["impala.auth=own"], False), (["a=1"], True)]
+)
+def test_a_borrowed_login_that_did_no_good_is_remembered(kept, refused):
+    """Not so one that its own coordinator refuses, which may be of a former life."""
+    borrower = CookieJar(EVERY, "/")
+    borrower.borrow(jar(SIGNED), 100.0)
+    borrower.keep(kept, 100.0)
+    assert not borrower.refused
+
+    borrower.clear()
+
+    assert refused is borrower.refused

@@ -17,7 +17,8 @@ HELD = """
 import os, sys, threading
 from unit_realm import library
 from impala_ha.auth import gss_backends
-from impala_ha.auth.gss_backends import ContextParameters, begin
+from impala_ha.auth.gss_backends import begin
+from impala_ha.auth.gss_context import ContextParameters
 
 held, forking, forked = threading.Lock(), threading.Event(), threading.Event()
 begun = threading.Event()
@@ -122,3 +123,28 @@ def test_a_handler_may_fork_in_the_middle_of_a_call_of_its_thread(gate):
 
     with gate.passing():
         pass
+
+
+def test_a_call_within_a_call_does_not_wait_for_the_fork_that_waits_for_it(gate):
+    """What the library allocated is released in the middle of another call."""
+    within, closing = threading.Event(), threading.Event()
+
+    def call():
+        with gate.passing():
+            within.set()
+            closing.wait(10)
+            with gate.passing():
+                pass
+
+    def wait(seconds):
+        closing.set()
+        return threading.Condition.wait(gate._changed, seconds)
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    within.wait(10)
+    gate._changed.wait = wait
+    gate.close()
+    assert not gate._since, "the call is over, and not only too long"
+    gate.reopen()
+    thread.join(10)

@@ -1,23 +1,29 @@
-"""Two packages with one face: tokens, protection, and what they say when they refuse."""
+"""Packages with one face: tokens, protection, and what they say when they refuse.
+
+The system's library has the same tests with a real KDC, in `tests/contract`.
+"""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 from gss_packages import NO_TICKET, Realm, gssapi, kerberos
 
-from impala_ha.auth import gss_backends
+from impala_ha.auth import gss_backends, gss_library
 from impala_ha.auth.gss_backends import (
-    ContextParameters,
     GssapiContext,
     KerberosContext,
+    SystemContext,
     begin,
     choose,
 )
+from impala_ha.auth.gss_context import ContextParameters
 from impala_ha.core.extras import MissingExtra
 from impala_ha.core.kerberos_errors import GSSError, to_gss_error
 
 A = ContextParameters("impala", "a")
 KEYTAB = ContextParameters("impala", "a", "etl", "/etl.keytab")
+NO_FILE = "libgssapi_krb5.so.none"
 
 
 @pytest.fixture
@@ -26,6 +32,7 @@ def realm(monkeypatch):
     found.keytabs["/etl.keytab"] = "etl"
     monkeypatch.setitem(sys.modules, "kerberos", kerberos(found))
     monkeypatch.setitem(sys.modules, "gssapi", gssapi(found))
+    monkeypatch.setattr(gss_library, "FILE", NO_FILE)
     monkeypatch.setattr(gss_backends, "_HELD", {})
     return found
 
@@ -145,11 +152,40 @@ def test_no_other_refusal_is_asked_for_twice(realm, package, status):
     assert [] == realm.asked
 
 
+@pytest.fixture
+def system(realm, monkeypatch):
+    """A library of the system that is there, as far as anybody looks before it is called."""
+    library = SimpleNamespace(takes_keytabs=True)
+    monkeypatch.setattr(gss_backends, "load", lambda: library)
+    return library
+
+
+@pytest.mark.usefixtures("system")
+@pytest.mark.parametrize("keytab", [False, True])
+def test_the_systems_library_goes_before_the_packages(monkeypatch, keytab):
+    assert SystemContext is choose("auto", keytab=keytab)
+
+    without(monkeypatch, "kerberos", "gssapi")
+    assert SystemContext is choose("auto", keytab=keytab) is choose("system", keytab=keytab)
+
+
+def test_a_library_of_the_system_without_keytabs_is_good_for_the_rest(system, monkeypatch):
+    """As Heimdal's, and MIT's before 1.11."""
+    system.takes_keytabs = False
+
+    assert SystemContext is choose("auto", keytab=False)
+    assert GssapiContext is choose("auto", keytab=True)
+    without(monkeypatch, "gssapi")
+    for backend in ("auto", "system"):
+        with pytest.raises(MissingExtra, match=r"no tickets with a keytab .*`kinit -k -t KEYTAB"):
+            choose(backend, keytab=True)
+
+
 @pytest.mark.usefixtures("realm")
 @pytest.mark.parametrize(
     ("backend", "keytab", "gone", "kind"),
     [
-        ("auto", False, (), KerberosContext),
+        ("auto", False, (), GssapiContext),
         ("auto", False, ("gssapi",), KerberosContext),
         ("auto", False, ("kerberos",), GssapiContext),
         ("auto", True, ("kerberos",), GssapiContext),
@@ -165,21 +201,33 @@ def test_the_package_that_is_there_and_can_do_it_is_taken(monkeypatch, backend, 
 
 @pytest.mark.usefixtures("realm")
 @pytest.mark.parametrize(
-    ("backend", "keytab", "gone", "extra"),
-    [
-        ("auto", False, ("kerberos", "gssapi"), "kerberos"),
-        ("auto", True, ("gssapi",), "gssapi"),
-        ("kerberos", False, ("kerberos",), "kerberos"),
-        ("gssapi", False, ("gssapi",), "gssapi"),
-    ],
+    ("backend", "keytab", "gone"),
+    [("kerberos", False, ("kerberos",)), ("gssapi", False, ("gssapi",))],
 )
-def test_a_package_that_is_not_there_is_told_with_what_to_type(
-    monkeypatch, backend, keytab, gone, extra
-):
+def test_a_package_that_is_not_there_is_told_with_what_to_type(monkeypatch, backend, keytab, gone):
     without(monkeypatch, *gone)
 
-    with pytest.raises(MissingExtra, match=rf"pip install 'impala-ha\[{extra}\]'.*libkrb5-dev"):
+    with pytest.raises(MissingExtra, match=rf"pip install 'impala-ha\[{backend}\]'.*libkrb5-dev"):
         choose(backend, keytab=keytab)
+
+
+@pytest.mark.usefixtures("realm")
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [(NO_FILE, "cannot open shared object file"), ("libc.so.6", "undefined symbol: gss_")],
+)
+def test_a_library_that_is_not_there_is_told_with_what_brings_it(monkeypatch, file, why):
+    without(monkeypatch, "kerberos", "gssapi")
+    monkeypatch.setattr(gss_library, "FILE", file)
+
+    for backend in ("auto", "system"):
+        with pytest.raises(MissingExtra) as caught:
+            choose(backend, keytab=False)
+        said = str(caught.value)
+        assert f"{file}: {why}" in said
+        assert "`apt install libgssapi-krb5-2`" in said
+        assert "`dnf install krb5-libs`" in said
+        assert "`apk add krb5-libs`" in said
 
 
 class Shapeless(Exception):

@@ -12,7 +12,7 @@ from gss_packages import NO_TICKET, Realm, gssapi
 from gss_packages import kerberos as package
 from loopback import Peer, exactly
 
-from impala_ha.auth import gss_backends, kerberos
+from impala_ha.auth import gss_backends, gss_library, kerberos
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.extras import MissingExtra
 from impala_ha.core.fault_rules import classify
@@ -35,6 +35,7 @@ def realm(monkeypatch):
     found.keytabs["/etl.keytab"] = "etl"
     monkeypatch.setitem(sys.modules, "kerberos", package(found))
     monkeypatch.setitem(sys.modules, "gssapi", gssapi(found))
+    monkeypatch.setattr(gss_library, "FILE", "libgssapi_krb5.so.none")
     monkeypatch.setattr(gss_backends, "_HELD", {})
     monkeypatch.setattr(kerberos, "_HANGS", {})
     monkeypatch.setattr(kerberos, "_TICKETS", {})

@@ -98,7 +98,7 @@ BAD = [
     ("jwt_cmd", 7, "must be a text"),
     ("client_cert", "/no/such/file", "must be a file that can be read"),
     ("krb_host", "impala/_HOST@REALM", "must be the name of a host, a pattern with _HOST"),
-    ("kerberos_backend", "heimdal", "must be one of auto, kerberos, gssapi"),
+    ("kerberos_backend", "heimdal", "must be one of auto, system, gssapi, kerberos"),
     ("keytab", "/no/such/file", "must be a file that can be read"),
 ]
 

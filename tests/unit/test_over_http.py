@@ -34,6 +34,47 @@ def gateway(code, retry_after=0.0):
     return HTTPStatusError(code, "Gateway", b"", {}, "http://a/x", retry_after)
 
 
+# The login at another coordinator.
+
+B, C = Coordinator("b", 28000), Coordinator("c", 28000)
+
+
+def test_a_login_goes_along_until_it_is_refused():
+    connector = over(FakeClock())
+    connector._jar(A, "etl", borrows=True).keep(["impala.auth=x"], 0.0)
+    at_b = connector._jar(B, "etl", borrows=True)
+    assert "impala.auth=x" == at_b.header(0.0)
+
+    at_b.clear()
+
+    assert "" == connector._jar(B, "etl", borrows=True).header(0.0)
+    assert "" == connector._jar(C, "etl", borrows=True).header(0.0)
+    assert "impala.auth=x" == connector._jar(A, "etl", borrows=True).header(0.0)
+
+
+def test_nobody_borrows_the_login_of_another_user_or_without_being_allowed():
+    connector = over(FakeClock())
+    connector._jar(A, "etl", borrows=True).keep(["impala.auth=x"], 0.0)
+
+    assert "" == connector._jar(B, "bob", borrows=True).header(0.0)
+    assert "" == connector._jar(B, "etl", borrows=False).header(0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "borrows"),
+    [
+        ({"auth_mechanism": "LDAP"}, True),
+        ({"auth_mechanism": "JWT", "jwt": "x.y.z"}, True),
+        ({"auth_mechanism": "NOSASL"}, False),
+        ({"auth_mechanism": "GSSAPI"}, False),
+        ({"auth_mechanism": "GSSAPI", "use_ssl": True}, False),
+        ({"auth_mechanism": "GSSAPI", "use_ssl": True, "verify_cert": True}, True),
+    ],
+)
+def test_where_kerberos_alone_shows_who_answers_no_login_goes_along(options, borrows):
+    assert borrows is over(**options)._login(A, "etl").borrows
+
+
 # From options to a request.
 
 

@@ -186,7 +186,7 @@ JWT = {"auth_mechanism": "JWT", "jwt": "x", "use_http_transport": True}
         (
             {"keytab": __file__, "auth_mechanism": "GSSAPI", "kerberos_backend": "kerberos"},
             (
-                "keytab needs kerberos_backend='gssapi' or 'auto': the package kerberos cannot "
+                "keytab needs another kerberos_backend, or 'auto': the package kerberos cannot "
                 "acquire tickets"
             ),
         ),

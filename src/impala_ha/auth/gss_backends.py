@@ -1,92 +1,33 @@
 """
-The two packages that speak with Kerberos, behind one face: one security context with one server.
+Who speaks with Kerberos: the system's library by ctypes, or one of two packages.
 
 `kerberos` is the package that impyla uses; `gssapi` can also acquire tickets with a keytab into
-a cache of its own.  Neither is imported before it is asked for.  Every call may block (a KDC is
-asked for a ticket), holds up a fork for a moment, and what it raises has been made a `GSSError`.
+a cache of its own, as the system's library can.  None is loaded before it is asked for.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
-from typing import Any, ParamSpec, Protocol, TypeVar
+from contextlib import suppress
+from typing import Any
 
 from impala_ha.core.extras import MissingExtra, import_extra
-from impala_ha.core.forks import GATE
-from impala_ha.core.kerberos_errors import GSSError, to_gss_error
+from impala_ha.core.kerberos_errors import GSSError
 
-P = ParamSpec("P")
-Got = TypeVar("Got")
+from .gss_context import ContextParameters, SecurityContext, by_keytab, gss_call
+from .gss_library import load
+from .gss_system import SystemContext
+
+_Kind = Callable[[ContextParameters], SecurityContext]
 
 #: What libkrb5 says while another thread renews the tickets of a cache: for a moment it is empty.
 _CACHE_IS_EMPTY = frozenset({"KRB5_CC_NOTFOUND", "KRB5_FCC_NOFILE"})
-
-
-@dataclass(frozen=True, slots=True)
-class ContextParameters:
-    """
-    Who logs in, and where.
-
-    Attributes:
-        service: First part of the service principal.
-        host: Second part.
-        principal: Of the client; None: that of the credential cache.
-        keytab: File with its key; None: tickets come from the credential cache.
-        renew: Whether the keytab is used, or only the tickets that were acquired with it.
-        cache: Which of the caches that are filled with the keytab; 0: that of all services.
-    """
-
-    service: str
-    host: str
-    principal: str | None = None
-    keytab: str | None = None
-    renew: bool = True
-    cache: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.service}/{self.host}"
-
-
 _HELD: dict[str, Any] = {}  # by the name of their cache, the tickets that were acquired last
-
-
-class SecurityContext(Protocol):
-    """A security context of the client's side."""
-
-    def step(self, token: bytes) -> bytes:
-        """Take the server's token (empty: the first step), give the next one of ours."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether the context is established, and the server has proven who it is."""
-
-    @property
-    def initiator(self) -> str:
-        """Whose ticket it is; before it is complete, whose the ticket of the cache is."""
-
-    def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
-        """*data* with a signature, and encrypted if asked for."""
-
-    def unwrap(self, data: bytes) -> tuple[bytes, bool]:
-        """What `wrap` of the other side was given, and whether it was encrypted."""
-
-
-def _gss_call(method: Callable[P, Got]) -> Callable[P, Got]:
-    """A method that calls the library: no fork meanwhile, and its errors made a `GSSError`."""
-
-    @wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> Got:
-        context: Any = args[0]
-        try:
-            with GATE.passing():
-                return method(*args, **kwargs)
-        except context.errors as error:
-            raise to_gss_error(error, f"asking for {context.login}") from error
-
-    return call
+_NO_KEYTABS = (
+    "the system's Kerberos library acquires no tickets with a keytab (MIT's does since 1.11):"
+    " without the option keytab, `kinit -k -t KEYTAB PRINCIPAL` does"
+)
 
 
 class KerberosContext:
@@ -107,7 +48,7 @@ class KerberosContext:
         self.complete = False
         self._context = self._init()
 
-    @_gss_call
+    @gss_call
     def _init(self) -> Any:
         lib, login = self._library, self.login
         flags = (
@@ -120,7 +61,7 @@ class KerberosContext:
         name = f"{login.service}@{login.host}"
         return lib.authGSSClientInit(name, gssflags=flags, **client)[1]
 
-    @_gss_call
+    @gss_call
     def step(self, token: bytes) -> bytes:
         """Take the server's token, give the next one of ours."""
         lib = self._library
@@ -130,21 +71,21 @@ class KerberosContext:
         return self._response()
 
     @property
-    @_gss_call
+    @gss_call
     def initiator(self) -> str:
         """Whose ticket it is."""
         if not self.complete:
             self._library.authGSSClientInquireCred(self._context)
         return self._library.authGSSClientUserName(self._context) or ""
 
-    @_gss_call
+    @gss_call
     def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
         """*data* with a signature, and encrypted if asked for."""
         text = base64.b64encode(data).decode()
         self._library.authGSSClientWrap(self._context, text, None, int(encrypt))
         return self._response()
 
-    @_gss_call
+    @gss_call
     def unwrap(self, data: bytes) -> tuple[bytes, bool]:
         """What the server wrapped, and whether it was encrypted."""
         self._library.authGSSClientUnwrap(self._context, base64.b64encode(data).decode())
@@ -172,7 +113,7 @@ class GssapiContext:
         self.login = login
         self._context = self._init()
 
-    @_gss_call
+    @gss_call
     def _init(self) -> Any:
         lib = self._library
         flag = lib.RequirementFlag
@@ -189,33 +130,19 @@ class GssapiContext:
         )
 
     def _credentials(self) -> Any:
-        """
-        The client's tickets; None: those of the credential cache, whosever they are.
-
-        With a keytab libkrb5 gets them when there are none, and new ones after half of their
-        life; the cache lives in this process and goes with it.  What was acquired last is held,
-        for from then on libkrb5 asks the KDC each time that tickets are taken out of the cache.
-        """
+        """The client's tickets; None: those of the credential cache, whosever they are."""
         login, lib = self.login, self._library
-        if not (login.principal or login.keytab):
-            return None
-        name = store = None
+        name = None
         if login.principal:
             name = lib.Name(login.principal, lib.NameType.kerberos_principal)
-        cache = f"MEMORY:impala-ha:{login.principal or ''}:{login.keytab}"
-        if login.cache:
-            cache += f":{login}:{login.cache}"
-        if login.keytab and not login.renew:
-            if cache in _HELD:
-                return _HELD[cache]
-            raise GSSError(f"no tickets were acquired with {login.keytab} yet")
+
+        def acquire(store: dict[str, str] | None = None) -> Any:
+            mechanism = [lib.MechType.kerberos]
+            return lib.Credentials(name=name, usage="initiate", mechs=mechanism, store=store)
+
         if login.keytab:
-            store = {"client_keytab": f"FILE:{login.keytab}", "ccache": cache}
-        mechanism = [lib.MechType.kerberos]
-        found = lib.Credentials(name=name, usage="initiate", mechs=mechanism, store=store)
-        if store:
-            _HELD[cache] = found
-        return found
+            return by_keytab(login, _HELD, acquire)
+        return acquire() if name else None
 
     @property
     def complete(self) -> bool:
@@ -231,7 +158,7 @@ class GssapiContext:
             return True
 
     @property
-    @_gss_call
+    @gss_call
     def initiator(self) -> str:
         """Whose ticket it is."""
         lib = self._library
@@ -241,17 +168,17 @@ class GssapiContext:
         mine = self._credentials() or lib.Credentials(usage="initiate", mechs=mechanism)
         return str(mine.name)
 
-    @_gss_call
+    @gss_call
     def step(self, token: bytes) -> bytes:
         """Take the server's token, give the next one of ours."""
         return self._context.step(token or None) or b""
 
-    @_gss_call
+    @gss_call
     def wrap(self, data: bytes, *, encrypt: bool) -> bytes:
         """*data* with a signature, and encrypted if asked for."""
         return bytes(self._context.wrap(data, encrypt).message)
 
-    @_gss_call
+    @gss_call
     def unwrap(self, data: bytes) -> tuple[bytes, bool]:
         """What the server wrapped, and whether it was encrypted."""
         got = self._context.unwrap(data)
@@ -277,26 +204,38 @@ def begin(login: ContextParameters, backend: str) -> tuple[SecurityContext, byte
     return context, context.step(b"")
 
 
-def choose(backend: str, *, keytab: bool) -> Callable[[ContextParameters], SecurityContext]:
+def choose(backend: str, *, keytab: bool) -> _Kind:
     """
-    The backend of that name; for ``"auto"`` the one that is there and can do it.
+    The backend of that name; for ``"auto"`` the first that is there and can do it.
 
     Raises:
-        MissingExtra: It is not there.
+        MissingExtra: It is not there; for ``"auto"``, what is easiest to have.
     """
-    if backend == "gssapi" or (backend == "auto" and keytab):
-        import_extra("gssapi", "gssapi")
-        return GssapiContext
+    if backend != "auto":
+        return _BACKENDS[backend](keytab)
     try:
-        import_extra("kerberos", "kerberos")
+        return _system(keytab)
     except MissingExtra:
-        if backend == "kerberos":
-            raise
-        try:
-            import_extra("gssapi", "gssapi")
-        except MissingExtra:
-            pass
-        else:
-            return GssapiContext
+        for each in [_gssapi] if keytab else [_gssapi, _kerberos]:
+            with suppress(MissingExtra):
+                return each(keytab)
         raise
+
+
+def _system(keytab: bool) -> _Kind:
+    if not load().takes_keytabs and keytab:
+        raise MissingExtra(_NO_KEYTABS)
+    return SystemContext
+
+
+def _gssapi(_: bool) -> _Kind:
+    import_extra("gssapi", "gssapi")
+    return GssapiContext
+
+
+def _kerberos(_: bool) -> _Kind:
+    import_extra("kerberos", "kerberos")
     return KerberosContext
+
+
+_BACKENDS = {"system": _system, "gssapi": _gssapi, "kerberos": _kerberos}

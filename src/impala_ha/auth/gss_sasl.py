@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from impala_ha.core.kerberos_errors import GSSError, server_unproven
 
-from .gss_backends import SecurityContext
+from .gss_context import SecurityContext
 
 _AUTH, _INT, _CONF = 1, 2, 4  # RFC 4752, 3.3
 _NAMES = {_AUTH: "auth", _INT: "auth-int", _CONF: "auth-conf"}

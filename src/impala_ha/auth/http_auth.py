@@ -38,6 +38,8 @@ class _SecretAuth(Auth, ABC):
     A server may want both: then its 401 to the cookie alone is the last one.
     """
 
+    borrows = True  # who would be shown the secret may be shown a cookie
+
     def __init__(
         self, show: Show, renew: Callable[[str], bool], well: Callable[[], bool] = lambda: True
     ):
@@ -157,7 +159,7 @@ class NegotiateAuth(Auth):
         """
         self._token = token
         self._timeout = timeout
-        self._certified = certified
+        self._certified = self.borrows = certified  # a cookie, unlike a token, is good for anybody
         self._ready: list[Negotiation] = []
         self._shown: Negotiation | None = None
 

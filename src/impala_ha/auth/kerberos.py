@@ -42,7 +42,8 @@ from impala_ha.options import kerberos_names as names
 from impala_ha.options.kerberos_names import Identity
 from impala_ha.options.options import Options
 
-from .gss_backends import ContextParameters, SecurityContext, begin, choose
+from .gss_backends import begin, choose
+from .gss_context import ContextParameters, SecurityContext
 from .gss_sasl import Sasl
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class Negotiation(NamedTuple):
 
 def check(options: Options) -> None:
     """
-    See whether there is a package for what *options* ask for.
+    See whether there is a library for what *options* ask for.
 
     Raises:
         MissingExtra: There is none; says what to type.
@@ -215,7 +216,7 @@ def login(
         identity: Of the connection that it is for.
 
     Raises:
-        MissingExtra: There is no package for it.
+        MissingExtra: There is no library for it.
         GSSError: There is no token, and why; also when there was none in time.
     """
     context, token, accepted, renew = _first_token(options, coordinator, clock, limit, identity)

@@ -30,15 +30,18 @@ class Gate:
         """Start again: in a child no call is under way."""
         # A signal handler may fork in the middle of `passing`, in the same thread.
         self._changed = threading.Condition(threading.RLock())
-        self._since: dict[object, float] = {}
+        self._since: dict[int, float] = {}  # by thread
         self._forking: int | None = None
 
     @contextmanager
     def passing(self) -> Iterator[None]:
-        """Around one call."""
-        changed, since, call = self._changed, self._since, object()
+        """Around one call; one within another passes, for a fork waits for the outer one."""
+        changed, since, call = self._changed, self._since, threading.get_ident()
+        if call in since:
+            yield
+            return
         with changed:
-            changed.wait_for(lambda: self._forking in (None, threading.get_ident()))
+            changed.wait_for(lambda: self._forking in (None, call))
             since[call] = time.monotonic()
         try:
             yield

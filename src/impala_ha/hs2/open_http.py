@@ -2,7 +2,8 @@
 From a coordinator and options to a transport over HTTP.
 
 What one connection learns of a coordinator's cookies, the next one to it knows: a probe then need
-not log in anew.
+not log in anew.  A login goes along to the other coordinators of the cluster until one refuses it;
+where Kerberos alone shows who answers, it does not, for who takes a cookie has proven nothing.
 """
 
 from __future__ import annotations
@@ -87,8 +88,7 @@ class HttpConnector:
             self._secrets.redaction.add(proxy.password)
             if not options.use_ssl:  # else for the tunnel
                 login = ProxyAuth(login, proxy, options.connect_timeout)
-        empty = CookieJar(options.http_cookie_names, self._path)
-        cookies = self._cookies.setdefault((coordinator, user), empty)
+        cookies = self._jar(coordinator, user, borrows=login.borrows)
         if not cookies.logs_in(self._clock.now()):
             login.prepare(limit)
         transport = None
@@ -107,6 +107,16 @@ class HttpConnector:
                 raise
             raise CallFailed(Phase.CONNECT, error) from error
         return TBufferedTransport(transport, rbuf_size=_PIECE), transport
+
+    def _jar(self, coordinator: Coordinator, user: str, *, borrows: bool) -> CookieJar:
+        """The cookies of *user* at *coordinator*, with the login at another one if that may be."""
+        empty = CookieJar(self._options.http_cookie_names, self._path)
+        found = self._cookies.setdefault((coordinator, user), empty)
+        own = [jar for (_, whose), jar in list(self._cookies.items()) if whose == user]
+        if borrows and not any(jar.refused for jar in own):
+            for jar in own:
+                found.borrow(jar, self._clock.now())
+        return found
 
     def _needs_probe(self, coordinator: Coordinator, user: str) -> bool:
         """Must it give a sign of life before it is shown a secret?  With TLS it has, then."""

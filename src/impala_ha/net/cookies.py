@@ -1,10 +1,13 @@
 """
 The cookies of one coordinator.
 
-impalad signs its cookie with a key of its own, so there is a jar for each coordinator, which never
-leaves it.  Which cookies are kept, and for how long, is as in impyla: those that were named, or
-all; those whose path is ours; until their Max-Age is over.  Unlike Python's own, this jar keeps a
-cookie with the name of a user in it that is no ASCII.
+impalad signs its cookie with a key of its own, so there is a jar for each coordinator.  From Impala
+5.0 on all coordinators of a cluster may sign with the same key (``--cookie_secret_file``), and then
+the login at one is a login at all: a jar without one can borrow that of another.
+
+Which cookies are kept, and for how long, is as in impyla: those that were named, or all; those
+whose path is ours; until their Max-Age is over.  Unlike Python's own, this jar keeps a cookie with
+the name of a user in it that is no ASCII.
 
 What a server sets is sent back as it came.  So nothing with a control character in it is a cookie,
 or one header could become two; and no more is kept than the head of a request has room for.
@@ -19,6 +22,7 @@ from typing import NamedTuple
 from impala.util import cookie_matches_path
 
 EVERY = "*"
+_SHARED = "impala.auth"
 _MOST = 50  # cookies, as browsers keep at least
 _LONGEST = 2**13  # bytes of one
 _ALL = 2**15  # bytes of all of them: the heads that servers take are no longer
@@ -39,6 +43,9 @@ class CookieJar:
     The cookies of one coordinator.
 
     Several threads may use one: what is in it is replaced, never changed.
+
+    Attributes:
+        refused: Whether a login that was borrowed did no good here.
     """
 
     def __init__(self, names: str | Iterable[str] | None, path: str):
@@ -53,6 +60,8 @@ class CookieJar:
         self._names = frozenset(names or ())
         self._path = path
         self._cookies: dict[str, _Cookie] = {}
+        self._borrowed = False
+        self.refused = False
 
     def header(self, now: float) -> str:
         """What to send; empty if there is nothing."""
@@ -65,6 +74,13 @@ class CookieJar:
     def logs_in(self, now: float) -> bool:
         """Is there one that stands for a login, as its name says (``impala.auth``)?"""
         return any(name.endswith(".auth") for name in self._fresh(now))
+
+    def borrow(self, other: CookieJar, now: float) -> None:
+        """Take the login of *other*'s coordinator, where there is one and none is here."""
+        found = other._fresh(now).get(_SHARED)
+        if found is not None and not self.logs_in(now):
+            self._borrowed = True
+            self._cookies = {**self._cookies, _SHARED: found}
 
     def keep(self, headers: Iterable[str], now: float) -> None:
         """Take the cookies of the Set-Cookie *headers* of one answer."""
@@ -79,11 +95,14 @@ class CookieJar:
             if proper and self._wanted(name) and cookie_matches_path(said, self._path):
                 kept.pop(name, None)  # the one that was set last is the last one to go
                 kept[name] = _Cookie(f"{name}={value}", now + _age(said.get("max-age", "")))
+                self._borrowed = self._borrowed and name != _SHARED
         self._cookies = _latest(kept, now)
 
     def clear(self) -> bool:
         """Throw all away; were there any?"""
         had, self._cookies = self._cookies, {}
+        self.refused = self.refused or self._borrowed
+        self._borrowed = False
         return bool(had)
 
     def _wanted(self, name: str) -> bool:

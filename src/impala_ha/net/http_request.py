@@ -29,10 +29,12 @@ class Auth:
     Attributes:
         mutual: Whether the server must say who it is as well, see `verify`.
         unverified: Whether the last header tells a secret that nobody has accepted yet.
+        borrows: Whether the cookie of another coordinator of the cluster may be shown instead.
     """
 
     mutual = False
     unverified = False
+    borrows = False
 
     def prepare(self, limit: float) -> None:
         """Get what the first request needs, within *limit* seconds."""

@@ -20,7 +20,7 @@ Given = TypeVar("Given")
 Default = TypeVar("Default")
 
 MECHANISMS = ("NOSASL", "PLAIN", "GSSAPI", "LDAP", "JWT")  # impala.dbapi.AUTH_MECHANISMS
-BACKENDS = ("auto", "kerberos", "gssapi")
+BACKENDS = ("auto", "system", "gssapi", "kerberos")
 FOREVER = 2**31 / 1000  # seconds; the most milliseconds that poll(2) takes, 24 days
 
 _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})

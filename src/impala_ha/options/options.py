@@ -85,7 +85,7 @@ class LoadOptions:
     web_timeout: float = option(
         to.seconds,
         0.05,
-        "Seconds that reading loads may take when a connection was opened, before it is used; "
+        "Seconds that reading loads may take before a connection is opened; "
         "loading the extra `web`, once in a process that uses Digest, comes on top.",
     )
 
@@ -311,13 +311,13 @@ class Options(LoadOptions, TelemetryOptions):
         to.file,
         None,
         "File with the key of the principal. Tickets are acquired with it in this process, for it "
-        "alone, and renewed before they end. Needs the package gssapi.",
+        "alone, and renewed before they end.",
     )
     kerberos_backend: str = option(
         to.backend,
         "auto",
-        f"Package that speaks with Kerberos: {', '.join(BACKENDS)}. `auto` is kerberos where it is "
-        "installed and can do it.",
+        f"What speaks Kerberos: {', '.join(BACKENDS)}. `system` is the system's libgssapi_krb5; "
+        "`auto` is the first that is there and can do it.",
     )
 
     # HTTP.

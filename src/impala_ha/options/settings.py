@@ -286,7 +286,7 @@ def _contradictions(options: Options, given: _Given) -> None:
     )
     if options.keytab and options.kerberos_backend == "kerberos":
         given.problems.append(
-            "keytab needs kerberos_backend='gssapi' or 'auto': the package kerberos cannot acquire "
+            "keytab needs another kerberos_backend, or 'auto': the package kerberos cannot acquire "
             "tickets"
         )
 

@@ -86,11 +86,14 @@ def _http_verbs(http: HttpPort | None) -> dict[str, Callable[..., Any]]:
         def refuse(**_: object) -> None:
             raise ValueError("the cluster was started without http=True")
 
-        return dict.fromkeys(("answer_http", "forget_cookies", "http_connections"), refuse)
+        return dict.fromkeys(
+            ("answer_http", "forget_cookies", "http_connections", "http_logins"), refuse
+        )
     return {
         "answer_http": http.gateway.order,
         "forget_cookies": http.cookies.forget,
         "http_connections": lambda: http.frontend.accepted,
+        "http_logins": lambda: http.login.proofs,
     }
 
 

@@ -1,8 +1,9 @@
 """The cookie ``impala.auth``: who has proven once who they are need not do it with each request.
 
 It is signed with a key of this process, so the cookie of one coordinator is worth nothing at
-another, nor at the same one after a restart; and it is too old after `max_cookie_lifetime_s`
-seconds.  ``Secure`` is said even where there is no TLS, as Impala does unless it is told not to.
+another, nor at the same one after a restart, unless both have the same `cookie_secret_file`; and it
+is too old after `max_cookie_lifetime_s` seconds.  ``Secure`` is said even where there is no TLS, as
+Impala does unless it is told not to.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ class Cookies:
 
     Args:
         lifetime: For how many seconds one is good; 0: there are none.
+        secret: What they are signed with; nothing: a key of this process.
     """
 
-    def __init__(self, lifetime: int) -> None:
+    def __init__(self, lifetime: int, secret: bytes = b"") -> None:
         self._lifetime = lifetime
-        self._key = secrets.token_bytes(32)
+        self._key = secret or secrets.token_bytes(32)
 
     @property
     def in_use(self) -> bool:

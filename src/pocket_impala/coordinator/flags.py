@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Flags:
         webserver_port: Where its web page is; unless it is asked for, any port that is free when
             somebody else has it.
         hs2_http_port: Where HiveServer2 over HTTP is, likewise.
+        cookie_secret_file: A file whose content signs cookies; coordinators with the same one know
+            each other's (Impala 5.0). Without it each has a key of its own.
         max_cookie_lifetime_s: For how many seconds a cookie is good that HTTP clients get; 0: they
             get none.
         jwt_custom_claim_username: Which claim of a bearer token names the user.
@@ -49,6 +52,7 @@ class Flags:
     authorized_proxy_user_config: str = ""
     webserver_port: int = 25000
     hs2_http_port: int = 28000
+    cookie_secret_file: str = ""
     max_cookie_lifetime_s: int = 86_400
     jwt_custom_claim_username: str = "username"
     redaction_rules_file: str = ""
@@ -61,7 +65,17 @@ class Flags:
             raise ValueError(
                 f"fe_service_threads must be at least 1, not {self.fe_service_threads}"
             )
+        if self.cookie_secret_file and not self.cookie_secret():
+            file = self.cookie_secret_file
+            raise ValueError(f"cookie_secret_file must be a file that is not empty, not {file!r}")
         self.version()
+
+    def cookie_secret(self) -> bytes:
+        """Return what all coordinators sign cookies with; nothing where each has its own."""
+        try:
+            return Path(self.cookie_secret_file).read_bytes() if self.cookie_secret_file else b""
+        except OSError:
+            return b""
 
     def version(self) -> tuple[int, int]:
         """Return major and minor number of the version whose manners are asked for."""

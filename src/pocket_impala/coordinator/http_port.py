@@ -41,6 +41,7 @@ class HttpPort:
         frontend: What accepts the connections.
         gateway: What answers in the coordinator's place.
         cookies: The cookies that were given out.
+        login: What lets requests in.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class HttpPort:
         self._service = service
         self._browsers = browsers
         self.gateway = Gateway()
-        self.cookies = Cookies(impalad.flags.max_cookie_lifetime_s)
-        self._login = Login(scheme, self.cookies)
+        flags = impalad.flags
+        self.cookies = Cookies(flags.max_cookie_lifetime_s, flags.cookie_secret())
+        self.login = Login(scheme, self.cookies)
         self.frontend = Frontend(
             impalad.flags,
             impalad.faults,
@@ -70,7 +72,7 @@ class HttpPort:
 
     def _serve(self, connection: Connection) -> None:
         def admit(head: Head) -> Headers:
-            asking.user, headers = self._login.admit(head)
+            asking.user, headers = self.login.admit(head)
             asking.do_as = head.do_as
             return headers
 

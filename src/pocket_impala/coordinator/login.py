@@ -7,6 +7,7 @@ gets a cookie with the answer; who shows a token shows it each time.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -64,11 +65,16 @@ class Login:
     Args:
         scheme: What is asked of clients; None: nothing.
         cookies: The cookies that were given out.
+
+    Attributes:
+        proofs: How many were given that were good.
     """
 
     def __init__(self, scheme: Scheme | None, cookies: Cookies) -> None:
         self._scheme = scheme
         self._cookies = cookies
+        self._one_at_a_time = threading.Lock()
+        self.proofs = 0
 
     def admit(self, head: Head) -> tuple[str | None, Headers]:
         """Let a request in.
@@ -97,6 +103,8 @@ class Login:
             said.append(("WWW-Authenticate", verdict.challenge))
         if verdict.user is None:
             raise HttpRefused(said)
+        with self._one_at_a_time:
+            self.proofs += 1
         if self._scheme.earns_cookie and self._cookies.in_use:
             said.append(("Set-Cookie", self._cookies.bake(verdict.user, self._scheme.word)))
         return verdict.user, said

@@ -20,6 +20,10 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
+from impala_ha.auth.gss_context import ContextParameters
+from impala_ha.auth.gss_library import StatusError
+from impala_ha.auth.gss_system import own_tickets
+from impala_ha.core.extras import MissingExtra
 from impala_ha.options.options import Options
 
 _DAY = 86_400.0
@@ -91,34 +95,22 @@ def ticket(options: Options) -> dict[str, Any]:
         ``principal`` and ``seconds_left``, as far as they are known; ``keytab`` if there is one.
     """
     facts: dict[str, Any] = {"keytab": options.keytab} if options.keytab else {}
-    found = _by_gssapi(options)
+    found = _by_library(options)
     if not found and not options.keytab:
         found = _by_klist()
     return facts | found
 
 
-def _by_gssapi(options: Options) -> dict[str, Any]:
+def _by_library(options: Options) -> dict[str, Any]:
     try:
-        import gssapi  # noqa: PLC0415 - an extra
-    except ImportError:
+        whose, left = own_tickets(ContextParameters("", "", options.principal, options.keytab))
+    except (MissingExtra, StatusError):
         return {}
-    store: dict[str | bytes, str | bytes] | None = None
-    if options.keytab:  # as `_kerberos_backends` calls it
-        store = {"ccache": f"MEMORY:impala-ha:{options.principal or ''}:{options.keytab}"}
-    try:
-        name = None
-        if options.principal:
-            name = gssapi.Name(options.principal, gssapi.NameType.kerberos_principal)
-        mine = gssapi.Credentials(
-            name=name, usage="initiate", mechs=[gssapi.MechType.kerberos], store=store
-        )
-        return {"principal": str(mine.name), "seconds_left": int(mine.lifetime or 0)}
-    except gssapi.raw.GSSError:
-        return {}
+    return {"principal": whose, "seconds_left": left}
 
 
 def _by_klist() -> dict[str, Any]:
-    """What ``klist`` says, where only the package `kerberos` is there, which says nothing."""
+    """What ``klist`` says, also of tickets that have ended, which are none for the library."""
     try:
         done = subprocess.run(
             ["klist"],  # noqa: S607 - as the user would

@@ -5,16 +5,11 @@ IMPALA_HA_HOSTS=127.0.0.1,127.0.0.2,127.0.0.3 python examples/pandas_report.py
 """
 
 import pandas as pd
-from sqlalchemy import create_engine
-
-import impala_ha
 
 QUESTION = """
 SELECT name AS airline, count(*) AS flights, avg(delay_min) AS delay_min
 FROM flights JOIN airlines USING (airline_id) GROUP BY name
 """
 
-engine = create_engine("impala://", creator=impala_ha.connect)
-frame = pd.read_sql(QUESTION, engine).set_index("airline").sort_values("delay_min")
+frame = pd.read_sql(QUESTION, "impala+ha://").set_index("airline").sort_values("delay_min")
 print(frame.round(1).to_string())
-engine.dispose()

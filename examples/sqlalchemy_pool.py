@@ -9,9 +9,7 @@ from contextlib import ExitStack
 
 from sqlalchemy import create_engine, text
 
-import impala_ha
-
-engine = create_engine("impala://", creator=impala_ha.connect, pool_size=6)
+engine = create_engine("impala+ha://", pool_size=6)
 where = Counter()
 with ExitStack() as stack:
     for _ in range(6):

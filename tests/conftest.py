@@ -10,6 +10,7 @@ import pytest
 
 from impala_ha.core.login_throttle import LOGIN_THROTTLE
 
+collect_ignore = ["sqlalchemy_suite"]  # a program of its own: test_sqlalchemy_suite.py runs it
 _LONGEST_WAIT = 10.0
 _LOOK = 0.01
 

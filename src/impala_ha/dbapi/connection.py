@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
 from impala.hiveserver2 import HiveServer2Connection
 
+from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Coordinator
 from impala_ha.core.remote import RemoteService
 from impala_ha.failover.attempts import Call
@@ -53,6 +55,7 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
         self._failover = Failover(cluster, driver, retry, options, first)
         self._cursors: weakref.WeakSet[Failover] = weakref.WeakSet()  # with links of their own
         self._is_fresh = True  # no cursor was opened
+        self._asker: Cursor | None = None
         report = self._failover.report
         self._write_report = (
             weakref.finalize(self, report.write, options.report) if options.report else None
@@ -225,6 +228,35 @@ class Connection(HiveServer2Connection):  # type: ignore[misc]  # impyla is not 
                 self._failover.links.detach(link)
                 link.close()
             self._link()
+
+    def _asking(self) -> Cursor:
+        """A cursor for questions about the server, whose session is opened once."""
+        if self._asker is None:
+            self._asker = self.cursor()
+        return self._asker
+
+    def ping(self) -> bool:
+        """
+        Does a coordinator answer that takes new statements?
+
+        It costs one call, GetInfo, which a coordinator refuses that shuts down; the connection
+        then moves to another one.  No statement is run.
+        """
+        try:
+            return self._asking().ping()
+        except errors.Error as error:
+            if from_signal_handler(error):
+                raise
+            return False
+
+    def server_version(self) -> str:
+        """
+        The server's version, "5.0.0-RELEASE" for one.
+
+        Raises:
+            Error: As of a statement; none is run.
+        """
+        return self._asking().server_version()
 
     def kerberized(self) -> bool:
         """Is GSSAPI the mechanism?"""

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
-from impala._thrift_gen.TCLIService.ttypes import TOperationState
+from impala._thrift_gen.TCLIService.ttypes import TGetInfoType, TOperationState
 from impala.hiveserver2 import Batch, HiveServer2Cursor
 
 from impala_ha import errors
@@ -817,6 +817,12 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
                     raise
                 return False
         return True
+
+    def server_version(self) -> str:
+        """The server's version, "5.0.0-RELEASE" for one; costs one call and no statement."""
+        return self._in_session(
+            "server_version", partial(self._session.get_info, TGetInfoType.CLI_DBMS_VER)
+        )
 
     def database_exists(self, db_name: str) -> bool:
         """Is there a database of that name?"""

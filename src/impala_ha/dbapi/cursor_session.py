@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from typing import Any
 
-from impala._thrift_gen.TCLIService.ttypes import TOperationState
+from impala._thrift_gen.TCLIService.ttypes import TGetInfoType, TOperationState
 
 from impala_ha import errors
 from impala_ha.core.fault_rules import classify
@@ -135,9 +135,10 @@ class CursorSession:
             raise
         cluster.databases.add(name)
 
-    def get_info(self) -> None:
-        """Ask the coordinator for its name."""
-        self.handle.get_info()
+    def get_info(self, kind: int = TGetInfoType.CLI_SERVER_NAME) -> str:
+        """Ask the coordinator for its name, or another *kind* of information."""
+        told: str = self.handle.get_info(kind)
+        return told
 
     def warn_of_ignored_options(self) -> None:
         """Warn of query options that the server ignored: Impala's answer lists all that it has."""

@@ -105,9 +105,14 @@ class ResumableSession(RedactedRPC, HS2Session):  # type: ignore[misc]  # impyla
         request = TExecuteStatementReq(self.handle, statement, configuration, run_async)
         return self._get_operation(self._rpc("ExecuteStatement", request).operationHandle)
 
-    def get_info(self) -> None:
-        """Ask for the server's name, and raise what comes in the way: impyla's `ping` hides it."""
-        self._rpc("GetInfo", TGetInfoReq(self.handle, TGetInfoType.CLI_SERVER_NAME))
+    def get_info(self, kind: int = TGetInfoType.CLI_SERVER_NAME) -> str:
+        """
+        Ask for the server's name, or another *kind* of information.
+
+        It raises what comes in the way, which impyla's `ping` hides.
+        """
+        answer = self._rpc("GetInfo", TGetInfoReq(self.handle, kind))
+        return answer.infoValue.stringValue or ""
 
     def _get_operation(self, handle: OperationHandle) -> ResumableOperation:
         return ResumableOperation(self, handle, retries=1)

@@ -113,6 +113,23 @@ class _Given(NamedTuple):
         return source, self.environment.get(variable) or None
 
 
+def read_texts(texts: Mapping[str, str]) -> dict[str, object]:
+    """
+    Options that were given as texts, as in a URL, with the types that ``connect()`` takes.
+
+    Raises:
+        ConfigurationError: With every mistake in them.
+    """
+    given = _Given(dict(texts), {}, _unknown(texts))
+    typed = _values(given)
+    if "port" in texts:
+        typed["port"] = _port(given)
+    if given.problems:
+        raise errors.ConfigurationError(given.problems)
+    # None is "not given" there, and not the 0 that says "never".
+    return {n: text if typed.get(n) is None else typed[n] for n, text in texts.items()}
+
+
 def _unknown(arguments: Mapping[str, object]) -> list[str]:
     problems = []
     for name in arguments:

@@ -90,6 +90,11 @@ class FakeCoordinator:
             configuration=told,
         )
 
+    def _GetInfo(self, request: Any) -> Any:  # noqa: N802
+        version = request.infoType == hs2.TGetInfoType.CLI_DBMS_VER
+        told = hs2.TGetInfoValue(stringValue="4.5.0-RELEASE" if version else "Impala")
+        return hs2.TGetInfoResp(status=_OK, infoValue=told)
+
     def _CloseSession(self, request: Any) -> Any:  # noqa: N802
         self.sessions.pop(request.sessionHandle.sessionId.guid, None)
         return hs2.TCloseSessionResp(status=_OK)

@@ -26,11 +26,15 @@ class Column:
         name: As the client sees it.
         type: An Impala type in lower case: ``"bigint"``, ``"decimal(18,4)"``, ``"array<int>"``.
         comment: What ``DESCRIBE`` shows.
+        nullable: Whether NULL may stand in it; Kudu and Iceberg hold it.
+        default: The text of what stands in it where an INSERT does not name it (Kudu); None: NULL.
     """
 
     name: str
     type: str
     comment: str = ""
+    nullable: bool = True
+    default: str | None = None
 
 
 @dataclass(slots=True)

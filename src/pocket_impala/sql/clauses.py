@@ -9,8 +9,8 @@ from pocket_impala.sql import typenames
 from pocket_impala.sql.reader import Reader
 
 _COLUMN_WORDS = (
-    "ENCODING", "COMPRESSION", "DEFAULT", "BLOCK_SIZE", "NOT", "NULL", "NON", "UNIQUE",
-    "DISABLE", "NOVALIDATE", "RELY",
+    "ENCODING", "COMPRESSION", "BLOCK_SIZE", "NULL", "NON", "UNIQUE", "DISABLE", "NOVALIDATE",
+    "RELY",
 )  # fmt: skip
 
 
@@ -68,16 +68,21 @@ def _read_complex(reader: Reader, kind: str) -> str:
 def read_column(reader: Reader) -> tuple[Column, bool]:
     """Read one column definition; true when it says PRIMARY KEY."""
     name, kind, comment, key = reader.name(), read_type(reader), "", False
+    nullable, default = True, None
     while not reader.ended and not reader.sees(",") and not reader.sees(")"):
         if reader.take("COMMENT"):
             comment = reader.string()
         elif reader.take("PRIMARY", "KEY"):
             key = True
+        elif reader.take("NOT", "NULL"):
+            nullable = False
+        elif reader.take("DEFAULT"):
+            default = reader.until(",", ")", "COMMENT", "ENCODING", "COMPRESSION", "BLOCK_SIZE")
         elif (word := reader.take_one(*_COLUMN_WORDS)) is None:
             break
-        elif word in ("ENCODING", "COMPRESSION", "DEFAULT", "BLOCK_SIZE"):
+        elif word in ("ENCODING", "COMPRESSION", "BLOCK_SIZE"):
             reader.any()
-    return Column(name, kind, comment), key
+    return Column(name, kind, comment, nullable, default), key
 
 
 def read_columns(reader: Reader) -> Columns:

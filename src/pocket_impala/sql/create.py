@@ -14,6 +14,7 @@ from pocket_impala.sql.clauses import (
     read_names,
     read_properties,
 )
+from pocket_impala.sql.column_options import with_defaults
 from pocket_impala.sql.context import Context, checked_name
 from pocket_impala.sql.creation import checked, creation, finished
 from pocket_impala.sql.duck import Lane
@@ -105,7 +106,7 @@ def _create_table(reader: Reader, context: Context, *, external: bool) -> Job:
     reader.end()
     if not table.columns:
         raise ImpalaError("AnalysisException: Table requires at least 1 column")
-    return creation(context, table, "Table", quiet=quiet)
+    return creation(context, with_defaults(context, table), "Table", quiet=quiet)
 
 
 def _like(reader: Reader, context: Context) -> Table | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from pocket_impala.coordinator.contract import Column, ImpalaError, Job
+from pocket_impala.sql.column_options import shown_default
 from pocket_impala.sql.context import Context
 from pocket_impala.sql.jobs import TableJob
 from pocket_impala.sql.reader import Reader
@@ -44,18 +45,25 @@ def plan_describe(reader: Reader, context: Context) -> Job:
     if formatted:
         lines = list(_formatted(table, context.catalog.files(table)))
         return TableJob("DDL", _PLAIN, lambda: lines)
+    titles: tuple[Column, ...] = _PLAIN
     rows: list[tuple[str, ...]] = [(c.name, c.type, c.comment) for c in table.columns]
-    if table.format != "KUDU":
-        return TableJob("DDL", _PLAIN, lambda: rows)
-    keys = [column.name in table.keys for column in table.columns]
-    full = [(*row, *_kudu_cells(key)) for row, key in zip(rows, keys, strict=True)]
-    return TableJob("DDL", (*_PLAIN, *_KUDU), lambda: full)
+    if table.format == "KUDU":
+        titles += _KUDU
+        rows = [(c.name, c.type, c.comment, *_kudu_cells(table, c)) for c in table.columns]
+    elif table.format == "ICEBERG":
+        titles += (Column("nullable", "string"),)
+        rows = [(c.name, c.type, c.comment, _word(c.nullable)) for c in table.columns]
+    return TableJob("DDL", titles, lambda: rows)
 
 
-def _kudu_cells(key: bool) -> tuple[str, ...]:
-    unique, nullable = ("true", "false") if key else ("", "true")
-    return ("true" if key else "false", unique, nullable, "", "AUTO_ENCODING",
-            "DEFAULT_COMPRESSION", "0")  # fmt: skip
+def _kudu_cells(table: Table, column: Column) -> tuple[str, ...]:
+    key = column.name in table.keys
+    return (_word(key), "true" if key else "", _word(column.nullable), shown_default(column),
+            "AUTO_ENCODING", "DEFAULT_COMPRESSION", "0")  # fmt: skip
+
+
+def _word(yes: bool) -> str:
+    return "true" if yes else "false"
 
 
 def _describe_database(reader: Reader, context: Context) -> Job:

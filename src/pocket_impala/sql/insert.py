@@ -13,6 +13,7 @@ from pocket_impala.sql.arithmetic import is_number, is_text
 from pocket_impala.sql.catalog import Moved
 from pocket_impala.sql.change import put
 from pocket_impala.sql.clauses import read_names, read_partition
+from pocket_impala.sql.column_options import check_given, filler, without_nulls
 from pocket_impala.sql.context import Context, no_table
 from pocket_impala.sql.duck import Lane
 from pocket_impala.sql.jobs import WriteJob
@@ -133,16 +134,18 @@ def _filling(target: Target, bound: Bound, scope: Scope) -> str:
             f" ({has + len(target.fixed)})"
         )
     _check_types(target, bound)
+    if not target.upsert:
+        check_given(table, [*target.names, *target.fixed])
     place = {name: f"c{number}" for number, name in enumerate(target.names, 1)}
     for name, value in target.fixed.items():
         constant = parse(f"SELECT {value}").expressions[0]
         place[name] = written(translate(constant, scope))
     cells = ", ".join(
-        f"{typenames.cast_cell(place.get(column.name, 'NULL'), column.type)}"
+        f"{typenames.cast_cell(place.get(column.name) or filler(column), column.type)}"
         f" AS {typenames.quote(column.name)}"
         for column in table.columns
     )
-    return f"SELECT {cells} FROM {numbered_columns(bound)}"
+    return without_nulls(table, f"SELECT {cells} FROM {numbered_columns(bound)}")
 
 
 def _check_types(target: Target, bound: Bound) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from pocket_impala.coordinator.contract import Column
@@ -104,7 +104,7 @@ _BODY = (
 def to_json(table: Table) -> str:
     """A table as the catalog stores it."""
     body = {name: getattr(table, name) for name in _BODY}
-    body["columns"] = [(column.name, column.type, column.comment) for column in table.columns]
+    body["columns"] = [astuple(column) for column in table.columns]
     return json.dumps(body)
 
 

@@ -1,0 +1,526 @@
+"""Engines of our dialect, on coordinators that are killed, drained and stopped."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from contextlib import contextmanager
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import registry
+
+import impala_ha
+from impala_ha.sqlalchemy import ARRAY, MAP, STRING, STRUCT
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered():
+    """As the entry points do once the package is installed, and not only on the path."""
+    registry.register("impala.ha", "impala_ha.sqlalchemy", "ImpalaDialect")
+
+
+@pytest.fixture
+def engine(cluster):
+    """An engine whose first choice is the first coordinator, with a memory of its own."""
+    made = []
+
+    def create_engine(connect_args=None, **options):
+        coordinators = [impala_ha.Coordinator(one.host, one.port) for one in cluster]
+        remembers = impala_ha.Cluster(coordinators, policy="ordered")
+        arguments = {"host": remembers, "timeout": 5, "deadline": 20, **(connect_args or {})}
+        made.append(sa.create_engine("impala+ha://", connect_args=arguments, **options))
+        return made[-1]
+
+    yield create_engine
+    for each in made:
+        each.dispose()
+
+
+@contextmanager
+def tables(engine, *statements):
+    """Tables that the last statements drop; each is named ``made``, or begins with it."""
+    with engine.connect() as connection:
+        names = ("made_view", "made", "made_kudu")
+        try:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            yield connection
+        finally:
+            inspector = sa.inspect(connection)
+            views = inspector.get_view_names()
+            for name in names:
+                kind = "VIEW" if name in views else "TABLE"
+                connection.exec_driver_sql(f"DROP {kind} IF EXISTS {name}")
+
+
+def raw(connection):
+    return connection.connection.dbapi_connection
+
+
+# Connections that are lost.
+
+
+def test_200_checkouts_with_pre_ping_go_well_while_a_coordinator_is_killed(engine, cluster):
+    impala = engine(pool_pre_ping=True, pool_size=3)
+    for number in range(200):
+        if number == 50:
+            cluster[0].kill()
+        if number == 120:
+            cluster[0].restart()
+        if number == 150:
+            cluster[1].drain()
+        with impala.connect() as connection:
+            assert number == connection.scalar(sa.select(sa.literal(number)))
+
+
+def test_a_ping_is_one_call_and_no_statement(engine, cluster):
+    with engine().connect() as connection:
+        ours = raw(connection)
+        ours.ping()
+        statements, sessions = len(cluster.journal()), cluster[0].sessions
+        cluster[0].fail_next("Server is being shut down: grace 1s", at="GetInfo")
+
+        assert connection.dialect.do_ping(ours)  # the call that was refused was the only one
+        assert cluster[1].host == ours.coordinator.host
+        assert statements == len(cluster.journal())
+        assert set(cluster[0].sessions) <= set(sessions)
+
+
+def test_a_ping_leaves_a_coordinator_that_drains(engine, cluster):
+    with engine().connect() as connection:
+        ours = raw(connection)
+        assert cluster[0].host == ours.coordinator.host
+        cluster[0].drain()
+
+        assert connection.dialect.do_ping(ours)
+        assert cluster[1].host == ours.coordinator.host
+
+
+def test_a_ping_is_answered_no_where_nobody_is_left(engine, cluster):
+    with engine(connect_args={"deadline": 1}).connect() as connection:
+        for one in cluster:
+            one.kill()
+
+        assert not connection.dialect.do_ping(raw(connection))
+
+
+def lost_in_the_middle(connection, hurt):
+    """Read until *hurt* is done to the coordinator, and on."""
+    result = connection.execution_options(stream_results=True, max_row_buffer=10).exec_driver_sql(
+        "SELECT a.i FROM (VALUES (1 AS i), (2), (3), (4), (5), (6), (7), (8), (9), (10)) a, "
+        "(VALUES (1 AS i), (2), (3), (4), (5), (6), (7), (8), (9), (10)) b, "
+        "(VALUES (1 AS i), (2), (3), (4), (5), (6), (7), (8), (9), (10)) c"
+    )
+    result.fetchmany(10)
+    hurt()
+    return result.fetchall()
+
+
+def test_a_result_that_is_lost_is_a_disconnect_and_the_next_checkout_goes_elsewhere(
+    engine, cluster
+):
+    impala = engine()
+    with impala.connect() as connection:
+        with pytest.raises(sa.exc.OperationalError) as raised:
+            lost_in_the_middle(connection, cluster[0].kill)
+
+    assert isinstance(raised.value.orig, impala_ha.ResultLost)
+    assert raised.value.connection_invalidated
+    with impala.connect() as connection:
+        assert 1 == connection.scalar(sa.text("SELECT 1"))
+
+
+def test_a_write_of_unknown_outcome_is_a_disconnect(engine, cluster):
+    impala = engine()
+    with tables(impala, "CREATE TABLE made (i INT)"), impala.connect() as connection:
+        cluster[0].cut("ExecuteStatement:response")
+        with pytest.raises(sa.exc.OperationalError) as raised:
+            connection.exec_driver_sql("INSERT INTO made VALUES (1)")
+
+        assert isinstance(raised.value.orig, impala_ha.OutcomeUnknown)
+        assert raised.value.connection_invalidated
+
+
+def test_a_coordinator_that_hangs_is_left_and_nothing_is_lost(engine, cluster):
+    impala = engine(connect_args={"timeout": 1, "probe_after": 0.3, "connect_timeout": 1})
+    with impala.connect() as connection:
+        cluster[0].hang()
+
+        assert 1 == connection.scalar(sa.text("SELECT 1"))
+        assert cluster[1].host == raw(connection).coordinator.host
+
+
+def test_nobody_left_is_a_disconnect(engine, cluster):
+    with engine(connect_args={"deadline": 1}).connect() as connection:
+        for one in cluster:
+            one.kill()
+        with pytest.raises(sa.exc.OperationalError) as raised:
+            connection.exec_driver_sql("SELECT 1")
+
+    assert isinstance(raised.value.orig, impala_ha.NoCoordinatorLeft)
+    assert raised.value.connection_invalidated
+
+
+def test_a_wrong_statement_is_no_disconnect(engine):
+    with engine().connect() as connection:
+        with pytest.raises(sa.exc.DBAPIError) as raised:
+            connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+        assert not raised.value.connection_invalidated
+        assert 1 == connection.scalar(sa.text("SELECT 1"))
+
+
+def test_a_connection_that_was_closed_is_a_disconnect(engine):
+    with engine().connect() as connection:
+        raw(connection).close()
+        with pytest.raises(sa.exc.InterfaceError) as raised:
+            connection.exec_driver_sql("SELECT 1")
+
+    assert raised.value.connection_invalidated
+
+
+def test_giving_a_connection_back_sends_nothing(engine, cluster):
+    impala = engine()
+    with impala.connect() as connection:
+        connection.exec_driver_sql("SELECT 'the only statement'")
+        before = len(cluster.journal())
+
+    assert before == len(cluster.journal())
+
+
+def test_an_engine_reaches_every_coordinator_of_its_url(cluster):
+    hosts = "&".join(f"host={one.host}:{one.port}" for one in cluster)
+    # Another breaker than that of other tests, whose coordinators were killed.
+    url = f"impala+ha:///?{hosts}&eject_for=4.5"
+    impala = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    seen = set()
+    for _ in cluster:
+        with impala.connect() as connection:
+            seen.add(raw(connection).coordinator.host)
+
+    assert {one.host for one in cluster} == seen
+
+
+def test_without_a_host_the_environment_counts(cluster, monkeypatch):
+    monkeypatch.setenv("IMPALA_HA_HOSTS", cluster.hosts)
+    impala = sa.create_engine("impala+ha://", poolclass=sa.pool.NullPool)
+    with impala.connect() as connection:
+        assert 1 == connection.scalar(sa.text("SELECT 1"))
+
+
+def test_arguments_of_the_call_go_before_those_of_the_url(cluster):
+    url = f"impala+ha:///default?host={cluster.hosts}&timeout=30&eject_for=4.5"
+    impala = sa.create_engine(url, connect_args={"timeout": 20})
+    with impala.connect() as connection:
+        options = raw(connection).options
+
+    assert (20, 4.5, "default") == (options.timeout, options.eject_for, options.database)
+    impala.dispose()
+
+
+# Reflection.
+
+EVERY_TYPE = """
+    CREATE TABLE made (
+      a_tiny TINYINT COMMENT 'it is small', a_small SMALLINT, an_int INT, a_big BIGINT,
+      a_float FLOAT, a_double DOUBLE, a_decimal DECIMAL(12,4), a_bool BOOLEAN,
+      a_string STRING, a_varchar VARCHAR(20), a_char CHAR(3), a_date DATE, a_time TIMESTAMP,
+      some_bytes BINARY, a_list ARRAY<INT>, a_map MAP<STRING, DECIMAL(5,2)>,
+      a_struct STRUCT<x: INT, y: ARRAY<STRING>>
+    ) PARTITIONED BY (year INT, month INT) COMMENT 'of all kinds' STORED AS PARQUET
+"""
+
+
+def test_columns_are_reflected_with_their_types(engine):
+    impala = engine()
+    with tables(impala, EVERY_TYPE):
+        columns = sa.inspect(impala).get_columns("made")
+
+    written = {c["name"]: c["type"].compile(dialect=impala.dialect) for c in columns}
+    assert {
+        "a_tiny": "TINYINT",
+        "a_small": "SMALLINT",
+        "an_int": "INT",
+        "a_big": "BIGINT",
+        "a_float": "FLOAT",
+        "a_double": "DOUBLE",
+        "a_decimal": "DECIMAL(12, 4)",
+        "a_bool": "BOOLEAN",
+        "a_string": "STRING",
+        "a_varchar": "VARCHAR(20)",
+        "a_char": "CHAR(3)",
+        "a_date": "DATE",
+        "a_time": "TIMESTAMP",
+        "some_bytes": "BINARY",
+        "a_list": "ARRAY<INT>",
+        "a_map": "MAP<STRING, DECIMAL(5, 2)>",
+        "a_struct": "STRUCT<x: INT, y: ARRAY<STRING>>",
+        "year": "INT",
+        "month": "INT",
+    } == written
+    assert {True} == {c["nullable"] for c in columns}
+    assert "it is small" == columns[0]["comment"]
+    assert columns[1]["comment"] is None
+    assert [ARRAY, MAP, STRUCT] == [type(c["type"]) for c in columns[14:17]]
+
+
+def test_a_table_is_made_again_as_it_was_reflected(engine):
+    impala = engine()
+    with tables(impala, EVERY_TYPE) as connection:
+        table = sa.Table("made", sa.MetaData(), autoload_with=impala)
+        before = connection.exec_driver_sql("SHOW CREATE TABLE made").scalar_one()
+        connection.exec_driver_sql("DROP TABLE made")
+        table.create(connection)
+        after = connection.exec_driver_sql("SHOW CREATE TABLE made").scalar_one()
+
+    assert "of all kinds" == table.comment
+    assert ["year", "month"] == table.kwargs["impala_partitioned_by"]
+    assert "PARQUET" == table.kwargs["impala_stored_as"]
+    assert before.partition("LOCATION")[0] == after.partition("LOCATION")[0]
+
+
+def test_a_table_of_kudu_is_reflected_with_key_default_and_not_null(engine):
+    impala = engine()
+    made = """
+        CREATE TABLE made_kudu (
+          id INT, day STRING, name STRING NOT NULL DEFAULT 'no''body', n INT DEFAULT 2 + 3,
+          at TIMESTAMP DEFAULT '2024-02-29', PRIMARY KEY (id, day)
+        ) STORED AS KUDU
+    """.replace("''", "\\'")
+    with tables(impala, made):
+        inspector = sa.inspect(impala)
+        columns = {c["name"]: c for c in inspector.get_columns("made_kudu")}
+        key = inspector.get_pk_constraint("made_kudu")
+
+    assert ["id", "day"] == key["constrained_columns"]
+    assert {"id": False, "day": False, "name": False, "n": True, "at": True} == {
+        name: column["nullable"] for name, column in columns.items()
+    }
+    assert {
+        "id": None,
+        "day": None,
+        "name": r"'no\'body'",
+        "n": "5",
+        "at": "unix_micros_to_utc_timestamp(1709164800000000)",
+    } == {name: column["default"] for name, column in columns.items()}
+
+
+def test_not_null_of_iceberg_is_reflected(engine):
+    impala = engine()
+    with tables(impala, "CREATE TABLE made (i INT NOT NULL, j INT) STORED AS ICEBERG"):
+        columns = sa.inspect(impala).get_columns("made")
+
+    assert [False, True] == [c["nullable"] for c in columns]
+
+
+def test_tables_and_views_are_told_apart(engine):
+    impala = engine()
+    view = "CREATE VIEW made_view COMMENT 'a look at it' AS SELECT i FROM made"
+    with tables(impala, "CREATE TABLE made (i INT)", view):
+        inspector = sa.inspect(impala)
+        definition = inspector.get_view_definition("made_view")
+
+        assert "made" in inspector.get_table_names()
+        assert "made_view" not in inspector.get_table_names()
+        assert ["made_view"] == inspector.get_view_names()
+        assert "SELECT i FROM made" in definition
+        assert ["i"] == [c["name"] for c in inspector.get_columns("made_view")]
+        assert {"text": "a look at it"} == inspector.get_table_comment("made_view")
+        assert inspector.has_table("made_view")
+        assert inspector.has_table("MADE")
+        assert not inspector.has_table("m_de")  # for HiveServer2 a pattern
+        with pytest.raises(sa.exc.NoSuchTableError):
+            inspector.get_view_definition("made")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["get_columns", "get_pk_constraint", "get_indexes", "get_foreign_keys", "get_table_comment"],
+)
+def test_what_is_not_there_is_no_such_table(engine, asked):
+    inspector = sa.inspect(engine())
+
+    with pytest.raises(sa.exc.NoSuchTableError, match="never_there"):
+        getattr(inspector, asked)("never_there")
+    with pytest.raises(sa.exc.NoSuchTableError, match=r"nowhere\.never_there"):
+        getattr(inspector, asked)("never_there", schema="nowhere")
+
+
+def test_databases_and_version_are_asked_for_without_a_statement(engine, cluster):
+    impala = engine()
+    before = len(cluster.journal())
+    inspector = sa.inspect(impala)
+
+    assert {"default", "_impala_builtins"} <= set(inspector.get_schema_names())
+    assert "default" == inspector.default_schema_name
+    assert impala.dialect.server_version_info >= (4, 0)
+    assert before == len(cluster.journal())
+
+
+# Statements.
+
+TEXTS = [
+    "100%",
+    "%s",
+    "%(x)s",
+    "%%",
+    ":name",
+    "?",
+    "a\\b",
+    "\\",
+    "it's",
+    '"',
+    "`",
+    "\n",
+    "ä€🙂",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_comes_back_as_it_was_sent(engine, text):
+    bound, literal = sa.literal(text), sa.literal(text, literal_execute=True)
+    with engine().connect() as connection:
+        assert (text, text) == tuple(connection.execute(sa.select(bound, literal)).one())
+        # beside another value, and without any
+        assert text == connection.scalar(
+            sa.select(literal).where(sa.literal(1) == sa.bindparam("x")), {"x": 1}
+        )
+        assert text == connection.scalar(sa.select(literal))
+
+
+def test_percent_signs_of_plain_sql_are_left_alone(engine):
+    with engine().connect() as connection:
+        assert "5%%" == connection.exec_driver_sql("SELECT '5%%'").scalar()
+        assert "5%" == connection.scalar(sa.text("SELECT '5%'"))
+        assert ("5%", "x") == tuple(
+            connection.execute(sa.text("SELECT '5%', :x"), {"x": "x"}).one()
+        )
+        assert 1 == connection.exec_driver_sql("SELECT %(x)s", {"x": 1}).scalar()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        dt.date(2024, 2, 29),
+        dt.datetime.fromisoformat("2024-02-29T01:02:03.456789"),
+        dt.time(1, 2, 3, 456789),
+        decimal.Decimal("12345678901234567890.0123"),
+        b"\x00\xff'\\",
+        True,
+        2**62,
+        1.5,
+        None,
+    ],
+)
+def test_a_value_comes_back_with_its_type(engine, value):
+    with engine().connect() as connection:
+        given = connection.scalar(sa.select(sa.literal(value)))
+
+    assert (type(value), value) == (type(given), given)
+
+
+def test_rows_go_into_narrow_columns_and_come_back(engine):
+    table = sa.Table(
+        "made",
+        sa.MetaData(),
+        sa.Column("name", sa.String(5)),
+        sa.Column("price", sa.Numeric(10, 2)),
+        sa.Column("at", sa.Time),
+        sa.Column("data", sa.LargeBinary),
+    )
+    row = ("ab%", decimal.Decimal("1.25"), dt.time(1, 2), b"\x00")
+    impala = engine()
+    with tables(impala), impala.connect() as connection:
+        table.create(connection)
+        connection.execute(table.insert().values(row))
+
+        assert row == tuple(connection.execute(sa.select(table)).one())
+        with pytest.raises(sa.exc.DataError, match="name has 7 bytes, and its column holds 5"):
+            connection.execute(table.insert(), [{"name": "fits"}, {"name": "abcdeé"}])
+
+
+def test_many_rows_are_one_insert(engine, cluster):
+    """Each INSERT makes a file."""
+    table = sa.Table("made", sa.MetaData(), sa.Column("i", sa.Integer), sa.Column("s", STRING))
+    impala = engine()
+    with tables(impala), impala.connect() as connection:
+        table.create(connection)
+        before = len(cluster.journal())
+        connection.execute(table.insert(), [{"i": i, "s": f"{i}?"} for i in range(500)])
+        ran = [each.sql for each in cluster.journal()[before:] if each.event == "started"]
+
+        assert 1 == len(ran)
+        assert [(500, 499)] == [
+            tuple(row)
+            for row in connection.execute(sa.select(sa.func.count(), sa.func.max(table.c.i)))
+        ]
+
+
+def test_pages_need_no_order(engine):
+    with engine().connect() as connection:
+        numbers = sa.values(sa.column("i", sa.Integer), name="v").data([(3,), (1,), (2,)])
+
+        assert [2, 3] == list(connection.scalars(sa.select(numbers.c.i).offset(1)))
+        assert [2] == list(connection.scalars(sa.select(numbers.c.i).limit(1).offset(1)))
+
+
+def test_a_result_is_streamed(engine):
+    with engine().connect() as connection:
+        options = {"stream_results": True, "max_row_buffer": 7}
+        result = connection.execution_options(**options).exec_driver_sql(
+            "SELECT * FROM (VALUES (1 AS i), (2), (3), (4), (5), (6), (7), (8), (9)) v"
+        )
+
+        assert 7 == result.cursor.arraysize
+        assert [4, 4, 1] == [len(part) for part in result.partitions(4)]
+
+
+def test_a_statement_has_query_options_of_its_own(engine):
+    options = {"cursor_configuration": {"MEM_LIMIT": "1234567"}}
+    with engine(execution_options=options).connect() as connection:
+        shown = dict(row[:2] for row in connection.exec_driver_sql("SET"))
+
+    assert "1234567" == shown["MEM_LIMIT"]
+
+
+def test_an_isolation_level_that_tools_ask_for_is_taken(engine):
+    with engine(isolation_level="AUTOCOMMIT").connect() as connection:
+        assert "AUTOCOMMIT" == connection.get_isolation_level()
+
+
+def test_pandas_writes_a_frame_with_its_index(engine):
+    frame = pd.DataFrame({"name": ["a%", None], "n": [1.5, 2.5]}, index=pd.Index([1, 2], name="i"))
+    impala = engine()
+    with tables(impala):
+        for _ in range(2):
+            frame.to_sql("made", impala, if_exists="replace")
+        read = pd.read_sql_query("SELECT * FROM made ORDER BY i", impala, index_col="i")
+
+    assert [1, 2] == list(read.index)
+    assert ["a%", None] == [None if pd.isna(one) else one for one in read["name"]]
+    assert [1.5, 2.5] == list(read["n"])
+
+
+def test_rows_of_kudu_are_changed_and_counted(engine):
+    table = sa.Table(
+        "made_kudu",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("s", sa.String(10)),
+    )
+    impala = engine(stored_as="kudu")
+    with tables(impala), impala.connect() as connection:
+        table.create(connection)
+        connection.execute(table.insert(), [{"id": i, "s": "old"} for i in range(4)])
+        changed = connection.execute(table.update().where(table.c.id > 1).values(s="new"))
+        gone = connection.execute(table.delete().where(table.c.id == 0))
+
+        assert (2, 1) == (changed.rowcount, gone.rowcount)
+        assert ["old", "new", "new"] == list(
+            connection.scalars(sa.select(table.c.s).order_by(table.c.id))
+        )

@@ -1,0 +1,293 @@
+"""The SQL that the dialect writes, and the types that it reads; no server is asked."""
+
+import datetime as dt
+import decimal
+import enum
+import uuid
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex
+
+from impala_ha.sqlalchemy import ARRAY, BINARY, DOUBLE, MAP, STRING, STRUCT, TINYINT, ImpalaDialect
+from impala_ha.sqlalchemy.types import parse_type
+
+T = sa.Table(
+    "t",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer),
+    sa.Column("name", sa.String(10)),
+    sa.Column("price", sa.Numeric(10, 2)),
+    sa.Column("small", sa.Float(precision=23)),
+    sa.Column("date", sa.Date),
+)
+C = T.c
+
+
+def written(statement, *, literal=True, **options):
+    compiled = statement.compile(
+        dialect=ImpalaDialect(**options), compile_kwargs={"literal_binds": literal}
+    )
+    return " ".join(str(compiled).split())
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        (C.name == "100%", "t.name = '100%'"),
+        (C.name == "a\\b", r"t.name = 'a\\b'"),
+        (C.name == "it's :now", r"t.name = 'it\'s :now'"),
+        (C.name == "two\nlines", r"t.name = 'two\nlines'"),
+        (C.name + "x", "concat(t.name, 'x')"),
+        (C.id / 2, "t.id / 2"),
+        (C.id // 2, "FLOOR(t.id / 2)"),
+        (C.id % 2, "t.id % 2"),
+        (C.date, "t.`date`"),
+        (C.name.regexp_match("^a"), "t.name REGEXP '^a'"),
+        (C.name.regexp_match("^a", flags="i"), "t.name IREGEXP '^a'"),
+        (~C.name.regexp_match("^a"), "t.name NOT REGEXP '^a'"),
+        (C.name.regexp_replace("a", "b"), "regexp_replace(t.name, 'a', 'b')"),
+        (C.name.ilike("A%"), "t.name ILIKE 'A%'"),
+        (C.name.not_ilike("A%"), "t.name NOT ILIKE 'A%'"),
+        (C.name.like("a\\_b", escape="\\"), r"t.name LIKE 'a\\_b'"),
+        (
+            C.name.like("a/_b", escape="/"),
+            r"t.name LIKE regexp_replace(replace('a/_b', '\\', '\\\\'), '[/](.)', '\\\\\\1')",
+        ),
+        (C.date == dt.date(2024, 2, 29), "t.`date` = '2024-02-29'"),
+        (sa.true(), "true"),
+        (sa.cast(C.id, sa.String), "CAST(t.id AS STRING)"),
+        (sa.cast(C.id, sa.Text), "CAST(t.id AS STRING)"),
+        (sa.cast(C.id, sa.Numeric), "CAST(t.id AS DECIMAL(38, 10))"),
+    ],
+)
+def test_expressions_are_impalas(expression, expected):
+    assert f"SELECT {expected}" in written(sa.select(expression)).replace(" AS anon_1", "")
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (sa.select(C.id).limit(5), "SELECT t.id FROM t LIMIT 5"),
+        (sa.select(C.id).order_by(C.id).offset(2), "SELECT t.id FROM t ORDER BY t.id OFFSET 2"),
+        # OFFSET asks for an order
+        (sa.select(C.id).offset(2), "SELECT t.id FROM t ORDER BY 1 OFFSET 2"),
+        (sa.select(C.id).limit(5).offset(2), "SELECT t.id FROM t ORDER BY 1 LIMIT 5 OFFSET 2"),
+        (sa.select(C.id).fetch(5), "SELECT t.id FROM t LIMIT 5"),
+        (
+            sa.select(C.id).order_by(C.id).fetch(5).offset(2),
+            "SELECT t.id FROM t ORDER BY t.id LIMIT 5 OFFSET 2",
+        ),
+        (sa.select(C.id).with_for_update(), "SELECT t.id FROM t"),
+        (
+            sa.select(sa.values(sa.column("a", sa.Integer), name="v").data([(1,), (2,)])),
+            "SELECT v.a FROM (VALUES (1 AS a), (2)) AS v",
+        ),
+    ],
+)
+def test_queries_are_impalas(statement, expected):
+    assert expected == written(statement)
+
+
+def test_a_query_for_ties_is_refused():
+    with pytest.raises(sa.exc.CompileError, match="WITH TIES"):
+        written(sa.select(C.id).fetch(5, with_ties=True))
+
+
+def test_a_regular_expression_has_no_flags_but_one():
+    with pytest.raises(sa.exc.CompileError, match="not 'm'"):
+        written(sa.select(C.name.regexp_match("a", flags="m")))
+
+
+def test_values_are_cast_where_impala_does_not_convert_them_by_itself():
+    assert (
+        "INSERT INTO t (id, name, price, small, `date`) VALUES (?, CAST(? AS VARCHAR(10)), "
+        "CAST(? AS DECIMAL(10, 2)), CAST(? AS FLOAT), ?)"
+    ) == written(sa.insert(T), literal=False)
+    assert "UPDATE t SET name=CAST(? AS VARCHAR(10)) WHERE t.name = ?" == written(
+        sa.update(T).where(C.name == "a").values(name="b"), literal=False
+    )
+
+
+def test_a_table_has_the_clauses_that_it_names():
+    table = sa.Table(
+        "sales",
+        sa.MetaData(),
+        sa.Column("id", sa.BigInteger, nullable=False, comment="it's a key"),
+        sa.Column("year", sa.SmallInteger),
+        comment="what was sold",
+        impala_partitioned_by=["year"],
+        impala_sort_by=["id"],
+        impala_row_format="DELIMITED",
+        impala_stored_as="parquet",
+        impala_location="/data/sales",
+        impala_table_properties={"b": "2", "a": "1"},
+    )
+
+    assert (
+        r"CREATE TABLE sales ( id BIGINT COMMENT 'it\'s a key' ) "
+        "PARTITIONED BY (year SMALLINT) SORT BY (id) COMMENT 'what was sold' "
+        "ROW FORMAT DELIMITED STORED AS PARQUET LOCATION '/data/sales' "
+        "TBLPROPERTIES ('a' = '1', 'b' = '2')"
+    ) == written(CreateTable(table))
+
+
+def keyed(**options):
+    return sa.Table(
+        "k",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("u", sa.Integer, sa.CheckConstraint("u > 0"), unique=True, index=True),
+        sa.Column("other", sa.Integer, sa.ForeignKey("t.id"), nullable=False, server_default="7"),
+        sa.CheckConstraint("u < 9"),
+        **options,
+    )
+
+
+def test_a_table_has_nothing_that_impala_lacks():
+    assert "CREATE TABLE k ( id INT, u INT, other INT )" == written(CreateTable(keyed()))
+
+
+def test_a_table_of_kudu_has_key_default_and_not_null():
+    kudu = keyed(impala_stored_as="KUDU", impala_partition_by="HASH (id) PARTITIONS 3")
+
+    assert (
+        "CREATE TABLE k ( id INT NOT NULL, u INT, other INT NOT NULL DEFAULT 7, "
+        "PRIMARY KEY (id) ) PARTITION BY HASH (id) PARTITIONS 3 STORED AS KUDU"
+    ) == written(CreateTable(kudu))
+
+
+def test_an_engine_has_a_format_for_tables_that_name_none():
+    assert written(CreateTable(T), stored_as="parquet").endswith("STORED AS PARQUET")
+    assert written(CreateTable(keyed()), stored_as="kudu").endswith("STORED AS KUDU")
+    assert "STORED" not in written(CreateTable(T), stored_as="kudu")  # it has no key
+    assert written(CreateTable(keyed(impala_stored_as="ORC")), stored_as="kudu").endswith("ORC")
+
+
+def test_an_index_is_no_statement():
+    (index,) = keyed().indexes
+
+    assert ("", "") == (written(CreateIndex(index)), written(DropIndex(index)))
+
+
+@pytest.mark.parametrize("column", [sa.Computed("1 + 1"), sa.Identity()])
+def test_a_column_that_the_server_would_compute_is_refused(column):
+    with pytest.raises(sa.exc.CompileError, match="computes no columns"):
+        written(CreateTable(sa.Table("c", sa.MetaData(), sa.Column("a", sa.Integer, column))))
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (sa.Integer(), "INT"),
+        (sa.BigInteger(), "BIGINT"),
+        (sa.SmallInteger(), "SMALLINT"),
+        (TINYINT(), "TINYINT"),
+        (sa.Boolean(), "BOOLEAN"),
+        (sa.Float(), "DOUBLE"),
+        (sa.Float(precision=24), "FLOAT"),
+        (sa.Float(precision=53), "DOUBLE"),
+        (sa.FLOAT(), "FLOAT"),
+        (sa.REAL(), "DOUBLE"),
+        (DOUBLE(), "DOUBLE"),
+        (sa.Numeric(), "DECIMAL(38, 10)"),
+        (sa.NUMERIC(12), "DECIMAL(12, 0)"),
+        (sa.DECIMAL(12, 4), "DECIMAL(12, 4)"),
+        (sa.Numeric(scale=4), "DECIMAL(38, 4)"),
+        (sa.String(), "STRING"),
+        (sa.String(20), "VARCHAR(20)"),
+        (sa.Unicode(20), "VARCHAR(20)"),
+        (sa.VARCHAR(20), "VARCHAR(20)"),
+        (sa.CHAR(3), "CHAR(3)"),
+        (sa.CHAR(), "STRING"),
+        (sa.Text(), "STRING"),
+        (STRING(), "STRING"),
+        (sa.Enum(Color), "STRING"),
+        (sa.Date(), "DATE"),
+        (sa.DateTime(), "TIMESTAMP"),
+        (sa.TIMESTAMP(timezone=True), "TIMESTAMP"),
+        (sa.Time(), "STRING"),
+        (sa.Interval(), "TIMESTAMP"),
+        (sa.LargeBinary(), "BINARY"),
+        (BINARY(), "BINARY"),
+        (sa.JSON(), "STRING"),
+        (ARRAY(sa.Integer()), "ARRAY<INT>"),
+        (MAP(STRING(), sa.DECIMAL(5, 2)), "MAP<STRING, DECIMAL(5, 2)>"),
+        (STRUCT([("a", sa.Integer()), ("b", ARRAY(STRING()))]), "STRUCT<a: INT, b: ARRAY<STRING>>"),
+    ],
+)
+def test_types_have_impalas_names(kind, expected):
+    assert expected == kind.compile(dialect=ImpalaDialect())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tinyint", "TINYINT"),
+        ("int", "INT"),
+        ("double", "DOUBLE"),
+        ("float", "FLOAT"),
+        ("string", "STRING"),
+        ("decimal(12,4)", "DECIMAL(12, 4)"),
+        ("decimal", "DECIMAL(9, 0)"),
+        ("varchar(20)", "VARCHAR(20)"),
+        ("char(3)", "CHAR(3)"),
+        ("date", "DATE"),
+        ("timestamp", "TIMESTAMP"),
+        ("binary", "BINARY"),
+        ("boolean", "BOOLEAN"),
+        ("array<int>", "ARRAY<INT>"),
+        ("map<string,decimal(5,2)>", "MAP<STRING, DECIMAL(5, 2)>"),
+        # as DESCRIBE breaks it into lines
+        (
+            "struct<\n  a:int,\n  b:array<struct<\n    c:varchar(3)\n  >>\n>",
+            "STRUCT<a: INT, b: ARRAY<STRUCT<c: VARCHAR(3)>>>",
+        ),
+    ],
+)
+def test_types_are_read_as_describe_writes_them(text, expected):
+    assert expected == parse_type(text).compile(dialect=ImpalaDialect())
+
+
+@pytest.mark.parametrize("text", ["variant", "uuid", "hllsketch(4)", ""])
+def test_a_type_that_is_unknown_does_not_keep_a_table_from_being_read(text):
+    assert isinstance(parse_type(text), sa.types.NullType)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (sa.Date(), "2024-02-29", dt.date(2024, 2, 29)),
+        (sa.Date(), dt.date(2024, 2, 29), dt.date(2024, 2, 29)),
+        (
+            sa.DateTime(),
+            "2024-02-29 01:02:03.5",
+            dt.datetime.fromisoformat("2024-02-29T01:02:03.500000"),
+        ),
+        (sa.Time(), "01:02:03", dt.time(1, 2, 3)),
+        (sa.LargeBinary(), "a", b"a"),
+        (sa.LargeBinary(), b"a", b"a"),
+        (sa.Float(), decimal.Decimal("1.5"), 1.5),
+        (sa.Date(), None, None),
+    ],
+)
+def test_values_have_pythons_types_also_where_impala_answers_with_a_text(kind, value, expected):
+    process = kind.dialect_impl(ImpalaDialect()).result_processor(ImpalaDialect(), None)
+    given = process(value) if process else value
+
+    assert (type(expected), expected) == (type(given), given)
+
+
+def test_a_uuid_is_a_text():
+    kind = getattr(sa, "Uuid", None)
+    if kind is None:
+        pytest.skip("SQLAlchemy 1.4 has no such type")
+    one = uuid.UUID(int=5)
+    bind = kind().dialect_impl(ImpalaDialect()).bind_processor(ImpalaDialect())
+
+    assert "STRING" == kind().compile(dialect=ImpalaDialect())
+    assert isinstance(bind(one), str)

@@ -179,6 +179,7 @@ def test_every_option_and_its_variable_are_in_the_reference():
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_variable_that_is_spoken_of_exists(page):
     known = {f"IMPALA_HA_{name.upper()}" for name in NAMES} | {*HOST_VARIABLES, OTHERS_PORT}
+    known |= {"IMPALA_SHELL_GLOBAL_CONFIG_FILE"}  # of impala-shell
     wrong = {"IMPALA_HA_HOST"}  # shown as a mistake that is warned about
     spoken = set(re.findall(r"\bIMPALA_[A-Z_]*[A-Z]\b(?!\.)", page.read_text("utf-8")))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from .settings import HOST_VARIABLES, OPTIONS, OTHERS_PORT, PREFIX, Settings
+from .settings import HOST_VARIABLES, INSTEAD_OF, OPTIONS, OTHERS_PORT, PREFIX, Settings
 
 _MOST = 100
 _RECENT: dict[object, Settings] = {}
@@ -20,7 +20,7 @@ _HARMLESS = {
     name.encode()
     for name in (
         *(PREFIX + name.upper() for name in ("hosts", *_PLAIN)),
-        *(*HOST_VARIABLES, OTHERS_PORT),
+        *(*HOST_VARIABLES, OTHERS_PORT, INSTEAD_OF),
     )
 }
 

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help quick demo test announcement lint types check bench soak docs dist clean
+.PHONY: help quick demo test test-tools announcement lint types check bench soak docs dist clean
 .PHONY: soak-games soak-restarts soak-bytes soak-forks
 
 help:  ## what there is
@@ -39,6 +39,9 @@ test: announcement $(STAMP)  ## lint, type-check and test
 	$(MAKE) lint types
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
 		--cov --cov-report=term:skip-covered
+
+test-tools:  ## dbt, ibis, Airflow and others on our connections, with one coordinator dead and one hung: an hour
+	./.ci/test-tools --python $(PYTHON) $(TOOLS)
 
 announcement:
 	@./.ci/announcement
@@ -76,4 +79,4 @@ dist:  ## build sdist and wheel, twice, and compare
 	./.ci/dist $(PYTHON)
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov dist site
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov dist site

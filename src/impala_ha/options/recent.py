@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from . import profiles
-from .settings import HOST_VARIABLES, OPTIONS, OTHERS_PORT, PREFIX, Settings
+from .settings import HOST_VARIABLES, INSTEAD_OF, OPTIONS, OTHERS_PORT, PREFIX, Settings
 
 _MOST = 100
 _RECENT: dict[object, Settings] = {}
@@ -21,7 +21,7 @@ _HARMLESS = {
     name.encode()
     for name in (
         *(PREFIX + name.upper() for name in ("hosts", *_PLAIN)),
-        *(*HOST_VARIABLES, OTHERS_PORT),
+        *(*HOST_VARIABLES, OTHERS_PORT, INSTEAD_OF),
     )
 }
 

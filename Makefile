@@ -15,7 +15,7 @@ help:  ## what there is
 $(STAMP): pyproject.toml
 	./.ci/venv $(PYTHON) $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev -e '.[local,sqlalchemy,pandas,polars,srv,web,zookeeper,plots,opentelemetry,prometheus]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev -e '.[local,sqlalchemy,pandas,polars,srv,web,zookeeper,simulation,plots,opentelemetry,prometheus]'
 	@touch $@
 
 quick: $(STAMP) lint types  ## what to run after each change: a minute

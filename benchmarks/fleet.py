@@ -1,54 +1,81 @@
-"""What the short programs of a machine do together: load, tries at a dead coordinator, cost.
+"""
+The fleet: what many short programs do together: load, tries at a dead coordinator, cost.
 
-    python benchmarks/fleet.py
+    python benchmarks/fleet.py [--simulated] [--hour] [--pictures FOLDER]
 
-Each job is a process of its own that connects once and ends, to a local cluster of four; as many
-at a time as given.  `max/mean` is the most that one coordinator got, by the mean of all.  A dead
-one is a port that hangs up and counts who comes; a backoff period is what lies between two trials
-(5 s, then 1, 2, 4, ... s).  The cost is that of `Cluster.pick` with what is shared less that of one
-without, in 400 picks a process, with 20 coordinators.
+First real processes: each job is one that connects once and ends, to a local cluster of four; as
+many at a time as given.  `max/mean` is the most that one coordinator got, by the mean of all.  A
+dead one is a port that hangs up and counts who comes; a backoff period is what lies between two
+trials (5 s, then 1, 2, 4, ... s).  The cost is that of `Cluster.pick` with what is shared less that
+of one without, in 400 picks a process, with 20 coordinators.
 
 Goals: 40 processes over 4 coordinators at most 1.05; lists of which half name only two of the four
 1.27; one try a backoff period of all 100 processes together; 100 us at p50 and 1 ms at p99.
+
+Then a simulated fleet (`--simulated`: that alone): virtual time drives the library's own loop, with
+its choice, health, retries, hedges, readings of loads and sharing; coordinators of 16 slots, 80 %
+busy, and lognormal statements of 10 s on average are made up.  The same on every machine, but for
+the seconds that it takes.  `--hour` simulates an hour of 10,000 clients at 100 coordinators as
+well; `--pictures` draws the pictures of the documentation.
+
+Goals: arrivals at the busiest coordinator at most 1.25 times the mean; the time that 99 % of the
+jobs stay below, and what they wait, at most 10 % longer than with a proxy that counts all
+connections (leastconn), and 10 ms to open a connection; the hour in 120 s of one processor.  Where
+a coordinator dies, its clients spread over the others and over time: shown.
+
+Columns: jobs; those that failed; arrivals, and open connections on average over time, at the
+busiest coordinator / mean; seconds that a job takes longer than its statement runs, mean and p99;
+job / run time of its statement, mean and p99; tries at a coordinator that was gone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from _shared import percentile, verdict
+import _simulated
+from _shared import parser, percentile, verdict
 
-from impala_ha import Cluster, Coordinator, connect
+from impala_ha import Cluster, Coordinator
 from impala_ha.testing import LocalCluster
 
-JOBS, AFTER_DEATH, AT_A_TIME = 40, 100, 4
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "contract"))
+from fleet_jobs import dead_coordinator, forked, spawned
+
+JOBS, AFTER_DEATH = 40, 100
 PICKS, SIZE = 400, 20
-JOB = """
-import sys, impala_ha
-connection = impala_ha.connect(sys.argv[1], hedge_after=0)
-print(connection.coordinator)
-connection.close()
-"""
 
 
 def main() -> None:
+    program = parser(__doc__)
+    program.add_argument("--simulated", action="store_true", help="leave out real processes")
+    program.add_argument("--hour", action="store_true", help="simulate the hour as well")
+    program.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw them there")
+    given = program.parse_args()
+    if not given.simulated:
+        processes()
+    found, dead = _simulated.policies(), _simulated.death()
+    if given.hour:
+        _simulated.hour()
+    if given.pictures is not None:
+        _simulated.pictures(given.pictures, found, dead)
+
+
+def processes() -> None:
     with LocalCluster(4) as cluster:
         four = cluster.hosts.split(",")
         some = [",".join(four), ",".join(four[:2])]
         print(f"{'':44}{'max/mean':>9}{'goal':>6}")
-        for name, run in (("fork", forked), ("spawn", spawned)):
+        together = partial(forked, at_a_time=JOBS, hedge_after=0)
+        for name, run in (("fork", together), ("spawn", partial(spawned, hedge_after=0))):
             with own_state():
                 shown(f"{JOBS} processes ({name})", run([some[0]] * JOBS), 1.05)
             with own_state():
@@ -59,6 +86,7 @@ def main() -> None:
             death([*four[:3], where], came)
     with own_state():
         cost()
+    print()
 
 
 @contextlib.contextmanager
@@ -70,65 +98,16 @@ def own_state(shares: str = "1") -> Iterator[None]:
         yield
 
 
-def spawned(hosts: list[str]) -> Counter[str]:
-    """How many of these jobs were connected to each, each a new interpreter."""
-
-    def job(where: str) -> str:
-        command = [sys.executable, "-c", JOB, where]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        return Counter(pool.map(job, hosts))
-
-
-def forked(hosts: list[str]) -> Counter[str]:
-    """The same, each a fork of this process; all at once."""
-    context = get_context("fork")
-    told = context.SimpleQueue()
-
-    def work(where: str) -> None:
-        with contextlib.closing(connect(where, hedge_after=0)) as connection:
-            told.put(str(connection.coordinator))
-
-    children = [context.Process(target=work, args=[where]) for where in hosts]
-    for child in children:
-        child.start()
-    found = Counter(told.get() for _ in children)
-    for child in children:
-        child.join()
-    return found
-
-
 def shown(name: str, count: Counter[str], goal: float | None = None) -> None:
     found = max(count.values()) * 4 / count.total()
     said = "" if goal is None else f"{goal:>6}  {verdict(found <= goal)}"
     print(f"{name:44}{found:>9.2f}{said}", flush=True)
 
 
-@contextlib.contextmanager
-def dead_coordinator() -> Iterator[tuple[str, list[float]]]:
-    """A port that hangs up on whoever comes, and when they came."""
-    came: list[float] = []
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-
-        def hang_up() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    came.append(time.monotonic())
-                    connection.close()
-
-        thread = threading.Thread(target=hang_up)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}", came
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
 def death(hosts: list[str], came: list[float]) -> None:
     """How often all together try one that is dead."""
     began = time.monotonic()
-    spawned([",".join(hosts)] * AFTER_DEATH)
+    spawned([",".join(hosts)] * AFTER_DEATH, hedge_after=0)
     took = time.monotonic() - began
     periods, end, pause = 1, 5.0, 1.0
     while end < took:
@@ -162,10 +141,10 @@ def picks(processes: int) -> list[float]:
     clusters = {share: Cluster(hosts, share_state=share) for share in took}
     for _ in range(PICKS):
         for share, cluster in clusters.items():
+            time.sleep(0.0005 * processes)  # before both, or one would find the caches cold
             began = time.perf_counter()
             cluster.pick()
             took[share].append((time.perf_counter() - began) * 1e6)
-        time.sleep(0.001 * processes)
     alone = percentile(took[False], 50)
     return [each - alone for each in took[True]]
 

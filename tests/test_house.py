@@ -41,6 +41,7 @@ CORE = [path for path in FILES if path.relative_to(HOUSE).with_suffix("").parts[
 
 #: Values in, values out: neither time nor network, no lock, no file, no chance but what they get.
 PURE = {
+    "balancing.candidates",
     "balancing.circuit_breaker",
     "balancing.decisions",
     "balancing.hedge_budget",

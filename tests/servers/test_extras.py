@@ -82,6 +82,10 @@ else:
     raise SystemExit("who answered?")
 """
 GSSAPI = SELECT.replace("connect()", "connect(auth_mechanism='GSSAPI')")
+SIMULATION = """
+from impala_ha.testing.simulation import Fleet, simulate
+print(simulate(Fleet(clients=20, machines=2, coordinators=2, slots=8, seconds=60)).table())
+"""
 PLOTS = """
 import tempfile
 from impala_ha.testing.simulation import Fleet, simulate
@@ -103,6 +107,7 @@ PROMISED = {
     "pandas": [PANDAS],
     "arrow": [ARROW],
     "polars": [POLARS],
+    "simulation": [SIMULATION],
     "plots": [PLOTS],
     "opentelemetry": [INSTRUMENTED.format("opentelemetry")],
     "prometheus": [INSTRUMENTED.format("prometheus")],

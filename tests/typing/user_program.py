@@ -6,7 +6,7 @@ What he writes without an annotation must have a type, and it must be the right 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -17,7 +17,19 @@ from typing_extensions import assert_type
 import impala_ha
 import impala_ha.opentelemetry
 import impala_ha.prometheus
+from impala_ha.policies import Candidate
 from impala_ha.testing import LocalCluster
+from impala_ha.testing.simulation import (
+    PEERS,
+    Change,
+    Condition,
+    FailedTry,
+    Fleet,
+    Result,
+    compare,
+    plot,
+    simulate,
+)
 
 SALES = "select id, amount from sales where day = %(day)s"
 
@@ -95,3 +107,27 @@ def watched() -> str:
         assert_type(cursor.query_id, str | None)
         assert_type(connection.report(), dict[str, object])
         return str(cursor.query_url)
+
+
+class Mine:
+    """A policy of the user's own."""
+
+    def choose(self, candidates: Sequence[Candidate]) -> Candidate:
+        """The last one."""
+        return candidates[-1]
+
+
+def fleet() -> float:
+    """What it makes of a fleet of which one dies."""
+    made = Fleet(clients=200, policy=lambda rng: Mine(), process="client", page_age=5)
+    result = simulate(made, [Change(100, 0, Condition.DEAD), Change(200, 0, speed=0.5)], seed=1)
+    assert_type(result, Result)
+    assert_type(result.coordinators, tuple[impala_ha.Coordinator, ...])
+    assert_type(result.arrivals[result.coordinators[0]][7], int)
+    for failed in result.failed_tries:
+        assert_type(failed, FailedTry)
+        assert_type(failed.machine, int)
+    assert_type(compare({"mine": result, **dict.fromkeys(PEERS, result)}), str)
+    plot({"mine": result}, "load.svg", begin=80)
+    result.plot("load.png")
+    return result.wait(99) + result.imbalance(60, 90)

@@ -136,18 +136,18 @@ def test_a_cluster_that_cannot_be_is_refused(how, why):
 
 def test_a_database_is_known_once_it_was_used():
     cluster = made()
-    assert not cluster.has_database("d")
+    assert "d" not in cluster.databases
 
-    cluster.add_database("d")
+    cluster.databases.add("d")
 
-    assert cluster.has_database("d")
+    assert "d" in cluster.databases
 
 
 def test_names_of_databases_take_a_bounded_memory():
     cluster = made()
     for number in range(3 * room._MOST_DATABASES):
-        cluster.add_database(str(number))
-        assert cluster.has_database(str(number))
+        cluster.databases.add(str(number))
+        assert str(number) in cluster.databases
 
     assert len(cluster._state.databases) <= room._MOST_DATABASES
 
@@ -214,13 +214,13 @@ def test_what_is_known_of_coordinators_is_shared_whatever_the_policy(shared):
     one.report(attempt(Fault.LOST))
     link = FakeDriver().open(B, "etl", {}, 10)
     others[0].attach(link)
-    others[1].add_database("d")
+    others[1].databases.add("d")
 
     for cluster in [one, *others, shared([A, B], Unhashable(), CircuitBreaker())]:
         assert [State.EJECTED, State.HEALTHY] == states(cluster)
         assert [0, 1] == [candidate.connections for candidate in cluster.snapshot()]
         assert B == cluster.pick()
-        assert cluster.has_database("d")
+        assert "d" in cluster.databases
 
 
 def test_other_rules_know_nothing_of_each_other(shared):

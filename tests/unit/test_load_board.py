@@ -1,7 +1,6 @@
 """Who reads the load of a coordinator, when, and what the others know of it."""
 
 import os
-import random
 import sys
 
 import pytest
@@ -11,32 +10,30 @@ from impala_ha.balancing.load_board import (
     INTERVAL,
     REFUSED_FOR,
     UNREADABLE_FOR,
+    Due,
     LoadBoard,
 )
 from impala_ha.balancing.policies import Told
 from impala_ha.balancing.readings import Load
+from impala_ha.balancing.shared_file import SharedFile
 from impala_ha.core.model import Coordinator
 
 A, B = BOTH = [Coordinator(host) for host in "ab"]
 NOW = 1000.0
 
 
-def board(**how):
-    return LoadBoard(random.Random(5), **{"shares": False, **how})
-
-
-def known(**how):
-    made = board(**how)
+def known(place=None):
+    made = LoadBoard(place)
     for coordinator in BOTH:
         made.note_port(coordinator, 25000, NOW)
     return made
 
 
 def test_nobody_is_read_whose_port_is_not_known():
-    made = board()
+    made = LoadBoard()
     made.note_port(A, 25001, NOW)
 
-    assert (A, 25001) == made.lease(BOTH, NOW)
+    assert Due(A, 25001) == made.lease(BOTH, NOW)
     assert made.lease(BOTH, NOW) is None
 
 
@@ -52,7 +49,7 @@ def test_a_reader_that_never_came_back_is_followed_by_another():
     made.lease([A], NOW)
 
     assert made.lease([A], NOW + 0.9) is None
-    assert (A, 25000) == made.lease([A], NOW + 1.1)
+    assert Due(A, 25000) == made.lease([A], NOW + 1.1)
 
 
 def test_what_was_read_is_told_with_its_age():
@@ -66,8 +63,16 @@ def test_it_is_read_again_after_an_interval():
     made = known()
     made.note(A, Load(16), NOW)
 
-    assert made.lease([A], NOW + 0.79 * INTERVAL) is None
-    assert made.lease([A], NOW + 1.21 * INTERVAL) is not None
+    assert made.lease([A], NOW + 0.99 * INTERVAL) is None
+    assert made.lease([A], NOW + 1.01 * INTERVAL) is not None
+
+
+def test_the_threads_of_a_coordinator_are_known_as_long_as_its_load_is():
+    made = known()
+    made.note(A, Load(16, threads=32), NOW)
+
+    assert Due(A, 25000, 32) == made.lease([A], NOW + 2 * INTERVAL)
+    assert Due(A, 25000) == made.lease([A], NOW + EXPIRES + 1)
 
 
 def test_what_was_read_long_ago_is_not_known():
@@ -82,8 +87,8 @@ def test_what_cannot_be_read_is_tried_seldom_and_the_last_reading_stays():
     made.note(A, Load(16), NOW)
     made.note(A, None, NOW + 1)
 
-    assert made.lease([A], NOW + 0.79 * UNREADABLE_FOR) is None
-    assert made.lease([A], NOW + 1 + 1.21 * UNREADABLE_FOR) is not None
+    assert made.lease([A], NOW + 0.99 * UNREADABLE_FOR) is None
+    assert made.lease([A], NOW + 1 + 1.01 * UNREADABLE_FOR) is not None
     assert 0.25 == made.told(BOTH, NOW + 2)[A].load
 
 
@@ -96,7 +101,7 @@ def test_after_a_refused_login_nobody_is_asked():
 
 
 def test_nor_is_one_that_is_met_later():
-    made = board()
+    made = LoadBoard()
     made.refused(BOTH, NOW)
     made.note_port(A, 25000, NOW + 1)
 
@@ -108,7 +113,7 @@ def test_another_port_is_tried_at_once():
     made.note(A, None, NOW)
     made.note_port(A, 25001, NOW + 1)
 
-    assert (A, 25001) == made.lease([A], NOW + 1)
+    assert Due(A, 25001) == made.lease([A], NOW + 1)
 
 
 @pytest.fixture
@@ -122,11 +127,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="it is for Linux")
 
 @linux
 def test_processes_share_readings_and_leases(folder):
-    one, other = known(shares=True), board(shares=True)
-    where, _ = one.lease(BOTH, NOW)
+    one, other = known(SharedFile()), LoadBoard(SharedFile())
+    where, *_ = one.lease(BOTH, NOW)
     (left,) = {A, B} - {where}
 
-    assert (left, 25000) == other.lease(BOTH, 7.0), "the clock of the process does not matter"
+    assert Due(left, 25000) == other.lease(BOTH, 7.0), "the clock of the process does not matter"
     one.note(where, Load(16), NOW)
     assert {where: 0.25} == {each: told.load for each, told in other.told(BOTH, 7.0).items()}
     assert 0 <= other.told(BOTH, 7.0)[where].age < 60
@@ -138,7 +143,7 @@ def test_health_and_readings_are_in_the_file_side_by_side(folder):
     from impala_ha.core.faults import Fault, Phase  # noqa: PLC0415
     from impala_ha.core.model import Attempt  # noqa: PLC0415
 
-    known(shares=True).note(A, Load(16), NOW)
+    known(SharedFile()).note(A, Load(16), NOW)
     breaker = CircuitBreaker(ejection=300)
     cluster = Cluster(BOTH, policy="least_loaded", breaker=breaker, share_state=True)
     cluster.report(Attempt("connect", 1, A, 0.1, Fault.UNREACHABLE, Phase.CONNECT))
@@ -153,6 +158,6 @@ def test_health_and_readings_are_in_the_file_side_by_side(folder):
 def test_a_folder_that_nobody_may_write_is_no_reason_not_to_read(folder):
     folder.parent.chmod(0o500)
     try:
-        assert known(shares=True).lease(BOTH, NOW) is not None
+        assert known(SharedFile()).lease(BOTH, NOW) is not None
     finally:
         folder.parent.chmod(0o700)

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import pytest
 
 from impala_ha import Cluster, Coordinator, State
+from impala_ha.balancing import load_board
 from impala_ha.balancing.load_board import REFUSED_FOR
 from impala_ha.failover import load
 from impala_ha.options.options import Options
@@ -28,10 +29,11 @@ def fresh():
 
 
 def read(port, *, cluster=None, **options):
-    """The cluster after one reading."""
+    """The cluster after one reading of A."""
     cluster = cluster or Cluster([A, B], policy="least_loaded")
     options = Options(web_port=port, **{"web_timeout": PATIENT, **options})
-    load.read_loads(cluster, options, FakeDriver().open(A, "etl", {}, 1.0))
+    asked = [each for each in cluster.coordinators if each == A]
+    load.read_loads(cluster, options, asked, load.read_load)
     return cluster
 
 
@@ -47,6 +49,25 @@ def test_what_the_pages_say_is_known_and_a_login_is_not_needed():
         assert ["/jsonmetrics?json", "/varz?json", "/?json"] == pages.paths
         read(pages.port, cluster=cluster)
         assert 3 == len(pages.asked), "it is not due yet"
+
+
+def test_the_service_threads_are_read_once(monkeypatch):
+    monkeypatch.setattr(load_board, "INTERVAL", 0.0)
+    with LoadPages(HOST) as pages:
+        read(pages.port, cluster=read(pages.port))
+
+        assert pages.paths.count("/varz?json") == 1 < pages.paths.count("/jsonmetrics?json")
+
+
+def test_the_pages_are_where_each_coordinator_says_that_it_has_them():
+    with LoadPages(HOST) as pages:
+        cluster = Cluster([A, B], policy="least_loaded")
+        link = FakeDriver().open(A, "etl", {}, 1.0)
+        link.web_address = f"http://{HOST}:{pages.port}"
+        load.note_port(cluster, Options(), link)
+        load.read_loads(cluster, Options(web_timeout=PATIENT), [A, B], load.read_load)
+
+        assert {A: 0.25} == told(cluster)
 
 
 def test_other_policies_read_nothing():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impala_ha.balancing.readings import SIZE, Load, Reading, load_of
+from impala_ha.balancing.readings import SIZE, Load, Reading, load_of, threads_of
 from load_pages import FRONTEND, flags, metrics
 
 NAME = "hiveserver2-frontend"
@@ -54,20 +54,20 @@ def test_three_pages_make_a_load():
         },
     )
 
-    load = load_of(told, flags(32), {"is_quiescing": True}, NAME)
+    load = load_of(told, threads_of(flags(32)), {"is_quiescing": True}, NAME)
 
     assert Load(9, 32, 2, 5, 0.75, quiescing=True) == load
 
 
 def test_only_connections_are_needed():
-    assert Load(9) == load_of(metrics(9), {}, {}, NAME)
+    assert Load(9) == load_of(metrics(9), threads_of({}), {}, NAME)
 
 
 @pytest.mark.parametrize(
     "page", [{}, {f"{FRONTEND}.connections-in-use": "9"}, metrics(-1), metrics(True), {"x": 1}]
 )
 def test_other_json_is_no_load(page):
-    assert load_of(page, flags(32), {}, NAME) is None
+    assert load_of(page, 32, {}, NAME) is None
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_other_json_is_no_load(page):
     [{}, {"flags": 7}, {"flags": [7, {}]}, flags("many"), flags(0), flags(-1), flags(99999)],
 )
 def test_without_the_flag_there_are_as_many_threads_as_by_default(page):
-    assert 64 == load_of(metrics(1), page, {}, NAME).threads
+    assert 64 == threads_of(page)
 
 
 def test_the_port_of_http_has_connections_of_its_own():
     page = {**metrics(9), "impala.thrift-server.hiveserver2-http-frontend.connections-in-use": 3}
 
-    assert 3 == load_of(page, {}, {}, "hiveserver2-http-frontend").connections
+    assert 3 == load_of(page, 64, {}, "hiveserver2-http-frontend").connections
 
 
 READING = Reading(b"k" * 8, 100.0, 99.0, 101.0, 105.0, 25000, Load(9, 32, 2, 5, 0.75, True))

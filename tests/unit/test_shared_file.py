@@ -6,19 +6,22 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 from contextlib import nullcontext
 
 import pytest
 
+from impala_ha import CircuitBreaker, Cluster
 from impala_ha.balancing import shared_file, shared_folder
 from impala_ha.balancing.shared_file import SharedFile, now_of_boot
 from impala_ha.balancing.shared_folder import SharedFolder, folders
 from impala_ha.balancing.shared_records import SIZE, TURN_SIZE, Record, Turn, key_of
-from impala_ha.core.faults import Fault
-from impala_ha.core.model import Coordinator
+from impala_ha.core.faults import Fault, Phase
+from impala_ha.core.model import Attempt, Coordinator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it is for Linux")
 
+LONG = CircuitBreaker(ejection=300)
 KEYS = [key_of(Coordinator(host)) for host in "abc"]
 
 
@@ -194,11 +197,11 @@ def test_the_folder_of_the_session_comes_first_if_it_is_ours(monkeypatch, tmp_pa
     own = f"impala-ha-{os.geteuid()}"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
-    assert [f"{tmp_path}/impala-ha", f"/dev/shm/{own}"] == folders()[:2]
+    assert [f"{tmp_path}/impala-ha", f"/dev/shm/{own}"] == [*folders()][:2]
 
     for no_place in ("", "relative", f"{tmp_path}/nothing"):
         monkeypatch.setenv("XDG_RUNTIME_DIR", no_place)
-        assert f"/dev/shm/{own}" == folders()[0]
+        assert f"/dev/shm/{own}" == next(folders())
 
 
 def test_the_oldest_makes_room(file):
@@ -251,6 +254,21 @@ def test_turns_that_somebody_removed_start_from_none(file, folder):
     assert 1.0 == load(file, KEYS[1])
 
 
+def test_turns_go_on_where_the_place_of_the_first_one_is_damaged(file, folder):
+    take(file)
+    put(file)
+    with state_of(folder).open("r+b") as state:
+        state.seek(shared_file._ADDED_AT)
+        state.write(b"\x19")
+
+    for _ in range(70):
+        take(file)
+    assert 70 == load(file)
+    put(file)
+    assert 71 * TURN_SIZE == file.read(KEYS).added
+    assert 70 == pytest.approx(load(file), rel=0.05)
+
+
 def test_a_damaged_turn_is_left_out(file, folder):
     take(file, KEYS[0])
     take(file, KEYS[1])
@@ -301,6 +319,30 @@ def test_who_was_stopped_with_the_lock_is_not_waited_for(file, stopped):
     stopped.send_signal(signal.SIGKILL)
     stopped.wait()
     assert put(SharedFile(file._folder._given), record(KEYS[1]))
+
+
+def test_who_chooses_waits_once_for_one_that_was_stopped(file, stopped, monkeypatch):
+    naps, sleep = [], time.sleep
+    monkeypatch.setattr(shared_folder.time, "sleep", lambda nap: naps.append(nap) or sleep(nap))
+    state = Cluster([*map(Coordinator, "abc")], breaker=LONG, share_state=file)
+    dead = state.coordinators[0]
+
+    def waited(act, *given):
+        naps.clear()
+        file._not_before = 0.0
+        return act(*given), 0 < sum(naps) <= shared_folder.LIMIT
+
+    failed = Attempt("connect", 1, dead, 0.1, Fault.UNREACHABLE, Phase.CONNECT, text="refused")
+    assert (None, True) == waited(state.report, failed)
+    for _ in range(6):
+        chosen, in_time = waited(state.pick)
+        assert in_time
+        assert chosen != dead  # although the file does not have it
+
+    stopped.kill()
+    stopped.wait()
+    state.pick()
+    assert Fault.UNREACHABLE is file.read(KEYS).records[KEYS[0]].fault
 
 
 def test_after_a_lock_that_was_not_had_the_next_is_not_waited_for(file, stopped):
@@ -413,12 +455,12 @@ FORKED = """
     import os, sys
     from impala_ha.balancing import shared_folder
     with shared_folder.SharedFolder(sys.argv[1]).opened("state", os.O_RDWR) as file:
-        shared_folder.lock(file, 0.0)
+        file.lock(0.0)
         child = os.fork()
         if not child:
             shared_folder.forget_open()
             try:
-                os.fstat(file)
+                os.fstat(file.number)
             except OSError:
                 os._exit(7)
             os._exit(0)
@@ -436,6 +478,14 @@ def test_a_child_keeps_neither_file_nor_lock_of_its_parent(folder):
     )
 
     assert "7\n" == done.stdout
+
+
+def test_who_makes_the_folder_at_the_same_moment_has_the_same(folder, monkeypatch):
+    """Or forty that start on a fresh machine would find different ones."""
+    make = os.mkdir
+    monkeypatch.setattr(os, "mkdir", lambda *given: (make(*given), make(*given)))
+
+    assert put(SharedFile(str(folder)), record())
 
 
 def test_another_system_has_none(folder, monkeypatch):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from impala_ha import CircuitBreaker, Cluster, Coordinator, State
-from impala_ha.balancing import shared_file, sharing
+from impala_ha.balancing import shared_file, shared_folder, sharing
 from impala_ha.balancing.outage import Wait
 from impala_ha.balancing.shared_records import TURN_SIZE, Record, Turn, key_of
 from impala_ha.core.faults import Fault, Phase
@@ -108,6 +108,33 @@ def test_policies_that_count_connections_even_out_what_is_equal():
     picks = [process(policy="least_connections").pick() for _ in range(40)]
 
     assert {A: 10, B: 10, C: 10, D: 10} == Counter(picks)
+
+
+def test_the_active_ones_of_a_list_take_turns_over_all_processes():
+    assert {A: 10, B: 10} == Counter(process(policy="ordered:2").pick() for _ in range(20))
+
+
+class Busiest:
+    """Chooses the one with the most load."""
+
+    def choose(self, candidates):
+        return max(reversed(candidates), key=lambda each: each.load)
+
+
+def test_a_policy_of_one_s_own_sees_the_loads_of_the_machine():
+    first = process().pick()
+
+    assert [first] * 3 == [process(policy=Busiest()).pick() for _ in range(3)]
+
+
+def test_turns_go_on_where_a_list_comes_in_another_order():
+    one, other = process(), process()
+    others = [other.pick() for _ in range(2)]
+    picks = [one.pick()]
+    one._state.members.replace(reversed(ALL))
+    picks += [one.pick() for _ in range(5)]
+
+    assert dict.fromkeys(ALL, 2) == Counter(others + picks)
 
 
 def test_a_death_is_learned_once(caplog):
@@ -285,17 +312,17 @@ def test_without_a_file_that_can_be_written_chance_decides(folder, name):
 def test_two_that_choose_at_once_do_not_choose_the_same(monkeypatch):
     """Where neither has the lock, whoever wrote first keeps it."""
     meanwhile = [process(seed=n) for n in range(3)]
-    choose = sharing.Sharing._loads
+    count = sharing.Sharing._count
     picks = []
 
     def overtaken(self, view, turns):
-        loads = choose(self, view, turns)
+        loads = count(self, view, turns)
         if meanwhile:
             picks.append(meanwhile.pop().pick())
         return loads
 
-    monkeypatch.setattr(sharing.Sharing, "_loads", overtaken)
-    monkeypatch.setattr(shared_file, "lock", lambda file, limit: None)
+    monkeypatch.setattr(sharing.Sharing, "_count", overtaken)
+    monkeypatch.setattr(shared_folder.OpenFile, "lock", lambda file, limit: None)
     picks.append(process(seed=9).pick())
 
     assert {A: 1, B: 1, C: 1, D: 1} == Counter(picks)

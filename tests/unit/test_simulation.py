@@ -1,5 +1,6 @@
 """The simulator: what it must never lose, and results that are known from elsewhere."""
 
+import gc
 import logging
 import math
 import sys
@@ -14,8 +15,18 @@ from impala_ha.core.extras import MissingExtra
 from impala_ha.testing.simulation import PEERS, Change, Condition, Fleet, compare, plot, simulate
 from impala_ha.testing.simulation.events import EventLoop
 
+pytest.importorskip("greenlet", reason="the extra simulation is not installed")
+
 SMALL = {"clients": 100, "machines": 5, "coordinators": 5, "slots": 8, "seconds": 160}
-OURS = ["least_connections", "ordered:3", "random", "round_robin", "sticky", "two_choices"]
+OURS = [
+    "least_loaded",
+    "least_connections",
+    "ordered:3",
+    "random",
+    "round_robin",
+    "sticky",
+    "two_choices",
+]
 FAULTS = [
     Change(70, 0, Condition.DEAD),
     Change(80, 1, Condition.HUNG),
@@ -69,6 +80,18 @@ def test_an_index_from_0_sends_every_fresh_process_to_one_coordinator():
     assert 5.0 == imbalance(policy="round_robin_from_0", share_state=False)
     assert 5.0 == imbalance(policy="first_host", share_state=False)
     assert imbalance() < 1.05
+
+
+def test_the_rules_of_others_do_what_they_are_known_for():
+    fleet = {**SMALL, "seconds": 120, "share_state": False}
+
+    def simulated(policy, process):
+        return simulate(Fleet(**fleet, policy=policy, process=process))
+
+    proxy = simulated("haproxy_leastconn", "proxy")
+    fresh, lives_on = (simulated("elastic", process) for process in ("job", "machine"))
+    assert proxy.load_imbalance() < simulated("least_request", "proxy").load_imbalance() < 1.5
+    assert lives_on.imbalance() < fresh.imbalance() < 1.5  # shuffled once a process
 
 
 def vars_of(fleet):
@@ -154,7 +177,7 @@ def test_those_who_kept_connections_to_a_dead_coordinator_spread_over_place_and_
     each_second = [
         sum(second) for second in zip(*(result.arrivals[o][100:] for o in others), strict=True)
     ]
-    assert result.connections[dead][98] == sum(moved)
+    assert 0.9 * result.connections[dead][98] <= sum(moved) <= result.connections[dead][98]
     assert min(moved) > 0
     assert max(moved) < sum(moved) / 3
     assert sum(each_second[1:]) > sum(moved) / 4  # with their next statement, not all at once
@@ -168,6 +191,47 @@ def test_a_hung_coordinator_costs_a_job_a_hedge_and_no_time_out():
     assert result.failed == 0
     tries = Counter(each.machine for each in result.failed_tries)
     assert set(range(5)) == set(tries)
+
+
+def test_a_hedge_saves_what_a_time_out_costs():
+    hung = [Change(100, 0, Condition.HUNG)]
+    about = {**SMALL, "utilization": 0.4, "silence": 1000, "share_state": False}
+
+    hedged, patient = (simulate(Fleet(**about, hedge_after=n), hung) for n in (0.25, 0))
+
+    assert hedged.failed == patient.failed == 0
+    assert patient.mean_wait > hedged.mean_wait + 0.1
+
+
+def test_one_that_drains_finishes_what_it_has_and_gets_no_more():
+    result = simulate(Fleet(**{**SMALL, "sigma": 0.1}), [Change(100, 0, Condition.DRAINING)])
+
+    drains = result.coordinators[0]
+    assert result.failed == 0
+    assert result.connections[drains][98] > 0
+    assert set(result.connections[drains][130:]) == {0}
+    assert 1 <= len(result.failed_tries) < 60
+
+
+def test_one_that_tells_that_it_drains_is_left_before_anybody_meets_it():
+    drains = [Change(100, 0, Condition.DRAINING)]
+
+    told = simulate(Fleet(**SMALL, policy="least_loaded"), drains)
+    met = simulate(Fleet(**SMALL), drains)
+
+    assert len(told.failed_tries) < len(met.failed_tries)
+
+
+def test_a_slow_one_gets_less_where_its_load_is_asked_for():
+    slow = [Change(60, 0, speed=0.4)]
+
+    by_load, by_turn = (
+        simulate(Fleet(**SMALL, policy=p), slow) for p in ("least_loaded", "round_robin")
+    )
+
+    assert by_turn.imbalance(80) < 1.15
+    assert by_load.load_imbalance() < 1.3 < by_turn.load_imbalance()
+    assert sum(by_load.arrivals[by_load.coordinators[0]][80:]) < 0.8 * by_load.done / 5
 
 
 def test_statements_of_one_that_hung_go_on_where_they_were():
@@ -197,12 +261,19 @@ def test_a_slow_coordinator_fills_up_unless_connections_are_counted():
     assert slowed(process="job") > 1.7
 
 
-def test_a_reading_of_all_connections_evens_out_what_turns_cannot_know():
+def test_the_loads_that_coordinators_tell_even_out_what_turns_cannot_know():
     by_turn = simulate(Fleet(**SMALL))
-    by_reading = simulate(Fleet(**SMALL, policy="two_choices", reading=1.0))
+    by_load = simulate(Fleet(**SMALL, policy="least_loaded"))
 
-    assert by_reading.load_imbalance() < by_turn.load_imbalance()
-    assert by_reading.mean_wait < by_turn.mean_wait
+    assert by_load.load_imbalance() < by_turn.load_imbalance() - 0.1
+    assert by_load.mean_wait < by_turn.mean_wait / 2
+
+
+def test_pages_that_show_what_was_mislead():
+    true = simulate(Fleet(**SMALL, policy="least_loaded"))
+    stale = simulate(Fleet(**SMALL, policy="least_loaded", page_age=30))
+
+    assert stale.load_imbalance() > true.load_imbalance() + 0.1
 
 
 def test_a_policy_of_the_caller():
@@ -223,6 +294,17 @@ def test_nothing_is_logged(caplog):
 
     logging.getLogger("impala_ha").warning("as before")
     assert ["as before"] == caplog.messages
+
+
+@pytest.mark.parametrize("process", ["job", "client"])
+def test_nothing_is_left_of_it(process):
+    greenlet = pytest.importorskip("greenlet").greenlet
+
+    simulate(Fleet(**SMALL, process=process), [*FAULTS, Change(159, 0, Condition.HUNG)])
+
+    gc.collect()
+    waiting = [each for each in gc.get_objects() if isinstance(each, greenlet) and each.parent]
+    assert [] == [each for each in waiting if not each.dead]
 
 
 def test_the_table_has_a_line_for_each():
@@ -257,7 +339,7 @@ WRONG = [
     ({"clients": 0}, "clients must be at least 1, not 0"),
     ({"statement": 0}, "statement must be above 0"),
     ({"sigma": -1}, "sigma must be at least 0"),
-    ({"reading": -1}, "reading must be at least 0 seconds"),
+    ({"page_age": -1}, "page_age must be at least 0"),
     ({"process": "thread"}, "process must be one of job, client, machine, proxy, not 'thread'"),
     ({"policy": "best"}, "policy must be one of elastic, first_host.*or ordered:N, not 'best'"),
     ({"keep": True}, "keep is for processes that live on"),
@@ -282,6 +364,13 @@ def test_a_change_that_cannot_be_is_refused():
         simulate(Fleet(**{**SMALL, "seconds": 1})).wait(101)
 
 
-def test_nothing_that_runs_in_it_may_block():
-    with pytest.raises(RuntimeError, match="nobody may block"):
+def test_only_what_the_simulation_has_started_may_wait():
+    with pytest.raises(RuntimeError, match="may wait"):
         EventLoop().sleep(1)
+
+
+def test_without_greenlet_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "greenlet", None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'impala-ha\[simulation\]'"):
+        simulate(Fleet(**SMALL))

@@ -21,13 +21,13 @@ from impala_ha.core.clock import Clock, SystemClock
 from impala_ha.core.events import Events, Listeners
 from impala_ha.core.model import Attempt, Coordinator
 
+from . import decisions
 from .circuit_breaker import CircuitBreaker
-from .decisions import Opening, note, note_reached, pick_or_wait
 from .hedge_budget import HedgeBudget
 from .host_source import HostSource, Schedule, resolved
 from .load_board import LoadBoard, informed
 from .members import Members
-from .open_links import OpenLink
+from .open_links import BoundedSet, OpenLink
 from .outage import Pause, Wait
 from .policies import Candidate, LeastLoaded, Policy, policy_named, with_key
 from .shared_file import SharedFile, SharedPlace
@@ -90,8 +90,9 @@ class Cluster:
         if share_state is True:
             share_state = isinstance(self.clock, SystemClock) and SharedFile()
         if not isinstance(share_state, bool):
-            self._state.sharing = Sharing(self._state.members, breaker, self.rng, share_state)
-            self._state.board = LoadBoard(self.rng, shares=isinstance(share_state, SharedFile))
+            self._state.sharing = Sharing(self._state.members, breaker, share_state)
+            own_file = isinstance(share_state, SharedFile)  # for one thread at a time
+            self._state.board = LoadBoard(SharedFile() if own_file else share_state)
 
     @property
     def coordinators(self) -> tuple[Coordinator, ...]:
@@ -106,6 +107,16 @@ class Cluster:
     def refresh(self, left: float = math.inf) -> bool:
         """Ask the source, if that is due, within *left* seconds; False: there is none to ask."""
         return self._state.refresh(self.clock.now(), left)
+
+    def shortlist(
+        self, tried: Sequence[Coordinator], zone: str, options_key: str
+    ) -> Sequence[Coordinator]:
+        """Some that `pick_or_wait` may choose, to be asked for their loads; none if it is blind."""
+        if self.board is None:
+            return ()
+        with self._state.lock:
+            about = self._state.members, self.clock.now(), tried
+            return decisions.shortlist(*about, zone=zone, options_key=options_key, rng=self.rng)
 
     def pick(
         self,
@@ -128,6 +139,7 @@ class Cluster:
         *,
         zone: str = "",
         excluded: Collection[Coordinator] = (),
+        asked: Collection[Coordinator] = (),
         options_key: str = "",
         sticky_key: str = "",
     ) -> Coordinator | Wait:
@@ -143,13 +155,14 @@ class Cluster:
             pause: From the number of tries of a coordinator to the seconds before the next one.
             zone: The zone whose coordinators come first.
             excluded: Coordinators that would fail in the same way again.
+            asked: Coordinators that were asked for their loads: a `shortlist`.
             options_key: Of the call's connection.
             sticky_key: What the policy `Sticky` goes by.
         """
         now, members = self.clock.now(), self._state.members
-        policy = with_key(informed(self._policy, self._state, now), sticky_key)
-        opening = Opening(call, tried, pause, zone, excluded, options_key)
-        pick = partial(pick_or_wait, members, policy, now, opening)
+        policy = with_key(informed(self._policy, self._state, now, asked), sticky_key)
+        opening = decisions.Opening(call, tried, pause, zone, excluded, options_key)
+        pick = partial(decisions.pick_or_wait, members, policy, now, opening)
         return choose(self._state, now, options_key, pick)
 
     def call_ended(self, call: int, options_key: str = "") -> None:
@@ -165,11 +178,8 @@ class Cluster:
 
     def failures(self, options_key: str = "") -> list[Attempt]:
         """The last attempt on each coordinator where it failed, of all connections."""
-        found: dict[Coordinator, Attempt] = {}
         with self._state.lock:
-            for table in self._state.members.tables(options_key):
-                found |= table.failures
-        return list(found.values())
+            return decisions.last_failures(self._state.members, options_key)
 
     def count_open(self) -> None:
         """Note that a connection is being opened that may be hedged."""
@@ -185,10 +195,7 @@ class Cluster:
         """
         state, now = self._state, self.clock.now()
         with state.lock:
-            members = state.members
-            ejected = members.ejected_for(first, now, options_key) is not None
-            lost = ejected and members.is_healthy(now, options_key)
-            return lost or members.is_leased(first, now, options_key) or state.hedges.try_withdraw()
+            return decisions.may_hedge(state.members, state.hedges, first, now, options_key)
 
     def rounds(self, tried: Sequence[Coordinator]) -> int:
         """How often a call that has *tried* those has tried every coordinator."""
@@ -206,7 +213,7 @@ class Cluster:
         """
         state, now = self._state, self.clock.now()
         record = attempt.portable()  # a log may keep it, and a traceback would keep sockets open
-        act = partial(note, state.members, record, now, leased=leased)
+        act = partial(decisions.note, state.members, record, now, leased=leased)
         ejected, back = change(state, now, attempt.options_key, act, matters(state, record))
         logs.debug("%s: %s", record.operation, record, extra={"attempt": record})
         if ejected is not None:
@@ -221,24 +228,17 @@ class Cluster:
         end = partial(state.members.inconclusive, coordinator, options_key)
         change(state, now, options_key, end, leased)
 
-    def has_database(self, name: str) -> bool:
-        """Has `add_database` been called with *name*?"""
-        return name in self._state.databases
+    @property
+    def databases(self) -> set[str]:
+        """Those that a session could use, so that they need not be checked again."""
+        return self._state.databases
 
-    def add_database(self, name: str) -> None:
-        """Note that a session could use database *name*, so that it need not be checked again."""
-        databases = self._state.databases
-        if len(databases) >= _MOST_DATABASES:
-            databases.clear()  # each is only checked once more
-        databases.add(name)
-
-    def was_opened(self, coordinator: Coordinator) -> bool:
-        """Has any connection to *coordinator* been opened in this process?"""
-        return self._state.members.links.was_opened(coordinator)
-
-    def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:
-        """Has a connection to *coordinator* been opened with those options?"""
-        return self._state.members.links.was_opened_with(coordinator, options_key)
+    def was_opened(self, coordinator: Coordinator, options_key: str | None = None) -> bool:
+        """Has a connection to *coordinator* been opened here, with those options if given?"""
+        links = self._state.members.links
+        if options_key is None:
+            return links.was_opened(coordinator)
+        return links.was_opened_with(coordinator, options_key)
 
     def attach(self, link: OpenLink, options_key: str = "") -> None:
         """Count *link*, which has just been opened, until it is detached or collected."""
@@ -253,7 +253,7 @@ class Cluster:
     def mark_reachable(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note that *coordinator* answers, whatever it answers to a statement."""
         state, now = self._state, self.clock.now()
-        act = partial(note_reached, state.members, coordinator, now, options_key)
+        act = partial(decisions.note_reached, state.members, coordinator, now, options_key)
         if change(
             state, now, options_key, act, not state.members.is_well(coordinator, options_key)
         ):
@@ -313,11 +313,11 @@ class _SharedState:
         self.schedule = schedule
         self.sharing: Sharing | None = None
         self.members = Members(coordinators, breaker, rng)
-        self.board = LoadBoard(rng, shares=False)
+        self.board = LoadBoard()
         self.hedges = HedgeBudget()
         self.listeners = Listeners()
         self.rng = rng
-        self.databases: set[str] = set()
+        self.databases: BoundedSet[str] = BoundedSet(_MOST_DATABASES)
         self.lock = threading.RLock()  # a policy may ask for a snapshot
         self._named: dict[str, Cluster] = {}
         # A policy object need not be hashable; its cluster keeps it alive, so its id is unique.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from impala_ha.core.faults import Fault
 from impala_ha.core.model import Attempt, Coordinator
 
-from .members import Loads, Members
+from .circuit_breaker import State
+from .hedge_budget import HedgeBudget
+from .members import Loads, Members, offered
 from .outage import Pause, Wait
 from .policies import Policy
+
+_ASKED = 3  # with two, one job in a hundred meets two full ones (benchmarks/fleet.py --simulated)
 
 
 class Opening(NamedTuple):
@@ -48,6 +53,38 @@ def pick_or_wait(
     if isinstance(turn, Coordinator):
         members.lease(turn, now, options_key)
     return turn
+
+
+def shortlist(
+    members: Members,
+    now: float,
+    tried: Sequence[Coordinator],
+    *,
+    zone: str,
+    options_key: str,
+    rng: random.Random,
+) -> list[Coordinator]:
+    """Some random healthy ones of those that a policy is offered."""
+    known = offered(members, now, tried, zone, options_key)
+    healthy = [each.coordinator for each in known if each.state is State.HEALTHY]
+    return rng.sample(healthy, min(_ASKED, len(healthy)))
+
+
+def may_hedge(
+    members: Members, hedges: HedgeBudget, first: Coordinator, now: float, options_key: str
+) -> bool:
+    """May another coordinator be tried as well, because *first* is slow to open?"""
+    ejected = members.ejected_for(first, now, options_key) is not None
+    lost = ejected and members.is_healthy(now, options_key)
+    return lost or members.is_leased(first, now, options_key) or hedges.try_withdraw()
+
+
+def last_failures(members: Members, options_key: str) -> list[Attempt]:
+    """The last attempt on each coordinator where it failed."""
+    found: dict[Coordinator, Attempt] = {}
+    for table in members.tables(options_key):
+        found |= table.failures
+    return list(found.values())
 
 
 def note(

@@ -1,36 +1,50 @@
 """
 What the processes of a machine know of the loads of coordinators, and who reads them next.
 
-A reading is shared as health is, in the same file; without it each process has its own.  Who opens
-a connection reads what is due, under a lease, so that nobody waits for him and no page is read
-twice at a time.
+A reading is shared as health is, in the same file; without it each process has its own.  Who is
+about to open a connection reads what is due of the few that he chooses from, under a lease, so that
+nobody waits for him and no page is read twice at a time.
 """
 
 from __future__ import annotations
 
-import random
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from impala_ha.core.model import Coordinator
 
 from .policies import LeastLoaded, Policy
 from .readings import Load, Reading, Told
-from .shared_file import SharedFile, View
+from .shared_file import SharedPlace, View
 from .shared_records import key_of
 
 if TYPE_CHECKING:
     from .members import Members
 
-INTERVAL = 5.0  # seconds between two readings, and up to a fifth more or less
+INTERVAL = 1.0  # seconds between two readings of a coordinator
 EXPIRES = 60.0  # seconds; what was read before says nothing any more
 _LEASE = 1.0  # seconds, for a reader that never says how it went
 UNREADABLE_FOR = 60.0  # seconds until pages are tried again that could not be read
 REFUSED_FOR = 3600.0  # seconds, where a login was refused: accounts are locked for less
 
 _Known = dict[bytes, Reading]
+
+
+class Due(NamedTuple):
+    """
+    Whose pages are to be read.
+
+    Attributes:
+        coordinator: The coordinator.
+        port: Of its web server.
+        threads: Its service threads, which stay the same; 0: not known.
+    """
+
+    coordinator: Coordinator
+    port: int
+    threads: int = 0
 
 
 class State(Protocol):
@@ -43,14 +57,9 @@ class State(Protocol):
 class LoadBoard:
     """The loads of the coordinators of a cluster.  Safe for use by many threads."""
 
-    def __init__(self, rng: random.Random, *, shares: bool):
-        """
-        Args:
-            rng: Spreads readings over time.
-            shares: Whether other processes share them.
-        """
-        self._rng = rng
-        self._file = SharedFile() if shares else None
+    def __init__(self, place: SharedPlace | None = None):
+        """Share the loads with other processes at *place*, if there is one."""
+        self._file = place
         self._own: _Known = {}  # where there is no file
         self._lock = threading.Lock()
 
@@ -82,13 +91,15 @@ class LoadBoard:
 
         self._change([where], now, change)
 
-    def lease(self, among: Iterable[Coordinator], now: float) -> tuple[Coordinator, int] | None:
-        """Whose pages the caller is to read now, of some, and their port; None: nobody's."""
+    def lease(self, among: Iterable[Coordinator], now: float) -> Due | None:
+        """Whose pages the caller is to read now, of some; None: nobody's."""
         among = tuple(among)
         keys = self._keys(among)
         leased: list[Reading] = []
+        threads = 0
 
         def change(now: float, known: _Known) -> Iterable[Reading]:
+            nonlocal threads
             due = [
                 each
                 for each in known.values()
@@ -96,16 +107,17 @@ class LoadBoard:
             ]
             if due:
                 oldest = min(due, key=lambda each: each.read_at)
+                if oldest.read_at and now - oldest.read_at <= EXPIRES:
+                    threads = oldest.load.threads
                 leased.append(replace(oldest, leased_until=now + _LEASE))
             return leased
 
         self._change(among, now, change)
-        return (keys[leased[0].key], leased[0].port) if leased else None
+        return Due(keys[leased[0].key], leased[0].port, threads) if leased else None
 
     def note(self, where: Coordinator, load: Load | None, now: float) -> None:
         """Note what was read; None: nothing could be."""
         pause = UNREADABLE_FOR if load is None else INTERVAL
-        pause *= self._rng.uniform(0.8, 1.2)
 
         def change(now: float, known: _Known) -> Iterable[Reading]:
             (key,) = self._keys([where])
@@ -151,10 +163,13 @@ class LoadBoard:
             self._own.update({each.key: each for each in change(now, known)})
 
 
-def informed(policy: Policy, state: State, now: float) -> Policy:
-    """*policy*, which knows the loads of now if it goes by them."""
+def informed(
+    policy: Policy, state: State, now: float, asked: Collection[Coordinator] = ()
+) -> Policy:
+    """*policy*, which knows the loads of those that were *asked*, or of all, if it goes by them."""
     if isinstance(policy, LeastLoaded):
-        policy.told = state.board.told(state.members.coordinators, now)
+        policy.told = state.board.told(asked or state.members.coordinators, now)
+        policy.asked = asked
     return policy
 
 

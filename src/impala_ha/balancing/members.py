@@ -12,20 +12,23 @@ import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import repeat
+from operator import is_
 
 from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.errors import ProgrammingError
 
+from .candidates import AllHealthy, Candidate, WithLoads
 from .circuit_breaker import WELL, CircuitBreaker, Health, State, combined
 from .open_links import OpenLinks
 from .outage import Outage
-from .policies import AllHealthy, Candidate, Policy
+from .policies import Policy
 
 _ELIGIBLE = frozenset({State.HEALTHY, State.HALF_OPEN})
 
 
-#: From some coordinators to the recent connections of the machine to each; None if not known.
-Loads = Callable[[Sequence[Coordinator]], Sequence[float] | None]
+#: From some candidates to the recent connections of the machine to each.
+Loads = Callable[[Sequence[Candidate]], Sequence[float]]
 
 _MOST_KEYS = 100  # options with ejections of their own; the oldest are dropped
 
@@ -72,6 +75,11 @@ class Members:
 
     An *options_key* identifies the options that opening a connection depends on (`Options.key`); an
     empty one stands for all connections.
+
+    Attributes:
+        coordinators: In order.
+        links: The open connections.
+        ranked: Whether some come before others, by priority.
     """
 
     def __init__(
@@ -92,7 +100,7 @@ class Members:
 
     def _begin(self) -> None:
         self._everyone = AllHealthy(self.coordinators)
-        self._ranked = len({each.priority for each in self.coordinators}) > 1
+        self.ranked = len({each.priority for each in self.coordinators}) > 1
 
     def replace(self, coordinators: Iterable[Coordinator]) -> None:
         """
@@ -186,19 +194,7 @@ class Members:
             options_key: Of the connection.
             loads: What all processes of the machine do; by default that is not known.
         """
-        candidates = offered = self.candidates(now, options_key)
-        if tried or zone or self._ranked or candidates is not self._everyone:
-            times = Counter(tried)
-            fewest = min(times[c.coordinator] for c in candidates)
-            fresh = [c for c in candidates if times[c.coordinator] == fewest]
-            eligible = [c for c in fresh if c.state in _ELIGIBLE]
-            if self._ranked:
-                first = min((c.coordinator.priority for c in eligible), default=0)
-                eligible = [c for c in eligible if c.coordinator.priority == first]
-            near = [c for c in eligible if zone and c.coordinator.zone == zone]
-            leased = {c: self.is_leased(c.coordinator, now, options_key) for c in fresh}
-            offered = near or eligible or [min(fresh, key=lambda c: (leased[c], c.ejected_for))]
-        chosen = _choice(policy, offered, loads)
+        chosen = _choice(policy, offered(self, now, tried, zone, options_key), loads)
         if chosen.state is not State.HEALTHY:
             self.lease(chosen.coordinator, now, options_key)
         return chosen.coordinator
@@ -292,7 +288,8 @@ class Members:
 
     def all_well(self, options_key: str) -> bool:
         """Is nothing held against any of them?"""
-        return options_key not in self._own and all(h is WELL for h in self._all.health.values())
+        healths = self._all.health.values()
+        return options_key not in self._own and all(map(is_, healths, repeat(WELL)))
 
     def succeeded(self, coordinator: Coordinator, options_key: str = "") -> None:
         """Note a success."""
@@ -323,10 +320,33 @@ class Members:
             table.health = {c: self._breaker.inconclusive(h) for c, h in table.health.items()}
 
 
+def offered(
+    members: Members,
+    now: float,
+    tried: Sequence[Coordinator] = (),
+    zone: str = "",
+    options_key: str = "",
+) -> Sequence[Candidate]:
+    """Those that a policy may choose from; see `Members.pick`."""
+    candidates = members.candidates(now, options_key)
+    if not (tried or zone or members.ranked) and isinstance(candidates, AllHealthy):
+        return candidates
+    times = Counter(tried)
+    fewest = min(times[c.coordinator] for c in candidates)
+    fresh = [c for c in candidates if times[c.coordinator] == fewest]
+    eligible = [c for c in fresh if c.state in _ELIGIBLE]
+    if members.ranked:
+        first = min((c.coordinator.priority for c in eligible), default=0)
+        eligible = [c for c in eligible if c.coordinator.priority == first]
+    near = [c for c in eligible if zone and c.coordinator.zone == zone]
+    leased = {c: members.is_leased(c.coordinator, now, options_key) for c in fresh}
+    return near or eligible or [min(fresh, key=lambda c: (leased[c], c.ejected_for))]
+
+
 def _choice(policy: Policy, offered: Sequence[Candidate], loads: Loads | None) -> Candidate:
     """What *policy* chooses of those that are *offered*."""
     if loads is not None:
-        offered = _with_loads(offered, loads)
+        offered = WithLoads(offered, loads(offered))
     chosen = policy.choose(offered)
     if chosen not in offered:
         raise ProgrammingError(
@@ -334,14 +354,3 @@ def _choice(policy: Policy, offered: Sequence[Candidate], loads: Loads | None) -
             f"({', '.join(str(c.coordinator) for c in offered)}), not {chosen!r}"
         )
     return chosen
-
-
-def _with_loads(candidates: Sequence[Candidate], loads: Loads) -> Sequence[Candidate]:
-    """The *candidates* with the loads of their coordinators."""
-    known = loads([each.coordinator for each in candidates])
-    if known is None:
-        return candidates
-    return [
-        Candidate(each.coordinator, each.state, each.connections, each.ejected_for, load=load)
-        for each, load in zip(candidates, known, strict=True)
-    ]

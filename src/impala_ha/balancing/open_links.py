@@ -7,12 +7,27 @@ A connection that is dropped without ``close()`` is counted until it is collecte
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import Collection, Hashable
+from typing import Protocol, TypeVar
 
 from impala_ha.core.model import Coordinator
 
+Value = TypeVar("Value", bound=Hashable)
 _MOST_OPENED = 1000  # pairs of options and coordinator
+
+
+class BoundedSet(set[Value]):
+    """One that begins again where it would have more than *most*."""
+
+    def __init__(self, most: int):
+        super().__init__()
+        self._most = most
+
+    def add(self, value: Value) -> None:
+        """Add *value*."""
+        if len(self) >= self._most:
+            self.clear()
+        super().add(value)
 
 
 class OpenLink(Protocol):
@@ -33,7 +48,7 @@ class OpenLinks:
     def __init__(self) -> None:
         self.changed: set[Coordinator] = set()
         self._links: dict[Coordinator, set[weakref.ref[OpenLink]]] = {}
-        self._opened_with: set[tuple[str, Coordinator]] = set()
+        self._opened_with: BoundedSet[tuple[str, Coordinator]] = BoundedSet(_MOST_OPENED)
 
     def count(self, coordinator: Coordinator) -> int:
         """How many there are to *coordinator*."""
@@ -62,8 +77,6 @@ class OpenLinks:
 
     def mark_opened(self, coordinator: Coordinator, options_key: str) -> None:
         """Note that a connection to *coordinator* was opened with those options."""
-        if len(self._opened_with) >= _MOST_OPENED:
-            self._opened_with.clear()
         self._opened_with.add((options_key, coordinator))
 
     def was_opened_with(self, coordinator: Coordinator, options_key: str) -> bool:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heapify, heapreplace
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Protocol
 
 from impala_ha.core.model import Coordinator
 
-from .circuit_breaker import State
+from .candidates import AllHealthy, Candidate, WithLoads
 from .readings import Told
 
 __all__ = [
@@ -39,66 +39,6 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """
-    The state of a coordinator at one moment.
-
-    Attributes:
-        coordinator: The coordinator.
-        state: Its state.
-        connections: How many connections to it this process has open.
-        ejected_for: Seconds until its ejection ends, 0 if it is not ejected.
-        ejected_with: Options for whose connections alone it is ejected, because the options may be
-            wrong.  Only `Cluster.snapshot` fills it.
-        load: Its recent connections of all processes of this machine, by its weight; None where
-            they are not shared.
-    """
-
-    coordinator: Coordinator
-    state: State = State.HEALTHY
-    connections: int = 0
-    ejected_for: float = 0.0
-    ejected_with: tuple[str, ...] = ()
-    load: float | None = None
-
-    def __str__(self) -> str:
-        with_ = "".join(f" (ejected with {options_key})" for options_key in self.ejected_with)
-        return f"{self.coordinator} {self.state.value}{with_}"
-
-
-class AllHealthy(Sequence[Candidate]):
-    """
-    The members of a cluster while all of them are healthy: always the same object.
-
-    So a policy may keep an order of them: only their connections can change.
-    """
-
-    def __init__(self, coordinators: Iterable[Coordinator]):
-        self._candidates = [Candidate(coordinator) for coordinator in coordinators]
-        self._places = {each.coordinator: at for at, each in enumerate(self._candidates)}
-
-    def update(self, coordinator: Coordinator, connections: int) -> None:
-        """Note how many *connections* a coordinator has."""
-        place = self._places[coordinator]
-        known = self._candidates[place].coordinator  # an equal one may have another weight
-        self._candidates[place] = Candidate(known, connections=connections)
-
-    def __getitem__(self, at: Any) -> Any:
-        return self._candidates[at]
-
-    def __len__(self) -> int:
-        return len(self._candidates)
-
-    def __iter__(self) -> Iterator[Candidate]:
-        return iter(self._candidates)
-
-    def __contains__(self, candidate: object) -> bool:
-        if not isinstance(candidate, Candidate) or candidate.coordinator not in self._places:
-            return False
-        return self._candidates[self._places[candidate.coordinator]] is candidate
 
 
 class Policy(Protocol):
@@ -144,8 +84,10 @@ class RoundRobin:
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose the one with the least load, or with the earliest deadline."""
+        if isinstance(candidates, WithLoads):
+            return candidates.least(self._rng)
         if candidates[0].load is not None:
-            return min(candidates, key=_load)
+            return min(candidates, key=lambda each: (_load(each), self._rng.random()))
         if candidates is not self._everyone:
             self._heap = [(self._deadline_of(each), at) for at, each in enumerate(candidates)]
             heapify(self._heap)
@@ -318,36 +260,39 @@ class TwoChoices:
 
 class LeastLoaded:
     """
-    The one with the least load for its weight, as its web pages tell it.
+    The one with the least load for its weight, as its web pages tell it, of a few random ones.
 
-    While each load is younger than a second, and the processes of the machine share theirs, it is
-    the least one of all, with what the machine itself has sent lately added.  Otherwise it is
-    the better one of two random ones: who goes by an old load to the least one goes there with
-    everybody else.  One whose load is not known passes for the mean of the others; without any
-    it is `RoundRobin`.
+    Those few are asked just before, unless that was done within the last second; what the machine
+    itself has sent since is added.  Where a load is older, or the processes of the machine do not
+    share theirs, it is the better one of two: who goes by an old load to the least one goes there
+    with everybody else.  One whose load is not known passes for the mean of the others; without
+    any it is `RoundRobin`.
 
     One that comes back gets its share of the new ones until it has caught up, and not more.
 
     Attributes:
         told: What is known; the cluster fills it before each choice.
+        asked: The few that were asked just before; empty: nobody was.
     """
 
-    _FRESH = 1.0  # seconds
+    _FRESH = 1.25  # seconds: what was not due just before, and the time to read the others
 
     def __init__(self, rng: random.Random):
         self.told: Mapping[Coordinator, Told] = {}
+        self.asked: Collection[Coordinator] = ()
         self._rng = rng
         self._start = _SlowStart()
         self._turns = RoundRobin(rng)
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose the one with the least load, or the better of two."""
-        told = [self.told.get(each.coordinator) for each in candidates]
-        known = [each for each in told if each is not None]
+        known = [self.told[c.coordinator] for c in candidates if c.coordinator in self.told]
         if not known:
             return self._turns.choose(candidates)
         mean = Told(fmean(each.load for each in known), 0.0, known[0].threads)
         offered = self._start.offered(candidates)
+        offered = [each for each in offered if each.coordinator in self.asked] or offered
+        told = [self.told.get(each.coordinator) for each in offered]
         fresh = all(each is not None and each.age <= self._FRESH for each in told)
         if not fresh or candidates[0].load is None:
             offered = self._rng.sample(offered, min(2, len(offered)))

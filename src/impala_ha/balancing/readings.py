@@ -58,15 +58,15 @@ class Load(NamedTuple):
 
 
 def load_of(
-    metrics: dict[str, Any], flags: dict[str, Any], root: dict[str, Any], server: str
+    metrics: dict[str, Any], threads: int, root: dict[str, Any], server: str
 ) -> Load | None:
     """
-    The load that three pages tell; None if it is not in them.
+    The load that two pages tell; None if it is not in them.
 
     Args:
         metrics: ``/jsonmetrics?json``.
-        flags: ``/varz?json``; empty if it cannot be had.
-        root: ``/?json``; likewise.
+        threads: Service threads; see `threads_of`.
+        root: ``/?json``; empty if it cannot be had.
         server: The Thrift server whose connections count: ``"hiveserver2-frontend"``.
     """
     at = f"impala.thrift-server.{server}."
@@ -76,7 +76,7 @@ def load_of(
     limit = _number(metrics.get("mem-tracker.process.limit"))
     return Load(
         int(connections),
-        _threads(flags),
+        threads,
         int(_number(metrics.get(f"{at}connection-setup-queue-size")) or 0),
         int(_number(metrics.get("impala-server.num-queries-registered")) or 0),
         min(1.0, (_number(metrics.get("memory.rss")) or 0.0) / limit) if limit else 0.0,
@@ -84,7 +84,8 @@ def load_of(
     )
 
 
-def _threads(flags: dict[str, Any]) -> int:
+def threads_of(flags: dict[str, Any]) -> int:
+    """The service threads that ``/varz?json`` tells; Impala's default if it cannot be had."""
     shown = flags.get("flags")
     for flag in shown if isinstance(shown, list) else ():
         if isinstance(flag, dict) and flag.get("name") == "fe_service_threads":

@@ -16,8 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 if sys.platform == "linux":
     import fcntl
 
@@ -43,8 +46,7 @@ class SharedFolder:
         self._path: str | None = None
         self._looked = False
 
-    @contextmanager
-    def opened(self, name: str, how: int) -> Iterator[int]:
+    def opened(self, name: str, how: int) -> OpenFile:
         """
         The file of that name, which is ours alone; it is made where there is none.
 
@@ -58,28 +60,62 @@ class SharedFolder:
         if self._path is None:
             raise FileNotFoundError(name)
         try:
-            file = _open(self._path, name, how)
+            return OpenFile(_open(self._path, name, how))
         except FileNotFoundError:  # a session that ends may take it along
             self._looked = False
-            os.mkdir(self._path, 0o700)
-            file = _open(self._path, name, how)
-        _OPEN.add(file)
+            _make(self._path)
+            return OpenFile(_open(self._path, name, how))
+
+
+class OpenFile:
+    """
+    A file of a folder, which is unlocked and closed at the end of a block.
+
+    Attributes:
+        number: Its descriptor.
+    """
+
+    def __init__(self, number: int):
+        self.number = number
+        self._is_locked = False
+        _OPEN.add(number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         try:
-            _check(os.fstat(file), stat.S_IFREG | 0o600, links=1)
-            yield file
+            if self._is_locked:  # closing is not enough: a forked child may have a copy
+                fcntl.flock(self.number, fcntl.LOCK_UN)
         finally:
-            _OPEN.discard(file)
-            os.close(file)
+            _OPEN.discard(self.number)
+            os.close(self.number)
+
+    def lock(self, limit: float) -> None:
+        """Lock it; raise BlockingIOError if another process keeps the lock for *limit* seconds."""
+        end, nap = time.perf_counter() + limit, _FIRST_NAP
+        while not self._try_lock():
+            left = end - time.perf_counter()
+            if left <= 0:
+                raise BlockingIOError("another process keeps the lock")
+            time.sleep(min(nap, left))
+            nap = min(2 * nap, _LONGEST_NAP)
+
+    def _try_lock(self) -> bool:
+        with suppress(BlockingIOError):
+            fcntl.flock(self.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._is_locked = True
+        return self._is_locked
 
 
-def folders() -> list[str]:
+def folders() -> Iterator[str]:
     """Where the file may be, best first: gone at the next boot, never shared by two machines."""
-    own = f"impala-ha-{os.geteuid()}"
-    found = [f"/dev/shm/{own}", os.path.join(tempfile.gettempdir(), own)]  # noqa: S108 - checked
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if os.path.isabs(runtime) and _owner(runtime) == os.geteuid():  # sudo may keep the variable
-        found.insert(0, os.path.join(runtime, "impala-ha"))
-    return found
+        yield os.path.join(runtime, "impala-ha")
+    own = f"impala-ha-{os.geteuid()}"
+    yield f"/dev/shm/{own}"  # noqa: S108 - checked
+    yield os.path.join(tempfile.gettempdir(), own)  # which writes a file to find out
 
 
 def _owner(path: str) -> int:
@@ -97,13 +133,18 @@ def _usable(paths: Iterable[str]) -> str | None:
 
 def _is_usable(path: str) -> bool:
     try:
-        if not os.path.lexists(path):
-            os.mkdir(path, 0o700)
+        _make(path)
         found = os.lstat(path)
         _check(found, stat.S_IFDIR | 0o700)
         return _file_system(found.st_dev) in _LOCAL
     except OSError:
         return False
+
+
+def _make(path: str) -> None:
+    """Make the folder *path*, if another process has not just made it."""
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
 
 
 def _file_system(device: int) -> str:
@@ -122,7 +163,13 @@ def _open(folder: str, name: str, how: int) -> int:
     _check(os.lstat(folder), stat.S_IFDIR | 0o700)
     # A pipe in its place would be waited for without O_NONBLOCK.
     how |= os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    return os.open(os.path.join(folder, name), how, 0o600)
+    file = os.open(f"{folder}/{name}", how, 0o600)
+    try:
+        _check(os.fstat(file), stat.S_IFREG | 0o600, links=1)
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _check(found: os.stat_result, mode: int, links: int = 0) -> None:
@@ -130,30 +177,6 @@ def _check(found: os.stat_result, mode: int, links: int = 0) -> None:
     same = found.st_mode & ~stat.S_ISGID == mode  # which a folder may inherit
     if not same or found.st_uid != os.geteuid() or links not in (0, found.st_nlink):
         raise PermissionError("not ours alone")
-
-
-def lock(file: int, limit: float) -> None:
-    """Lock *file*; raise BlockingIOError if another process keeps the lock for *limit* seconds."""
-    end, nap = time.perf_counter() + limit, _FIRST_NAP
-    while not _is_locked(file):
-        left = end - time.perf_counter()
-        if left <= 0:
-            raise BlockingIOError("another process keeps the lock")
-        time.sleep(min(nap, left))
-        nap = min(2 * nap, _LONGEST_NAP)
-
-
-def _is_locked(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def unlock(file: int) -> None:
-    """End the lock.  Closing is not enough: a child that was forked meanwhile has a copy."""
-    fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def forget_open() -> None:

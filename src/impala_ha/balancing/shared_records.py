@@ -106,12 +106,11 @@ class Record(NamedTuple):
 
     def load_at(self, now: float) -> float:
         """Its load at *now*."""
-        return _decayed(self.load, now - self.at)
+        return decayed(self.load, now - self.at)
 
-    def with_turns(self, turns: Iterable[Turn], now: float) -> Record:
-        """The record at *now*, with those of the *turns* that are its own."""
-        load = sum(turn.load_at(now) for turn in turns if turn.key == self.key)
-        return self._replace(load=self.load_at(now) + load, at=now)
+    def with_load(self, more: float, now: float) -> Record:
+        """The record at *now*, with so much *more* load."""
+        return self._replace(load=self.load_at(now) + more, at=now)
 
     def health(self, offset: float, now: float, longest: float) -> Health:
         """
@@ -171,19 +170,23 @@ class Turn(NamedTuple):
     @staticmethod
     def unpacked(data: bytes, now: float) -> list[Turn]:
         """The turns in *data*, without those that are damaged, or of another clock than *now*."""
-        whole = data[: len(data) // TURN_SIZE * TURN_SIZE]
         return [
             Turn(key, at, load)
             for begin, (key, at, load, checksum) in zip(
-                range(0, len(whole), TURN_SIZE), _SUMMED_TURN.iter_unpack(whole), strict=True
+                range(0, len(data), TURN_SIZE), _SUMMED_TURN.iter_unpack(data), strict=True
             )
-            if checksum == zlib.crc32(whole[begin : begin + _TURN.size]) and 0 <= at <= now + _SLACK
+            if checksum == zlib.crc32(data[begin : begin + _TURN.size]) and 0 <= at <= now + _SLACK
         ]
 
-    def load_at(self, now: float) -> float:
-        """What it adds to the load at *now*."""
-        return _decayed(self.load, now - self.at)
+
+def loads_of(turns: Iterable[Turn], now: float) -> dict[bytes, float]:
+    """What the *turns* of each key add to its load at *now*."""
+    loads: dict[bytes, float] = {}
+    for key, at, load in turns:
+        loads[key] = loads.get(key, 0.0) + decayed(load, now - at)
+    return loads
 
 
-def _decayed(load: float, seconds: float) -> float:
+def decayed(load: float, seconds: float) -> float:
+    """What is left of a *load* after some *seconds*."""
     return load * math.pow(0.5, min(seconds / _HALF_LIFE, _MOST_HALVINGS))

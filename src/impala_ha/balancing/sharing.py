@@ -9,9 +9,9 @@ with what it knows.
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 from impala_ha.core.events import Listeners
@@ -55,7 +55,7 @@ class _Read(NamedTuple):
         coordinator: The coordinator.
         options_key: Of the table.
         record: As it stands in the file, or a new one.
-        health: In the table of this process, now that it has been read.
+        health: By that record; if it is a new one, in the table of this process.
     """
 
     coordinator: Coordinator
@@ -123,17 +123,18 @@ class Sharing:
         self,
         members: Members,
         breaker: CircuitBreaker,
-        rng: random.Random,
         place: SharedPlace,
     ):
         self._coordinators: Sequence[Coordinator] = ()
         self._members = members
         self._longest = max(breaker.max_ejection, breaker.lease_time) + 1.0
-        self._rng = rng
         self._file = place
-        self._keys: list[bytes] = []
         self._places_of: dict[str, dict[bytes, tuple[Coordinator, str]]] = {}
         self._seen: Mapping[bytes, Record] = {}
+        self._any_held = False
+        self._counted: Mapping[bytes, Record] | None = None
+        self._loads = MachineLoads((), {}, 0, 0.0)
+        self._unwritten: set[tuple[Coordinator, str]] = set()  # whose health the file has not
         self._measured: dict[Coordinator, float] = {}
         self._news: list[News] = []
 
@@ -159,26 +160,33 @@ class Sharing:
         view = self._file.read(places)
         if view is None:
             return choose(None)
-        self._seen = view.records
-        if self._members.all_well(options_key) and not any(map(_is_held, view.records.values())):
-            return self._take_turn(view, choose)
-        read = list(self._merge(places, view, now))
-        if all(each.health.ejected_until is None for each in read):
-            return self._take_turn(view, choose)
+        if view.records is not self._seen:
+            self._seen = view.records
+            self._any_held = any(map(_is_held, view.records.values()))
+        take_turn, ejected = partial(self._take_turn, choose, options_key), set[Coordinator]()
+        if self._any_held or not self._members.all_well(options_key):
+            read = self._merge(places, view, now)
+            ejected = {
+                where
+                for where, scope, _, _ in read
+                if self._members.health(where, scope).ejected_until is not None
+            }
+        if not ejected:
+            chosen = take_turn(view, times=_TIMES)
+            if self._loads.end - view.added > _MANY_TURNS * TURN_SIZE:
+                self._file.update((), lambda _: ())
+            return chosen
         # Who tries one that is not well tells the others first.
         made: list[Chosen] = []
 
         def change(view: View) -> Iterable[Record]:
             read = list(self._merge(places, view, now))
-            made.append(self._choose_once(view, choose))
+            made.append(take_turn(view))
             where = made[0] if isinstance(made[0], Coordinator) else None
             return list(self._changes(read, view, now, where))
 
         self._file.update(places, change)
-        if made:
-            return made[0]
-        ejected = {each.coordinator for each in read if each.health.ejected_until is not None}
-        return self._choose_once(view, choose, ejected)
+        return made[0] if made else take_turn(view, avoided=ejected)
 
     def change(self, now: float, options_key: str, act: Callable[[], Got]) -> Got:
         """What *act* returns, which changes the health of the members; it is called once."""
@@ -192,7 +200,14 @@ class Sharing:
             return list(self._changes(read, view, now))
 
         self._file.update(places, change)
-        return made[0] if made else act()
+        if made:
+            return made[0]
+        before = {place: self._members.health(*place) for place in places.values()}
+        got = act()
+        self._unwritten |= {
+            place for place, health in before.items() if self._members.health(*place) != health
+        }
+        return got
 
     def measured(self, attempt: Attempt) -> bool:
         """
@@ -213,7 +228,7 @@ class Sharing:
         """Whom the records are about, by key."""
         if self._coordinators is not self._members.coordinators:
             self._coordinators, self._places_of = self._members.coordinators, {}
-            self._keys = [key_of(each) for each in self._coordinators]
+            self._counted = None
         if options_key not in self._places_of:
             self._places_of = {  # those of the last options
                 options_key: {
@@ -222,6 +237,7 @@ class Sharing:
                     for each in self._coordinators
                 }
             }
+            self._unwritten.intersection_update(self._places_of[options_key].values())
         return self._places_of[options_key]
 
     def _merge(
@@ -235,6 +251,9 @@ class Sharing:
                 yield _Read(coordinator, options_key, Record(key, at=view.now), health)
                 continue
             known = record.health(offset, view.now, self._longest)
+            if (coordinator, options_key) in self._unwritten:
+                yield _Read(coordinator, options_key, record, known)
+                continue
             if known != health:
                 self._members.set_health(coordinator, known, options_key)
             if (known.ejected_until is None) is not (health.ejected_until is None):
@@ -253,6 +272,7 @@ class Sharing:
         offset, members = now - view.now, self._members
         for each in read:
             where, options_key, record, before = each
+            self._unwritten.discard((where, options_key))
             health, after = members.health(where, options_key), record
             table = members.table(options_key)
             if health != (before if record.key in view.records else Health()):
@@ -273,57 +293,45 @@ class Sharing:
 
     # -- turns -----------------------------------------------------------------------------------
 
-    def _loads(self, view: View, turns: Turns) -> MachineLoads:
+    def _count(self, view: View, turns: Turns) -> MachineLoads:
         """The loads of the coordinators, with the turns that are not in the records yet."""
-        known = {key: each.load_at(view.now) for key, each in view.records.items() if each.load}
-        found, end = turns.read(view.added)
-        loads = MachineLoads(self._coordinators, self._keys, known, self._rng)
-        loads.begin, loads.end = view.added, end
-        loads.add(found, view.now)
-        return loads
+        if view.records is not self._counted:
+            self._counted = view.records
+            self._loads = MachineLoads(self._coordinators, view.records, view.added, view.now)
+        self._loads.add(*turns.read(self._loads.end), self._file.now())
+        return self._loads
 
-    def _take_turn(self, view: View, choose: Callable[[Loads | None], Chosen]) -> Chosen:
-        """Choose, and choose again if others have chosen meanwhile: who wrote first, keeps it."""
-        try:
-            with self._file.turns() as turns:
-                loads = self._loads(view, turns)
-                for left in reversed(range(_TIMES)):
-                    chosen = choose(loads)
-                    if not isinstance(chosen, Coordinator):
-                        break
-                    turn = loads.turn_of(chosen, self._file.now())
-                    place = turns.append(turn)
-                    if place <= loads.end or not left:
-                        break
-                    loads.add(turns.read(loads.end, place)[0], turn.at)
-                    if choose(loads) == chosen:
-                        break
-                    loads.end = turns.append(turn._replace(load=-turn.load)) + TURN_SIZE
-        except OSError:
-            # Or all processes would choose the same one, for as long as nobody can write.
-            return choose(None)
-        if loads.end - loads.begin > _MANY_TURNS * TURN_SIZE:
-            self._file.update((), lambda _: ())
-        return chosen
-
-    def _choose_once(
+    def _take_turn(
         self,
-        view: View,
         choose: Callable[[Loads | None], Chosen],
+        options_key: str,
+        view: View,
+        *,
+        times: int = 1,
         avoided: Collection[Coordinator] = (),
     ) -> Chosen:
+        """Choose, up to so many *times* if others choose meanwhile: who wrote first, keeps it."""
         made: list[Chosen] = []
         try:
             with self._file.turns() as turns:
-                loads = self._loads(view, turns)
-                loads.avoided = avoided
-                made.append(choose(loads))
-                if isinstance(made[0], Coordinator):
-                    turns.append(loads.turn_of(made[0], self._file.now()))
+                for left in reversed(range(times)):
+                    loads = self._count(view, turns)
+                    made = [choose(partial(loads, avoided=avoided))]
+                    if not isinstance(made[0], Coordinator):
+                        break
+                    turn = loads.turn_of(made[0])
+                    place = turns.append(turn)
+                    if place <= loads.end or not left:
+                        break
+                    loads.add(turns.read(loads.end, place)[0], place, turn.at)
+                    if choose(loads) == made[0]:
+                        break
+                    turns.append(turn._replace(load=-turn.load))
         except OSError:
-            where = made[0] if made else None
-            if where is None or (
-                isinstance(where, Coordinator) and self._members.is_well(where, "")
+            # Or all processes would choose the same one, for as long as nobody can write.
+            if not made or (
+                isinstance(made[0], Coordinator)
+                and self._members.ejected_for(made[0], 0.0, options_key) is None
             ):
                 return choose(None)
         return made[0]
@@ -334,8 +342,7 @@ class Sharing:
             each for each in self._coordinators if each != where and self._members.is_well(each, "")
         ]
         with suppress(OSError), self._file.turns() as turns:
-            loads = self._loads(view, turns)
-            if missed := loads.missed_by(where, others):
+            if missed := self._count(view, turns).missed_by(where, others):
                 turns.append(Turn(key_of(where), view.now, missed))
 
 

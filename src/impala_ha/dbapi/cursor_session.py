@@ -121,7 +121,7 @@ class CursorSession:
         """Raise if its database does not exist: OpenSession accepts any name."""
         link, name, cluster = self.link, self.wanted.database, self._failover.cluster
         assert link is not None
-        if not link.impala or name.lower() == "default" or cluster.has_database(name):
+        if not link.impala or name.lower() == "default" or name in cluster.databases:
             return
         quoted = name.replace("`", "``")
         try:
@@ -133,7 +133,7 @@ class CursorSession:
             link.close_later(self.handle)
             self.detach()
             raise
-        cluster.add_database(name)
+        cluster.databases.add(name)
 
     def get_info(self) -> None:
         """Ask the coordinator for its name."""

@@ -261,7 +261,7 @@ class Failover:
             # Not misspelled: names of pods, for example, come and go with them.
             attempt = replace(attempt, fault=Fault.UNREACHABLE)
         doubtful = call.doubts(attempt.fault, attempt.phase or phase)
-        proven = self.cluster.was_opened_with(where, self._options_key)
+        proven = self.cluster.was_opened(where, self._options_key)
         own = may_be_options(attempt, proven=proven, opened=link is not None)
         attempt = replace(attempt, doubtful=doubtful, may_be_options=own)
         history.deadline = min(history.deadline, now + self.retry.deadline)

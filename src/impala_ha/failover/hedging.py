@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from thrift.transport.TTransport import TTransportException
 
@@ -41,6 +42,52 @@ class OpenResult:
     got: Link | Exception
 
 
+class Results(Protocol):
+    """A queue of results."""
+
+    def put(self, value: OpenResult) -> None:
+        """Append *value*."""
+
+    def get(self) -> OpenResult:
+        """The next one; waits for it."""
+
+
+class Event(Protocol):
+    """As far as we need it, `threading.Event`."""
+
+    def set(self) -> object:
+        """Let all go on who wait."""
+
+    def wait(self) -> object:
+        """Wait until it is set."""
+
+
+class Threads:
+    """
+    What opens go on in: threads.
+
+    Attributes:
+        results: Makes a queue.
+        event: Makes an event.
+    """
+
+    results: Callable[[], Results] = queue.SimpleQueue
+    event: Callable[[], Event] = threading.Event
+
+    def start(self, name: str, work: Callable[[], None]) -> RuntimeError | None:
+        """Do *work* in a thread of that *name*; why not, if it cannot be done."""
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # a container's limit, or the program is about to end
+            return error
+        _OPENING.add(thread)
+        return None
+
+
+THREADS = Threads()
+
+
 class Hedge:
     """One hedged open; used once."""
 
@@ -48,18 +95,21 @@ class Hedge:
         self,
         open_link: Callable[[Coordinator], Coroutine[Link]],
         late: Callable[[OpenResult], None],
+        threads: Threads = THREADS,
     ):
         """
         Args:
             open_link: Opens a link to a coordinator.
             late: Gets the loser's result, in its thread, after it was closed.
+            threads: Where opens go on; a simulation has others.
         """
         self._open_link = open_link
         self._late = late
-        self._results: queue.SimpleQueue[OpenResult] = queue.SimpleQueue()
+        self._threads = threads
+        self._results = threads.results()
         self._asked: set[Coordinator] = set()
         self._taken: set[Coordinator] = set()  # those whose results were returned
-        self._over = threading.Event()
+        self._over = threads.event()
 
     def run(
         self, first: Coordinator, after: float, second: Callable[[], Coordinator | None]
@@ -103,8 +153,8 @@ class Hedge:
         finally:
             self._over.set()
 
-    def _take(self, seconds: float | None = None) -> OpenResult:
-        result = self._results.get(timeout=seconds)
+    def _take(self) -> OpenResult:
+        result = self._results.get()
         self._taken.add(result.coordinator)
         return result
 
@@ -134,16 +184,12 @@ class Hedge:
     ) -> RuntimeError | None:
         """Open a link in a thread, or go on with *opening* there; why not, if it cannot be done."""
         opening = opening or Task(self._open_link(coordinator))
-        thread = threading.Thread(
-            target=self._open, args=(coordinator, opening), name=f"open {coordinator}", daemon=True
+        error = self._threads.start(
+            f"open {coordinator}", partial(self._open, coordinator, opening)
         )
-        try:
-            thread.start()
-        except RuntimeError as error:  # a container's limit, or the program is about to end
-            return error
-        _OPENING.add(thread)
-        self._asked.add(coordinator)
-        return None
+        if error is None:
+            self._asked.add(coordinator)
+        return error
 
     def _open(self, coordinator: Coordinator, opening: Task[Link]) -> None:
         """Open a link, and close it if it lost: only this thread waits for that."""
@@ -152,7 +198,8 @@ class Hedge:
         self._over.wait()
         if coordinator in self._taken:
             return
-        self._results = queue.SimpleQueue()  # an error in it would keep itself alive, and all this
+        # An error in the old one would keep itself alive, and all this.
+        self._results = self._threads.results()
         if isinstance(result.got, Link):
             result.got.close()
         self._late(result)

@@ -26,7 +26,7 @@ from impala_ha.options.options import Options
 
 from .attempts import CLOSED_MEANWHILE, SessionArguments
 from .hedging import OpenResult
-from .load import read_loads
+from .load import note_port
 from .opening import Opener
 from .schema_lag import RecentChanges
 
@@ -113,7 +113,7 @@ class Links:
         if self.closed:
             self._close_all()
             raise errors.InterfaceError(CLOSED)
-        read_loads(self._cluster, self._options, link)
+        note_port(self._cluster, self._options, link)
 
     def detach(self, link: Link, *, full: bool = False) -> None:
         """

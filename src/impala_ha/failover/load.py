@@ -1,18 +1,19 @@
 """
 Reading the loads of coordinators from their web pages, for the policy `LeastLoaded`.
 
-Who has just opened a connection reads what is due, within a limit and under a lease; so nobody
-picks a coordinator later because of it, and there is no thread.
+Who is about to pick a coordinator reads what is due of a few, within a limit and under a lease; so
+what he goes by is true, nobody waits for another one's reading, and there is no thread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from impala_ha.auth.web_pages import RefusedLogin, WebPages
-from impala_ha.balancing.circuit_breaker import State
 from impala_ha.balancing.cluster import Cluster
-from impala_ha.balancing.readings import Load, load_of
+from impala_ha.balancing.load_board import Due
+from impala_ha.balancing.readings import Load, load_of, threads_of
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import Fault, Phase
@@ -21,45 +22,52 @@ from impala_ha.core.model import Attempt, Coordinator
 from impala_ha.hs2.link import Link
 from impala_ha.options.options import Options
 
+ReadLoad = Callable[[Options, Clock, Due, float], "Load | None"]
 _MOST = 2**20  # bytes of a page
 _WARNED: set[tuple[Coordinator, str]] = set()
 _BINARY, _HTTP = "hiveserver2-frontend", "hiveserver2-http-frontend"  # Impala's names
 
 
-def read_loads(cluster: Cluster, options: Options, link: Link) -> None:
+def note_port(cluster: Cluster, options: Options, link: Link) -> None:
+    """Note where the web pages of the coordinator are to which *link* was opened, if it tells."""
+    port = 0 if options.web_port else port_of(link.web_address)
+    if cluster.board is not None and port:
+        cluster.board.note_port(link.coordinator, port, cluster.clock.now())
+
+
+def read_loads(
+    cluster: Cluster, options: Options, asked: Collection[Coordinator], read_load: ReadLoad
+) -> None:
     """
-    Read what is due, once *link* is open, within `web_timeout`.
+    Read what is due of the loads of those that are *asked*, within `web_timeout`.
 
     It fails for nothing: what cannot be read is not known.
     """
     board, clock = cluster.board, cluster.clock
     if board is None:
         return
-    start = clock.now()
-    port = options.web_port or port_of(link.web_address)
-    if port:
-        board.note_port(link.coordinator, port, start)
-    limit = options.web_timeout
+    start, limit = clock.now(), options.web_timeout
+    for where in asked if options.web_port else ():
+        board.note_port(where, options.web_port or 0, start)
     # Half of the limit for the last one that is begun, so that each has at least that much.
     while (now := clock.now()) - start < limit / 2:
-        healthy = [c.coordinator for c in cluster.snapshot() if c.state is State.HEALTHY]
-        if (leased := board.lease(healthy, now)) is None:
+        if (due := board.lease(asked, now)) is None:
             return
-        where, port = leased
+        where = due.coordinator
         load, why = None, ""
         try:
-            load = read_load(options, clock, where, port, limit / 2)
+            load = read_load(options, clock, due, limit / 2)
         except Exception as error:
             if from_signal_handler(error):
                 raise
             why = str(error)
             if isinstance(error, RefusedLogin):
                 board.refused(cluster.coordinators, clock.now())
-                _warn(where, port, why)
+                _warn(where, due.port, why)
                 return
         board.note(where, load, clock.now())
         if load is None:
-            _warn(where, port, why or "no /jsonmetrics of an Impala coordinator came in time")
+            _warn(where, due.port, why or "no /jsonmetrics of an Impala coordinator came in time")
         elif load.quiescing:
             _drains(cluster, where)
 
@@ -70,21 +78,19 @@ def port_of(address: str) -> int:
     return int(text) if text.isdecimal() and len(text) <= len("65535") else 0
 
 
-def read_load(
-    options: Options, clock: Clock, where: Coordinator, port: int, limit: float
-) -> Load | None:
+def read_load(options: Options, clock: Clock, due: Due, limit: float) -> Load | None:
     """
-    The load of a coordinator, by its web server on *port*; None if it cannot be read.
+    The load of a coordinator, by its web server; None if it cannot be read in *limit* seconds.
 
     Raises what `WebPages.page` does.
     """
-    pages = WebPages(replace(where, port=port), options, clock, limit)
+    pages = WebPages(replace(due.coordinator, port=due.port), options, clock, limit)
     metrics = pages.page("/jsonmetrics", _MOST)
     if metrics is None:
         return None
-    flags, root = pages.page("/varz", _MOST) or {}, pages.page("/", _MOST) or {}
+    threads = due.threads or threads_of(pages.page("/varz", _MOST) or {})
     server = _HTTP if options.use_http_transport else _BINARY
-    return load_of(metrics, flags, root, server)
+    return load_of(metrics, threads, pages.page("/", _MOST) or {}, server)
 
 
 def _warn(where: Coordinator, port: int, why: str) -> None:

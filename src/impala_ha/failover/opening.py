@@ -24,18 +24,27 @@ from impala_ha.hs2.link import Link
 from impala_ha.options.options import Options
 
 from .attempts import SessionArguments, may_be_options
-from .hedging import Hedge, OpenResult, opened
+from .hedging import THREADS, Hedge, OpenResult, opened
+from .load import ReadLoad, read_load, read_loads
 
 _BY_SERVER = frozenset({Phase.LOGIN, Phase.OPEN})  # where a coordinator refuses
 
 
 class Opener:
-    """Opens the links of one connection."""
+    """
+    Opens the links of one connection.
+
+    Attributes:
+        threads: Where two opens at once go on; a simulation has others.
+        read_load: Reads the web pages of a coordinator; a simulation has no such pages.
+    """
 
     def __init__(
         self, cluster: Cluster, driver: Driver, options: Options, user: str, events: Events
     ):
         """Open links of *user* to coordinators of *cluster*, by *driver*, as *options* say."""
+        self.threads = THREADS
+        self.read_load: ReadLoad = read_load
         self._events = events
         self._preferred = {
             "zone": options.zone,
@@ -58,8 +67,12 @@ class Opener:
         pause: Pause,
         excluded: Collection[Coordinator],
     ) -> Coordinator | Wait:
-        """As `pick`, or how long to wait: see `Cluster.pick_or_wait`."""
-        return self._cluster.pick_or_wait(call, tried, pause, excluded=excluded, **self._preferred)
+        """As `pick`, by loads of now, or how long to wait: see `Cluster.pick_or_wait`."""
+        asked = self._cluster.shortlist(tried, self._options.zone, self._options_key)
+        read_loads(self._cluster, self._options, asked, self.read_load)
+        return self._cluster.pick_or_wait(
+            call, tried, pause, excluded=excluded, asked=asked, **self._preferred
+        )
 
     def open(
         self,
@@ -114,7 +127,8 @@ class Opener:
             name = f"open {coordinator}"
             return in_thread(lambda: run(open_link(coordinator)), None, name, "")
 
-        hedge = Hedge(open_by_http if self._options.use_http_transport else open_link, self._late)
+        opening = open_by_http if self._options.use_http_transport else open_link
+        hedge = Hedge(opening, self._late, self.threads)
         results = hedge.run(where, after, second)
         last = results[-1]
         answered = last.coordinator if isinstance(last.got, Link) else None
@@ -143,7 +157,7 @@ class Opener:
         attempt = Attempt(operation, 1, where, 0.0, fault, phase, text=text, options_key=key)
         if isinstance(got, Exception):
             attempt = replace(attempt, error=got.__cause__ or got)
-        proven = self._cluster.was_opened_with(where, key)
+        proven = self._cluster.was_opened(where, key)
         self._cluster.report(
             replace(attempt, may_be_options=may_be_options(attempt, proven=proven))
         )

@@ -75,7 +75,7 @@ class LoadOptions:
     web_timeout: float = option(
         to.seconds,
         0.05,
-        "Seconds that reading loads may take when a connection was opened, before it is used; "
+        "Seconds that reading loads may take before a connection is opened; "
         "loading the extra `web`, once in a process that uses Digest, comes on top.",
     )
 

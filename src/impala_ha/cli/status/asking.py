@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from impala_ha import errors
 from impala_ha.auth.web_pages import RefusedLogin
+from impala_ha.balancing.load_board import Due
 from impala_ha.balancing.readings import Load
 from impala_ha.cli.doctor.context import Context, PasswordRefusal
 from impala_ha.cli.doctor.queries import version
@@ -70,7 +71,7 @@ class LoadReader:
             if not port or self._refused:
                 return None, "web_user was refused elsewhere" if port else "it tells no web server"
             try:
-                load = read_load(options, clock, where, port, limit)
+                load = read_load(options, clock, Due(where, port), limit)
             except Exception as error:  # noqa: BLE001 - without its load the line is still right
                 self._refused = isinstance(error, RefusedLogin)
                 return None, logs.brief(str(error))

@@ -16,7 +16,7 @@ from pathlib import Path
 from impala_ha.balancing.circuit_breaker import CircuitBreaker, Health, State
 from impala_ha.balancing.shared_file import SharedFile
 from impala_ha.balancing.shared_folder import folders
-from impala_ha.balancing.shared_records import Record, key_of
+from impala_ha.balancing.shared_records import Record, key_of, loads_of
 from impala_ha.core.model import Coordinator
 
 _LONGEST = 86_400.0  # seconds of an ejection; what lasts longer is another clock's
@@ -57,14 +57,15 @@ def known(coordinators: Sequence[Coordinator], options_key: str) -> dict[Coordin
     view = file.read([key for both in pairs.values() for key in both])
     if view is None:
         return None
-    loads: Counter[bytes] = Counter()
+    loads: dict[bytes, float] = {}
     with suppress(OSError), file.turns() as turns:
-        for turn in turns.read(view.added)[0]:
-            loads[turn.key] += turn.load_at(view.now)  # type: ignore[assignment]  # a float
+        loads = loads_of(turns.read(view.added)[0], view.now)
     found = {}
     for each, (for_all, own) in pairs.items():
         records = [view.records[key] for key in (for_all, own) if key in view.records]
-        load = loads[for_all] + sum(r.load_at(view.now) for r in records if r.key == for_all)
+        load = loads.get(for_all, 0.0) + sum(
+            r.load_at(view.now) for r in records if r.key == for_all
+        )
         found[each] = _known(records, view.now, load)
     return found
 

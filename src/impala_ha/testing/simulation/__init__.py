@@ -1,9 +1,9 @@
 """
 A simulator of a fleet: which policy evens out the load of your jobs, and what a death does.
 
-A virtual clock drives the library's own choice of coordinators, its circuit breaker, its retries
-and what the processes of a machine share; only coordinators, network and time are made up.  The
-same seed gives the same result::
+A virtual clock drives the library's own loop of tries: its choice of coordinators, circuit breaker,
+retries, hedges, readings of loads and what the processes of a machine share.  Only coordinators,
+network and time are made up.  The same seed gives the same result::
 
     from impala_ha.testing.simulation import Change, Condition, Fleet, compare, simulate
 
@@ -11,6 +11,8 @@ same seed gives the same result::
     result = simulate(fleet, [Change(100, 0, Condition.DEAD)], seed=1)
     print(result.table())
     result.plot("load.svg")  # takes the extra `plots`
+
+It takes the extra `simulation` (greenlet): each client is a greenlet, and waits in virtual time.
 
 Left out: Kerberos, passwords, `max_lifetime` of connections that are kept, and the time that the
 library itself takes.
@@ -23,7 +25,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 
 from impala_ha.balancing.cluster import Cluster
@@ -58,6 +60,7 @@ def simulate(fleet: Fleet, changes: Iterable[Change] = (), *, seed: int = 0) -> 
             policy.
 
     Raises:
+        MissingExtra: greenlet is not installed; the extra ``simulation`` has it.
         ValueError: A change of a coordinator that there is not.
     """
     world = World(fleet, seed)
@@ -69,23 +72,15 @@ def simulate(fleet: Fleet, changes: Iterable[Change] = (), *, seed: int = 0) -> 
         world.loop.call_at(change.at, act)
     machines = [Machine(world, number) for number in range(fleet.machines)]
     clusters = _clusters(world, machines)
-    clients = [
-        Client(
-            world,
-            machine,
-            clusters(machine),
-            f"client{number}",
-            random.Random(f"{seed} {number}"),  # noqa: S311 - chance, not secrecy
-        )
-        for number in range(fleet.clients)
-        for machine in [machines[number % fleet.machines]]
-    ]
-    with _silent(), _without_collector():
+    for number in range(fleet.clients):
+        machine = machines[number % fleet.machines]
+        demand = random.Random(f"{seed} {number}")  # noqa: S311 - chance, not secrecy
+        Client(world, machine, clusters(machine), f"client{number}", demand)
+    with _silent(), _without_collector(), closing(world.loop):
         for second in range(1, int(fleet.seconds) + 1):
             world.loop.run(second)
             world.result.sample((each.coordinator, each.connections) for each in servers)
         world.loop.run(fleet.seconds)
-    del clients
     return world.result
 
 

@@ -1,43 +1,116 @@
-"""Clients: they open connections as the library does, with its health, retries and hedges."""
+"""Clients: jobs that go through the library's own loop, with a driver whose servers are made up."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import SimpleNamespace
+from typing import cast
 
+from impala.error import HiveServer2Error
+from thrift.transport.TTransport import TTransportException
+
+from impala_ha import errors
 from impala_ha.balancing.cluster import Cluster
-from impala_ha.balancing.outage import Wait
-from impala_ha.core.faults import Fault, Phase
-from impala_ha.core.model import Attempt, Coordinator
+from impala_ha.balancing.load_board import Due
+from impala_ha.balancing.readings import Load
+from impala_ha.core.clock import Clock
+from impala_ha.core.coroutine import Coroutine
+from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.core.model import Coordinator
+from impala_ha.failover.attempts import Call
+from impala_ha.failover.failover import Failover
+from impala_ha.hs2 import client
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
+from impala_ha.options.options import Options
+from impala_ha.testing.fakes import FakeDriver
 
-from .events import EventLoop, Process, Steps
+from .events import EventLoop, SimulatedThreads
 from .fleet import Fleet, made_by_name
-from .peers import ByReading
 from .place import MemoryPlace
 from .result import Result
-from .servers import Condition, Server
+from .servers import Condition, Server, silent
 
 _ROUND_TRIPS = 0.002  # seconds to open a connection
-_LOOK = 1.0  # seconds after which a call that waits looks again
-_REFUSED = {
-    Condition.DEAD: (Fault.UNREACHABLE, Phase.CONNECT),
-    Condition.DRAINING: (Fault.DRAINING, Phase.OPEN),
-}
+_PAGES = 0.001  # seconds to read the web pages of one coordinator
+_WEB_PORT = 25000
 
 
-class Link:
-    """An open connection."""
+class SimulatedLink(Link):
+    """An open connection to *server*, without a client of Thrift below it."""
+
+    phase: Phase = Phase.UNSENT
+    broken: bool = False
 
     def __init__(self, server: Server):
         self.coordinator = server.coordinator
         self.server = server
-        self.life = server.life
+        self.impala = True
+        self.client = cast("client.Client", SimpleNamespace(calls=1))
+        self.web_address = f"http://0.0.0.0:{_WEB_PORT}"
+        self._life = server.life
+        self._closed = False
+        server.connections += 1
 
-    @property
-    def lost(self) -> bool:
-        """Has its coordinator died since?"""
-        return self.life != self.server.life
+    def check(self) -> None:
+        """Raise if its coordinator has gone since."""
+        if self._life != self.server.life:
+            raise self.lost(Phase.UNSENT, ConnectionResetError("Connection reset by peer"))
+
+    def lost(self, phase: Phase, why: Exception) -> CallFailed:
+        """The error of a call that has come so far when the connection broke."""
+        self.broken, self.phase = True, phase
+        self.close()
+        return CallFailed(phase, why)
+
+    def close(self, limit: float = 0.0) -> None:  # noqa: ARG002
+        """Close it, at once."""
+        if not self._closed and self._life == self.server.life:
+            self.server.connections -= 1
+        self._closed = True
+
+
+class SimulatedDriver(FakeDriver):
+    """Opens links from one machine to the servers of *world*."""
+
+    def __init__(self, world: World, machine: int):
+        super().__init__()
+        self._world = world
+        self._machine = machine
+
+    def opening(
+        self,
+        coordinator: Coordinator,
+        user: str,  # noqa: ARG002
+        configuration: Mapping[str, str],  # noqa: ARG002
+        limit: float,
+    ) -> Coroutine[Link]:
+        """Open a link, unless the condition of the coordinator is against it."""
+        world, server = self._world, self._world.servers[coordinator]
+        loop = world.loop
+        start = loop.now()
+        world.result.arrived(coordinator, self._machine, start, server.condition)
+
+        def answered(patience: float | None) -> bool:
+            end = loop.now() + (limit if patience is None else patience)
+            loop.sleep(max(0.0, start + _ROUND_TRIPS - loop.now()))
+            if server.condition is Condition.HUNG:
+                loop.sleep(max(0.0, min(end, start + limit) - loop.now()))
+            late = patience is None or loop.now() >= start + limit
+            return late or server.condition is not Condition.HUNG
+
+        yield answered
+        if server.condition is Condition.HUNG:
+            raise CallFailed(Phase.OPEN, silent())
+        if server.condition is Condition.DEAD:
+            text = f"Could not connect to any of ['{coordinator}']"
+            refused = TTransportException(TTransportException.NOT_OPEN, text)
+            raise CallFailed(Phase.CONNECT, refused)
+        if server.condition is Condition.DRAINING:
+            text = "Server is being shut down: shutdown grace period left: 1m59s"
+            raise CallFailed(Phase.OPEN, HiveServer2Error(text))
+        return SimulatedLink(server)
 
 
 class World:
@@ -48,61 +121,39 @@ class World:
         self.loop = EventLoop()
         self.rng = random.Random(seed)  # noqa: S311 - chance, not secrecy
         coordinators = [Coordinator(f"coordinator{n + 1}") for n in range(fleet.coordinators)]
-        self.servers = {
-            each: Server(each, self.loop, fleet.slots, fleet.silence) for each in coordinators
-        }
+        self.servers = {each: Server(each, self.loop, fleet) for each in coordinators}
         self.result = Result(fleet, coordinators)
-        self.calls = 0
+        self.options = Options(
+            hedge_after=fleet.hedge_after, connect_timeout=fleet.connect_timeout, max_lifetime=None
+        )
 
     def cluster(self, machine: Machine | None) -> Cluster:
         """A new process's."""
         policy, rng = self.fleet.policy, self.rng
-        made = (made_by_name(policy) if isinstance(policy, str) else policy)(rng)
-        if machine is not None and self.fleet.reading is not None:
-            made = ByReading(made, machine.reading)
         place = machine.place if machine is not None else None
         return Cluster(
             self.servers,
-            policy=made,
+            policy=(made_by_name(policy) if isinstance(policy, str) else policy)(rng),
             breaker=self.fleet.breaker,
             clock=self.loop,
             rng=rng,
             share_state=False if place is None else place,
         )
 
+    def read_load(self, options: Options, clock: Clock, due: Due, limit: float) -> Load | None:  # noqa: ARG002
+        """What the web pages of a coordinator say, in place of `failover.load.read_load`."""
+        server = self.servers[due.coordinator]
+        hangs = server.condition is Condition.HUNG
+        clock.sleep(limit if hangs else _PAGES)
+        return None if hangs or server.condition is Condition.DEAD else server.load()
+
 
 class Machine:
-    """A machine with its place, and its reading of the load."""
+    """A machine, with its place."""
 
     def __init__(self, world: World, number: int):
-        self.number = number
         self.place = MemoryPlace(world.loop) if world.fleet.share_state else None
-        self._world = world
-        self._reading: dict[Coordinator, int] = {}
-        self._next = 0.0
-
-    def reading(self) -> Mapping[Coordinator, int]:
-        """The connections of each coordinator, at the last reading."""
-        every = self._world.fleet.reading
-        assert every is not None
-        now = self._world.loop.now()
-        if now >= self._next:
-            self._reading = {c: s.connections for c, s in self._world.servers.items()}
-            self._next = now + every
-        return self._reading
-
-
-class Job:
-    """One job: its statement, and the tries that it has made."""
-
-    def __init__(self, number: int, cluster: Cluster, began: float, statement: float):
-        self.number = number
-        self.cluster = cluster
-        self.began = began
-        self.statement = statement
-        self.tried: list[Coordinator] = []
-        self.lost = 0
-        self.ended = False
+        self.driver = SimulatedDriver(world, number)
 
 
 class Client:
@@ -118,120 +169,57 @@ class Client:
     ):
         """Draw pauses and run times from *demand*, so that all policies get the same jobs."""
         self._world = world
-        self._fleet = world.fleet
-        self._loop = world.loop
-        self._machine = machine
+        self._driver = machine.driver
         self._cluster = cluster
         self._name = name
         self._demand = demand
-        self._link: Link | None = None
-        self._process = Process(world.loop, self._steps())
+        self._connection: Failover | None = None
+        world.loop.start(self._run)
 
-    def _steps(self) -> Steps[None]:
-        fleet, demand, result = self._fleet, self._demand, self._world.result
+    def _run(self) -> None:
+        world, fleet, demand = self._world, self._world.fleet, self._demand
         while True:
-            yield demand.expovariate(1.0) * fleet.pause
-            self._world.calls += 1
-            now, seconds = self._loop.now(), demand.lognormvariate(fleet.mu, fleet.sigma)
-            job = Job(self._world.calls, self._cluster(), now, seconds)
-            result.started += 1
-            waited = yield from self._run(job)
-            job.ended = True
-            job.cluster.call_ended(job.number)
-            if self._link is not None and not fleet.keep:
-                self._close(job, self._link)
-            result.end(job.began, self._loop.now(), seconds, waited)
+            world.loop.sleep(demand.expovariate(1.0) * fleet.pause)
+            began, seconds = world.loop.now(), demand.lognormvariate(fleet.mu, fleet.sigma)
+            world.result.started += 1
+            try:
+                waited = self._job(seconds)
+            except errors.Error:
+                waited = None
+            if not fleet.keep or waited is None:
+                self._close()
+            world.result.end(began, world.loop.now(), seconds, waited)
 
-    def _run(self, job: Job) -> Steps[float | None]:
-        """Run the job; the seconds that it waited for a slot, None if it failed."""
-        while job.lost < self._fleet.retry.runs:
-            link = self._link
-            if link is not None and link.lost:
-                self._failed(job, link.coordinator, (Fault.LOST, Phase.UNSENT), "execute")
-                job.tried.append(link.coordinator)
-                self._close(job, link)
-                link = None
-            if link is None:
-                link = self._link = yield from self._open(job)
-            if link is None:
-                return None
-            start = self._loop.now()
-            link.server.run(self._process, job.statement)
-            got = yield None
-            if isinstance(got, float):
-                self._succeeded(job, link.coordinator, "execute", start)
-                return got
-            job.lost += 1
-            self._failed(job, link.coordinator, (Fault.LOST, Phase.RUNNING), "execute", start)
-            self._close(job, link)
-        return None
+    def _job(self, seconds: float) -> float:
+        """Run a statement of *seconds*; the seconds that it waited for a slot."""
+        if self._connection is None:
+            self._connection = self._connected()
+            self._connection.run(Call("connect", proof=True), lambda _: None)
+        work = partial(self._execute, seconds)
+        return self._connection.run(Call("execute", proof=True), work)
 
-    def _open(self, job: Job) -> Steps[Link | None]:
-        """Open a connection, within the deadline."""
-        cluster, retry = job.cluster, self._fleet.retry
-        pause = partial(retry.wait, rng=cluster.rng)
-        deadline = self._loop.now() + retry.deadline
-        while self._loop.now() < deadline:
-            if cluster.is_healthy() and (wait := pause(cluster.rounds(job.tried))):
-                yield wait
-            turn = cluster.pick_or_wait(job.number, job.tried, pause, sticky_key=self._name)
-            if isinstance(turn, Wait):
-                yield min(turn.seconds, _LOOK)
-                continue
-            cluster.count_open()
-            link = yield from self._try(job, turn)
-            if link is not None:
-                return link
-        return None
+    def _connected(self) -> Failover:
+        world = self._world
+        made = Failover(
+            self._cluster(), self._driver, world.fleet.retry, world.options, (self._name, {})
+        )
+        made.opener.threads = SimulatedThreads(world.loop)
+        made.opener.read_load = world.read_load
+        return made
 
-    def _try(self, job: Job, where: Coordinator, *, hedged: bool = False) -> Steps[Link | None]:
-        start, server = self._loop.now(), self._world.servers[where]
-        job.tried.append(where)
-        self._world.result.arrived(where, self._machine.number, start, server.condition)
-        yield _ROUND_TRIPS
-        if server.condition is Condition.HUNG:
-            yield self._fleet.hedge_after
-            if not hedged and job.cluster.may_hedge(where):
-                second = job.cluster.pick(job.tried, sticky_key=self._name)
-                self._loop.call_at(
-                    start + self._fleet.connect_timeout, partial(self._silent, job, where, start)
-                )
-                return (yield from self._try(job, second, hedged=True))
-            yield max(0.0, start + self._fleet.connect_timeout - self._loop.now())
-        if server.condition is not Condition.UP:
-            if server.condition is Condition.HUNG:
-                self._silent(job, where, start)
-            else:
-                self._failed(job, where, _REFUSED[server.condition], "connect", start)
-            return None
-        link = Link(server)
-        server.connections += 1
-        job.cluster.attach(link)
-        self._succeeded(job, where, "connect", start)
-        return link
+    def _execute(self, seconds: float, link: Link) -> float:
+        used, loop = cast("SimulatedLink", link), self._world.loop
+        used.check()
+        used.client.calls += 1
+        used.server.run(loop.waker(), seconds)
+        got = loop.wait()
+        if isinstance(got, Exception):
+            raise used.lost(Phase.RUNNING, got)
+        return cast("float", got)
 
-    def _close(self, job: Job, link: Link) -> None:
-        job.cluster.detach(link)
-        link.server.connections -= 1
-        self._link = None
-
-    def _silent(self, job: Job, where: Coordinator, start: float) -> None:
-        """Note that an open had no answer in time, unless its process is gone."""
-        if not (job.ended and self._fleet.process == "job"):
-            self._failed(job, where, (Fault.LOST, Phase.OPEN), "connect", start)
-
-    def _failed(
-        self,
-        job: Job,
-        where: Coordinator,
-        why: tuple[Fault, Phase],
-        operation: str,
-        start: float | None = None,
-    ) -> None:
-        elapsed = 0.0 if start is None else self._loop.now() - start
-        attempt = Attempt(operation, len(job.tried), where, elapsed, *why, text="simulated")
-        job.cluster.report(attempt, leased=operation == "connect")
-
-    def _succeeded(self, job: Job, where: Coordinator, operation: str, start: float) -> None:
-        elapsed = self._loop.now() - start
-        job.cluster.report(Attempt(operation, len(job.tried), where, elapsed))
+    def _close(self) -> None:
+        assert self._connection is not None
+        self._connection.links.close()
+        if self._world.fleet.process == "job":
+            cast("SimulatedThreads", self._connection.opener.threads).end_within(CLOSE_TIMEOUT)
+        self._connection = None

@@ -61,8 +61,8 @@ class Fleet:
             or all go through one ``"proxy"``, which sees everything.
         share_state: Whether the processes of a machine share turns and health.
         keep: Whether a client keeps its connection from job to job.
-        reading: Seconds after which a machine reads the connections of all coordinators anew, for
-            policies that choose by connections; None: they know those of their own process.
+        page_age: Seconds for which the web pages of a coordinator show the same, which the policy
+            ``least_loaded`` reads.
         seconds: How long it is simulated.
         warm_up: Seconds from the start whose jobs do not count in the figures.
         silence: Seconds until a client finds that a coordinator with its statement hangs.
@@ -86,7 +86,7 @@ class Fleet:
     process: Processes = "job"
     share_state: bool = True
     keep: bool = False
-    reading: float | None = None
+    page_age: float = 0.0
     seconds: float = 600.0
     warm_up: float = 60.0
     silence: float = 15.0
@@ -97,8 +97,6 @@ class Fleet:
 
     def __post_init__(self) -> None:
         self._check_numbers()
-        if self.reading is not None and self.reading < 0:
-            raise ValueError(f"reading must be at least 0 seconds, not {self.reading}")
         if self.process not in PROCESSES:
             known = ", ".join(PROCESSES)
             raise ValueError(f"process must be one of {known}, not {self.process!r}")
@@ -119,7 +117,7 @@ class Fleet:
         for name in ("utilization", "statement", "seconds", "silence", "connect_timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("sigma", "warm_up", "hedge_after"):
+        for name in ("sigma", "warm_up", "hedge_after", "page_age"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
 

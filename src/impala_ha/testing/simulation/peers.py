@@ -7,8 +7,7 @@ They choose among the coordinators that our circuit breaker offers; none of them
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from impala_ha.balancing.policies import Candidate, Policy
@@ -89,24 +88,3 @@ PEERS: dict[str, Callable[[random.Random], Policy]] = {
     "least_request": LeastRequest,
     "round_robin_from_0": lambda _: RoundRobinFromZero(),
 }
-
-
-class ByReading:
-    """
-    *policy* by a reading of the connections of all processes, in place of those of its own.
-
-    Args:
-        policy: Chooses by connections.
-        read: The last reading, which may be old.
-    """
-
-    def __init__(self, policy: Policy, read: Callable[[], Mapping[Coordinator, int]]):
-        self._policy = policy
-        self._read = read
-
-    def choose(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Choose by the reading."""
-        known = self._read()
-        seen = [replace(each, connections=known[each.coordinator]) for each in candidates]
-        chosen = self._policy.choose(seen).coordinator
-        return next(each for each in candidates if each.coordinator == chosen)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
-from impala_ha.balancing.shared_file import View
-from impala_ha.balancing.shared_records import TURN_SIZE, Record, Turn
+from impala_ha.balancing.shared_file import Slot, Unpacked, View
+from impala_ha.balancing.shared_records import TURN_SIZE, Record, Turn, loads_of
 from impala_ha.core.clock import Clock
 
 _MANY_TURNS = 64  # that are not added to the loads yet, as in the file
@@ -25,22 +26,27 @@ class MemoryPlace:
         """Seconds of the clock."""
         return self._clock.now()
 
-    def read(self, keys: Iterable[bytes]) -> View:
-        """The records with those *keys*."""
+    def read(self, keys: Iterable[bytes], unpacked: Unpacked = Record.unpacked) -> View:  # noqa: ARG002
+        """The records with those *keys*, of any kind."""
         records = self._records
         found = {key: records[key] for key in keys if key in records}
         return View(self._clock.now(), found, self._added)
 
-    def update(self, keys: Iterable[bytes], change: Callable[[View], Iterable[Record]]) -> bool:
+    def update(
+        self,
+        keys: Iterable[bytes],
+        change: Callable[[View], Iterable[Slot]],
+        unpacked: Unpacked = Record.unpacked,  # noqa: ARG002
+    ) -> bool:
         """Replace the records that *change* returns."""
         if len(self._turns) >= _MANY_TURNS:
             now, turns = self._clock.now(), self._turns
-            for key in {turn.key for turn in turns}:
-                self._records[key] = self._records.get(key, Record(key)).with_turns(turns, now)
+            for key, load in loads_of(turns, now).items():
+                self._records[key] = self._records.get(key, Record(key)).with_load(load, now)
             self._added += len(turns) * TURN_SIZE
             self._turns = []
         for record in change(self.read(keys)):
-            self._records[record.key] = record
+            self._records[record.key] = cast("Record", record)
         return True
 
     @contextmanager

@@ -134,17 +134,18 @@ class Result:
         ]
         return "\n".join(lines)
 
-    def plot(self, path: str) -> None:
+    def plot(self, path: str, begin: float = 0.0) -> None:
         """
         Draw arrivals and open connections of each coordinator over time.
 
         Args:
             path: The file to write; its ending says in which form (``.svg``, ``.png``).
+            begin: From which second.
 
         Raises:
             MissingExtra: matplotlib is not installed; the extra ``plots`` has it.
         """
-        plot({"": self}, path)
+        plot({"": self}, path, begin)
 
 
 def compare(results: Mapping[str, Result]) -> str:
@@ -165,13 +166,14 @@ def compare(results: Mapping[str, Result]) -> str:
     return "\n".join(lines)
 
 
-def plot(results: Mapping[str, Result], path: str) -> None:
+def plot(results: Mapping[str, Result], path: str, begin: float = 0.0) -> None:
     """
     Draw arrivals and open connections of each coordinator over time, a column for each result.
 
     Args:
         results: By title.
         path: The file to write; its ending says in which form (``.svg``, ``.png``).
+        begin: From which second.
 
     Raises:
         MissingExtra: matplotlib is not installed; the extra ``plots`` has it.
@@ -179,12 +181,13 @@ def plot(results: Mapping[str, Result], path: str) -> None:
     figure = import_extra("matplotlib.figure", "plots").Figure((4 * len(results) + 1, 5))
     axes = figure.subplots(2, len(results), sharex=True, sharey="row", squeeze=False)
     for column, (title, result) in enumerate(results.items()):
-        step = max(1, int(result.fleet.seconds) // 100)
+        first = int(begin)
+        step = max(1, (int(result.fleet.seconds) - first) // 100)
         above, below = axes[0][column], axes[1][column]
         above.set_title(title)
         for each in result.coordinators:
             arrivals, connections = result.arrivals[each], result.connections[each]
-            starts = range(0, len(connections) // step * step, step)
+            starts = range(first, len(connections) - step + 1, step)
             rates = [sum(arrivals[at : at + step]) / step for at in starts]
             means = [statistics.fmean(connections[at : at + step]) for at in starts]
             above.plot(starts, rates, linewidth=0.7)

@@ -72,6 +72,7 @@ bench: $(STAMP)  ## measure, for 20 minutes: ratios, taken in one run; writes do
 docs: $(STAMP)  ## build the documentation in site/, strictly
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_man.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 dist:  ## build sdist and wheel, twice, and compare

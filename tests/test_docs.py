@@ -183,6 +183,7 @@ def test_every_variable_that_is_spoken_of_exists(page):
         OTHERS_PORT,
         INSTEAD_OF,
     }
+    known |= {"IMPALA_SHELL_GLOBAL_CONFIG_FILE"}  # of impala-shell
     wrong = {"IMPALA_HA_HOST"}  # shown as a mistake that is warned about
     spoken = set(re.findall(r"\bIMPALA_[A-Z_]*[A-Z]\b(?!\.)", page.read_text("utf-8")))
 
@@ -220,6 +221,15 @@ def make_reference():
 def test_the_reference_is_what_the_code_says(make_reference):
     """If this fails: python docs/make_reference.py"""
     assert make_reference.reference() == make_reference.REFERENCE.read_text("utf-8")
+
+
+def test_the_man_pages_are_what_the_programs_say():
+    spec = importlib.util.spec_from_file_location("make_man", DOCS / "make_man.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    folder = DOCS / "man"
+    assert module.pages() == {path.name: path.read_text("utf-8") for path in folder.iterdir()}
 
 
 def test_the_facts_of_each_fault_are_what_the_code_says(make_reference):

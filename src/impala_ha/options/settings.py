@@ -364,7 +364,7 @@ def _half_secured(options: Options, given: _Given) -> Iterable[str]:
 
 
 _VARIABLES = frozenset(
-    {INSTEAD_OF, *(PREFIX + name.upper() for name in ("hosts", "port", *OPTIONS))}
+    {INSTEAD_OF, *(PREFIX + name.upper() for name in ("hosts", "port", "profile", *OPTIONS))}
 )
 
 

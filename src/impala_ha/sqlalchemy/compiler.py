@@ -74,12 +74,9 @@ class ImpalaCompiler(compiler.SQLCompiler):
         return f"({text}) AS {self.preparer.quote(element.name or 'values')}"
 
     def render_literal_value(self, value: Any, type_: Any) -> str:
-        """Texts with Impala's escapes; the rest as SQLAlchemy writes it."""
-        if not isinstance(value, str):
-            text: str = super().render_literal_value(value, type_)
-            return text
-        double = self.preparer._double_percents
-        return literal(value).replace("%", "%%") if double else literal(value)
+        """As SQLAlchemy writes it, but texts with Impala's escapes."""
+        text: str = super().render_literal_value(value, type_)
+        return literal(text[1:-1].replace("''", "'")) if text.startswith("'") else text
 
     def limit_clause(self, select: Any, **kw: Any) -> str:
         """LIMIT and OFFSET; without an order, for which OFFSET asks, by the first column."""

@@ -402,6 +402,7 @@ def test_percent_signs_of_plain_sql_are_left_alone(engine):
             connection.execute(sa.text("SELECT '5%', :x"), {"x": "x"}).one()
         )
         assert 1 == connection.exec_driver_sql("SELECT %(x)s", {"x": 1}).scalar()
+        assert 1 == connection.exec_driver_sql("SELECT %s", (1,)).scalar()
 
 
 @pytest.mark.parametrize(
@@ -439,8 +440,10 @@ def test_rows_go_into_narrow_columns_and_come_back(engine):
     with tables(impala), impala.connect() as connection:
         table.create(connection)
         connection.execute(table.insert().values(row))
+        names = [column.name for column in table.c]
+        connection.execute(table.insert(), [dict(zip(names, row, strict=True))] * 3)
 
-        assert row == tuple(connection.execute(sa.select(table)).one())
+        assert [row] * 4 == [tuple(each) for each in connection.execute(sa.select(table))]
         with pytest.raises(sa.exc.DataError, match="name has 7 bytes, and its column holds 5"):
             connection.execute(table.insert(), [{"name": "fits"}, {"name": "abcdeé"}])
 

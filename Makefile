@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST_PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help quick demo test announcement lint types check bench soak docs dist clean
+.PHONY: help quick demo test test-tools announcement lint types check bench soak docs dist clean
 .PHONY: soak-games soak-restarts soak-bytes soak-forks
 
 help:  ## what there is
@@ -40,6 +40,9 @@ test: announcement $(STAMP)  ## lint, type-check and test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
 		--cov --cov-report=term:skip-covered
 
+test-tools:  ## dbt, ibis, Airflow and others on our connections, with one coordinator dead and one hung: an hour
+	./.ci/test-tools --python $(PYTHON) $(TOOLS)
+
 announcement:
 	@./.ci/announcement
 
@@ -69,10 +72,11 @@ bench: $(STAMP)  ## measure, for 20 minutes: ratios, taken in one run; writes do
 docs: $(STAMP)  ## build the documentation in site/, strictly
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_man.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 dist:  ## build sdist and wheel, twice, and compare
 	./.ci/dist $(PYTHON)
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov dist site
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov dist site

@@ -21,7 +21,7 @@ from impala_ha.cli._commands import impala_ha as operator
 from impala_ha.cli._options import command as connect_command
 from impala_ha.failover.decision_table import decide
 from impala_ha.options.options import Options
-from impala_ha.options.settings import HOST_VARIABLES, NAMES, OTHERS_PORT, Settings
+from impala_ha.options.settings import HOST_VARIABLES, INSTEAD_OF, NAMES, OTHERS_PORT, Settings
 from impala_ha.sql.statement import Effect
 from impala_ha.testing import LocalCluster
 
@@ -178,7 +178,12 @@ def test_every_option_and_its_variable_are_in_the_reference():
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_variable_that_is_spoken_of_exists(page):
-    known = {f"IMPALA_HA_{name.upper()}" for name in NAMES} | {*HOST_VARIABLES, OTHERS_PORT}
+    known = {f"IMPALA_HA_{name.upper()}" for name in NAMES} | {
+        *HOST_VARIABLES,
+        OTHERS_PORT,
+        INSTEAD_OF,
+    }
+    known |= {"IMPALA_SHELL_GLOBAL_CONFIG_FILE"}  # of impala-shell
     wrong = {"IMPALA_HA_HOST"}  # shown as a mistake that is warned about
     spoken = set(re.findall(r"\bIMPALA_[A-Z_]*[A-Z]\b(?!\.)", page.read_text("utf-8")))
 
@@ -216,6 +221,15 @@ def make_reference():
 def test_the_reference_is_what_the_code_says(make_reference):
     """If this fails: python docs/make_reference.py"""
     assert make_reference.reference() == make_reference.REFERENCE.read_text("utf-8")
+
+
+def test_the_man_pages_are_what_the_programs_say():
+    spec = importlib.util.spec_from_file_location("make_man", DOCS / "make_man.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    folder = DOCS / "man"
+    assert module.pages() == {path.name: path.read_text("utf-8") for path in folder.iterdir()}
 
 
 def test_the_facts_of_each_fault_are_what_the_code_says(make_reference):
@@ -302,7 +316,9 @@ def test_the_design_names_every_module():
     text = (DOCS / "design.md").read_text("utf-8")
     house = ROOT / "src" / "impala_ha"
     names = {path.stem for path in house.rglob("*.py")} - {"__init__"}
-    guests = {path.stem for guest in ("cli", "testing") for path in (house / guest).rglob("*.py")}
+    guests = {
+        path.stem for guest in ("cli", "testing", "tools") for path in (house / guest).rglob("*.py")
+    }
 
     assert [] == sorted(name for name in names - guests if f"`{name}`" not in text)
 

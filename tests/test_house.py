@@ -36,7 +36,7 @@ PACKAGES = [
     "dbapi",
 ]
 FRONT_DOOR = {"__init__", "policies", "events", "cluster"}
-GUESTS = {"cli", "testing", "sqlalchemy", "opentelemetry", "prometheus"}
+GUESTS = {"cli", "testing", "sqlalchemy", "tools", "opentelemetry", "prometheus"}
 CORE = [path for path in FILES if path.relative_to(HOUSE).with_suffix("").parts[0] not in GUESTS]
 
 #: Values in, values out: neither time nor network, no lock, no file, no chance but what they get.

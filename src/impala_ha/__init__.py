@@ -34,6 +34,7 @@ from .dbapi import (
     paramstyle,
     threadsafety,
 )
+from .dbapi.patching import patch, unpatch
 from .errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -104,7 +105,9 @@ __all__ = [
     "connect",
     "errors",
     "paramstyle",
+    "patch",
     "threadsafety",
+    "unpatch",
 ]
 
 

@@ -129,6 +129,23 @@ def test_a_statement_is_polled_while_it_runs(cluster, cursor, until):
     assert ROWS == cursor.fetchall()
 
 
+def test_a_write_that_was_only_sent_is_finished_with_its_count(cursor):
+    cursor.execute("CREATE TABLE IF NOT EXISTS finished (i INT)")
+    cursor.execute_async("INSERT INTO finished VALUES (1), (2)")
+    cursor.finish()
+
+    assert 2 == cursor.rowcount
+
+
+def test_a_read_that_was_only_sent_survives_its_coordinator(cluster, connection):
+    cursor = connection.cursor()
+    cursor.execute_async("SELECT sleep(300), 'there'")
+    next(each for each in cluster if each.address == str(cursor.coordinator)).kill()
+    cursor.finish()
+
+    assert "there" == cursor.fetchall()[0][1]
+
+
 def test_ibis_waits_in_its_own_way(cursor):
     cursor.execute_async(STORY)
     cursor._wait_to_finish()

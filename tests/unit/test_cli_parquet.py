@@ -11,9 +11,8 @@ from test_rows import rows
 
 from impala_ha.cli.connect import parquet
 from impala_ha.cli.connect.destination import WholeFile
-from impala_ha.cli.connect.notes import Notes
+from impala_ha.cli.connect.notes import Notes, Verbosity
 from impala_ha.cli.connect.parquet import Parquet
-from impala_ha.cli.connect.request import Verbosity
 from impala_ha.cli.connect.run import run
 
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra arrow is not installed")

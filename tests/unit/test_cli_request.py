@@ -13,13 +13,13 @@ import pytest
 
 from impala_ha.auth import gss_library
 from impala_ha.cli._options import command
-from impala_ha.cli.connect import credentials
-from impala_ha.cli.connect import request as request_module
+from impala_ha.cli.connect import arguments, credentials
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.credentials import secret, user_name
+from impala_ha.cli.connect.notes import Verbosity
 from impala_ha.cli.connect.output import Delimited, Table, Vertical
 from impala_ha.cli.connect.parquet import Parquet
-from impala_ha.cli.connect.request import Profile, Request, Verbosity, request
+from impala_ha.cli.connect.request import Request, request
 from impala_ha.core.extras import MissingExtra
 from impala_ha.errors import ConfigurationError
 
@@ -178,7 +178,7 @@ def test_the_options_of_kerberos_need_kerberos(flag):
 
 
 def test_a_file_that_is_no_certificate_is_reported_before_a_password_is_asked_for(monkeypatch):
-    monkeypatch.setattr(request_module, "secret", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(arguments, "secret", lambda *_: pytest.fail("asked"))
 
     with pytest.raises(ConfigurationError, match="ca_cert must be a file with certificates"):
         asked("-l", "--ssl", "--ca_cert", __file__, "-e", "select 1")
@@ -244,8 +244,10 @@ def test_cookies_and_profiles_are_what_was_asked_for(tmp_path):
     )  # fmt: skip
 
     assert found.connect == {"http_cookie_names": "a,b"}
-    assert found.profile == Profile(out, "JSON")
-    assert asked("-p", "-e", "select 1").profile == Profile(None, "STRING")
+    names = ("show_profiles", "profile_output", "profile_format")
+    assert [found.look[name] for name in names] == [True, str(out), "json"]
+    plain = asked("-e", "select 1").look
+    assert [plain[name] for name in names] == [False, None, "string"]
 
 
 def test_an_oauth_token_is_sent_as_a_json_web_token_is():
@@ -299,7 +301,7 @@ BAD_CONFIGS = [
     (None, "No such file or directory"),
     (b"impalad=a", "cannot be read: File contains no section headers"),
     (b"[impala]\n\xff=1", "cannot be read: "),
-    (b"[impala]\nimpalda=a", "unknown option 'impalda'"),
+    (b"[impala]\nssl=maybe", "'maybe' is not a valid value for a boolean option"),
 ]
 
 
@@ -312,7 +314,7 @@ def test_a_file_of_options_that_cannot_be_used_is_reported_in_one_line(raw, mess
     with pytest.raises(BadInput, match=message) as refusal:
         asked("--config_file", str(file), "-e", "select 1")
 
-    assert str(refusal.value).startswith(f"--config_file {file}")
+    assert str(refusal.value).startswith(str(file))
     assert "\n" not in str(refusal.value)
 
 
@@ -465,14 +467,14 @@ def test_a_password_of_plain_is_not_sent_in_the_clear_either(how):
     [(["-l"], "IMPALA_HA_PASSWORD_CMD"), (["-j", "--protocol=hs2-http"], "IMPALA_HA_JWT_CMD")],
 )
 def test_a_command_in_the_environment_is_left_to_the_library(words, variable, monkeypatch):
-    monkeypatch.setattr(request_module, "secret", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(arguments, "secret", lambda *_: pytest.fail("asked"))
     os.environ |= {variable: "printf geheim"}
 
     assert {"password", "jwt"}.isdisjoint(asked(*words, "--ssl", "-e", "select 1").connect)
 
 
 def test_a_secret_in_the_environment_is_not_asked_for(monkeypatch):
-    monkeypatch.setattr(request_module, "secret", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(arguments, "secret", lambda *_: pytest.fail("asked"))
     os.environ |= {"IMPALA_HA_PASSWORD": "geheim"}
     assert "password" not in asked("-l", "--ssl", "-e", "select 1").connect
 
@@ -592,7 +594,7 @@ def test_an_option_that_is_not_one_is_told_with_what_is_near(words, mentioned):
 
 
 def test_hosts_and_options_are_checked_by_the_library_before_a_password_is_asked_for(monkeypatch):
-    monkeypatch.setattr(request_module, "secret", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(arguments, "secret", lambda *_: pytest.fail("asked"))
 
     with pytest.raises(ConfigurationError) as refusal:
         asked("-i", "a:99999", "--policy", "fastest", "-l", "--ssl", "-e", "select 1")

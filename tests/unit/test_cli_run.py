@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import warnings
 from dataclasses import dataclass, field
@@ -12,9 +13,9 @@ import pytest
 
 from impala_ha import errors
 from impala_ha.cli.connect.destination import Destination
-from impala_ha.cli.connect.notes import Notes
+from impala_ha.cli.connect.notes import Notes, Verbosity
 from impala_ha.cli.connect.output import Table
-from impala_ha.cli.connect.request import Profile, Request, Verbosity
+from impala_ha.cli.connect.request import Request
 from impala_ha.cli.connect.run import run
 from impala_ha.cli.connect.script import ScriptStatement
 from impala_ha.core.faults import Fault, Phase
@@ -29,12 +30,14 @@ class Outcome:
     Attributes:
         batches: Rows that each fetch hands out; None for a statement without a result.
         modified: What `rowcount` says afterwards.
+        failed: Rows that a write could not change.
         log: What `get_log` says.
         raised: By `execute`, or by the fetch after the last batch where there are batches.
     """
 
     batches: list | None = None
     modified: int = -1
+    failed: int = -1
     log: str = ""
     raised: BaseException | None = None
 
@@ -76,6 +79,10 @@ class Cursor:
         if self.outcome.raised:
             raise self.outcome.raised
         return []
+
+    @property
+    def rowcounts(self):
+        return self.outcome.modified, self.outcome.failed
 
     def get_log(self):
         if self.outcome.log == "gone":
@@ -161,7 +168,9 @@ def test_a_verbose_run_tells_where_and_what(capsys):
     carried_out({"insert": DML}, verbosity=Verbosity.VERBOSE)
 
     err = capsys.readouterr().err
-    assert "Connected to a:21050\nQuery: insert\nServed by a:21050\n" in err
+    assert re.sub("at: .*", "at: now", err).startswith(
+        "Connected to a:21050\nQuery: insert\nQuery submitted at: now\nServed by a:21050\n"
+    )
 
 
 def test_the_session_has_the_query_options_and_values_as_impala_writes_them():
@@ -272,23 +281,33 @@ def test_floating_point_numbers_have_the_form_that_was_asked_for(capsys):
     assert capsys.readouterr().out.split("\n")[3:6] == ["| 1.00 |", "| 2    |", "| NULL |"]
 
 
-def test_profiles_go_to_standard_error_or_to_a_file(tmp_path, capsys):
+def test_rows_that_a_write_could_not_change_are_counted(capsys):
+    carried_out({"insert": Outcome(modified=2, failed=1), "delete": Outcome(modified=3, failed=0)})
+
+    assert [line.partition(" in ")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "Modified 2 row(s), 1 row error(s)",
+        "Modified 3 row(s)",
+    ]
+
+
+def test_profiles_go_to_standard_output_or_to_a_file(tmp_path, capsys):
     file = tmp_path / "profiles"
     file.write_text("of yesterday")
     outcomes = {"a": DML, "b": Outcome(raised=LOST)}
 
-    status, _ = carried_out(outcomes, profile=Profile(None, "STRING"), keep_going=True)
-    carried_out(outcomes, profile=Profile(file, "JSON"), keep_going=True)
+    plain, json = look(show_profiles=True), look(show_profiles=True, profile_format="json")
+    status, _ = carried_out(outcomes, look=plain, keep_going=True)
+    carried_out(outcomes, look={**json, "profile_output": str(file)}, keep_going=True)
 
     assert status == 1
-    assert capsys.readouterr().err.count("Query Runtime Profile:\nprofile of a in 0\n") == 1
+    assert capsys.readouterr().out.count("Query Runtime Profile:\nprofile of a in 0\n") == 1
     assert file.read_text() == "".join(
         f"Query Runtime Profile:\nprofile of {sql} in 3\n" for sql in "ab"
     )
 
 
 def test_a_profile_that_is_gone_changes_no_status(capsys):
-    status, _ = carried_out({"gone": DML}, profile=Profile(None, "STRING"))
+    status, _ = carried_out({"gone": DML}, look=look(show_profiles=True))
 
     assert status == 0
     assert "impala-connect: the profile cannot be had: gone\n" in capsys.readouterr().err
@@ -598,6 +617,16 @@ def heard(operation, notes, *tries, hint=""):
         logging.getLogger("impala_ha").info("%s", attempt, extra={"attempt": attempt})
 
 
+def look(**more):
+    """The options of the shell, as the program has them by default."""
+    return {
+        "profile_output": None,
+        "profile_format": "string",
+        "show_profiles": False,
+        **more,
+    }
+
+
 def wanted(script, **more):
     return Request(
         **{
@@ -613,6 +642,7 @@ def wanted(script, **more):
             "fetch_size": 2,
             "keep_going": False,
             "verbosity": Verbosity.NORMAL,
+            "look": look(),
             **more,
         }
     )

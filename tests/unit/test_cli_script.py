@@ -11,6 +11,7 @@ from impala_ha.cli.connect.script import (
     ScriptStatement,
     assignments,
     decoded,
+    is_complete,
     statements,
     substituted,
 )
@@ -65,8 +66,6 @@ SETTINGS = [
     ("SET debug_action=a:b@c d", "SET debug_action='a:b@c d'"),
     ("set mt_dop=", "SET mt_dop=''"),
     ("unset mt_dop", "SET mt_dop=''"),
-    ("set", "set"),
-    ("set all", "set all"),
     ("set hive.exec.x=y.z", "set hive.exec.x=y.z"),
 ]
 
@@ -133,18 +132,14 @@ REFUSED = [
     ("select 'abc\\", "the string that starts with ' is never closed"),
     ("select `abc; drop table t", "line 1: the name that starts with ` is never closed"),
     ("select 1;\n\n/* abc; drop table t", "line 3: the comment that starts with /* is never"),
-    ("select 1;\nprofile;", "line 2: 'profile' is a command of impala-shell, not SQL"),
-    ("source other.sql", "'source' is a command of impala-shell"),
-    ("! ls", "'!' is a command of impala-shell"),
+    ("select 1;\nhistory;", "line 2: 'history' is for a person at the prompt"),
+    ("source no/such.sql", "line 1: source no/such.sql: No such file or directory"),
+    ("! ls", "'shell' is for a person at the prompt"),
+    ("connect a", "'connect' is for a person at the prompt"),
     ("select ${x}", "line 1: unknown substitution ${x}; write ${VAR:name}"),
     ("select 1;\nselect ${var:x}", "line 2: unknown variable 'x'; give it with --var"),
-    (
-        "select 1;\nset write_delimited=1",
-        "line 2: WRITE_DELIMITED is an option of impala-shell; give",
-    ),
-    ("SET DELIMITER = ,", "give --output_delimiter instead"),
-    ("set output_file=/tmp/x", "give -o instead"),
-    ("set vertical=true", "give -E instead"),
+    ("select 1;\nset vertical=perhaps", "line 2: VERTICAL must be true or false, not 'perhaps'"),
+    ("set profile_format=xml", "PROFILE_FORMAT must be one of string, base64, json, not 'xml'"),
     ("set var:x=1; unset var:x; select ${var:x}", "unknown variable 'x'"),
 ]
 
@@ -156,6 +151,94 @@ def test_a_script_that_cannot_work_is_refused_as_a_whole(script, message):
 
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+COMMANDS = [
+    ("profile", ("profile", "")),
+    ("SUMMARY all;", ("summary", "all")),
+    ("set", ("set", "")),
+    ("/* of now */ SET ALL", ("set", "ALL")),
+    ("set live_progress = true", ("option", "LIVE_PROGRESS=true")),
+    ("unset live_progress", ("option", "LIVE_PROGRESS")),
+    ("unset all", ("option", "ALL")),
+    ("set var:a = b c", ("variable", "A=b c")),
+    ("unset hivevar:a", ("variable", "A")),
+    ("version", ("version", "")),
+]
+
+
+@pytest.mark.parametrize(("script", "expected"), COMMANDS)
+def test_commands_of_the_shell_are_known_in_a_script(script, expected):
+    (found,) = statements(script, {}, "-e")
+
+    assert (found.command, found.text) == expected
+    assert not found.is_query
+
+
+AT_THE_PROMPT = [
+    ("\\d", ["SHOW TABLES"]),
+    ("\\d flights", ["DESCRIBE flights"]),
+    ("\\dt fl*;", ["SHOW TABLES LIKE 'fl*'"]),
+    ("\\c sales", ["USE sales"]),
+    ("connect a,b; select 1;", ["connect: a,b", "select 1"]),
+    ("@3", ["rerun: 3"]),
+    ("?", ["help: "]),
+    ("exit", ["quit: "]),
+    ("! echo 'it;' | wc; pwd", ["shell: echo 'it;' | wc; pwd"]),
+    ("\\! ls", ["shell: ls"]),
+    ("SHELL date", ["shell: date"]),
+]
+
+
+@pytest.mark.parametrize(("typed", "expected"), AT_THE_PROMPT)
+def test_a_person_at_the_prompt_has_more_commands_and_shortcuts(typed, expected):
+    found = statements(typed, {}, "input", at_prompt=True)
+
+    assert expected == [f"{s.command}: {s.text}" if s.command else s.text for s in found]
+
+
+def test_a_shortcut_that_is_none_is_told_with_those_that_are():
+    with pytest.raises(BadInput, match=r"\\z is no shortcut: there are \\d "):
+        statements("\\z", {}, "input", at_prompt=True)
+
+
+COMPLETE = [
+    ("", True),
+    ("select 1", False),
+    ("select 1;", True),
+    ("select 1; -- the end", True),
+    ("select 1 -- no end;", False),
+    ("select 'a;", False),
+    ("select ';'", False),
+    ("profile", True),
+    ("set mt_dop=4", True),
+    ("use sales", True),
+    ("\\d flights", True),
+    ("! ls", True),
+    ("version()", False),
+    ("select 1;\nselect", False),
+]
+
+
+@pytest.mark.parametrize(("typed", "expected"), COMPLETE)
+def test_what_is_typed_goes_on_up_to_its_semicolon(typed, expected):
+    assert expected is is_complete(typed)
+
+
+def test_the_statements_of_a_file_that_is_named_stand_in_its_place(tmp_path):
+    inner, outer = tmp_path / "inner.sql", tmp_path / "outer.sql"
+    inner.write_text("select ${var:x}; quit; select 9")
+    outer.write_text(f"select 1;\nsource {inner};\nset var:x=8; src {inner}; select 2")
+
+    assert ["select 1", "select 7", "select 8", "select 2"] == texts(outer.read_text(), {"X": "7"})
+
+
+def test_a_file_that_reads_itself_is_refused(tmp_path):
+    file = tmp_path / "x.sql"
+    file.write_text(f"source {file}")
+
+    with pytest.raises(BadInput, match="more than 10 files read each other"):
+        statements(f"source {file}", {}, "-e")
 
 
 def test_a_word_of_impala_shell_inside_sql_is_sql():
@@ -229,4 +312,5 @@ def test_text_without_variables_is_left_alone():
 
 
 def texts(script, variables=None):
-    return [statement.text for statement in statements(script, variables or {}, "-e")]
+    found = statements(script, variables or {}, "-e")
+    return [statement.text for statement in found if not statement.command]

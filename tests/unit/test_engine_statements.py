@@ -32,6 +32,16 @@ def lab(tmp_path):
         (["CREATE TABLE t (a INT)"], "TRUNCATE TABLE t", "Table has been truncated."),
         (["CREATE TABLE t (a INT)"], "CREATE VIEW v AS SELECT a FROM t", "View has been created."),
         (["CREATE VIEW v AS SELECT 1 a"], "DROP VIEW v", "View has been dropped."),
+        (
+            ["CREATE VIEW v AS SELECT 1 a"],
+            "DROP TABLE IF EXISTS v",
+            "Drop table is not allowed on a view.",
+        ),
+        (
+            ["CREATE TABLE t (a INT)"],
+            "DROP VIEW IF EXISTS t",
+            "Drop view is not allowed on a table.",
+        ),
         (["CREATE VIEW v AS SELECT 1 a"], "ALTER VIEW v AS SELECT 2 b", "View has been altered."),
         (["CREATE TABLE t (a INT)"], "COMPUTE STATS t", "Updated 1 partition(s) and 1 column(s)."),
         (["CREATE TABLE t (a INT)"], "DROP STATS t", "Stats have been dropped."),

@@ -23,6 +23,10 @@ COMMANDS = {
         "impala_ha.cli.reset",
         "Let the programs of this machine use a coordinator again at once.",
     ),
+    "run": (
+        "impala_ha.cli.run",
+        "Run a program, unchanged, on several coordinators.",
+    ),
     "status": (
         "impala_ha.cli.status",
         "Show each coordinator: its state here, since when and why, and if it answers.",

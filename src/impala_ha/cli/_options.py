@@ -8,24 +8,24 @@ not given is None and is not passed on, so that the environment variables of the
 
 from __future__ import annotations
 
-import platform
-import re
+import os
+from collections.abc import Mapping
 from dataclasses import fields
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from impala_ha import __version__
-from impala_ha.cli.connect.bad_input import BadInput
-from impala_ha.cli.connect.config_file import read_config
+from impala_ha.cli._command import LAST, Entry, Sectioned, program, section
+from impala_ha.cli.connect.config_file import read_files
+from impala_ha.cli.connect.look import FORMATS, PROFILE_FORMATS
+from impala_ha.cli.connect.version import program_version
+from impala_ha.options import profiles
 from impala_ha.options.options import HostOptions, Options
 from impala_ha.options.parameters import default as default_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LAST = "Other"
 _EPILOG = """\
 \b
 Results go to standard output or to -o FILE, everything else to standard error.
@@ -35,58 +35,6 @@ Exit status:
     2  wrong usage or input; nothing was opened or overwritten
   130  interrupted with Ctrl-C (143: SIGTERM); the statement was cancelled
 """
-
-
-Entry = tuple[tuple[str, ...], str, dict[str, Any]]
-
-
-class _Sectioned(click.Option):
-    """An option that knows its section of ``--help``, and which one of ``connect()`` it is."""
-
-    def __init__(
-        self, section: str, names: tuple[str, ...], *, option: str = "", **attributes: Any
-    ) -> None:
-        super().__init__(names, **attributes)
-        self.section = section
-        self.option = option
-
-
-class _Program(click.Command):
-    """A command whose ``--help`` has one section for each group of options."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        names = [name for param in self.get_params(ctx) for name in param.opts]
-        return super().parse_args(ctx, [_in_full(word, names, ctx) for word in args])
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record and isinstance(param, click.Option):
-                sections.setdefault(getattr(param, "section", _LAST), []).append(record)
-        for title, records in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
-
-
-def _in_full(word: str, names: list[str], ctx: click.Context) -> str:
-    """A long option that was shortened, as impala-shell takes it: ``--output_delim=,``."""
-    given, equals, value = word.partition("=")
-    name = _with_underscores(given.removeprefix("--"))
-    if not _LONG.fullmatch(given) or f"--{name}" in names:
-        return word
-    meant = [known for known in names if known.startswith(f"--{name}")]
-    if len(meant) > 1:
-        raise click.UsageError(f"ambiguous option {given} ({', '.join(sorted(meant))}?)", ctx)
-    return meant[0] + equals + value if meant else word
-
-
-_LONG = re.compile(r"--[A-Za-z][\w-]*")
-
-
-def section(title: str, *options: Entry) -> list[_Sectioned]:
-    """Options that stand together in ``--help``: names, help text and what else click takes."""
-    return [_Sectioned(title, names, help=text, **more) for names, text, more in options]
 
 
 def _library(name: str, *names: str, needs: str = "", default: str = "", **more: Any) -> Entry:
@@ -111,36 +59,29 @@ _LIBRARY = {option.name: option for option in (*fields(HostOptions), *fields(Opt
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(
-            f"impala-connect {__version__} (impyla {version('impyla')},"
-            f" Python {platform.python_version()})"
-        )
+        click.echo(program_version())
         ctx.exit()
 
 
-def _read_config(
-    ctx: click.Context, _param: click.Parameter, path: str | None
-) -> dict[str, str] | None:
-    """The options of a file become defaults; its query options are returned."""
-    if path is None:
-        return None
-    options, query_options = read_config(path)
-    known = {name: param for param in ctx.command.params for name in param.opts}
-    defaults: dict[str, Any] = {}
-    for name, value in options.items():
-        param = known.get(f"--{name}") or known.get(f"-{name}")
-        if param is None or param.name is None:
-            raise BadInput(f"--config_file {path}: unknown option {name!r}")
-        defaults[param.name] = value.split(f",{name}=") if param.multiple else value
-    ctx.default_map = defaults
-    return query_options
+def chosen_profile(given: Mapping[str, Any]) -> str:
+    """The profile that is named; where none is, the one called ``default``, if there is one."""
+    named = given.get("profile") or os.environ.get("IMPALA_HA_PROFILE")
+    return named or (_DEFAULT_PROFILE if _DEFAULT_PROFILE in profiles.names() else "")
 
 
-def _with_underscores(name: str) -> str:
-    """``--query-file`` is meant well; click asks the same of values, which are to stay."""
-    return name if name.lower() == "hs2-http" else name.replace("-", "_")
+def _read_config(ctx: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the files of options say; their query options are kept for `_query_options`."""
+    profile = chosen_profile(given)
+    ours = frozenset(profiles.read(profile) if profile else ())
+    options, ctx.obj = read_files(given.get("config_file"), ctx.command.params, ours)
+    return options
 
 
+def _query_options(ctx: click.Context, _param: click.Parameter, _path: str | None) -> Any:
+    return ctx.obj
+
+
+_DEFAULT_PROFILE = "default"
 _FLAG = {"is_flag": True}
 _MANY: dict[str, Any] = {"multiple": True, "metavar": "KEY=VALUE"}
 _SECONDS: dict[str, Any] = {"type": click.FloatRange(min=0, min_open=True), "metavar": "SECONDS"}
@@ -158,6 +99,11 @@ _STATEMENTS = section(
     (("-f", "--query_file"), "File of SQL in UTF-8; - for standard input.", {"metavar": "FILE"}),
     (("--var",), "Sets what ${var:KEY} stands for in the SQL.", _MANY),
     (("-Q", "--query_option"), "Query option, such as MEM_LIMIT=2g.", _MANY),
+    (
+        ("-r", "--refresh_after_connect"),
+        "Run INVALIDATE METADATA before the first statement.",
+        _FLAG,
+    ),
     (("-c", "--ignore_query_failure"), "Go on after a failed statement (still exits 1).", _FLAG),
 )
 _CONNECTION = section(
@@ -172,12 +118,18 @@ _CONNECTION = section(
         metavar="HOSTS",
     ),
     _library("database", "-d", metavar="NAME"),
+    _library("profile", default="the one called default, if there is one", metavar="NAME"),
     (
         ("--protocol",),
         "Binary HiveServer2 (port 21050) or over HTTP (port 28000). Default: hs2.",
         {"type": click.Choice(["hs2", "hs2-http", "beeswax"], case_sensitive=False)},
     ),
     _library("http_cookie_names", metavar="NAMES"),
+    (
+        ("--hs2_x_forward",),
+        "Header X-Forwarded-For of hs2-http, for whom a gateway asks.",
+        {"metavar": "ADDRESS"},
+    ),
     _library("http_path", default="cliservice", metavar="PATH"),
     _library("policy", metavar="NAME"),
     _library("sticky_key", metavar="KEY"),
@@ -244,28 +196,54 @@ _OUTPUT = section(
     (("--print_header",), "Column names as the first line, with -B.", _FLAG),
     (("-E", "--vertical"), "One line for each value, for wide rows.", _FLAG),
     (
+        ("--output_format",),
+        "Form of results; json is an object a line. Default: table.",
+        {"type": click.Choice(FORMATS, case_sensitive=False)},
+    ),
+    (
         ("--hs2_fp_format",),
         "How FLOAT and DOUBLE are written, as Python's format() takes it: .2f, 16G.",
         {"metavar": "FORMAT"},
     ),
-    (("-p", "--show_profiles"), "Also the profile of each statement, on standard error.", _FLAG),
-    (("--profile_output",), "Write the profiles to this file instead.", {"metavar": "FILE"}),
+    (
+        ("--live_progress/--disable_live_progress",),
+        "Show how far a statement is, on a terminal. Default: at the prompt.",
+        {"default": None},
+    ),
+    (("--live_summary",), "Show what each operator does, on a terminal.", _FLAG),
+    (("-p", "--show_profiles"), "Show the profile of each statement, too.", _FLAG),
+    (("--profile_output",), "Write profiles to this file.", {"metavar": "FILE"}),
     (
         ("--profile_format",),
         "Form of the profiles. Default: string.",
-        {"type": click.Choice(["string", "base64", "json"], case_sensitive=False)},
+        {"type": click.Choice(PROFILE_FORMATS, case_sensitive=False)},
     ),
     (("--quiet",), "Nothing but errors on standard error.", _FLAG),
     (("-V", "--verbose"), "Also each statement, where it ran and each attempt.", _FLAG),
+)
+_PROMPT = section(
+    "At the prompt",
+    (
+        ("--history_file",),
+        "Where the history is kept. Default: $XDG_STATE_HOME/impala-ha/history.",
+        {"metavar": "FILE"},
+    ),
+    (
+        ("--history_max",),
+        "Statements that are kept; 0: none. Default: 1000.",
+        {"type": click.IntRange(min=0), "default": 1000, "metavar": "NUMBER"},
+    ),
+    (
+        ("--pager/--no_pager",),
+        "Show what is larger than the screen by pages ($PAGER). Default: yes.",
+        {"default": True},
+    ),
 )
 _COMPATIBLE = section(
     "Taken from impala-shell, without effect here",
     *(
         ((name,), f"{why}.", _FLAG)
         for name, why in {
-            "--live_progress": "It is for a person at a prompt",
-            "--disable_live_progress": "There is none",
-            "--live_summary": "It is for a person at a prompt",
             "--no_http_tracing": "No tracing headers are sent",
             "--use_new_http_connection": "A broken connection is replaced by itself",
             "--beeswax_compat_num_rows": "The number of rows is always shown",
@@ -276,7 +254,6 @@ _COMPATIBLE = section(
     *(
         ((name,), f"{why}.", {"metavar": "VALUE"})
         for name, why in {
-            "--history_file": "There is no history",
             "--connect_max_tries": "How often is up to --deadline",
             "--http_socket_timeout_s": "A silent coordinator is probed",
             "--rpc_file": "RPCs are not logged; -V shows attempts",
@@ -284,17 +261,17 @@ _COMPATIBLE = section(
     ),
 )
 _OTHER = section(
-    _LAST,
+    LAST,
     (
         ("--config_file",),
-        "File of options in the form of ~/.impalarc; the command line wins.",
-        {"metavar": "FILE", "is_eager": True, "callback": _read_config},
+        "File of options in the place of ~/.impalarc; the command line wins.",
+        {"metavar": "FILE", "callback": _query_options},
     ),
     (("-v", "--version"), "Show the version and exit.", _VERSION),
 )
 
 
-def connecting() -> list[_Sectioned]:
+def connecting() -> list[Sectioned]:
     """The options that say where to go and as whom, for other programs that do."""
     elsewhere = {"database", "policy", "sticky_key", "deadline", "fetch_size"}
     return [each for each in (*_CONNECTION, *_SECURITY) if each.name not in elsewhere]
@@ -316,34 +293,10 @@ def command(act: Callable[..., Any]) -> click.Command:
             *_CONNECTION,
             *_SECURITY,
             *_OUTPUT,
+            *_PROMPT,
             *_COMPATIBLE,
             *_OTHER,
         ],
         ("Run SQL on Apache Impala through any of several coordinators.", _EPILOG),
-    )
-
-
-def program(
-    name: str, act: Callable[..., Any], params: list[click.Parameter], about: tuple[str, str]
-) -> click.Command:
-    """
-    A command with sections, which takes hyphens for underscores.
-
-    Args:
-        name: What it is called.
-        act: Called with every option by name.
-        params: Its options.
-        about: What ``--help`` says before and after them.
-    """
-    return _Program(
-        name,
-        callback=act,
-        params=params,
-        help=about[0],
-        epilog=about[1],
-        context_settings={
-            "help_option_names": ["-h", "--help"],
-            "token_normalize_func": _with_underscores,
-            "max_content_width": 100,
-        },
+        _read_config,
     )

@@ -18,9 +18,9 @@ import click
 from impala_ha import connect
 from impala_ha.cli._options import command
 from impala_ha.cli.connect.bad_input import BadInput
-from impala_ha.cli.connect.notes import Notes
+from impala_ha.cli.connect.notes import Notes, Verbosity
 from impala_ha.cli.connect.output import prepare_stdout
-from impala_ha.cli.connect.request import Request, Verbosity, request
+from impala_ha.cli.connect.request import Request, request
 from impala_ha.cli.connect.run import MISUSE, run
 from impala_ha.core.extras import MissingExtra
 from impala_ha.errors import InterfaceError
@@ -61,7 +61,7 @@ def program(arguments: Sequence[str]) -> int:
             return asked
         prepare_stdout()
         notes.verbosity = asked.verbosity
-        status = run(asked, connect, notes)
+        status = _act(asked, notes)
         _drop_what_is_left()
         return status  # noqa: TRY300 - an else would come after all kinds of ends
     except click.UsageError as error:
@@ -83,6 +83,14 @@ def _read(arguments: Sequence[str]) -> Request | int:
         list(arguments), prog_name="impala-connect", standalone_mode=False
     )
     return answer if isinstance(answer, Request) else int(answer or 0)
+
+
+def _act(asked: Request, notes: Notes) -> int:
+    if asked.history is None:
+        return run(asked, connect, notes)
+    from impala_ha.cli.connect.prompt import Prompt  # noqa: PLC0415 - a script does without
+
+    return Prompt(asked, connect, notes).run()
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

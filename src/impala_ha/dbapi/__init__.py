@@ -179,6 +179,7 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     get_user_custom_headers_func: Callable[[], Iterable[tuple[str, str]]] | None = None,
     verify_cert: bool | None = None,
     *,
+    profile: str | None = None,
     policy: str | Policy | None = None,
     sticky_key: str | None = None,
     balance: str | None = None,
@@ -216,7 +217,8 @@ def connect(  # noqa: PLR0917 - impyla's parameters
     Connect to the coordinator whose turn it is, or to another one where that one does not answer.
 
     It takes impyla's parameters in impyla's order, and then its own by name.  None means "not
-    given": then ``IMPALA_HA_<NAME>`` in the environment counts, then the default.
+    given": then the *profile* counts, then ``IMPALA_HA_<NAME>`` in the environment, then
+    the default.
 
     Returns:
         A connection on which OpenSession was answered.

@@ -298,6 +298,16 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._run(self._statement_call("execute_async"), _nothing)
             self._remember()
 
+    def finish(self) -> None:
+        """
+        Wait until the statement of `execute_async` has ended, as `execute` does.
+
+        The `rowcount` of a write is known then.  Errors as of `execute`.
+        """
+        self._check_open()
+        with self._links.exclusive:
+            self._run(self._statement_call("finish"), self._complete)
+
     def executemany(
         self,
         operation: str,

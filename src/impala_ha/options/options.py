@@ -25,7 +25,11 @@ from .converters import BACKENDS, BALANCED, MECHANISMS, option
 
 @dataclass(frozen=True)
 class HostOptions:
-    """What ``connect()`` takes to know whom to connect to; `Settings` makes coordinators of it."""
+    """
+    What ``connect()`` takes to know whom to connect to, and where options come from.
+
+    `Settings` makes coordinators of it.
+    """
 
     host: object = option(
         to.anything,
@@ -40,6 +44,12 @@ class HostOptions:
         to.port,
         DEFAULT_PORT,
         "Port of the coordinators for which none is given: Impala's `--hs2_port`.",
+    )
+    profile: str = option(
+        to.name,
+        "",
+        "Table of `~/.config/impala-ha/config.toml` whose keys are options. The call goes before "
+        "it, and it goes before the environment.",
     )
 
 

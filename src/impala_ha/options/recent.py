@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from .settings import HOST_VARIABLES, OPTIONS, OTHERS_PORT, PREFIX, Settings
+from . import profiles
+from .settings import HOST_VARIABLES, INSTEAD_OF, OPTIONS, OTHERS_PORT, PREFIX, Settings
 
 _MOST = 100
 _RECENT: dict[object, Settings] = {}
@@ -20,13 +21,15 @@ _HARMLESS = {
     name.encode()
     for name in (
         *(PREFIX + name.upper() for name in ("hosts", *_PLAIN)),
-        *(*HOST_VARIABLES, OTHERS_PORT),
+        *(*HOST_VARIABLES, OTHERS_PORT, INSTEAD_OF),
     )
 }
 
 
 def read(arguments: Mapping[str, object], *, hosts_known: bool) -> Settings:
-    """`Settings.read`, with the environment of the process."""
+    """`Settings.read`, with the environment of the process and a profile in it."""
+    if (environment := profiles.environment(arguments)) is not os.environ:
+        return Settings.read(arguments, environment, hosts_known=hosts_known)
     key = tuple(_given(arguments)), tuple(_variables()), hosts_known
     if None in key[0] or None in key[1]:
         return Settings.read(arguments, os.environ, hosts_known=hosts_known)

@@ -27,6 +27,7 @@ from .options import HostOptions, Options
 PREFIX = "IMPALA_HA_"
 HOST_VARIABLES = ("IMPALA_HA_HOSTS", "IMPALA_HOSTS", "IMPALA_HOST")
 OTHERS_PORT = "IMPALA_PORT"  # counts beside IMPALA_HOSTS and IMPALA_HOST
+INSTEAD_OF = "IMPALA_HA_INSTEAD_OF"  # hosts for which those of IMPALA_HA_HOSTS stand, with `patch`
 _LINK = re.compile(r"(?:tcp|udp|sctp)://")  # what Kubernetes and Docker set for each service
 _LINKED = re.compile(r"_SERVICE_(?:HOST|PORT)|_PORT_\d+_(?:TCP|UDP|SCTP)")
 _RENAMED = {
@@ -362,7 +363,9 @@ def _half_secured(options: Options, given: _Given) -> Iterable[str]:
         yield "doas_user and the doAs in http_path contradict each other: give one"
 
 
-_VARIABLES = frozenset(PREFIX + name.upper() for name in ("hosts", "port", *OPTIONS))
+_VARIABLES = frozenset(
+    {INSTEAD_OF, *(PREFIX + name.upper() for name in ("hosts", "port", "profile", *OPTIONS))}
+)
 
 
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:

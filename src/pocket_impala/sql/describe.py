@@ -139,4 +139,6 @@ def _parameters(table: Table, files: list[DataFile]) -> dict[str, str]:
         found["numRows"] = str(table.stats["rows"])
     if table.external:
         found["EXTERNAL"] = "TRUE"
+    if table.format == "ICEBERG":
+        found["table_type"] = "ICEBERG"
     return found

@@ -86,6 +86,8 @@ NATIVE: dict[str, str] = {
     "nvl": "coalesce",
     "ifnull": "coalesce",
     "isnull": "coalesce",
+    "variance_pop": "var_pop",
+    "variance_samp": "var_samp",
     "ndv": "approx_count_distinct",
     "lcase": "lower",
     "ucase": "upper",

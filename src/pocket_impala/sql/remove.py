@@ -69,13 +69,16 @@ def _drop_table(reader: Reader, context: Context, *, view: bool) -> Job:
     found = context.catalog.table(database, name)
     if found is None and not quiet:
         context.table(database, name)
-    if found is not None and (found.view is not None) != view:
+    wrong = found is not None and (found.view is not None) != view
+    other = "table" if view else "view"
+    if wrong and not quiet:
         raise ImpalaError(
-            f"AnalysisException: DROP {kind.upper()} not allowed on a "
-            f"{'table' if view else 'view'}: {database}.{name}"
+            f"AnalysisException: DROP {kind.upper()} not allowed on a {other}: {database}.{name}"
         )
 
     def drop() -> list[tuple[str]]:
+        if wrong:
+            return [(f"Drop {kind.lower()} is not allowed on a {other}.",)]
         with context.warehouse.catalog.write() as catalog:
             table = catalog.table(database, name)
             if table is None:

@@ -1,7 +1,11 @@
-"""What a caller got wrong; the program says it in one line, opens nothing and exits with 2."""
+"""What a caller got wrong, in one line: before anything was opened, or at a command."""
 
 from __future__ import annotations
 
 
 class BadInput(ValueError):
     """An option, a file or a script that cannot be used.  The text is for the user's eyes."""
+
+
+class CommandFailed(Exception):
+    """A command of the shell that could not be done.  The text is for the user's eyes."""

@@ -21,6 +21,9 @@ class Printed:
 
     It has run once, before anything was opened; a second call, after a refusal, runs it again: a
     token may end while a script runs.
+
+    Attributes:
+        last: What it printed last.
     """
 
     def __init__(self, command: str, option: str) -> None:
@@ -45,6 +48,7 @@ class Printed:
         found, wrong = printed(self._command, terminal=True)
         if wrong:
             raise BadInput(f"{self._option}: {wrong}")
+        self.last = found
         return found
 
 

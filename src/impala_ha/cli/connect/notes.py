@@ -13,15 +13,16 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from impala_ha.cli.connect.output import visible
-from impala_ha.cli.connect.request import Verbosity
 from impala_ha.core.logs import brief
 
 if TYPE_CHECKING:
     from impala_ha.core.model import Attempt
 
+UNHEARD = "names for completion"  # a thread of whose troubles nobody wants to hear
 _NAME = "impala-connect"
 _OPENING = frozenset({"connect", "cursor"})
 _ADVICE = (
@@ -35,6 +36,14 @@ _AS_OPTIONS = {
     "use_ssl=False": "no --ssl",
     "timestamp_unit='us'": "--timestamp_unit=us",
 }
+
+
+class Verbosity(Enum):
+    """What goes to standard error."""
+
+    QUIET = "errors"
+    NORMAL = "errors, failovers, counts and times"
+    VERBOSE = "statements and attempts as well"
 
 
 class Notes(logging.Handler):
@@ -118,6 +127,8 @@ class Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one record of the library's log."""
+        if record.threadName == UNHEARD:
+            return
         attempt: Attempt | None = getattr(record, "attempt", None)
         if attempt is None:
             if getattr(record, "notice", False):

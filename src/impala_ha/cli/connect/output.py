@@ -60,7 +60,7 @@ class Form:
         """Give up what it holds, also after an error."""
 
 
-class _Rows(Form):
+class RowForm(Form):
     """
     A form that takes a result by the row.
 
@@ -83,13 +83,13 @@ class _Rows(Form):
         ]
 
 
-class Table(_Rows):
+class Table(RowForm):
     """
     Rows in a grid, all cells to the left, as impala-shell draws it.
 
     Args:
         columns: Their names.
-        fp_format: As of `_Rows`.
+        fp_format: As of `RowForm`.
     """
 
     def __init__(self, columns: Sequence[str], fp_format: str = "") -> None:
@@ -208,13 +208,13 @@ def _is_quoted(char: str, delimiter: str) -> bool:
     return out.getvalue().startswith('"')
 
 
-class Vertical(_Rows):
+class Vertical(RowForm):
     """
     One line a value, one paragraph a row.
 
     Args:
         columns: Their names.
-        fp_format: As of `_Rows`.
+        fp_format: As of `RowForm`.
     """
 
     def __init__(self, columns: Sequence[str], fp_format: str = "") -> None:

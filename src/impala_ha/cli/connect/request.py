@@ -10,46 +10,31 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impala_ha.auth import kerberos
-from impala_ha.cli._options import SAME
 from impala_ha.cli.connect import results
+from impala_ha.cli.connect.arguments import connecting
 from impala_ha.cli.connect.bad_input import BadInput
-from impala_ha.cli.connect.credentials import Printed, secret, user_name
-from impala_ha.cli.connect.script import ScriptStatement, assignments, decoded, statements
-from impala_ha.net import tls
-from impala_ha.options.settings import Settings
+from impala_ha.cli.connect.look import SHELL_OPTIONS, Look
+from impala_ha.cli.connect.notes import Verbosity
+from impala_ha.cli.connect.script import ScriptStatement, assignments, decoded, read, statements
+from impala_ha.core.extras import import_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from impala_ha.cli.connect.destination import Destination, WholeFile
     from impala_ha.cli.connect.output import Form
-    from impala_ha.options.options import Options
 
-_HTTP_PORT, _HTTP_PATH = "28000", "cliservice"
-_KERBEROS, _LDAP, _JWT = "GSSAPI", "LDAP", "JWT"
-_NEED = {
-    "ldap_password_cmd": "-l",
-    "jwt_cmd": "-j",
-    "oauth_cmd": "-a",
-    "principal": "-k",
-    "keytab": "-k",
-}
-_OF_OAUTH_SERVERS = (
-    "oauth_server",
-    "oauth_endpoint",
-    "oauth_client_id",
-    "oauth_client_secret_cmd",
-)
-_PENDING = "not yet asked for"
 _FETCH_SIZE = 8192
-_NO_LIMIT = 86400.0  # seconds; what ends sooner is up to the deadline
+_LOOK = frozenset(
+    [
+        *(option for option, _ in SHELL_OPTIONS.values()),
+        *("hs2_fp_format", "print_header", "protocol", "quiet", "show_profiles"),
+        "timestamp_unit",
+    ]
+)
 _PATHS = frozenset(
     [
         "query_file",
@@ -66,28 +51,6 @@ _PATHS = frozenset(
 )
 
 
-class Verbosity(Enum):
-    """What goes to standard error."""
-
-    QUIET = "errors"
-    NORMAL = "errors, failovers, counts and times"
-    VERBOSE = "statements and attempts as well"
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """
-    What is wanted of the profiles of statements.
-
-    Attributes:
-        path: The file that they are written to, None for standard error.
-        form: One of Impala's: STRING, BASE64, JSON.
-    """
-
-    path: Path | None
-    form: str
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """
@@ -102,9 +65,13 @@ class Request:
         destination: Where results go.
         fetch_size: Rows of one batch.
         database: The one that is to be there; "" if none was named.
-        profile: Whether and where the profiles of statements go.
         keep_going: Go on after a failed statement?
         verbosity: What goes to standard error.
+        look: The options of the shell.
+        variables: What ``${VAR:name}`` stands for, by name in upper case.
+        refresh: Have the metadata loaded anew before the first statement?
+        history: The file of the history, and how many statements are kept in it; None for
+            a script, and not for a person at the prompt.
     """
 
     script: tuple[ScriptStatement, ...]
@@ -117,7 +84,10 @@ class Request:
     keep_going: bool
     verbosity: Verbosity
     database: str = ""
-    profile: Profile | None = None
+    look: Look = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    refresh: bool = False
+    history: tuple[Path, int] | None = None
 
 
 def request(**given: Any) -> Request:
@@ -130,48 +100,65 @@ def request(**given: Any) -> Request:
     Raises:
         BadInput: The first mistake found.
         impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
-        MissingExtra: Kerberos or Parquet without its extra.
+        MissingExtra: Kerberos or Parquet without its extra, or a prompt without that.
     """
     _check_texts(given)
-    form, verbosity = results.form(given), _verbosity(given)
-    arguments = _arguments(given)
+    at_prompt = _is_at_prompt(given)
+    look = _look(given, at_prompt=at_prompt)
+    form, verbosity = results.form(look), results.verbosity(look)
     variables = assignments("--var", given["var"])
     query_options = given["config_file"] or {}
     query_options = {**query_options, **assignments("--query_option", given["query_option"])}
-    text, origin, file = _script_text(given)
+    text, origin, file = ("", "", None) if at_prompt else _script_text(given)
     script = statements(text, variables, origin)
-    destination = results.destination(given, script, file)
-    options = _checked(given, arguments)
-    if options.auth_mechanism == _KERBEROS:
-        kerberos.check(options)
+    destination = results.destination(look, script, file)
+    connect, options = connecting(given)
     return Request(
         script=script,
         origin=origin,
-        connect=arguments | _secrets(given, options),
+        connect=connect,
         query_options=query_options,
         form=form,
         destination=destination,
         fetch_size=given["fetch_size"] or _FETCH_SIZE,
-        database=options.database or "",
-        profile=_profile(given),
+        database=(options.database or "").strip("`"),
         keep_going=given["ignore_query_failure"],
         verbosity=verbosity,
+        look=look,
+        variables=variables,
+        refresh=given["refresh_after_connect"],
+        history=_history(given) if at_prompt else None,
     )
 
 
-def connecting(given: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    The arguments of connect() that say where to go and as whom, secrets among them.
+def _is_at_prompt(given: Mapping[str, Any]) -> bool:
+    """Is there a person, and no script?"""
+    sources = ("execute", "query", "query_file", "stdin")
+    if any(given[name] is not None for name in sources):
+        return False
+    streams = (sys.stdin, sys.stdout)
+    if not all(stream is not None and stream.isatty() for stream in streams):
+        return False
+    import_extra("prompt_toolkit", "cli")
+    return True
 
-    Args:
-        given: The options of `_options.connecting`, by name.
 
-    Raises:
-        BadInput: The first mistake found.
-        impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
-    """
-    arguments = _arguments(given)
-    return arguments | _secrets(given, _checked(given, arguments))
+def _look(given: Mapping[str, Any], *, at_prompt: bool) -> dict[str, Any]:
+    """The options of the shell; at the prompt some are on that are off in a script."""
+    look = {name: given[name] for name in _LOOK}
+    if look["quiet"] and look["verbose"]:
+        raise BadInput("--quiet and --verbose contradict each other")
+    look["live_progress"] = at_prompt if look["live_progress"] is None else look["live_progress"]
+    look["pager"] = at_prompt and look["pager"]
+    look["profile_format"] = look["profile_format"] or "string"
+    return look
+
+
+def _history(given: Mapping[str, Any]) -> tuple[Path, int]:
+    if given["history_file"]:
+        return Path(given["history_file"]).expanduser(), given["history_max"]
+    state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+    return Path(state, "impala-ha", "history"), given["history_max"]
 
 
 def _check_texts(given: Mapping[str, Any]) -> None:
@@ -183,21 +170,6 @@ def _check_texts(given: Mapping[str, Any]) -> None:
 
 
 _SHORT = {"execute": "-e", "query": "-q", "stdin": "argument"}
-
-
-def _profile(given: Mapping[str, Any]) -> Profile | None:
-    if not given["show_profiles"]:
-        return None
-    path = given["profile_output"]
-    return Profile(Path(path) if path else None, (given["profile_format"] or "string").upper())
-
-
-def _verbosity(given: Mapping[str, Any]) -> Verbosity:
-    if given["quiet"] and given["verbose"]:
-        raise BadInput("--quiet and --verbose contradict each other")
-    if given["quiet"]:
-        return Verbosity.QUIET
-    return Verbosity.VERBOSE if given["verbose"] else Verbosity.NORMAL
 
 
 def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
@@ -225,139 +197,4 @@ def _script_text(given: Mapping[str, Any]) -> tuple[str, str, Path | None]:
             raise BadInput("standard input is closed")
         return decoded(sys.stdin.buffer.read(), "standard input"), "standard input", None
     file = Path(given["query_file"])
-    try:
-        raw = file.read_bytes()
-    except (OSError, ValueError) as error:
-        raise BadInput(f"-f {file}: {getattr(error, 'strerror', None) or error}") from None
-    return decoded(raw, str(file)), str(file), file
-
-
-def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of connect(): only what was given, the rest is up to the environment."""
-    http = {"hs2": False, "beeswax": False, "hs2-http": True, None: None}[given["protocol"]]
-    flags = {option: given.get(name) for option, name in SAME.items()}
-    arguments = {
-        **{option: value for option, value in flags.items() if value is not False},
-        "host": _hosts(given["impalad"]),
-        "auth_mechanism": _mechanism(given),
-        "use_http_transport": http,
-        "http_path": given["http_path"] or (_HTTP_PATH if http else None),
-        "connect_timeout": _connect_timeout(given),
-    }
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _hosts(given: str | None) -> str | None:
-    for scheme in ("http://", "https://"):
-        if given and scheme in given:
-            tls = " and --ssl" if scheme == "https://" else ""
-            raise BadInput(
-                f"-i takes host:port, not a URL ({given}): leave {scheme} out; HTTP is spoken with"
-                f" --protocol=hs2-http{tls}"
-            )
-    return given or None
-
-
-def _mechanism(given: Mapping[str, Any]) -> str | None:
-    """How to log in; with what the options say about each other."""
-    # An OAuth token travels as a JSON Web Token does.
-    flags = {"-k": _KERBEROS, "-l": _LDAP, "-j": _JWT, "-a": _JWT}
-    values = {
-        "-k": given["kerberos"],
-        "-l": given["ldap"],
-        "-j": given["jwt"],
-        "-a": given["oauth"],
-    }
-    chosen = [flag for flag, wanted in values.items() if wanted]
-    if len(chosen) > 1:
-        raise BadInput(f"{' and '.join(chosen)} contradict each other: give at most one")
-    for option in _OF_OAUTH_SERVERS:
-        if given[option] is not None:
-            raise BadInput(f"--{option}: no token is fetched here; --oauth_cmd COMMAND prints it")
-    for option, needed in _NEED.items():
-        if given[option] is not None and needed not in chosen:
-            raise BadInput(f"--{option} needs {needed}")
-    if chosen in (["-j"], ["-a"]) and given["protocol"] != "hs2-http":
-        raise BadInput(f"{chosen[0]} needs --protocol hs2-http")
-    return flags[chosen[0]] if chosen else None
-
-
-def _connect_timeout(given: Mapping[str, Any]) -> float | None:
-    seconds: float | None = given["connect_timeout"]
-    milliseconds: float | None = given["client_connect_timeout_ms"]
-    if milliseconds is None:
-        return seconds
-    if seconds is not None:
-        raise BadInput("--connect_timeout and -t contradict each other: give one")
-    return milliseconds / 1000 or _NO_LIMIT
-
-
-def _checked(given: Mapping[str, Any], arguments: Mapping[str, Any]) -> Options:
-    """What the library makes of it, and its complaints, before a password is asked for."""
-    if arguments.get("use_http_transport"):
-        # Weaker than any port that was given; as an argument it would contradict hosts with ports.
-        os.environ.setdefault("IMPALA_HA_PORT", _HTTP_PORT)
-    if _tls_flags(given) and not (given["ssl"] or os.environ.get("IMPALA_HA_USE_SSL")):
-        raise BadInput(_NO_TLS)
-    pending = _pending(given, arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # connect() says them again
-        options = Settings.read({**arguments, **pending}, os.environ).options
-    if options.use_ssl:
-        tls.context(options)
-    elif _tls_flags(given):
-        raise BadInput(_NO_TLS)
-    elif _sends_secret(options) and not given["auth_creds_ok_in_clear"]:
-        consent = "give --ssl, or --auth_creds_ok_in_clear"
-        raise BadInput(f"{options.auth_mechanism} would send secrets in the clear: {consent}")
-    return options
-
-
-def _pending(given: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, str]:
-    """Stands for what is asked for, of the user or of the system, once the rest is right."""
-    variable = os.environ.get
-    pending = {}
-    token = variable("IMPALA_HA_JWT") or variable("IMPALA_HA_JWT_CMD")
-    if (given["jwt"] or given["oauth"]) and not token:
-        pending["jwt"] = _PENDING
-    mechanism = arguments.get("auth_mechanism") or variable("IMPALA_HA_AUTH_MECHANISM", "")
-    if mechanism.upper() == _LDAP and not (given["user"] or variable("IMPALA_HA_USER")):
-        pending["user"] = _PENDING
-    if given["ldap"] and not (variable("IMPALA_HA_PASSWORD") or variable("IMPALA_HA_PASSWORD_CMD")):
-        pending["password"] = _PENDING
-    return pending
-
-
-_NO_TLS = (
-    "--ca_cert, --verify_cert, --client_cert and --client_key need --ssl: "
-    "nothing would be encrypted"
-)
-
-
-def _tls_flags(given: Mapping[str, Any]) -> bool:
-    return any(given[name] for name in ("ca_cert", "verify_cert", "client_cert", "client_key"))
-
-
-def _sends_secret(options: Options) -> bool:
-    """PLAIN without a password is asked of servers that let everybody in."""
-    with_password = options.password is not None or options.password_cmd is not None
-    plain = options.auth_mechanism == "PLAIN" and with_password
-    return plain or options.auth_mechanism in {_LDAP, _JWT}
-
-
-def _secrets(given: Mapping[str, Any], options: Options) -> dict[str, str | Printed]:
-    """What no option and no environment variable holds."""
-    if options.auth_mechanism == _LDAP:
-        user = user_name(None if options.user == _PENDING else options.user)
-        if given["use_ldap_test_password"]:
-            return {"user": user, "password": "password"}  # as it is there
-        if given["ldap_password_cmd"] is None and options.password != _PENDING:
-            return {"user": user}
-        what = f"LDAP password of {user}"
-        password = secret(what, given["ldap_password_cmd"], "--ldap_password_cmd")
-        return {"user": user, "password": password}
-    if given["oauth"] and (given["oauth_cmd"] is not None or options.jwt == _PENDING):
-        return {"jwt": secret("OAuth token", given["oauth_cmd"], "--oauth_cmd")}
-    if given["jwt"] and (given["jwt_cmd"] is not None or options.jwt == _PENDING):
-        return {"jwt": secret("JSON Web Token", given["jwt_cmd"], "--jwt_cmd")}
-    return {}
+    return read(file, "-f"), str(file), file

@@ -7,25 +7,24 @@ forty-first costs somebody the night.
 
 Impala has no ``BEGIN ... END``; outside of quotes and comments every semicolon ends a statement.
 
-Some lines that impala-shell understands never reach a server.  ``SET VAR:name=value``,
-``UNSET``, ``quit`` and ``SET option=value`` with a bare value do here what they do there.  The
-other commands of the shell (``profile``, ``source``, ...) have no meaning in a script of SQL and
-are refused.
+Some lines never reach a server: they are commands of the shell (`commands`), as impala-shell has
+them.  ``source`` is replaced by what is in its file, so that this is checked as well.  Commands
+that are for a person at the prompt are refused in a script.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from impala_ha.cli.connect.bad_input import BadInput
+from impala_ha.cli.connect.commands import COMMANDS, SHORTCUTS
+from impala_ha.cli.connect.look import SHELL_OPTIONS, changed
 from impala_ha.sql.scanner import TokenType, scan
 from impala_ha.sql.statement import Effect, Statement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _OPENED_BY = {
     "/*": "comment that starts with /*",
@@ -40,20 +39,10 @@ _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SET = re.compile(r"SET\s+((?:(?:VAR|HIVEVAR):)?\w+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _UNSET = re.compile(r"UNSET\s+((?:(?:VAR|HIVEVAR):)?\w+)", re.IGNORECASE)
 _VALUE_AS_SQL = re.compile(r"\w+|-?\d+(?:\.\d+)?|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`")
-_LEAVE = {"quit", "exit"}
-_SCREEN_OF_THE_SHELL = frozenset({"LIVE_PROGRESS", "LIVE_SUMMARY", "VERBOSE"})
-_OPTIONS_OF_THE_SHELL = {
-    "WRITE_DELIMITED": "-B",
-    "DELIMITER": "--output_delimiter",
-    "OUTPUT_FILE": "-o",
-    "PROFILE_OUTPUT": "--profile_output",
-    "PROFILE_FORMAT": "--profile_format",
-    "VERTICAL": "-E",
-}
-_OF_THE_SHELL = re.compile(
-    r"(connect|help|history|profile|rerun|shell|source|src|summary|tip|version)\b(?!\s*\()|[!@?]",
-    re.IGNORECASE,
-)
+_WORD = re.compile(r"\?|!|@|[A-Za-z]+\b(?!\s*\()")
+_SHELL = re.compile(r"\s*(?:!|shell\s)", re.IGNORECASE)
+_OTHER_NAMES = {"!": "shell", "@": "rerun", "?": "help", "src": "source", "exit": "quit"}
+_DEEPEST = 10  # files that read each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +51,27 @@ class ScriptStatement:
     One statement.
 
     Attributes:
-        text: What the server gets: variables replaced, no semicolon at the end.
+        text: What the server gets, variables replaced and without a semicolon at its end; of a
+            command of the shell, what follows its name.
         line: Where its first word stands in the script, from 1.
         verb: That word, in upper case.
+        command: The command of the shell that it is; "" for SQL.
     """
 
     text: str
     line: int
     verb: str
+    command: str = ""
+
+    @property
+    def needs_server(self) -> bool:
+        """Can it be done only where there is a connection?"""
+        return not self.command or COMMANDS[self.command].needs_server
 
     @property
     def is_query(self) -> bool:
         """Does it read, so that its result is rows and not a word on what was done?"""
-        reads = Statement.parse(self.text).effect is Effect.READ
+        reads = not self.command and Statement.parse(self.text).effect is Effect.READ
         return reads and self.verb not in {"USE", "SET", "UNSET"}
 
 
@@ -118,7 +115,13 @@ def _refuse_bytes(raw: bytes, origin: str) -> str:
         ) from None
 
 
-def statements(text: str, variables: Mapping[str, str], origin: str) -> tuple[ScriptStatement, ...]:
+def statements(
+    text: str,
+    variables: Mapping[str, str],
+    origin: str,
+    *,
+    at_prompt: bool = False,
+) -> tuple[ScriptStatement, ...]:
     """
     Cut a script into its statements, with variables replaced, in the order they stand.
 
@@ -126,24 +129,116 @@ def statements(text: str, variables: Mapping[str, str], origin: str) -> tuple[Sc
         text: The script.
         variables: What ``--var`` gave, by name in upper case.
         origin: The script's name for errors.
+        at_prompt: Whether a person typed it, who may use all commands.
 
     Raises:
-        BadInput: An open quote, an unknown variable, a command or an option of impala-shell.
+        BadInput: An open quote, an unknown variable or shell option, a file that cannot be read.
     """
-    known = dict(variables)
-    found = []
+    return tuple(_statements(text, dict(variables), origin, at_prompt, 0))
+
+
+def _statements(
+    text: str, known: dict[str, str], origin: str, at_prompt: bool, depth: int
+) -> Iterator[ScriptStatement]:
+    if depth > _DEEPEST:
+        raise BadInput(f"{origin}: more than {_DEEPEST} files read each other")
+    if at_prompt and text.lstrip().startswith("\\"):
+        text = _without_shortcut(text)
+    if at_prompt and (shell := _SHELL.match(text)):  # whose quotes and semicolons are its own
+        yield ScriptStatement(text[shell.end() :].strip(), 1, "SHELL", "shell")
+        return
     for piece in _pieces(text, origin):
         where = f"{origin}, line {piece.line}"
         bare = substituted(piece.bare, known, where)
-        if bare.lower() in _LEAVE:
-            break
-        if word := _OF_THE_SHELL.match(bare):
-            raise BadInput(f"{where}: {word[0]!r} is a command of impala-shell, not SQL")
-        if _remembered(bare, known) or _is_for_the_shell(bare, where):
+        verb = bare.split(maxsplit=1)[0].upper()
+        found = _command(bare, where, at_prompt)
+        if found is None:
+            sent = as_sql(bare) or substituted(piece.text, known, where)
+            yield ScriptStatement(sent, piece.line, verb)
             continue
-        sent = as_sql(bare) or substituted(piece.text, known, where)
-        found.append(ScriptStatement(sent, piece.line, bare.split(maxsplit=1)[0].upper()))
-    return tuple(found)
+        command, argument = found
+        if command == "quit" and not at_prompt:
+            return
+        if command == "source":
+            raw = read(Path(argument).expanduser(), f"{where}: source")
+            yield from _statements(raw, known, argument, False, depth + 1)
+            continue
+        if command == "variable":
+            name, equals, value = argument.partition("=")
+            known.pop(name, None)
+            known.update({name: value} if equals else {})
+        yield ScriptStatement(argument, piece.line, verb, command)
+
+
+def is_complete(text: str) -> bool:
+    """Is nothing more to come of what a person types?  A command needs no semicolon."""
+    line = text.strip()
+    word = _WORD.match(line)
+    if not line or line.startswith("\\") or _SHELL.match(line):
+        return True
+    if word and "\n" not in line and word[0].lower() in _OF_ONE_LINE:
+        return True
+    tokens = [token for token in scan(line) if token.type is not TokenType.COMMENT]
+    last = tokens[-1] if tokens else None
+    return last is None or (last.type is TokenType.CODE and last.text.rstrip().endswith(";"))
+
+
+_OF_ONE_LINE = frozenset({*COMMANDS, *_OTHER_NAMES, "unset", "use"})
+
+
+def read(file: Path, where: str) -> str:
+    """
+    The text of a script.
+
+    Raises:
+        BadInput: It cannot be read, or is not UTF-8.
+    """
+    try:
+        return decoded(file.read_bytes(), str(file))
+    except (OSError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{where} {file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _command(bare: str, where: str, at_prompt: bool) -> tuple[str, str] | None:
+    """The command of the shell that *bare* is, and its argument; None for SQL."""
+    if match := _SET.fullmatch(bare) or _UNSET.fullmatch(bare):
+        name = match[1].upper()
+        value = f"={match[2]}" if match.re is _SET else ""
+        if space := _SPACE_NAME.fullmatch(name):
+            return "variable", f"{space[1]}{value}"
+        if name == "ALL" and match.re is _UNSET:
+            return "option", name
+        if name not in SHELL_OPTIONS:
+            return None
+        try:
+            if value:
+                changed({}, name, value[1:])
+        except BadInput as error:
+            raise BadInput(f"{where}: {error}") from None
+        return "option", f"{name}{value}"
+    match = _WORD.match(bare)
+    word = match[0].lower() if match else ""
+    word, argument = _OTHER_NAMES.get(word, word), bare[len(word) :].strip()
+    if word not in COMMANDS or (word == "set" and argument.upper() not in {"", "ALL"}):
+        return None
+    if COMMANDS[word].at_prompt and not at_prompt:
+        raise BadInput(f"{where}: {word!r} is for a person at the prompt of impala-connect")
+    return word, argument
+
+
+def _without_shortcut(text: str) -> str:
+    r"""What a shortcut such as ``\dt NAME`` stands for."""
+    words = text.strip().rstrip(";").split(maxsplit=1)
+    argument = words[1].strip() if len(words) > 1 else ""
+    if words[0] not in SHORTCUTS:
+        raise BadInput(f"{words[0]} is no shortcut: there are {' '.join(SHORTCUTS)}")
+    alone, with_argument = SHORTCUTS[words[0]]
+    meant = with_argument.format(argument) if argument and with_argument else alone
+    if not meant:
+        raise BadInput(f"{words[0]} needs something behind it: {with_argument.format('NAME')}")
+    return meant
 
 
 def substituted(text: str, variables: Mapping[str, str], where: str) -> str:
@@ -212,27 +307,6 @@ def _words(text: str, origin: str) -> Iterator[tuple[bool, str]]:
             yield kind is TokenType.COMMENT, word
     yield False, "\n"  # keeps the semicolon that ends the last one out of its comment
     yield False, ";"
-
-
-def _remembered(bare: str, variables: dict[str, str]) -> bool:
-    """Was it ``SET VAR:`` or ``UNSET VAR:``, which concern nobody but this script?"""
-    if (match := _SET.fullmatch(bare)) and (name := _SPACE_NAME.fullmatch(match[1])):
-        variables[name[1].upper()] = match[2]
-        return True
-    if (match := _UNSET.fullmatch(bare)) and (name := _SPACE_NAME.fullmatch(match[1])):
-        variables.pop(name[1].upper(), None)
-        return True
-    return False
-
-
-def _is_for_the_shell(bare: str, where: str) -> bool:
-    """Was it a ``SET`` of impala-shell's own options, which changes nothing but its screen?"""
-    match = _SET.fullmatch(bare) or _UNSET.fullmatch(bare)
-    name = match[1].upper() if match else ""
-    if name in _OPTIONS_OF_THE_SHELL:
-        instead = _OPTIONS_OF_THE_SHELL[name]
-        raise BadInput(f"{where}: {name} is an option of impala-shell; give {instead} instead")
-    return name in _SCREEN_OF_THE_SHELL
 
 
 def as_sql(bare: str) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import threading
 import time
@@ -20,10 +19,11 @@ from typing import Any
 
 import click
 
+from impala_ha.cli._command import program, section
 from impala_ha.cli._hosts import coordinators_of
-from impala_ha.cli._options import connecting, program, section
+from impala_ha.cli._options import connecting
+from impala_ha.cli.connect.arguments import connecting as arguments_of
 from impala_ha.cli.connect.bad_input import BadInput
-from impala_ha.cli.connect.request import connecting as arguments_of
 from impala_ha.cli.doctor.checks import CoordinatorCheck
 from impala_ha.cli.doctor.context import Context
 from impala_ha.cli.doctor.report import Report
@@ -31,6 +31,7 @@ from impala_ha.core.clock import SystemClock
 from impala_ha.core.extras import MissingExtra, import_extra
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import InterfaceError
+from impala_ha.options import profiles
 from impala_ha.options.settings import Settings
 
 _WEB_PORT = 25000
@@ -82,10 +83,10 @@ def _all_ok(given: dict[str, Any]) -> bool:
 def _settings(given: dict[str, Any]) -> Settings:
     try:
         import_extra("rich", "cli")
-        arguments = arguments_of(given)
+        arguments, _ = arguments_of(given)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
-            settings = Settings.read(arguments, os.environ)
+            settings = Settings.read(arguments, profiles.environment(arguments))
     except (BadInput, InterfaceError, MissingExtra) as error:
         raise click.UsageError(str(error)) from None
     for warning in heard:

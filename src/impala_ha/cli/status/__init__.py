@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import sys
 import time
@@ -21,10 +20,11 @@ from typing import Any
 
 import click
 
+from impala_ha.cli._command import program, section
 from impala_ha.cli._hosts import coordinators_of
-from impala_ha.cli._options import connecting, program, section
+from impala_ha.cli._options import connecting
+from impala_ha.cli.connect.arguments import connecting as arguments_of
 from impala_ha.cli.connect.bad_input import BadInput
-from impala_ha.cli.connect.request import connecting as arguments_of
 from impala_ha.cli.doctor.context import Context
 from impala_ha.cli.status.asking import Answer, LoadReader, ask
 from impala_ha.cli.status.machine import connections, known, states_not_shown
@@ -33,6 +33,7 @@ from impala_ha.core.clock import SystemClock
 from impala_ha.core.extras import MissingExtra
 from impala_ha.core.model import Coordinator
 from impala_ha.errors import InterfaceError
+from impala_ha.options import profiles
 from impala_ha.options.options import Options
 from impala_ha.options.settings import Settings
 
@@ -76,7 +77,8 @@ def _show(**given: Any) -> None:
 
 def _settings(given: Mapping[str, Any]) -> Settings:
     try:
-        settings = Settings.read(arguments_of(given), os.environ)
+        arguments, _ = arguments_of(given)
+        settings = Settings.read(arguments, profiles.environment(arguments))
     except (BadInput, InterfaceError, MissingExtra) as error:
         raise click.UsageError(str(error)) from None
     if given["connect_timeout"] or given["client_connect_timeout_ms"]:

@@ -1,0 +1,89 @@
+"""How far a statement is, on standard error while it runs; nothing of it stays."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from impala_ha.cli.connect.look import Look
+from impala_ha.cli.connect.reports import summary_rows, summary_table
+from impala_ha.errors import Error
+
+_FIRST = 0.5  # seconds; most statements are over by then, and nobody wants to see them flicker
+_PAUSE = 0.1  # between two questions whether it has ended
+_EVERY = 1.0  # as impala-shell
+_WITHOUT = frozenset({"COMPUTE", "SET", "USE"})  # of COMPUTE STATS the server tells nothing
+
+
+class Progress:
+    """
+    The picture of one statement.
+
+    Args:
+        live: What redraws it.
+        look: The options of the shell.
+    """
+
+    def __init__(self, live: Live, look: Look) -> None:
+        self._live = live
+        self._look = look
+        self._next = time.monotonic() + _FIRST
+
+    @classmethod
+    @contextmanager
+    def shown(cls, look: Look, verb: str) -> Iterator[Progress | None]:
+        """The picture for the time of a statement; None where nobody wants or can see it."""
+        wanted = look.get("live_progress") or look.get("live_summary")
+        if not wanted or verb in _WITHOUT or sys.stderr is None or not sys.stderr.isatty():
+            yield None
+            return
+        console = Console(stderr=True)
+        live = Live(console=console, auto_refresh=False, transient=True)
+        try:
+            yield cls(live, look)
+        finally:
+            live.stop()
+
+    def update(self, cursor: Any) -> None:
+        """Wait a moment, and show what *cursor* knows once a second."""
+        time.sleep(_PAUSE)
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _EVERY
+        with suppress(Error):  # the statement's own call says what became of it
+            drawn = self._drawn(cursor, cursor.get_summary())
+            self._live.start()  # not before: what is said meanwhile goes through it
+            self._live.update(drawn, refresh=True)
+
+    def _drawn(self, cursor: Any, found: Any) -> Group:
+        if found is None:
+            return Group()
+        if getattr(found, "is_queued", False):
+            return Group(Text(f"queued: {found.queued_reason}"))
+        parts: list[Any] = []
+        if self._look.get("live_progress") and (progress := found.progress):
+            bars = Table.grid(padding=(0, 1))
+            for name, done, of in (
+                ("Scan", progress.num_completed_scan_ranges, progress.total_scan_ranges),
+                (
+                    "Query",
+                    progress.num_completed_fragment_instances,
+                    progress.total_fragment_instances,
+                ),
+            ):
+                if of:
+                    bar = ProgressBar(total=of, completed=done or 0, width=40)
+                    bars.add_row(name, bar, f"{100 * (done or 0) // of}%")
+            parts.append(bars)
+        if self._look.get("live_summary") and (rows := summary_rows(cursor, found)):
+            parts.append(Text(summary_table(rows), no_wrap=True))
+        return Group(*parts)

@@ -1,0 +1,1 @@
+"""What tools that others make find by their own plug-in points."""

@@ -34,7 +34,6 @@ SKIPPED = {
 SKIPPED_PARAMETERS = {
     "test_long_convention_name[ix": "Impala has no indexes",
     "test_server_defaults[DateTime": _DEFAULT,
-    "test_truediv_divisor[numeric_many_decimals": "the local cluster divides as DOUBLE does",
 }
 for _name, _reason in SKIPPED.items():
     _class, _, _test = _name.partition(".")

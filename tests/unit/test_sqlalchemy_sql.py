@@ -127,6 +127,13 @@ def test_values_are_cast_where_impala_does_not_convert_them_by_itself():
         "INSERT INTO t (id, name, price, small, `date`) VALUES (?, CAST(? AS VARCHAR(10)), "
         "CAST(? AS DECIMAL(10, 2)), CAST(? AS FLOAT), ?)"
     ) == written(sa.insert(T), literal=False)
+    assert "INSERT INTO t (name) VALUES (CAST('a' AS VARCHAR(10)))" == written(
+        sa.insert(T).values(name=sa.literal("a", sa.String(10)))
+    )
+    # not where it is compared, for CAST would cut it
+    assert "INSERT INTO t (name) SELECT t.name FROM t WHERE t.name = ?" == written(
+        sa.insert(T).from_select(["name"], sa.select(C.name).where(C.name == "a")), literal=False
+    )
     assert "UPDATE t SET name=CAST(? AS VARCHAR(10)) WHERE t.name = ?" == written(
         sa.update(T).where(C.name == "a").values(name="b"), literal=False
     )

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from impala_ha.cli.connect import reports, results
 from impala_ha.cli.connect.bad_input import BadInput, CommandFailed
 from impala_ha.cli.connect.look import Look
+from impala_ha.cli.connect.notes import Verbosity
 from impala_ha.cli.connect.output import text
 from impala_ha.cli.connect.progress import Progress
 from impala_ha.cli.connect.script import ScriptStatement, as_sql
 from impala_ha.cli.connect.script_commands import ScriptCommands
 from impala_ha.errors import Error
-from impala_ha.sql.statement import Statement
+from impala_ha.sql.statement import Kind, Statement
 
 if TYPE_CHECKING:
     from impala_ha.cli.connect.notes import Notes
@@ -78,6 +79,7 @@ class Conversation:
             Error: No coordinator, or no session, could be had.
         """
         self.close()
+        self.notes.detail(reports.start_message(self.arguments.get("auth_mechanism")))
         self.notes.wait()
         try:
             self._connection = self._connect(**self.arguments)
@@ -156,20 +158,22 @@ class Conversation:
         if statement.command:
             self.commands[statement.command](statement.text)
             return
+        failure = None
         try:
             self.run(statement)
-        finally:
-            self.notes.answered()
-            if self.cursor is not None:
-                reports.tell_query(self.cursor, self.notes)
-                if self.look.get("show_profiles"):
-                    self.commands["profile"]("")
+        except Error as error:
+            failure = error
+        self.notes.answered()
+        if self.look.get("show_profiles"):
+            self.commands["profile"]("")
+        if failure is not None:
+            raise failure
 
     def run(self, statement: ScriptStatement) -> None:
         """Run SQL, and report how it ended; errors as of `execute`."""
         cursor, notes = self.cursor, self.notes
         notes.detail(f"Query: {statement.text}")
-        if statement.verb in _LINKED or Statement.parse(statement.text).kind.name == "CTAS":
+        if _is_linked(statement):
             reports.tell_start(cursor, notes)
         self._ended = started = time.monotonic()
         self.executed = True
@@ -200,15 +204,19 @@ class Conversation:
             notes.say(f"Time elapsed: {elapsed:.2f}s")
 
     def _submit(self, statement: ScriptStatement) -> None:
-        """Run the statement, and show how far it is, if that is wanted and there is a terminal."""
+        """Run the statement, and show where it is and how far, if that is wanted."""
+        cursor, notes = self.cursor, self.notes
         with Progress.shown(self.look, statement.verb) as progress:
-            if progress is None:
-                self.cursor.execute(statement.text)
+            if progress is None and notes.verbosity is not Verbosity.VERBOSE:
+                cursor.execute(statement.text)
                 return
-            self.cursor.execute_async(statement.text)
-            while self.cursor.is_executing():
-                progress.update(self.cursor)
-            self.cursor.finish()
+            try:
+                cursor.execute_async(statement.text)
+            finally:
+                reports.tell_query(cursor, notes, linked=_is_linked(statement))
+            while progress is not None and cursor.is_executing():
+                progress.update(cursor)
+            cursor.finish()
 
     def _remember(self, statement: ScriptStatement) -> None:
         setting = Statement.parse(statement.text).setting
@@ -252,3 +260,8 @@ class Conversation:
         self._ended = time.monotonic()  # a person may read it for a while
         destination.finish()
         return rows
+
+
+def _is_linked(statement: ScriptStatement) -> bool:
+    """Is it worth watching while it runs?"""
+    return statement.verb in _LINKED or Statement.parse(statement.text).kind is Kind.CTAS

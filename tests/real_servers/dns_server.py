@@ -10,6 +10,7 @@ run in a mount namespace of their own, where that file is another one.  Both tak
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 from .daemon import Daemon
@@ -83,6 +84,10 @@ class NameServer(PrivateFiles):
     def stop(self) -> None:
         """Answer nobody."""
         self._daemon.kill()
+
+    def hang(self) -> None:
+        """Take questions, and say nothing, until `serve` or `stop`."""
+        self._daemon.signal(signal.SIGSTOP)
 
     def seen_by(self, command: Sequence[str]) -> list[str]:
         """Return the command that runs *command* so that it asks this server."""

@@ -203,7 +203,7 @@ class Library:
             out = Buffer(self)
             rest = (byref(KRB5), byref(more), byref(out))
             self.release("gss_display_status", code, kind, *rest)
-            texts.append(bytes(out).decode(errors="replace"))
+            texts.append(bytes(out).decode(errors="replace").strip())  # Heimdal's begin with " "
             if not more.value:
                 return " ".join(texts)
 

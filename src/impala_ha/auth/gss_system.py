@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ctypes import byref, c_int, c_uint32
 
 from impala_ha.core.forks import GATE
@@ -101,6 +102,20 @@ def own_tickets(login: ContextParameters) -> tuple[str, int]:
         name = library.name(login.principal, PRINCIPAL) if login.principal else None
         store = {"ccache": cache_of(login)} if login.keytab else None
         return library.inquire(library.acquire(name, store))
+
+
+def seconds_to_name(service: str, host: str) -> float:
+    """
+    How long the library takes to make a principal of both: it may look the host up in the DNS.
+
+    Raises:
+        MissingExtra: The library is not there.
+    """
+    library, principal = load(), Owned(load(), "gss_release_name")
+    start = time.monotonic()
+    name = library.name(f"{service}@{host}", SERVICE)
+    library.call("gss_canonicalize_name", name, byref(KRB5), byref(principal))
+    return time.monotonic() - start
 
 
 def _acquired(library: Library, login: ContextParameters) -> Owned | None:

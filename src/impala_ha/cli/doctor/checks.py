@@ -9,10 +9,13 @@ as long again.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from impala_ha import errors
+from impala_ha.auth import kerberos
 from impala_ha.cli.doctor.context import Context, PasswordRefusal
 from impala_ha.cli.doctor.explanation import Explanation
-from impala_ha.cli.doctor.facts import duration
+from impala_ha.cli.doctor.facts import dns_seconds, duration
 from impala_ha.cli.doctor.queries import Queries, QueryFailed
 from impala_ha.cli.doctor.report import Diagnosis, Layer, Report, Status, empty_report
 from impala_ha.cli.doctor.verdict import diagnosis
@@ -23,6 +26,7 @@ from impala_ha.core.trace import tracing
 from impala_ha.hs2.link import Link
 
 _SHORT = 15 * 60  # seconds of a ticket's life that are worth a word
+_SLOW = 0.5  # seconds for a ticket that are, as from a KDC across an ocean
 
 
 class CoordinatorCheck:
@@ -109,3 +113,23 @@ class CoordinatorCheck:
             if left is not None and left < _SHORT and not self._options.keytab:
                 status = Status.WARNING
         self.report.put(Layer.TICKET, text, row.seconds, status=status, facts=facts)
+        if row.seconds is not None and row.seconds > _SLOW:
+            self._report_dns()
+
+    def _report_dns(self) -> None:
+        """Whether it was the DNS that the ticket took long for."""
+        service, _, host = kerberos.service(self._options, self._coordinator).partition("/")
+        took = dns_seconds(service, host, self._options.connect_timeout)
+        if took < _SLOW / 2:
+            return
+        row, found = self.report.rows[Layer.TICKET], self.report.diagnosis
+        text = (
+            f"libkrb5 looks {host} up in the DNS for {took:.1f} s at each login, which "
+            "dns_canonicalize_hostname = false and rdns = false in [libdefaults] of krb5.conf spare"
+        )
+        facts = {**row.facts, "dns_seconds": round(took, 3)}
+        status = row.status if row.status is Status.FAILED else Status.WARNING
+        said = "; ".join(filter(None, [row.text, text]))
+        self.report.put(Layer.TICKET, said, row.seconds, status=status, facts=facts)
+        if found is not None and found.layer is Layer.TICKET:
+            self.report.diagnosis = replace(found, advice=f"{found.advice}; {text}")

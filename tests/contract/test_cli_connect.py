@@ -256,7 +256,10 @@ def test_an_interrupted_statement_is_cancelled_on_its_server(cluster, until, num
         out, err = process.communicate(timeout=LIMIT)
 
     assert (process.returncode, out) == (status, "")
-    assert err == "impala-connect: interrupted; its coordinator was asked to cancel the statement\n"
+    assert err == (
+        "impala-connect: Cancelling Query: interrupted; its coordinator was asked to cancel the"
+        " statement\n"
+    )
     until(lambda: cluster.executions(sql, mode="cancelled") == 1)
     until(lambda: not any(coordinator.sessions for coordinator in cluster))
 

@@ -276,8 +276,9 @@ vertical=False
 ssl=false
 ca_cert=None
 var=x=1,var=y=2
+keyval=z=3
 fetch_size=7
-query=select ${var:x}, ${var:y}
+query=select ${var:x}, ${var:y}, ${var:z}
 
 [impala.query_options]
 mt_dop=2
@@ -292,7 +293,7 @@ def test_a_file_of_options_is_read_and_the_command_line_wins(tmp_path):
     found = asked("--config_file", str(file), "-d", "other", "-Q", "mem_limit=2g")
 
     assert found.connect == {"host": "a,b", "database": "other"}
-    assert [statement.text for statement in found.script] == ["select 1, 2"]
+    assert [statement.text for statement in found.script] == ["select 1, 2, 3"]
     assert found.query_options == {"MT_DOP": "2", "MEM_LIMIT": "2g"}
     assert found.fetch_size == 7
     assert isinstance(found.form(["a"]), Delimited)

@@ -58,7 +58,7 @@ ROWS = {  # 10 to the power of three and more, from a table of ten
     "functional.alltypes": ("cast(a.n + 10 * b.n + 100 * c.n + 1000 * d.n as int), a.n % 2 = 0, a.n", 4, 7300),
     "tpcds.store_sales": ("a.n", 5, 50000),
     "tpcds.item": ("cast(a.n + 10 * b.n + 100 * c.n + 1000 * d.n as int), concat('item', cast(b.n as string))", 4, 6000),
-    "tpch.customer": ("concat('customer', cast(a.n as string))", 4, 10000),
+    "tpch.customer": ("concat('customer', cast(a.n as string))", 3, 150),
     "functional_parquet.alltypesagg": (f"{_HUNDREDS}, {_INTS}, {_DOUBLES}", 3, 1000),
 }  # fmt: skip
 

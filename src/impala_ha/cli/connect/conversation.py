@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # Impala opens the log of a statement with how far it has come, also when it is done.
 _PROGRESS = re.compile(r"Query.*Complete \([0-9]* out of [0-9]*\)\n?")
+_CANCELLED = "Cancelling Query: interrupted; its coordinator was asked to cancel the statement"
 _SILENT = {"USE", "SET", "UNSET"}
 _LINKED = {"SELECT", "INSERT", "UPSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "FROM"}
 
@@ -179,6 +180,7 @@ class Conversation:
         self.executed = True
         try:
             self._submit(statement)
+            notes.detail(f"Served by {cursor.coordinator}")
             self._ended = time.monotonic()
             rows = self._result(statement) if cursor.has_result_set else None
         except (KeyboardInterrupt, OSError) as error:
@@ -188,14 +190,13 @@ class Conversation:
             with suppress(Error):
                 cursor.cancel()
             if isinstance(error, KeyboardInterrupt):
-                notes.error("interrupted; its coordinator was asked to cancel the statement")
+                notes.error(_CANCELLED)
             raise
         self._remember(statement)
         elapsed = self._ended - started
         with suppress(Error):
             if log := _PROGRESS.sub("", cursor.get_log() or "").strip():
                 notes.say(f"WARNINGS: {log}")
-        notes.detail(f"Served by {cursor.coordinator}")
         if rows is not None:
             notes.say(f"Fetched {rows} row(s) in {elapsed:.2f}s")
         elif cursor.rowcount >= 0:

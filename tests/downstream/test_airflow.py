@@ -54,7 +54,7 @@ def test_it_reads(hook):
 
 
 def test_it_reads_in_chunks(hook):
-    chunks = hook.get_df_by_chunks("SELECT flight_no FROM flights", chunksize=1000)
+    chunks = hook.get_df_by_chunks("SELECT origin FROM flights", chunksize=1000)
 
     assert [1000, 1000, 1000] == [len(chunk) for chunk in chunks]
 

@@ -40,8 +40,7 @@ def faults(cluster):
 
 def test_each_of_a_thousand_checkouts_is_answered(cluster):
     engine = sa.create_engine(
-        "impala://",
-        creator=lambda: impala_ha.connect(cluster.hosts, timeout=2),
+        f"impala_ha:///default?host={cluster.hosts}&timeout=2",
         pool_pre_ping=True,
         pool_size=THREADS,
     )

@@ -33,12 +33,13 @@ from impala_ha.failover.attempts import History
 from impala_ha.failover.failover import Failover
 from impala_ha.hs2.batch import ColumnBatch
 from impala_ha.hs2.client import FEW
-from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
+from impala_ha.hs2.link import CLOSE_TIMEOUT, Link, Place
 from impala_ha.hs2.polling import poll
 from impala_ha.sql.parameters import Parameters, bind
 from impala_ha.sql.session_state import Session
 from impala_ha.sql.tag import program_and_job
 
+from .cancel_token import make_token, read_token
 from .cursor_call import CursorCall, statement_call
 from .cursor_session import CursorSession, failed
 from .execution import Execution, MetadataExecution, prepare
@@ -467,9 +468,37 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             self._reset()
             self._execution = None
 
-    def cancel(self) -> None:
-        """Stop the statement on its coordinator."""
-        self.cancel_operation()
+    def cancel(self, token: str | None = None) -> None:
+        """
+        Stop the statement on its coordinator, or that of another cursor.
+
+        Args:
+            token: `cancel_token` of the other cursor, which may be in another process.
+
+        Raises:
+            InterfaceError: *token* is none, or its coordinator is none of this connection's.
+            Error: The coordinator cannot be reached, or no longer knows the statement.
+        """
+        if token is None:
+            self.cancel_operation()
+            return
+        self._check_open()
+        coordinator, handle = read_token(token, self._failover.cluster.coordinators)
+        place = Place(coordinator, self._session.wanted.user)
+        self._failover.driver.cancel(place, handle, CLOSE_TIMEOUT)
+
+    @property
+    def cancel_token(self) -> str | None:
+        """
+        A text by which `cancel` stops the statement from elsewhere; None while none is open.
+
+        It has the secret of the session, so it is to be kept as a password is. After the
+        statement was run again on another coordinator it is another one.
+        """
+        coordinator, operation = self.coordinator, self._last_operation
+        if coordinator is None or operation is None or not self._last_operation_active:
+            return None
+        return make_token(coordinator, operation.handle)
 
     def cancel_operation(self, reset_state: bool = True) -> None:
         """Stop the statement on its coordinator, unless it was lost or closed."""
@@ -505,7 +534,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             clock.sleep(0.01)
         link, operation = self._session.link, self._last_operation
         if link is not None and operation is not None and self._last_operation_active:
-            self._failover.driver.cancel(link, operation, CLOSE_TIMEOUT)
+            self._failover.driver.cancel(link.place, operation.handle, CLOSE_TIMEOUT)
         elif self._calling_thread:
             raise errors.InterfaceError(
                 "the coordinator has not taken the statement yet, and it cannot be cancelled "

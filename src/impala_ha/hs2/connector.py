@@ -28,7 +28,7 @@ from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
 from impala_ha.core.interruption import from_signal_handler, is_interrupt, queue_get, start_thread
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Coordinator
-from impala_ha.core.remote import RemoteOperation, RemoteSession
+from impala_ha.core.remote import OperationHandle, RemoteSession
 from impala_ha.core.secret import scrub
 from impala_ha.core.trace import Step, trace
 from impala_ha.options.kerberos_names import Identity
@@ -37,7 +37,7 @@ from impala_ha.options.options import Options
 from . import fence
 from .client import Client, Transport
 from .hints import OpenFailure, hint
-from .link import Link
+from .link import Link, Place
 from .open_binary import BinaryConnector
 from .other_protocol import other_protocol
 from .protocol import BinaryProtocol
@@ -86,9 +86,9 @@ class Driver(Protocol):
             Whether what ran in it is certainly over.
         """
 
-    def cancel(self, link: Link, operation: RemoteOperation, limit: float) -> None:
+    def cancel(self, place: Place, handle: OperationHandle, limit: float) -> None:
         """
-        Cancel *operation* on a new connection to where *link* leads, within *limit* seconds.
+        Cancel the operation with *handle* on a new connection to *place*, within *limit* seconds.
 
         Raises:
             Error: It could not be done.
@@ -246,12 +246,11 @@ class ImpylaDriver:
             gateway=http and not self._http.is_direct(link.coordinator),
         )
 
-    def cancel(self, link: Link, operation: RemoteOperation, limit: float) -> None:
-        """Cancel *operation* on a new connection to where *link* leads, within *limit* seconds."""
-        peer = link.client.transport.peer
-        client = run(self._service(link.coordinator, link.user, limit, peer)).client
+    def cancel(self, place: Place, handle: OperationHandle, limit: float) -> None:
+        """Cancel the operation with *handle* on a new connection, see `Driver`."""
+        client = run(self._service(place.coordinator, place.user, limit, place.peer)).client
         try:
-            request = TCancelOperationReq(operationHandle=operation.handle)
+            request = TCancelOperationReq(operationHandle=handle)
             err_if_rpc_not_ok(client.CancelOperation(request))
         finally:
             client.transport.close()

@@ -13,7 +13,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from impala_ha import errors
 from impala_ha.core.faults import CallFailed, Phase
@@ -24,10 +24,27 @@ from impala_ha.core.remote import RemoteSession
 from .client import Client, CloseSessions, ConnectionClosed
 
 if TYPE_CHECKING:
+    from impala_ha.net.connecting import Address
+
     from .service import Service
 
 CLOSE_TIMEOUT = 2.0  # seconds for closing what is open when a connection, or the program, ends
 _FINALIZERS: dict[int, list[CloseSessions]] = {}  # of all links, for the end of the program
+
+
+class Place(NamedTuple):
+    """
+    Where a link leads.
+
+    Attributes:
+        coordinator: The coordinator.
+        user: Who opened it.
+        peer: The address that it has; None: any of the coordinator's.
+    """
+
+    coordinator: Coordinator
+    user: str
+    peer: Address | None = None
 
 
 class Link:
@@ -102,6 +119,11 @@ class Link:
     def name_requests(self, request_id: str) -> None:
         """Let what is sent over HTTP from now on carry *request_id*."""
         self.client.transport.name_requests(request_id)
+
+    @property
+    def place(self) -> Place:
+        """For another connection to the same address: a name may lead to several servers."""
+        return Place(self.coordinator, self.user, self.client.transport.peer)
 
     def session(self, user: str, configuration: Mapping[str, str]) -> RemoteSession:
         """An HS2 session: the one that opening made, for the first who asks for one like it."""

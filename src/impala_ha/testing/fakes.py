@@ -22,7 +22,7 @@ from impala_ha.failover.failover import Failover
 from impala_ha.failover.retry import Retry
 from impala_ha.hs2.client import Client
 from impala_ha.hs2.connector import Driver
-from impala_ha.hs2.link import Link
+from impala_ha.hs2.link import Link, Place
 from impala_ha.hs2.service import Service
 from impala_ha.options.options import Options
 
@@ -146,10 +146,10 @@ class FakeDriver:
         server.answer("CloseSession", SimpleNamespace(sessionHandle=session.handle))
         return True
 
-    def cancel(self, link: Link, operation: Any, limit: float) -> None:  # noqa: ARG002
-        """Cancel *operation* through a connection of its own."""
-        request = SimpleNamespace(operationHandle=operation.handle)
-        self[link.coordinator.host].answer("CancelOperation", request)
+    def cancel(self, place: Place, handle: Any, limit: float) -> None:  # noqa: ARG002
+        """Cancel an operation through a connection of its own."""
+        request = SimpleNamespace(operationHandle=handle)
+        self[place.coordinator.host].answer("CancelOperation", request)
 
     def redact(self, error: BaseException) -> None:
         """Nothing: it has no secrets."""

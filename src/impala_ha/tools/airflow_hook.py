@@ -40,6 +40,6 @@ class ImpalaHAHook(ImpalaHook):  # type: ignore[misc]  # Airflow is not installe
 
     def get_sqlalchemy_engine(self, engine_kwargs: dict[str, object] | None = None) -> Engine:
         """An engine, whose pool is filled by `get_conn`."""
-        from sqlalchemy import create_engine  # noqa: PLC0415 - Airflow's workers may lack it
+        from sqlalchemy import create_engine  # noqa: PLC0415 - workers may lack it
 
-        return create_engine("impala://", creator=self.get_conn, **(engine_kwargs or {}))
+        return create_engine("impala_ha://", creator=self.get_conn, **(engine_kwargs or {}))

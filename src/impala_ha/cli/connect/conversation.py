@@ -8,9 +8,10 @@ not converted: what Impala writes (nanoseconds, decimals) is what the user reads
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from impala_ha.cli.connect import reports, results
@@ -18,7 +19,6 @@ from impala_ha.cli.connect.bad_input import BadInput, CommandFailed
 from impala_ha.cli.connect.look import Look
 from impala_ha.cli.connect.notes import Verbosity
 from impala_ha.cli.connect.output import text
-from impala_ha.cli.connect.progress import Progress
 from impala_ha.cli.connect.script import ScriptStatement, as_sql
 from impala_ha.cli.connect.script_commands import ScriptCommands
 from impala_ha.errors import Error
@@ -26,12 +26,14 @@ from impala_ha.sql.statement import Kind, Statement
 
 if TYPE_CHECKING:
     from impala_ha.cli.connect.notes import Notes
+    from impala_ha.cli.connect.progress import Progress
     from impala_ha.cli.connect.request import Request
 
 # Impala opens the log of a statement with how far it has come, also when it is done.
 _PROGRESS = re.compile(r"Query.*Complete \([0-9]* out of [0-9]*\)\n?")
 _CANCELLED = "Cancelling Query: interrupted; its coordinator was asked to cancel the statement"
 _SILENT = {"USE", "SET", "UNSET"}
+_WITHOUT = {"COMPUTE", "SET", "USE"}  # of COMPUTE STATS the server tells nothing
 _LINKED = {"SELECT", "INSERT", "UPSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "FROM"}
 
 
@@ -207,7 +209,7 @@ class Conversation:
     def _submit(self, statement: ScriptStatement) -> None:
         """Run the statement, and show where it is and how far, if that is wanted."""
         cursor, notes = self.cursor, self.notes
-        with Progress.shown(self.look, statement.verb) as progress:
+        with self._progress(statement.verb) as progress:
             if progress is None and notes.verbosity is not Verbosity.VERBOSE:
                 cursor.execute(statement.text)
                 return
@@ -218,6 +220,15 @@ class Conversation:
             while progress is not None and cursor.is_executing():
                 progress.update(cursor)
             cursor.finish()
+
+    def _progress(self, verb: str) -> AbstractContextManager[Progress | None]:
+        """What shows how far a statement is; nothing where nobody wants or can see it."""
+        wanted = self.look.get("live_progress") or self.look.get("live_summary")
+        if not wanted or verb in _WITHOUT or sys.stderr is None or not sys.stderr.isatty():
+            return nullcontext()
+        from impala_ha.cli.connect.progress import Progress  # noqa: PLC0415 - most do without
+
+        return Progress.shown(self.look)
 
     def _remember(self, statement: ScriptStatement) -> None:
         setting = Statement.parse(statement.text).setting

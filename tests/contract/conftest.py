@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kerberized import kerberized
+from kerberized import BACKENDS, kerberized
 
 from impala_ha.testing import LocalCluster
 from real_servers import Realm
@@ -64,7 +64,7 @@ def two(_one_pair):
     _one_pair.heal()
 
 
-@pytest.fixture(params=["system", "gssapi", "kerberos"])
+@pytest.fixture(params=BACKENDS)
 def package(request):
     """Each backend that speaks with Kerberos."""
     return request.param

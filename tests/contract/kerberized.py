@@ -7,9 +7,21 @@ import pytest
 from impala_ha.testing import LocalCluster
 from real_servers import missing
 
-_LACKS = missing("realm", "gssapi", "kerberos")
+_LACKS = missing("realm", "gssapi")
 #: The marks of a file whose tests log in.
 MARKS = [pytest.mark.servers, pytest.mark.skipif(bool(_LACKS), reason=_LACKS)]
+
+
+def backends(*ways):
+    """Parameters with the name of a backend in each, skipped where there is no such package."""
+    lacks = {way: missing(*{"gssapi", "kerberos"}.intersection(way.split())) for way in ways}
+    return [
+        pytest.param(way, marks=pytest.mark.skipif(bool(why), reason=why))
+        for way, why in lacks.items()
+    ]
+
+
+BACKENDS = backends("system", "gssapi", "kerberos")
 
 
 def kerberized(realm, number=2, **more):

@@ -19,7 +19,7 @@ from impala_ha.testing import LocalCluster
 from real_servers import Certificates, Realm, missing
 
 needs_realm = pytest.mark.skipif(
-    bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
+    bool(missing("realm", "gssapi")), reason=missing("realm", "gssapi")
 )
 pytestmark = pytest.mark.servers
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from kerberized import BACKENDS
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator
@@ -15,9 +16,7 @@ from real_servers import Certificates, missing
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(60)]
 
 KEY = "a key that signs tokens, of at least 32 bytes"
-kerberized = pytest.mark.skipif(
-    bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-)
+kerberized = pytest.mark.skipif(bool(missing("realm", "gssapi")), reason=missing("realm", "gssapi"))
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +160,7 @@ def with_tickets(two, **options):
 
 
 @kerberized
-@pytest.mark.parametrize("package", ["system", "gssapi", "kerberos"])
+@pytest.mark.parametrize("package", BACKENDS)
 def test_a_ticket_lets_in_and_a_cookie_stands_for_it(realm, two, ticket, connect, package):
     cursor = connect(two, **with_tickets(two, kerberos_backend=package)).cursor()
     first = user_of(cursor)

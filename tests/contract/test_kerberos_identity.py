@@ -1,7 +1,7 @@
 """A connection goes on as the user whom it was opened as, whoever has the tickets meanwhile."""
 
 import pytest
-from kerberized import MARKS
+from kerberized import MARKS, backends
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator, State
@@ -15,14 +15,15 @@ def kinit(realm, nobody):
     return lambda user: realm.kinit(user, nobody)
 
 
-WAYS = [f"{way}-{by}" for way in ("binary", "http") for by in ("system", "gssapi", "kerberos")]
+NAMES = ("system", "gssapi", "kerberos")
+WAYS = backends(*(f"{way} {by}" for way in ("binary", "http") for by in NAMES))
 
 
 @pytest.fixture(params=WAYS)
 def etl(request, two, kinit):
     """A connection of etl, to the first coordinator."""
     kinit("etl")
-    way, package = request.param.split("-")
+    way, package = request.param.split()
     ports = {c: c.http_port if way == "http" else c.port for c in two}
     where = [
         Coordinator(c.host, port, krb_host=f"coord{n}.test")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from kerberized import backends
 
 import impala_ha
 from impala_ha import AuthenticationFailed, Cluster, Coordinator, NoCoordinatorLeft, State
@@ -17,9 +18,7 @@ from real_servers import Realm, missing
 
 pytestmark = [
     pytest.mark.servers,
-    pytest.mark.skipif(
-        bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-    ),
+    pytest.mark.skipif(bool(missing("realm", "gssapi")), reason=missing("realm", "gssapi")),
 ]
 
 LONG = 120.0  # seconds; nobody waits that long unless something hangs
@@ -59,8 +58,8 @@ def etl(realm, monkeypatch, tmp_path, until):
 
 
 #: Which backend, which protocol.
-SOME = ("system http", "kerberos binary", "gssapi http", "keytab system", "keytab gssapi")
-MORE = ("system binary", "kerberos http", "gssapi binary")
+SOME = backends("system http", "kerberos binary", "gssapi http", "keytab system", "keytab gssapi")
+MORE = backends("system binary", "kerberos http", "gssapi binary")
 ALL = pytest.mark.parametrize("how", [*SOME, *MORE], indirect=True)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from imposter import Imposter, Relay, answered, end, negotiate, receive, request, reset, send
+from kerberized import BACKENDS
 
 import impala_ha
 from impala_ha import (
@@ -18,9 +19,7 @@ from real_servers import Realm, missing
 
 pytestmark = [
     pytest.mark.servers,
-    pytest.mark.skipif(
-        bool(missing("realm", "gssapi", "kerberos")), reason=missing("realm", "gssapi", "kerberos")
-    ),
+    pytest.mark.skipif(bool(missing("realm", "gssapi")), reason=missing("realm", "gssapi")),
 ]
 
 HERE, THERE = "127.93.0.1", "127.93.0.2"
@@ -49,7 +48,7 @@ def cache(realm, monkeypatch, tmp_path):
     realm.kinit("etl", str(tmp_path / "cache"))
 
 
-@pytest.fixture(params=["system", "gssapi", "kerberos"])
+@pytest.fixture(params=BACKENDS)
 def package(request):
     return request.param
 

@@ -5,6 +5,7 @@ from collections import Counter
 from contextlib import suppress
 
 import pytest
+from kerberized import BACKENDS
 
 import impala_ha
 from impala_ha import Cluster, OperationalError, State
@@ -13,7 +14,7 @@ from impala_ha.options.hosts import parse_hosts
 from impala_ha.testing import LocalCluster
 from real_servers import Certificates, Realm, missing
 
-NEEDED = ("realm", "gssapi", "kerberos")
+NEEDED = ("realm", "gssapi")
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.skipif(bool(missing(*NEEDED)), reason=missing(*NEEDED)),
@@ -146,7 +147,7 @@ def secured(cluster, http):
 
 @pytest.mark.usefixtures("etl")
 @pytest.mark.parametrize("http", [False, True])
-@pytest.mark.parametrize("package", ["system", "gssapi", "kerberos"])
+@pytest.mark.parametrize("package", BACKENDS)
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -163,7 +164,7 @@ def test_another_login_than_the_coordinators_take(kerberized, http, package, wro
 
 
 @pytest.mark.usefixtures("etl")
-@pytest.mark.parametrize("package", ["system", "gssapi", "kerberos"])
+@pytest.mark.parametrize("package", BACKENDS)
 def test_the_key_of_another(kerberized, package):
     """As connect() makes it: the names are options, so one cluster serves all."""
     names = {str(host): f"coord{n}.test" for n, host in enumerate(kerberized.hosts.split(","), 1)}
@@ -175,7 +176,7 @@ def test_the_key_of_another(kerberized, package):
     )
 
 
-@pytest.mark.parametrize("package", ["system", "gssapi", "kerberos"])
+@pytest.mark.parametrize("package", BACKENDS)
 @pytest.mark.parametrize("http", [False, True])
 def test_a_clock_that_is_wrong_with_a_cached_ticket(kerberized, realm, etl, http, package):
     words = {"auth_mechanism": "GSSAPI", "use_http_transport": http, "kerberos_backend": package}

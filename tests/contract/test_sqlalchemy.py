@@ -15,6 +15,7 @@ import impala_ha
 from impala_ha.sqlalchemy import ARRAY, MAP, STRING, STRUCT
 
 pytestmark = pytest.mark.servers
+since_2 = pytest.mark.skipif(sa.__version__ < "2", reason="SQLAlchemy 1.4 cannot")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -383,7 +384,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_comes_back_as_it_was_sent(engine, text):
-    bound, literal = sa.literal(text), sa.literal(text, literal_execute=True)
+    bound, literal = sa.literal(text), sa.bindparam(None, text, literal_execute=True)
     with engine().connect() as connection:
         assert (text, text) == tuple(connection.execute(sa.select(bound, literal)).one())
         # beside another value, and without any
@@ -401,6 +402,7 @@ def test_percent_signs_of_plain_sql_are_left_alone(engine):
             connection.execute(sa.text("SELECT '5%', :x"), {"x": "x"}).one()
         )
         assert 1 == connection.exec_driver_sql("SELECT %(x)s", {"x": 1}).scalar()
+        assert 1 == connection.exec_driver_sql("SELECT %s", (1,)).scalar()
 
 
 @pytest.mark.parametrize(
@@ -438,12 +440,15 @@ def test_rows_go_into_narrow_columns_and_come_back(engine):
     with tables(impala), impala.connect() as connection:
         table.create(connection)
         connection.execute(table.insert().values(row))
+        names = [column.name for column in table.c]
+        connection.execute(table.insert(), [dict(zip(names, row, strict=True))] * 3)
 
-        assert row == tuple(connection.execute(sa.select(table)).one())
+        assert [row] * 4 == [tuple(each) for each in connection.execute(sa.select(table))]
         with pytest.raises(sa.exc.DataError, match="name has 7 bytes, and its column holds 5"):
             connection.execute(table.insert(), [{"name": "fits"}, {"name": "abcdeé"}])
 
 
+@since_2
 def test_many_rows_are_one_insert(engine, cluster):
     """Each INSERT makes a file."""
     table = sa.Table("made", sa.MetaData(), sa.Column("i", sa.Integer), sa.Column("s", STRING))
@@ -488,11 +493,13 @@ def test_a_statement_has_query_options_of_its_own(engine):
     assert "1234567" == shown["MEM_LIMIT"]
 
 
+@since_2
 def test_an_isolation_level_that_tools_ask_for_is_taken(engine):
     with engine(isolation_level="AUTOCOMMIT").connect() as connection:
         assert "AUTOCOMMIT" == connection.get_isolation_level()
 
 
+@since_2
 def test_pandas_writes_a_frame_with_its_index(engine):
     frame = pd.DataFrame({"name": ["a%", None], "n": [1.5, 2.5]}, index=pd.Index([1, 2], name="i"))
     impala = engine()

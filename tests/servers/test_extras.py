@@ -53,6 +53,17 @@ cursor = impala_ha.connect().cursor()
 cursor.execute("select 'hello'")
 print(cursor.fetchall())
 """
+DIALECT = """
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, inspect, select
+table = Table("extra", MetaData(), Column("i", Integer, index=True), Column("s", String(9)))
+engine = create_engine("impala+ha://?timeout=60&use_ssl=false")
+with engine.begin() as connection:
+    connection.exec_driver_sql("drop table if exists extra")
+    table.create(connection)
+    connection.execute(table.insert(), [{"i": 1, "s": "50%"}, {"i": 2, "s": "hello"}])
+    print(connection.execute(select(table.c.s).where(table.c.i == 2)).all())
+print([str(column["type"]) for column in inspect(engine).get_columns("extra")])
+"""
 ARROW = """
 import impala_ha
 cursor = impala_ha.connect().cursor()
@@ -103,7 +114,7 @@ PROMISED = {
         "impala-ha doctor -i {hosts}",
     ],
     "local": [LOCAL, "impala-ha demo --seconds 5 --seed 3"],
-    "sqlalchemy": [SQLALCHEMY],
+    "sqlalchemy": [SQLALCHEMY, DIALECT],
     "pandas": [PANDAS],
     "arrow": [ARROW],
     "polars": [POLARS],
@@ -177,6 +188,19 @@ def test_an_extra_alone_brings_all_that_its_promises_need(extra, wheel, hosts, t
         assert "hello" in done.stdout or FETCHED not in promise
 
 
+@pytest.mark.parametrize("version", ["1.4.54", "2.0.*"])
+def test_the_dialect_works_with_older_releases_of_sqlalchemy(version, wheel, hosts, tmp_path):
+    """Superset has 1.4 up to 6.1; the newest one comes with the extra."""
+    place = install(
+        tmp_path / "venv", f"impala-ha[sqlalchemy] @ {wheel.as_uri()}", f"SQLAlchemy=={version}"
+    )
+    environment = {**clean_environment(), "IMPALA_HA_HOSTS": hosts}
+    done = run(DIALECT, place / "bin", environment)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert ["[('hello',)]", "['INTEGER', 'VARCHAR(9)']"] == done.stdout.splitlines()
+
+
 @pytest.mark.skipif(bool(missing("realm", "gssapi")), reason=missing("realm", "gssapi"))
 def test_the_core_alone_speaks_kerberos(wheel, kerberized, tmp_path, monkeypatch):
     """By a ticket of the cache, and by a keytab; binary, and over HTTP; without a compiler."""
@@ -199,12 +223,12 @@ def test_the_core_alone_speaks_kerberos(wheel, kerberized, tmp_path, monkeypatch
     assert "`apt install libgssapi-krb5-2`" in last_line(done.stderr)
 
 
-def install(place, wanted):
+def install(place, *wanted):
     """A fresh environment with what is wanted."""
     venv.create(place, with_pip=False, symlinks=True)
     # Most of an installation is to compile what is never imported.
     options = ("--no-warn-script-location", "--no-compile")
-    done = pip("--python", place, "install", *options, wanted)
+    done = pip("--python", place, "install", *options, *wanted)
     assert done.returncode == 0, done.stderr
     return place
 

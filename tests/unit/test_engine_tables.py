@@ -11,6 +11,8 @@ import threading
 import pytest
 from engine_lab import Lab
 
+from pocket_impala.coordinator.contract import ImpalaError
+
 
 @pytest.fixture
 def lab(tmp_path):
@@ -105,8 +107,8 @@ def test_every_type_is_stored_with_nulls(lab):
         " h DECIMAL(38,17), i STRING, j CHAR(4), k VARCHAR(3), l TIMESTAMP, m DATE, n BINARY)"
     )
     lab.run(
-        "INSERT INTO t VALUES (true, 1, 2, 3, 4, 0.5, 0.25, 1.5, 'x', 'ab', 'abc',"
-        " '2024-01-02 03:04:05.123456', '0001-01-01', unhex('00FF'))"
+        "INSERT INTO t VALUES (true, 1, 2, 3, 4, 0.5, 0.25, 1.5, 'x', CAST('ab' AS CHAR(4)),"
+        " CAST('abc' AS VARCHAR(3)), '2024-01-02 03:04:05.123456', '0001-01-01', unhex('00FF'))"
     )
     lab.run(f"INSERT INTO t VALUES ({', '.join(['NULL'] * 14)})")
     filled, empty = lab.rows("SELECT * FROM t ORDER BY d")
@@ -116,6 +118,76 @@ def test_every_type_is_stored_with_nulls(lab):
         "2024-01-02 03:04:05.123456000", "0001-01-01", b"\x00\xff",
     ) == filled  # fmt: skip
     assert (None,) * 14 == empty
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "source"),
+    [
+        ("VARCHAR(3)", "'ab'", "STRING"),
+        ("VARCHAR(3)", "CAST('ab' AS VARCHAR(4))", "VARCHAR(4)"),
+        ("CHAR(3)", "'ab'", "STRING"),
+        ("CHAR(3)", "CAST('ab' AS VARCHAR(3))", "VARCHAR(3)"),
+        ("DECIMAL(4,2)", "1.234", "DECIMAL(4,3)"),
+        ("DECIMAL(4,2)", "5", "TINYINT"),
+        ("DECIMAL(4,2)", "CAST(1 AS DOUBLE)", "DOUBLE"),
+    ],
+)
+def test_a_value_that_may_not_fit_is_to_be_cast(lab, kind, value, source):
+    lab.run(f"CREATE TABLE t (a {kind})")
+    with pytest.raises(ImpalaError) as raised:
+        lab.run(f"INSERT INTO t VALUES ({value})")
+    lab.run(f"INSERT INTO t VALUES (CAST({value} AS {kind}))")
+
+    assert str(raised.value).startswith("AnalysisException: Possible loss of precision")
+    assert f"(type: {source}) would need to be cast to {kind} for column 'a'" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("VARCHAR(4)", "CAST('ab' AS VARCHAR(3))"),
+        ("VARCHAR(4)", "CAST('ab' AS CHAR(3))"),
+        ("CHAR(4)", "CAST('ab' AS CHAR(3))"),
+        ("STRING", "CAST('ab' AS CHAR(3))"),
+        ("DECIMAL(6,2)", "1.5"),
+        ("DECIMAL(6,2)", "5"),
+    ],
+)
+def test_a_value_that_fits_needs_no_cast(lab, kind, value):
+    lab.run(f"CREATE TABLE t (a {kind})")
+    lab.run(f"INSERT INTO t VALUES ({value})")
+
+    assert 1 == len(lab.rows("SELECT * FROM t"))
+
+
+def test_columns_of_kudu_have_defaults_and_refuse_null(lab):
+    lab.run(
+        "CREATE TABLE t (id INT PRIMARY KEY, n INT DEFAULT 2 + 3 COMMENT 'five', "
+        "s STRING NOT NULL DEFAULT 'x', at TIMESTAMP DEFAULT '2024-02-29', needed INT NOT NULL) "
+        "STORED AS KUDU"
+    )
+    lab.run("INSERT INTO t (id, needed) VALUES (1, 7), (2, NULL)")
+    with pytest.raises(ImpalaError, match="not nullable and has no default value needed"):
+        lab.run("INSERT INTO t (id) VALUES (3)")
+
+    assert [(1, 5, "x", "2024-02-29 00:00:00", 7)] == lab.rows("SELECT * FROM t")
+    assert [
+        ("id", "int", "", "true", "true", "false", ""),
+        ("n", "int", "five", "false", "", "true", "5"),
+        ("s", "string", "", "false", "", "false", "x"),
+        ("at", "timestamp", "", "false", "", "true", "1709164800000000"),
+        ("needed", "int", "", "false", "", "false", ""),
+    ] == [row[:7] for row in lab.rows("DESCRIBE t")]
+
+
+@pytest.mark.parametrize(
+    ("column", "format_"),
+    [("a INT NOT NULL", "PARQUET"), ("a INT DEFAULT 1", "TEXT"), ("a INT DEFAULT 1", "ICEBERG")],
+)
+def test_other_tables_have_no_such_options(lab, column, format_):
+    words = "TEXTFILE" if format_ == "TEXT" else format_
+    with pytest.raises(ImpalaError, match=f"file format '{format_}': '{column}'"):
+        lab.run(f"CREATE TABLE t ({column}) STORED AS {words}")
 
 
 @pytest.mark.parametrize(

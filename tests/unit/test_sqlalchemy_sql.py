@@ -12,6 +12,21 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex
 from impala_ha.sqlalchemy import ARRAY, BINARY, DOUBLE, MAP, STRING, STRUCT, TINYINT, ImpalaDialect
 from impala_ha.sqlalchemy.types import parse_type
 
+
+class Color(enum.Enum):
+    RED = 1
+
+
+class _Shout(sa.TypeDecorator):
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return value.upper() + "!"
+
+    process_literal_param = process_bind_param
+
+
 T = sa.Table(
     "t",
     sa.MetaData(),
@@ -40,7 +55,6 @@ def written(statement, *, literal=True, **options):
         (C.name == "two\nlines", r"t.name = 'two\nlines'"),
         (C.name + "x", "concat(t.name, 'x')"),
         (C.id / 2, "t.id / 2"),
-        (C.id // 2, "FLOOR(t.id / 2)"),
         (C.id % 2, "t.id % 2"),
         (C.date, "t.`date`"),
         (C.name.regexp_match("^a"), "t.name REGEXP '^a'"),
@@ -55,6 +69,10 @@ def written(statement, *, literal=True, **options):
             r"t.name LIKE regexp_replace(replace('a/_b', '\\', '\\\\'), '[/](.)', '\\\\\\1')",
         ),
         (C.date == dt.date(2024, 2, 29), "t.`date` = '2024-02-29'"),
+        (sa.literal(b"\x00'"), "cast(unhex('0027') as binary)"),
+        (sa.literal("%s''"), r"'%s\'\''"),
+        (sa.literal("it's", _Shout), r"'IT\'S!'"),
+        (sa.literal(Color.RED, sa.Enum(Color)), "'RED'"),
         (sa.true(), "true"),
         (sa.cast(C.id, sa.String), "CAST(t.id AS STRING)"),
         (sa.cast(C.id, sa.Text), "CAST(t.id AS STRING)"),
@@ -63,6 +81,11 @@ def written(statement, *, literal=True, **options):
 )
 def test_expressions_are_impalas(expression, expected):
     assert f"SELECT {expected}" in written(sa.select(expression)).replace(" AS anon_1", "")
+
+
+@pytest.mark.skipif(sa.__version__ < "2", reason="SQLAlchemy 1.4 has no such operator")
+def test_a_quotient_is_rounded_down():
+    assert "SELECT FLOOR(t.id / 2) AS anon_1 FROM t" == written(sa.select(C.id // 2))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +127,13 @@ def test_values_are_cast_where_impala_does_not_convert_them_by_itself():
         "INSERT INTO t (id, name, price, small, `date`) VALUES (?, CAST(? AS VARCHAR(10)), "
         "CAST(? AS DECIMAL(10, 2)), CAST(? AS FLOAT), ?)"
     ) == written(sa.insert(T), literal=False)
+    assert "INSERT INTO t (name) VALUES (CAST('a' AS VARCHAR(10)))" == written(
+        sa.insert(T).values(name=sa.literal("a", sa.String(10)))
+    )
+    # not where it is compared, for CAST would cut it
+    assert "INSERT INTO t (name) SELECT t.name FROM t WHERE t.name = ?" == written(
+        sa.insert(T).from_select(["name"], sa.select(C.name).where(C.name == "a")), literal=False
+    )
     assert "UPDATE t SET name=CAST(? AS VARCHAR(10)) WHERE t.name = ?" == written(
         sa.update(T).where(C.name == "a").values(name="b"), literal=False
     )
@@ -174,10 +204,6 @@ def test_an_index_is_no_statement():
 def test_a_column_that_the_server_would_compute_is_refused(column):
     with pytest.raises(sa.exc.CompileError, match="computes no columns"):
         written(CreateTable(sa.Table("c", sa.MetaData(), sa.Column("a", sa.Integer, column))))
-
-
-class Color(enum.Enum):
-    RED = 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 import impala_ha.dbapi
 from impala_ha.errors import ConfigurationError
@@ -100,6 +101,11 @@ def test_all_mistakes_of_a_url_are_in_one_error():
         arguments("impala+ha://a?host=b&timout=3&use_ssl=perhaps&password=hidden")
 
     assert 4 == len(raised.value.problems)
+
+
+def test_values_are_bound_in_one_style():
+    with pytest.raises(ArgumentError, match="paramstyle must be qmark"):
+        create_engine("impala+ha://", paramstyle="pyformat")
 
 
 def test_no_repr_shows_a_password():

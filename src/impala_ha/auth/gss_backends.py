@@ -190,7 +190,7 @@ def begin(login: ContextParameters, backend: str) -> tuple[SecurityContext, byte
     A context, and the first token of it.
 
     Raises:
-        MissingExtra: No package that can do it.
+        MissingExtra: Nothing is there that can do it.
         GSSError: No ticket, or the KDC does not know the service, or cannot be reached.
     """
     kind = choose(backend, keytab=login.keytab is not None)

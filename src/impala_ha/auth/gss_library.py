@@ -173,6 +173,16 @@ class Library:
         self.call("gss_import_name", byref(Input(len(data), data)), byref(kind), byref(found))
         return found
 
+    def service(self, text: str) -> Owned:
+        """
+        The principal of *text*, such as ``"impala@coord1.test"``.
+
+        libkrb5 may look the host up in the DNS for it: once, where each step of a context would.
+        """
+        found = Owned(self, "gss_release_name")
+        self.call("gss_canonicalize_name", self.name(text, SERVICE), byref(KRB5), byref(found))
+        return found
+
     def text(self, name: Owned) -> str:
         """A name as people write it."""
         out = Buffer(self)

@@ -14,7 +14,6 @@ from .gss_library import (
     KRB5,
     MUTUAL,
     PRINCIPAL,
-    SERVICE,
     Buffer,
     Input,
     Library,
@@ -48,7 +47,7 @@ class SystemContext:
 
     @gss_call
     def _init(self) -> tuple[Owned, Owned | None]:
-        server = self._library.name(f"{self.login.service}@{self.login.host}", SERVICE)
+        server = self._library.service(f"{self.login.service}@{self.login.host}")
         return server, _acquired(self._library, self.login)
 
     @property
@@ -111,10 +110,8 @@ def seconds_to_name(service: str, host: str) -> float:
     Raises:
         MissingExtra: The library is not there.
     """
-    library, principal = load(), Owned(load(), "gss_release_name")
-    start = time.monotonic()
-    name = library.name(f"{service}@{host}", SERVICE)
-    library.call("gss_canonicalize_name", name, byref(KRB5), byref(principal))
+    library, start = load(), time.monotonic()
+    library.service(f"{service}@{host}")
     return time.monotonic() - start
 
 

@@ -26,7 +26,7 @@ _BUILT_WITH = {"kerberos": _HEADERS, "gssapi": _HEADERS}
 
 class MissingExtra(ImportError):
     """
-    An optional package is not installed, or does not load.
+    An optional package is not installed, or it or a library of the system does not load.
 
     The text is one line and ends with the command that installs it.
     """

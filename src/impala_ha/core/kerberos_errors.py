@@ -81,7 +81,7 @@ def server_unproven(why: object, name: str = "") -> GSSError:
 
 def to_gss_error(error: Exception, while_: str) -> GSSError:
     """
-    The `GSSError` for *error*, an exception of either package.
+    The `GSSError` for *error*, an exception of one of the backends.
 
     Args:
         error: The exception.

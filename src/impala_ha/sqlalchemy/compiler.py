@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import exc
 from sqlalchemy.sql import compiler, elements
+from sqlalchemy.sql.dml import Insert
 
 from impala_ha.sql.literals import literal
 
@@ -38,7 +39,9 @@ class ImpalaCompiler(compiler.SQLCompiler):
     def visit_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
         """A value for a narrow column of an INSERT or UPDATE is cast, as Impala asks for."""
         text: str = super().visit_bindparam(bindparam, *args, **kw)
-        if not getattr(bindparam, "_is_crud", False) or bindparam.type._isnull:
+        # A literal that the caller names is no parameter of the columns, as SQLAlchemy counts them.
+        inserted = bool(self.stack) and isinstance(self.stack[-1]["selectable"], Insert)
+        if not (inserted or getattr(bindparam, "_is_crud", False)) or bindparam.type._isnull:
             return text
         name = self.dialect.type_compiler.process(bindparam.type)
         if not _NARROW.match(name):
@@ -74,12 +77,9 @@ class ImpalaCompiler(compiler.SQLCompiler):
         return f"({text}) AS {self.preparer.quote(element.name or 'values')}"
 
     def render_literal_value(self, value: Any, type_: Any) -> str:
-        """Texts with Impala's escapes; the rest as SQLAlchemy writes it."""
-        if not isinstance(value, str):
-            text: str = super().render_literal_value(value, type_)
-            return text
-        double = self.preparer._double_percents
-        return literal(value).replace("%", "%%") if double else literal(value)
+        """As SQLAlchemy writes it, but texts with Impala's escapes."""
+        text: str = super().render_literal_value(value, type_)
+        return literal(text[1:-1].replace("''", "'")) if text.startswith("'") else text
 
     def limit_clause(self, select: Any, **kw: Any) -> str:
         """LIMIT and OFFSET; without an order, for which OFFSET asks, by the first column."""

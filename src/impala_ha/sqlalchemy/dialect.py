@@ -6,7 +6,7 @@ A connection of this library moves to another coordinator by itself, so a pool h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +29,12 @@ def _ours(connection: Any) -> dbapi.Connection:
     """The connection that a pool has wrapped, or has not."""
     ours: dbapi.Connection = getattr(connection, "dbapi_connection", connection)
     return ours
+
+
+def _style(context: Any) -> dict[str, object] | None:
+    """SQL that SQLAlchemy wrote has its own markers; that of `exec_driver_sql` has any."""
+    written = context is not None and context.compiled is not None
+    return {"paramstyle": ImpalaDialect.default_paramstyle} if written else None
 
 
 class ImpalaExecutionContext(DefaultExecutionContext):
@@ -104,8 +110,10 @@ class ImpalaDialect(Reflection, DefaultDialect):
     insert_returning = update_returning = delete_returning = False
     default_schema_name = "default"
 
-    def __init__(self, stored_as: str | None = None, paramstyle: Any = None, **options: Any):
-        super().__init__(paramstyle=paramstyle or self.default_paramstyle, **options)
+    def __init__(self, stored_as: str | None = None, **options: Any):
+        if options.setdefault("paramstyle", self.default_paramstyle) != self.default_paramstyle:
+            raise exc.ArgumentError(f"paramstyle must be {self.default_paramstyle}")
+        super().__init__(**options)
         self.stored_as = stored_as
 
     @classmethod
@@ -136,8 +144,8 @@ class ImpalaDialect(Reflection, DefaultDialect):
         return self.default_schema_name
 
     def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
-        version = _ours(connection.connection).server_version()
-        return tuple(int(part) for part in version.partition("-")[0].split(".") if part.isdigit())
+        found = re.search(r"\d+(\.\d+)*", _ours(connection.connection).server_version())
+        return tuple(map(int, found[0].split("."))) if found else ()
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         """Execute a statement, a metadata call in its place, or nothing for DDL without a text."""
@@ -145,8 +153,7 @@ class ImpalaDialect(Reflection, DefaultDialect):
             name, arguments = call
             getattr(cursor, name)(*arguments)
         elif statement.strip():
-            style = {"paramstyle": "qmark"} if isinstance(parameters, Sequence) else None
-            cursor.execute(statement, parameters or None, style)
+            cursor.execute(statement, parameters or None, _style(context))
 
     def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
         """Execute a statement as it stands."""
@@ -156,7 +163,7 @@ class ImpalaDialect(Reflection, DefaultDialect):
         self, cursor: Any, statement: str, parameters: Any, context: Any = None
     ) -> None:
         """Execute a statement for each of *parameters*; rowcount is that of all of them."""
-        cursor.executemany(statement, parameters, {"paramstyle": "qmark"})
+        cursor.executemany(statement, parameters, _style(context))
 
     def do_ping(self, dbapi_connection: Any) -> bool:
         """Does a coordinator answer that takes new statements?  One call, GetInfo."""

@@ -63,7 +63,7 @@ class Reflection:
         rows = _call(connection, "get_tables", wanted)
         # In the name that is asked for an underscore stands for any character.
         return [
-            Found(name, kind == "VIEW", remarks or "")
+            Found(name, kind.endswith("VIEW"), remarks or "")
             for _catalog, database, name, kind, remarks, *_ in rows
             if database == wanted
         ]

@@ -11,6 +11,8 @@ from sqlalchemy import types as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
+from impala_ha.sql.literals import literal
+
 __all__ = ["ARRAY", "BINARY", "DOUBLE", "MAP", "STRING", "STRUCT", "TINYINT", "parse_type"]
 
 Processor = Callable[[Any], Any]
@@ -150,7 +152,14 @@ def _split(text: str) -> Iterator[str]:
 # How values of Python are sent and come back where Impala has no such type, or writes it as text.
 
 
-class _Date(sa.Date):
+class _Literal:
+    """A type whose values have a literal of their own."""
+
+    def literal_processor(self, dialect: Dialect) -> Processor:
+        return literal
+
+
+class _Date(_Literal, sa.Date):
     def bind_processor(self, dialect: Dialect) -> Processor:
         return lambda value: value.date() if isinstance(value, dt.datetime) else value
 
@@ -158,12 +167,12 @@ class _Date(sa.Date):
         return _from_text(dt.date.fromisoformat)
 
 
-class _DateTime(sa.DateTime):
+class _DateTime(_Literal, sa.DateTime):
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
         return _from_text(dt.datetime.fromisoformat)
 
 
-class _Time(sa.Time):
+class _Time(_Literal, sa.Time):
     """A time of day, which is a STRING for Impala."""
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
@@ -175,7 +184,7 @@ def _from_text(convert: Callable[[str], object]) -> Processor:
     return lambda value: convert(value) if isinstance(value, str) else value
 
 
-class _LargeBinary(sa.LargeBinary):
+class _LargeBinary(_Literal, sa.LargeBinary):
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
         return lambda value: value.encode() if isinstance(value, str) else value
 

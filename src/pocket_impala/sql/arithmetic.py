@@ -6,6 +6,8 @@ Types are Impala's names; None is a type that is not known.
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Context, Decimal
+
 from pocket_impala.sql.typenames import INTEGERS
 
 _DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
@@ -93,6 +95,15 @@ def _decimals(operator: str, left: tuple[int, int], right: tuple[int, int]) -> s
     if operator == "%":
         return bounded(min(p1 - s1, p2 - s2) + scale, scale)
     return bounded(max(p1 - s1, p2 - s2) + scale + 1, scale)
+
+
+def quotient(left: str, right: str, scale: int) -> str:
+    """*left* through *right*, both DECIMAL, rounded to *scale* digits; DuckDB's is a DOUBLE."""
+    exactly, divisor = Context(prec=3 * _MOST, rounding=ROUND_HALF_UP), Decimal(right)
+    if not divisor:
+        return "0"  # for such rows another branch raises the error
+    found = exactly.divide(Decimal(left), divisor)
+    return f"{exactly.quantize(found, Decimal(1).scaleb(-scale)):f}"
 
 
 def common(left: str | None, right: str | None) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 from pocket_impala.coordinator.contract import ImpalaError
+from pocket_impala.sql import arithmetic
 from pocket_impala.sql.errors import told
 from pocket_impala.sql.macros import MACROS
 
@@ -49,6 +50,9 @@ class Duck:
             self._root.execute(f"CREATE MACRO {macro}")
         self._root.create_function(
             "impala_sleep", _sleep, ["BIGINT", "BIGINT"], "BOOLEAN", side_effects=True
+        )
+        self._root.create_function(
+            "impala_divided", arithmetic.quotient, ["VARCHAR", "VARCHAR", "BIGINT"], "VARCHAR"
         )
         self._lock = threading.Lock()
         atexit.register(self.close)  # a database that is still open then complains about leaks

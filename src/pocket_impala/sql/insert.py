@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from pocket_impala.coordinator.contract import ImpalaError, Job
 from pocket_impala.sql import typenames
-from pocket_impala.sql.arithmetic import is_number, is_text
+from pocket_impala.sql.arithmetic import digits, is_decimal, is_number, is_text
 from pocket_impala.sql.catalog import Moved
 from pocket_impala.sql.change import put
 from pocket_impala.sql.clauses import read_names, read_partition
@@ -161,12 +161,31 @@ def _check_types(target: Target, bound: Bound) -> None:
                 f"AnalysisException: Target table '{target.table.full_name}' is incompatible with "
                 f"source expressions.\n{expression} is not compatible with {where}\n"
             )
-        if kind in INTEGERS and types[name] in INTEGERS[: INTEGERS.index(kind)]:
+        if _loses(kind, types[name]):
             raise ImpalaError(
                 "AnalysisException: Possible loss of precision for target table "
                 f"'{target.table.full_name}'.\n{expression} would need to be cast to "
                 f"{types[name].upper()} for column '{name}'"
             )
+
+
+def _loses(source: str, target: str) -> bool:
+    """Whether a value of *source* may not fit into *target*, which then takes a CAST."""
+    if source in INTEGERS and target in INTEGERS:
+        return INTEGERS.index(source) > INTEGERS.index(target)
+    if is_decimal(target):
+        if source not in INTEGERS and not is_decimal(source):
+            return is_number(source)
+        (has, places), (room, scale) = digits(source), digits(target)
+        return places > scale or has - places > room - scale
+    if not is_text(source) or target == "string" or not is_text(target):
+        return False
+    fits = source.startswith("char") or (source.startswith("varchar") and target[0] == "v")
+    return not fits or _width(source) > _width(target)
+
+
+def _width(kind: str) -> int:
+    return int(kind[kind.find("(") + 1 : -1])
 
 
 def _write(context: Context, target: Target, query: str, lane: Lane) -> dict[str, int]:

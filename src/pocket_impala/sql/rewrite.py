@@ -160,7 +160,8 @@ def _divided(node: exp.Expr, kind: str) -> exp.Expr | None:
     left, right = node.args["this"].copy(), node.args["expression"].copy()
     zero = exp.EQ(this=right.copy(), expression=exp.Literal.number(0))
     message = call("error", text("Cannot divide decimal by zero"))
-    quotient = exp.Div(this=as_type(left, "DOUBLE"), expression=as_type(right, "DOUBLE"))
+    scale = exp.Literal.number(arithmetic.digits(kind)[1])
+    quotient = call("impala_divided", as_type(left, "VARCHAR"), as_type(right, "VARCHAR"), scale)
     return exp.Case(
         ifs=[exp.If(this=zero, true=as_type(message, to_duck(kind)))],
         default=as_type(quotient, to_duck(kind)),

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from impala_ha.auth import kerberos
 from impala_ha.cli._options import SAME, chosen_profile
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.cli.connect.credentials import Printed, secret, user_name
@@ -51,13 +50,10 @@ def connecting(given: Mapping[str, Any]) -> tuple[dict[str, Any], Options]:
     Raises:
         BadInput: The first mistake found.
         impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
-        MissingExtra: Kerberos without its extra.
     """
     arguments = _arguments(given)
     environment = profiles.environment(arguments)
     options = _checked(given, arguments, environment)
-    if options.auth_mechanism == _KERBEROS:
-        kerberos.check(options)
     return arguments | _secrets(given, options), options
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from impala_ha.auth import kerberos
 from impala_ha.cli.connect import results
 from impala_ha.cli.connect.arguments import connecting
 from impala_ha.cli.connect.bad_input import BadInput
@@ -100,7 +101,7 @@ def request(**given: Any) -> Request:
     Raises:
         BadInput: The first mistake found.
         impala_ha.errors.ConfigurationError: What the library has to say to hosts and options.
-        MissingExtra: Kerberos or Parquet without its extra, or a prompt without that.
+        MissingExtra: Kerberos without its library, Parquet or a prompt without its extra.
     """
     _check_texts(given)
     at_prompt = _is_at_prompt(given)
@@ -113,6 +114,8 @@ def request(**given: Any) -> Request:
     script = statements(text, variables, origin)
     destination = results.destination(look, script, file)
     connect, options = connecting(given)
+    if options.auth_mechanism == "GSSAPI":
+        kerberos.check(options)
     return Request(
         script=script,
         origin=origin,

@@ -129,7 +129,7 @@ class CoordinatorCheck:
         )
         facts = {**row.facts, "dns_seconds": round(took, 3)}
         status = row.status if row.status is Status.FAILED else Status.WARNING
-        said = "; ".join(filter(None, [row.text, text]))
+        said = "; ".join(filter(None, [text, row.text]))
         self.report.put(Layer.TICKET, said, row.seconds, status=status, facts=facts)
         if found is not None and found.layer is Layer.TICKET:
             self.report.diagnosis = replace(found, advice=f"{found.advice}; {text}")

@@ -22,7 +22,8 @@ from impala_ha.testing import LocalCluster
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "impala-connect"))
 LIMIT = 60
 ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if not name.startswith(("IMPALA_", "LC_"))
+    **{n: value for n, value in os.environ.items() if not n.startswith(("IMPALA_", "LC_"))},
+    "IMPALA_HA_SHARE_STATE": "0",  # what one test kills is tried by the programs of the next
 }
 MEBIBYTE = 1024  # in the unit of ru_maxrss
 # ^C means something only on the terminal that a session has taken for its own.

@@ -125,12 +125,13 @@ class Conversation:
             CommandFailed: They contradict each other, or name a file that cannot be written.
         """
         try:
-            form = results.form(look)
+            form, destination = results.form(look), self.destination
             if any(look.get(name) != self.look.get(name) for name in ("output_file", "pager")):
+                destination = results.destination(look, self.request.script, None)
                 self.destination.close()
-                self.destination = results.destination(look, self.request.script, None)
         except BadInput as error:
             raise CommandFailed(str(error)) from None
+        self.destination = destination
         self.look, self.form = look, form
         self.notes.verbosity = results.verbosity(look)
 

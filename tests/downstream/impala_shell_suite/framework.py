@@ -1,8 +1,8 @@
 """
 What impala-shell's own test suite needs around it, for our program and a local cluster.
 
-The suite is Apache Impala's (``tests/shell``), and is not here: `.ci/impala-shell-suite` lays it beside this
-file.  Its modules import much of Impala's test framework; what they use of that is made here.
+The suite is Apache Impala's (``tests/shell``), and is not here: `.ci/impala-shell-suite` lays the two
+side by side.  Its modules import much of Impala's test framework; what they use of that is made here.
 """
 
 from __future__ import annotations

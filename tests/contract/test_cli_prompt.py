@@ -40,7 +40,7 @@ CTRL_C, CTRL_D, TAB = "\x03", "\x04", "\t"
 
 
 class Terminal:
-    """The program on a terminal of its own, and what it has shown so far."""
+    """The program on a terminal of its own, and what it has shown and nobody has seen yet."""
 
     def __init__(self, process, screen):
         self.process = process
@@ -261,3 +261,16 @@ def test_a_signal_that_asks_to_end_ends_it(cluster, tmp_path):
         terminal.process.send_signal(signal.SIGTERM)
 
         assert terminal.left() == 143
+
+
+def test_without_its_package_the_prompt_says_what_to_type(cluster, tmp_path):
+    hidden = tmp_path / "prompt_toolkit.py"
+    hidden.write_text("raise ModuleNotFoundError('it is not here', name='prompt_toolkit')")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    with person("-i", cluster.hosts, home=tmp_path, PYTHONPATH=path) as terminal:
+        told = terminal.see(r"'\n")
+
+        assert terminal.left() == 2
+    assert told == (
+        "impala-connect: prompt_toolkit is not installed: pip install 'impala-ha[cli]'\n"
+    )

@@ -8,8 +8,7 @@ import shutil
 import pytest
 
 import impala_ha
-from impala_ha import errors
-from impala_ha.balancing.policies import State
+from impala_ha import State, errors
 from impala_ha.core.faults import Fault
 from impala_ha.net import tls
 from impala_ha.testing import LocalCluster

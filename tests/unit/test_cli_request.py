@@ -19,6 +19,7 @@ from impala_ha.cli.connect.credentials import secret, user_name
 from impala_ha.cli.connect.notes import Verbosity
 from impala_ha.cli.connect.output import Delimited, Table, Vertical
 from impala_ha.cli.connect.parquet import Parquet
+from impala_ha.cli.connect.records import JsonLines, Markdown
 from impala_ha.cli.connect.request import Request, request
 from impala_ha.core.extras import MissingExtra
 from impala_ha.errors import ConfigurationError
@@ -275,8 +276,9 @@ vertical=False
 ssl=false
 ca_cert=None
 var=x=1,var=y=2
+keyval=z=3
 fetch_size=7
-query=select ${var:x}, ${var:y}
+query=select ${var:x}, ${var:y}, ${var:z}
 
 [impala.query_options]
 mt_dop=2
@@ -291,10 +293,58 @@ def test_a_file_of_options_is_read_and_the_command_line_wins(tmp_path):
     found = asked("--config_file", str(file), "-d", "other", "-Q", "mem_limit=2g")
 
     assert found.connect == {"host": "a,b", "database": "other"}
-    assert [statement.text for statement in found.script] == ["select 1, 2"]
+    assert [statement.text for statement in found.script] == ["select 1, 2, 3"]
     assert found.query_options == {"MT_DOP": "2", "MEM_LIMIT": "2g"}
     assert found.fetch_size == 7
     assert isinstance(found.form(["a"]), Delimited)
+
+
+def test_sql_and_loudness_of_the_command_line_leave_nothing_of_the_files(tmp_path):
+    file = tmp_path / "rc"
+    file.write_text("[impala]\nquery=select 1\nverbose=true\nlive_progress=false\n")
+
+    found = asked("--config_file", str(file), "-e", "select 2", "--quiet", "--live_progress")
+
+    assert [statement.text for statement in found.script] == ["select 2"]
+    assert found.verbosity is Verbosity.QUIET
+    assert found.look["live_progress"] is True
+
+
+def test_options_that_are_none_are_warned_of_and_passed_over(tmp_path):
+    file = tmp_path / "rc"
+    file.write_text("[impala]\nconfig_file=x\nimpalda=a\nverbose=false\nhistory_max=7\n")
+
+    with pytest.warns(UserWarning, match="WARNING: ") as warned:
+        found = asked("--config_file", str(file), "-e", "select 1")
+
+    assert [str(each.message).partition("WARNING: ")[2] for each in warned] == [
+        "Option 'config_file' can be only set from shell.",
+        (
+            "Unable to read configuration file correctly. "
+            "Ignoring unrecognized config option: 'impalda'"
+        ),
+    ]
+    assert found.verbosity is Verbosity.QUIET
+
+
+def test_an_address_before_a_gateway_is_a_header():
+    found = asked("--protocol=hs2-http", "--hs2_x_forward=10.0.0.7", "-e", "select 1")
+
+    assert found.connect["get_user_custom_headers_func"]() == [("X-Forwarded-For", "10.0.0.7")]
+
+
+@pytest.mark.parametrize(
+    ("words", "form"),
+    [
+        (["--output_format=json"], JsonLines),
+        (["--output_format=markdown"], Markdown),
+        (["--output_format=DELIMITED"], Delimited),
+        (["--output_format=vertical", "-E"], Vertical),
+        (["--output_format=table"], Table),
+    ],
+)
+def test_the_form_may_be_named(words, form):
+    assert isinstance(asked(*words, "-e", "select 1").form(["a"]), form)
 
 
 BAD_CONFIGS = [
@@ -435,7 +485,7 @@ def test_a_password_is_asked_for_on_a_terminal(monkeypatch):
 
 def test_a_password_in_the_clear_needs_consent_unless_the_environment_has_tls():
     consent = ["-l", "--ldap_password_cmd", "echo x", "-e", "select 1"]
-    with pytest.raises(BadInput, match="LDAP would send secrets in the clear"):
+    with pytest.raises(BadInput, match="LDAP credentials may not be sent over insecure"):
         asked(*consent)
 
     assert asked(*consent, "--auth_creds_ok_in_clear").connect["password"]() == "x"
@@ -446,7 +496,7 @@ def test_a_password_in_the_clear_needs_consent_unless_the_environment_has_tls():
 def test_a_mechanism_from_the_environment_sends_no_password_in_the_clear_either():
     os.environ |= {"IMPALA_HA_AUTH_MECHANISM": "LDAP", "IMPALA_HA_PASSWORD": "geheim"}
 
-    with pytest.raises(BadInput, match="LDAP would send secrets in the clear") as refusal:
+    with pytest.raises(BadInput, match="LDAP credentials may not be sent over insecure") as refusal:
         asked("-e", "select 1")
 
     assert "geheim" not in str(refusal.value)
@@ -458,7 +508,7 @@ def test_a_password_of_plain_is_not_sent_in_the_clear_either(how):
     assert asked("-e", "select 1"), "servers that let everybody in are asked without one"
 
     os.environ |= {f"IMPALA_HA_{how}": "geheim"}
-    with pytest.raises(BadInput, match="PLAIN would send secrets in the clear"):
+    with pytest.raises(BadInput, match="PLAIN credentials may not be sent over insecure"):
         asked("-e", "select 1")
 
 
@@ -531,9 +581,9 @@ WRONG = [
     (["-i", "http://a:21050"], "-i takes host:port, not a URL (http://a:21050): leave http:// out"),
     (["-i", "b,https://a:1"], "-i takes host:port, not a URL (b,https://a:1)"),
     (["select 1"], "unexpected 'select 1': SQL is given with -e"),
-    (["-f", "/no/such.sql"], "-f /no/such.sql: No such file or directory"),
-    (["-f", "/"], "-f /: Is a directory"),
-    (["-f", "a\0b"], "-f a\0b: embedded null byte"),
+    (["-f", "/no/such.sql"], "-f: Could not open file '/no/such.sql': No such file or directory"),
+    (["-f", "/"], "-f: Could not open file '/': Is a directory"),
+    (["-f", "a\0b"], "-f: Could not open file 'a\0b': embedded null byte"),
     (["-o", "/"], "-o / is a directory"),
     (["--quiet", "-V"], "--quiet and --verbose contradict each other"),
     (["--quiet", "-V", "-l", "--ssl"], "--quiet and --verbose contradict each other"),
@@ -547,11 +597,13 @@ WRONG = [
     (["-t", "5", "--connect_timeout", "5"], "--connect_timeout and -t contradict each other"),
     (["--var", "x"], "--var: 'x' is not KEY=VALUE"),
     (["-Q", "x"], "--query_option: 'x' is not KEY=VALUE"),
-    (["--hs2_fp_format", "xyz"], "--hs2_fp_format: 'xyz' is not a format: "),
+    (["--hs2_fp_format", "xyz"], "--hs2_fp_format: Invalid floating point format specification: xyz ("),
     (["--oauth_server=x"], "--oauth_server: no token is fetched here; --oauth_cmd COMMAND prints"),
     (["--oauth_cmd=x"], "--oauth_cmd needs -a"),
     (["-a"], "-a needs --protocol hs2-http"),
-    (["--output_delimiter", "||"], "--output_delimiter: '||' is not one character"),
+    (["-B", "--output_format", "json"], "-B and --output_format=json contradict each other"),
+    (["--hs2_fp_format", ".2f", "--output_format", "json"], "--hs2_fp_format is for text"),
+    (["--output_delimiter", "||"], "--output_delimiter: Illegal delimiter '||': it must be one character"),
     (["-o", "x.parquet", "-B"], "-o x.parquet is Parquet, and -B is for text"),
     (["-o", "x.PARQUET", "-E"], "-o x.PARQUET is Parquet, and -E is for text"),
     (["-o", "x.parquet", "--hs2_fp_format=.2f"], "-o x.parquet is Parquet, and --hs2_fp_format is"),

@@ -60,6 +60,11 @@ class Cursor:
         if self.outcome.batches is None and self.outcome.raised:
             raise self.outcome.raised
 
+    execute_async = execute
+
+    def finish(self):
+        """It has ended."""
+
     @property
     def has_result_set(self):
         return self.outcome.batches is not None
@@ -169,6 +174,7 @@ def test_a_verbose_run_tells_where_and_what(capsys):
 
     err = capsys.readouterr().err
     assert re.sub("at: .*", "at: now", err).startswith(
+        "Starting impala-connect with no authentication\n"
         "Connected to a:21050\nQuery: insert\nQuery submitted at: now\nServed by a:21050\n"
     )
 

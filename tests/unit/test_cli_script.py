@@ -133,7 +133,10 @@ REFUSED = [
     ("select `abc; drop table t", "line 1: the name that starts with ` is never closed"),
     ("select 1;\n\n/* abc; drop table t", "line 3: the comment that starts with /* is never"),
     ("select 1;\nhistory;", "line 2: 'history' is for a person at the prompt"),
-    ("source no/such.sql", "line 1: source no/such.sql: No such file or directory"),
+    (
+        "source no/such.sql",
+        "line 1: source: Could not open file 'no/such.sql': No such file or directory",
+    ),
     ("! ls", "'shell' is for a person at the prompt"),
     ("connect a", "'connect' is for a person at the prompt"),
     ("select ${x}", "line 1: unknown substitution ${x}; write ${VAR:name}"),

@@ -74,7 +74,14 @@ def _read_config(ctx: click.Context, given: Mapping[str, Any]) -> dict[str, Any]
     profile = chosen_profile(given)
     ours = frozenset(profiles.read(profile) if profile else ())
     options, ctx.obj = read_files(given.get("config_file"), ctx.command.params, ours)
+    for same in _ONE_OF:
+        if any(isinstance(given.get(name), (str, bool)) for name in same):
+            options = {name: value for name, value in options.items() if name not in same}
     return options
+
+
+#: Of these the command line has one, and a file says nothing of the others then.
+_ONE_OF = (("execute", "query", "query_file", "stdin"), ("quiet", "verbose"))
 
 
 def _query_options(ctx: click.Context, _param: click.Parameter, _path: str | None) -> Any:

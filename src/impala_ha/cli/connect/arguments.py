@@ -143,8 +143,10 @@ def _checked(
     elif _tls_flags(given):
         raise BadInput(_NO_TLS)
     elif _sends_secret(options) and not given["auth_creds_ok_in_clear"]:
-        consent = "give --ssl, or --auth_creds_ok_in_clear"
-        raise BadInput(f"{options.auth_mechanism} would send secrets in the clear: {consent}")
+        raise BadInput(
+            f"{options.auth_mechanism} credentials may not be sent over insecure connections. "
+            "Enable SSL or set --auth_creds_ok_in_clear"
+        )
     return options
 
 

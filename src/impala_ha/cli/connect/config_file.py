@@ -112,8 +112,10 @@ def _by_parameter(
             )
         elif isinstance(param, click.Option) and param.is_flag:
             found |= _flag(param.name, value, path)
+        elif param.multiple:  # under each of its names
+            found.setdefault(param.name, []).extend(value.split(f",{name}="))
         elif value.lower() != "none":
-            found[param.name] = value.split(f",{name}=") if param.multiple else value
+            found[param.name] = value
     return found
 
 

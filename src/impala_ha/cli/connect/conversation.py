@@ -8,28 +8,32 @@ not converted: what Impala writes (nanoseconds, decimals) is what the user reads
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from impala_ha.cli.connect import reports, results
 from impala_ha.cli.connect.bad_input import BadInput, CommandFailed
 from impala_ha.cli.connect.look import Look
+from impala_ha.cli.connect.notes import Verbosity
 from impala_ha.cli.connect.output import text
-from impala_ha.cli.connect.progress import Progress
 from impala_ha.cli.connect.script import ScriptStatement, as_sql
 from impala_ha.cli.connect.script_commands import ScriptCommands
 from impala_ha.errors import Error
-from impala_ha.sql.statement import Statement
+from impala_ha.sql.statement import Kind, Statement
 
 if TYPE_CHECKING:
     from impala_ha.cli.connect.notes import Notes
+    from impala_ha.cli.connect.progress import Progress
     from impala_ha.cli.connect.request import Request
 
 # Impala opens the log of a statement with how far it has come, also when it is done.
 _PROGRESS = re.compile(r"Query.*Complete \([0-9]* out of [0-9]*\)\n?")
+_CANCELLED = "Cancelling Query: interrupted; its coordinator was asked to cancel the statement"
 _SILENT = {"USE", "SET", "UNSET"}
+_WITHOUT = {"COMPUTE", "SET", "USE"}  # of COMPUTE STATS the server tells nothing
 _LINKED = {"SELECT", "INSERT", "UPSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "FROM"}
 
 
@@ -78,6 +82,7 @@ class Conversation:
             Error: No coordinator, or no session, could be had.
         """
         self.close()
+        self.notes.detail(reports.start_message(self.arguments.get("auth_mechanism")))
         self.notes.wait()
         try:
             self._connection = self._connect(**self.arguments)
@@ -120,12 +125,13 @@ class Conversation:
             CommandFailed: They contradict each other, or name a file that cannot be written.
         """
         try:
-            form = results.form(look)
+            form, destination = results.form(look), self.destination
             if any(look.get(name) != self.look.get(name) for name in ("output_file", "pager")):
+                destination = results.destination(look, self.request.script, None)
                 self.destination.close()
-                self.destination = results.destination(look, self.request.script, None)
         except BadInput as error:
             raise CommandFailed(str(error)) from None
+        self.destination = destination
         self.look, self.form = look, form
         self.notes.verbosity = results.verbosity(look)
 
@@ -156,25 +162,28 @@ class Conversation:
         if statement.command:
             self.commands[statement.command](statement.text)
             return
+        failure = None
         try:
             self.run(statement)
-        finally:
-            self.notes.answered()
-            if self.cursor is not None:
-                reports.tell_query(self.cursor, self.notes)
-                if self.look.get("show_profiles"):
-                    self.commands["profile"]("")
+        except Error as error:
+            failure = error
+        self.notes.answered()
+        if self.look.get("show_profiles"):
+            self.commands["profile"]("")
+        if failure is not None:
+            raise failure
 
     def run(self, statement: ScriptStatement) -> None:
         """Run SQL, and report how it ended; errors as of `execute`."""
         cursor, notes = self.cursor, self.notes
         notes.detail(f"Query: {statement.text}")
-        if statement.verb in _LINKED or Statement.parse(statement.text).kind.name == "CTAS":
+        if _is_linked(statement):
             reports.tell_start(cursor, notes)
         self._ended = started = time.monotonic()
         self.executed = True
         try:
             self._submit(statement)
+            notes.detail(f"Served by {cursor.coordinator}")
             self._ended = time.monotonic()
             rows = self._result(statement) if cursor.has_result_set else None
         except (KeyboardInterrupt, OSError) as error:
@@ -184,14 +193,13 @@ class Conversation:
             with suppress(Error):
                 cursor.cancel()
             if isinstance(error, KeyboardInterrupt):
-                notes.error("interrupted; its coordinator was asked to cancel the statement")
+                notes.error(_CANCELLED)
             raise
         self._remember(statement)
         elapsed = self._ended - started
         with suppress(Error):
             if log := _PROGRESS.sub("", cursor.get_log() or "").strip():
                 notes.say(f"WARNINGS: {log}")
-        notes.detail(f"Served by {cursor.coordinator}")
         if rows is not None:
             notes.say(f"Fetched {rows} row(s) in {elapsed:.2f}s")
         elif cursor.rowcount >= 0:
@@ -200,15 +208,28 @@ class Conversation:
             notes.say(f"Time elapsed: {elapsed:.2f}s")
 
     def _submit(self, statement: ScriptStatement) -> None:
-        """Run the statement, and show how far it is, if that is wanted and there is a terminal."""
-        with Progress.shown(self.look, statement.verb) as progress:
-            if progress is None:
-                self.cursor.execute(statement.text)
+        """Run the statement, and show where it is and how far, if that is wanted."""
+        cursor, notes = self.cursor, self.notes
+        with self._progress(statement.verb) as progress:
+            if progress is None and notes.verbosity is not Verbosity.VERBOSE:
+                cursor.execute(statement.text)
                 return
-            self.cursor.execute_async(statement.text)
-            while self.cursor.is_executing():
-                progress.update(self.cursor)
-            self.cursor.finish()
+            try:
+                cursor.execute_async(statement.text)
+            finally:
+                reports.tell_query(cursor, notes, linked=_is_linked(statement))
+            while progress is not None and cursor.is_executing():
+                progress.update(cursor)
+            cursor.finish()
+
+    def _progress(self, verb: str) -> AbstractContextManager[Progress | None]:
+        """What shows how far a statement is; nothing where nobody wants or can see it."""
+        wanted = self.look.get("live_progress") or self.look.get("live_summary")
+        if not wanted or verb in _WITHOUT or sys.stderr is None or not sys.stderr.isatty():
+            return nullcontext()
+        from impala_ha.cli.connect.progress import Progress  # noqa: PLC0415 - most do without
+
+        return Progress.shown(self.look)
 
     def _remember(self, statement: ScriptStatement) -> None:
         setting = Statement.parse(statement.text).setting
@@ -252,3 +273,8 @@ class Conversation:
         self._ended = time.monotonic()  # a person may read it for a while
         destination.finish()
         return rows
+
+
+def _is_linked(statement: ScriptStatement) -> bool:
+    """Is it worth watching while it runs?"""
+    return statement.verb in _LINKED or Statement.parse(statement.text).kind is Kind.CTAS

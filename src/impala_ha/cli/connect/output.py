@@ -270,7 +270,7 @@ def delimiter(given: str) -> str:
     except (ValueError, TypeError, DeprecationWarning):
         meant = ""
     if not meant or meant in '"\r\n':
-        problem = f"{given!r} is not one character, or one that lines need"
+        problem = f"Illegal delimiter {given!r}: it must be one character, and none that lines need"
         raise BadInput(f"--output_delimiter: {problem}")
     return meant
 

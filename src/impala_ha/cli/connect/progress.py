@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +20,6 @@ from impala_ha.errors import Error
 _FIRST = 0.5  # seconds; most statements are over by then, and nobody wants to see them flicker
 _PAUSE = 0.1  # between two questions whether it has ended
 _EVERY = 1.0  # as impala-shell
-_WITHOUT = frozenset({"COMPUTE", "SET", "USE"})  # of COMPUTE STATS the server tells nothing
 
 
 class Progress:
@@ -40,12 +38,8 @@ class Progress:
 
     @classmethod
     @contextmanager
-    def shown(cls, look: Look, verb: str) -> Iterator[Progress | None]:
-        """The picture for the time of a statement; None where nobody wants or can see it."""
-        wanted = look.get("live_progress") or look.get("live_summary")
-        if not wanted or verb in _WITHOUT or sys.stderr is None or not sys.stderr.isatty():
-            yield None
-            return
+    def shown(cls, look: Look) -> Iterator[Progress]:
+        """The picture for the time of a statement."""
         console = Console(stderr=True)
         live = Live(console=console, auto_refresh=False, transient=True)
         try:

@@ -21,12 +21,22 @@ _SUMMARY = (
     *("Operator", "#Hosts", "#Inst", "Avg Time", "Max Time", "#Rows", "Est. #Rows"),
     *("Peak Mem", "Est. Peak Mem", "Detail"),
 )
+_LOGINS = {
+    "GSSAPI": "with Kerberos authentication",
+    "LDAP": "with LDAP-based authentication",
+    "JWT": "with JWT-based authentication",
+}
 _LEVELS = {
     "REGULAR": "",
     "ADVANCED": "\nAdvanced Query Options:",
     "DEVELOPMENT": "\nDevelopment Query Options:",
     "DEPRECATED": "\nDeprecated Query Options:",
 }
+
+
+def start_message(mechanism: str | None) -> str:
+    """How it is going to log in, in impala-shell's words."""
+    return f"Starting impala-connect {_LOGINS.get(mechanism or '', 'with no authentication')}"
 
 
 def tell_start(cursor: Any, notes: Notes) -> None:
@@ -37,12 +47,12 @@ def tell_start(cursor: Any, notes: Notes) -> None:
     notes.detail(f"Query submitted at: {time.strftime('%Y-%m-%d %H:%M:%S')}{at}")
 
 
-def tell_query(cursor: Any, notes: Notes) -> None:
-    """The id of the last statement, and where it can be watched."""
+def tell_query(cursor: Any, notes: Notes, *, linked: bool) -> None:
+    """The id of the last statement, and where it can be watched if that is worth it."""
     if cursor.query_id is None:
         return
     notes.detail(f"Query id: {cursor.query_id}")
-    if cursor.query_url:
+    if cursor.query_url and linked:
         notes.detail(f"Query state can be monitored at: {cursor.query_url}")
 
 

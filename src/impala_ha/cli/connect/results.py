@@ -129,5 +129,7 @@ def _fp_format(look: Look) -> str:
     try:
         format(0.0, asked)
     except ValueError as error:
-        raise BadInput(f"--hs2_fp_format: {asked!r} is not a format: {error}") from None
+        raise BadInput(
+            f"--hs2_fp_format: Invalid floating point format specification: {asked} ({error})"
+        ) from None
     return str(asked)

@@ -198,7 +198,8 @@ def read(file: Path, where: str) -> str:
     except (OSError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
-        raise BadInput(f"{where} {file}: {getattr(error, 'strerror', None) or error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"{where}: Could not open file '{file}': {reason}") from None
 
 
 def _command(bare: str, where: str, at_prompt: bool) -> tuple[str, str] | None:

@@ -113,5 +113,5 @@ class ScriptCommands:
         self._print(f"{program_version()}\nServer version: {server}")
 
     def _print(self, lines: str) -> None:
-        """To where results go if that is the screen, and in any case to standard output."""
+        """To standard output, on a terminal by pages."""
         results.to_stdout(lines, self._talk.look)

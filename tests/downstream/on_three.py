@@ -2,13 +2,15 @@
 Three coordinators for the tests of tools, other people's as well: a plugin of pytest.
 
 They run in the environment that TOOLS_CLUSTER names, for a tool may not stand what the local
-cluster needs. With TOOLS_FAULTS=1 one of them is dead and another one hangs, others in each test.
+cluster needs. With TOOLS_FAULTS=1 one of them is dead and another one hangs; before a test, but not
+more often than every two seconds, it is the turn of others.
 """
 
 import itertools
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from impala_ha.testing import LocalCluster
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
+_EVERY = 2.0  # seconds
 _SERVE = """
 import sys
 from impala_ha.testing import LocalCluster
@@ -40,6 +43,7 @@ class Three:
         )
         self.cluster = LocalCluster.attach(self._process.stdout.readline().strip())
         self._turns = itertools.count()
+        self._disturbed = 0.0
 
     def disturb(self):
         """Kill one, and stop another one that nobody is connected to.
@@ -47,6 +51,8 @@ class Three:
         What is stopped under a statement that changes something is an error, and rightly so: it
         may have run.
         """
+        if time.monotonic() - self._disturbed < _EVERY:
+            return
         self.cluster.heal()
         first = next(self._turns)
         killed, *others = (self.cluster[(first + i) % 3] for i in range(3))
@@ -54,7 +60,8 @@ class Three:
         for each in others:
             if not each.connections:
                 each.hang()
-                return
+                break
+        self._disturbed = time.monotonic()
 
     def end(self):
         self.cluster.heal()

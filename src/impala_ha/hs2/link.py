@@ -190,12 +190,15 @@ class Link:
 
     def close(self, limit: float = CLOSE_TIMEOUT) -> None:
         """End all sessions within *limit* seconds and close the connection."""
-        if self._open:
+        client = self.client
+        if self._open and not (client.busy or client.forked):
             self._check_dropped()  # a firewall may have ended it hours ago: its sessions live on
-            if self.broken:
+            if not self.broken:
+                _end_sessions(client, self._open, limit)
+            if self._open:  # it was cut, perhaps only now
                 limit /= 2
                 self.usable(limit)
-        _close_sessions(self.client, self._open, limit)
+        _close_sessions(client, self._open, limit)
 
     def hang_up(self, why: ConnectionClosed) -> dict[bytes, RemoteSession]:
         """End what another thread waits for here; the sessions that are left on the server."""
@@ -231,6 +234,17 @@ class _Deadline:
         self._client.transport.clear_deadline()
 
 
+def _end_sessions(client: Client, sessions: dict[bytes, RemoteSession], limit: float) -> None:
+    """Close *sessions* on the server; where the connection breaks, the rest are left in there."""
+    client.transport.set_deadline(limit)
+    for guid, session in list(sessions.items()):
+        with suppress(Exception):  # the server may have forgotten one, and know the others
+            session.close()
+        if client.broken:
+            return
+        sessions.pop(guid, None)
+
+
 def _close_sessions(client: Client, sessions: dict[bytes, RemoteSession], limit: float) -> None:
     """Not a method of Link: it runs when the Link is gone."""
     if client.busy and not client.forked:
@@ -239,10 +253,7 @@ def _close_sessions(client: Client, sessions: dict[bytes, RemoteSession], limit:
         return
     try:
         if not (client.broken or client.forked):
-            client.transport.set_deadline(limit)
-            for session in list(sessions.values()):
-                with suppress(Exception):  # the server may have forgotten one, and know the others
-                    session.close()
+            _end_sessions(client, sessions, limit)
             with suppress(Exception):
                 client.settle()  # or calls that the server has not read yet would not be made
     finally:

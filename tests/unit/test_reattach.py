@@ -174,6 +174,16 @@ def test_closing_notices_a_connection_that_broke_while_idle(world, cursor):
     assert world["a"].sessions == {}
 
 
+def test_closing_ends_sessions_on_a_connection_that_breaks_meanwhile(world, cursor):
+    world.cursor()
+    world["a"].script["CloseSession"] = deque([lost()])
+
+    world.failover.links.close()
+
+    assert revived(world) == 1
+    assert world["a"].sessions == {}
+
+
 def test_closing_ends_sessions_on_a_broken_connection_that_was_left(world, cursor):
     left = cursor._session.link
     world.failover.links.detach(left)

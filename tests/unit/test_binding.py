@@ -301,7 +301,10 @@ SQL = st.lists(
 ).map(" ".join)
 
 
-@given(SQL, st.integers() | st.text("ab'\"\\\n:%"), st.none() | st.booleans())
+MOST = 10**38 - 1  # what Impala holds exactly
+
+
+@given(SQL, st.integers(-MOST, MOST) | st.text("ab'\"\\\n:%"), st.none() | st.booleans())
 def test_named_statements_are_those_of_impyla(sql, one, other):
     values = {"a": one, "b": other}
 

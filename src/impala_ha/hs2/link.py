@@ -190,15 +190,15 @@ class Link:
 
     def close(self, limit: float = CLOSE_TIMEOUT) -> None:
         """End all sessions within *limit* seconds and close the connection."""
-        client = self.client
+        client, end = self.client, time.monotonic() + limit
         if self._open and not (client.busy or client.forked):
             self._check_dropped()  # a firewall may have ended it hours ago: its sessions live on
             if not self.broken:
                 _end_sessions(client, self._open, limit)
-            if self._open:  # it was cut, perhaps only now
-                limit /= 2
-                self.usable(limit)
-        _close_sessions(client, self._open, limit)
+            left = end - time.monotonic()
+            if self._open and left > 0:  # it was cut, perhaps only now
+                self.usable(left / 2)
+        _close_sessions(client, self._open, max(0.001, end - time.monotonic()))
 
     def hang_up(self, why: ConnectionClosed) -> dict[bytes, RemoteSession]:
         """End what another thread waits for here; the sessions that are left on the server."""

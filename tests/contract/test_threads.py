@@ -64,10 +64,13 @@ def queries(cluster):
 
 
 def executing(cluster, cursor, until, sql=LONG):
-    """A thread that waits for *sql*, which the coordinator has taken."""
-    before = queries(cluster)
+    """A thread that waits for *sql*, whose work has begun.
+
+    The open queries do not tell: one that was read to its end is closed a moment later.
+    """
+    before = cluster.executions(sql)
     waiting = Waiting(lambda: cursor.execute(sql))
-    until(lambda: queries(cluster) > before)
+    until(lambda: cluster.executions(sql) > before)
     return waiting
 
 

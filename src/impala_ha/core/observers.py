@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from . import logs
+from .forks import GATE
 from .interruption import from_signal_handler
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def happened(event: Event) -> None:
 
 def _safely(act: Callable[[], Got]) -> Got | None:
     try:
-        return act()
+        with GATE.passing():  # a metric may have a lock
+            return act()
     except Exception as error:
         if from_signal_handler(error):
             raise

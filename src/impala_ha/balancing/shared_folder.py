@@ -56,7 +56,8 @@ class SharedFolder:
         if not SUPPORTED:
             raise FileNotFoundError(sys.platform)
         if not self._looked:
-            self._looked, self._path = True, _usable([self._given] if self._given else folders())
+            self._looked = True
+            self._path = _usable([self._given] if self._given else folders())
         if self._path is None:
             raise FileNotFoundError(name)
         try:

@@ -1,4 +1,4 @@
-"""Whoever installs what a page says, and nothing else, can follow it."""
+"""A page is enough by itself: what it says to install, and what its blocks import."""
 
 import ast
 import re
@@ -39,9 +39,9 @@ TAKES = {
     r"\bLocalCluster\(|^\W*impala-ha (?:local|demo)\b": {"duckdb"},
     r"^\W*(?:impala-connect|impala-ha) ": {"click"},
 }
-#: Whose users have what they run.
+#: What readers have already, or write themselves.
 GIVEN = {
-    "threads-and-processes.md": {"celery"},
+    "threads-and-processes.md": {"celery", "database"},
     "benchmarks.md": {"click", "duckdb"},
 }
 
@@ -98,3 +98,22 @@ def test_what_a_page_says_to_install_is_enough_for_what_it_shows(page):
     core = BRINGS["impala-ha"]
 
     assert set() == used(text) - installed(text) - core - GIVEN.get(page.name, set())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_block_that_imports_something_can_be_copied_into_a_file_alone(page):
+    """It may go on with a connection of the block above, but not with its imports."""
+    before = set()
+    for language, code in blocks(page.read_text("utf-8")):
+        if language == "python":
+            nodes = list(ast.walk(ast.parse(code)))
+            imported = {
+                (alias.asname or alias.name).partition(".")[0]
+                for node in nodes
+                if isinstance(node, ast.Import | ast.ImportFrom)
+                for alias in node.names
+            }
+            names = {node.id for node in nodes if isinstance(node, ast.Name)}
+
+            assert not imported or set() == (names & before) - imported, code
+            before |= imported

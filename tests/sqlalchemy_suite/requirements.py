@@ -13,6 +13,7 @@ nullsordering precision_numerics_enotation_small precision_numerics_many_signifi
 precision_numerics_retains_significant_digits regexp_match regexp_replace schema_create_delete
 server_defaults supports_bitwise_and supports_bitwise_not supports_bitwise_or
 supports_bitwise_shift supports_bitwise_xor table_ddl_if_exists table_value_constructor
+update_from delete_from ctes_with_update_delete datetime_interval unusual_column_name_characters
 timestamp_microseconds views window_functions mod_operator_as_percent_sign reflect_table_options
 """
 
@@ -55,9 +56,8 @@ NO = {
     "Impala has no transactions": """
         autocommit skip_autocommit_rollback savepoints two_phase_transactions isolation_level""",
     "Kudu keeps the value of a default, and not its expression": "expression_server_defaults",
-    "Impala stores no intervals": "datetime_interval",
     "names of Impala are ASCII letters, digits and underscores": """
-        unusual_column_name_characters unicode_ddl percent_schema_names
+        unicode_ddl percent_schema_names
         symbol_names_w_double_quote""",
     "a session belongs to one cursor, so that USE does not last": """
         default_schema_name_switch implicit_default_schema""",
@@ -73,8 +73,7 @@ NO = {
     "RANGE of Impala has no distances": """
         window_range window_range_numeric window_range_non_numeric""",
     "Impala has no lists of columns before IN": "tuple_in tuple_in_w_empty",
-    "UPDATE and DELETE of Impala take no WITH": "ctes_with_update_delete ctes_on_dml",
-    "Impala joins in UPDATE and DELETE by a syntax of its own": "update_from delete_from",
+    "WITH of Impala has queries alone": "ctes_on_dml",
     "Impala's aggregate functions have no ORDER BY": "aggregate_order_by",
     "Impala has no DISTINCT ON": "supports_distinct_on",
     "LIMIT of Impala knows neither percent nor ties": """

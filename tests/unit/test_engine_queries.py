@@ -23,6 +23,18 @@ def lab(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
+    "name", ["current_timestamp", "CURRENT_DATE", "user", "current_user", "localtime"]
+)
+def test_a_function_has_its_brackets(lab, name):
+    assert f"column/field reference: '{name.lower()}'" in lab.error(f"SELECT {name}")
+    assert f"column/field reference: '{name.lower()}'" in lab.error(
+        f"SELECT i FROM t WHERE s = {name}"
+    )
+    assert 1 == lab.value(f"SELECT x.{name} FROM (SELECT 1 AS {name}) x ORDER BY {name}")
+    assert 1 == lab.value(f"WITH x AS (SELECT 1 AS {name}) SELECT {name} FROM x")
+
+
+@pytest.mark.parametrize(
     ("expression", "kind"),
     [
         ("1", "tinyint"),

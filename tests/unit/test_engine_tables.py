@@ -239,8 +239,10 @@ def joined(lab):
         "UPDATE k SET k.v = u.v FROM k, u WHERE k.id = u.id",
         "UPDATE default.k SET default.k.v = u.v FROM default.u, default.k WHERE default.k.id = u.id",
         "UPDATE x SET x.v = y.v FROM u y JOIN k x ON x.id = y.id AND x.w LIKE '%'",
-        "UPDATE x SET v = cast(y.n AS INT) FROM k AS x, (SELECT id, 10 + id AS n FROM u) y "
-        "WHERE x.id = y.id",
+        (
+            "UPDATE x SET v = cast(y.n AS INT) FROM k AS x, (SELECT id, 10 + id AS n FROM u) y "
+            "WHERE x.id = y.id"
+        ),
         "UPDATE k SET v = y.n FROM k, (VALUES (1 AS id, 11 AS n), (2, 12)) y WHERE k.id = y.id",
     ],
 )

@@ -312,4 +312,3 @@ def _check_update(table: Table, values: dict[str, str]) -> None:
             )
         if name in table.keys:
             raise ImpalaError(f"AnalysisException: Key column '{name}' cannot be updated.")
-

@@ -18,7 +18,7 @@ timestamp_microseconds views window_functions mod_operator_as_percent_sign refle
 """
 
 NO = {
-    "Impala has no foreign keys": """
+    "Impala holds nobody to a foreign key, and DDL leaves it out": """
         foreign_keys on_update_cascade non_updating_cascade deferrable_fks
         on_update_or_deferrable_fks self_referential_foreign_keys repeated_column_foreign_keys
         repeated_remote_col_foreign_keys foreign_key_constraint_reflection
@@ -43,7 +43,7 @@ NO = {
         autoincrement_insert autoincrement_without_sequence implements_get_lastrowid
         dbapi_lastrowid emulated_lastrowid emulated_lastrowid_even_with_sequences identity_columns
         identity_columns_standard""",
-    "Impala has no INSERT without values": "empty_inserts empty_inserts_executemany",
+    "INSERT without values makes a row of NULLs, and a key is none": "empty_inserts empty_inserts_executemany",
     "Impala has no temporary tables": """
         temporary_tables temporary_views temp_table_reflection temp_table_reflect_indexes
         temp_table_names has_temp_table temp_table_comment_reflection create_temp_table_as""",
@@ -56,7 +56,7 @@ NO = {
     "Impala has no transactions": """
         autocommit skip_autocommit_rollback savepoints two_phase_transactions isolation_level""",
     "Kudu keeps the value of a default, and not its expression": "expression_server_defaults",
-    "names of Impala are ASCII letters, digits and underscores": """
+    "names of tables are ASCII letters, digits and underscores": """
         unicode_ddl percent_schema_names
         symbol_names_w_double_quote""",
     "a session belongs to one cursor, so that USE does not last": """

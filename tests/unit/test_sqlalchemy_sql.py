@@ -306,6 +306,24 @@ def test_a_column_that_the_server_would_compute_is_refused(column):
         written(CreateTable(sa.Table("c", sa.MetaData(), sa.Column("a", sa.Integer, column))))
 
 
+def test_a_table_that_was_written_for_impylas_dialect_is_the_same():
+    theirs = pytest.importorskip("impala.sqlalchemy")
+    kinds = [theirs.TINYINT, theirs.INT, theirs.DOUBLE, theirs.STRING]
+    table = sa.Table(
+        "t",
+        sa.MetaData(),
+        *(sa.Column(f"c{number}", kind) for number, kind in enumerate(kinds)),
+        impala_partitioned_by="(year INT)",
+        impala_stored_as="PARQUET",
+        impala_table_properties={"b": 2, "a": "x"},
+    )
+
+    assert (
+        "CREATE TABLE t ( c0 TINYINT, c1 INT, c2 DOUBLE, c3 STRING ) PARTITIONED BY (year INT) "
+        "STORED AS PARQUET TBLPROPERTIES ('a' = 'x', 'b' = '2')"
+    ) == written(CreateTable(table))
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -395,6 +413,9 @@ def test_a_type_that_is_unknown_does_not_keep_a_table_from_being_read(text):
             dt.datetime.fromisoformat("2024-02-29T01:02:03.500000"),
         ),
         (sa.Time(), "01:02:03", dt.time(1, 2, 3)),
+        (sa.Interval(), "1970-01-02 00:00:00", dt.timedelta(days=1)),
+        (sa.Interval(), dt.datetime.fromisoformat("1969-12-31"), dt.timedelta(days=-1)),
+        (sa.Interval(), None, None),
         (sa.LargeBinary(), "a", b"a"),
         (sa.LargeBinary(), b"a", b"a"),
         (sa.Float(), decimal.Decimal("1.5"), 1.5),

@@ -190,6 +190,10 @@ class _Interval(sa.Interval):
     def literal_processor(self, dialect: Dialect) -> Processor:
         return lambda value: literal(self.epoch + value)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
+        moment = _from_text(dt.datetime.fromisoformat)
+        return lambda value: None if value is None else moment(value) - self.epoch
+
 
 class _LargeBinary(_Literal, sa.LargeBinary):
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:

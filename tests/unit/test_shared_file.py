@@ -387,7 +387,7 @@ def test_who_chooses_waits_once_for_one_that_was_stopped(file, stopped, monkeypa
 
     def waited(act, *given):
         naps.clear()
-        file._not_before = 0.0
+        file._folder.not_before = 0.0
         return act(*given), 0 < sum(naps) <= shared_folder.LIMIT
 
     failed = Attempt("connect", 1, dead, 0.1, Fault.UNREACHABLE, Phase.CONNECT, text="refused")
@@ -407,6 +407,17 @@ def test_after_a_lock_that_was_not_had_the_next_is_not_waited_for(file, stopped)
     put(file)
 
     assert 0.0 == file._limit()
+
+
+def test_who_goes_by_loads_waits_once_as_well(file, stopped, monkeypatch):
+    naps, sleep = [], time.sleep
+    monkeypatch.setattr(shared_folder.time, "sleep", lambda nap: naps.append(nap) or sleep(nap))
+    state = Cluster([*map(Coordinator, "abc")], policy="least_loaded", share_state=file)
+    state.board.lease(state.coordinators, 0.0)
+    assert naps
+
+    state.pick()
+    assert sum(naps) <= shared_folder.LIMIT
 
 
 FULL = """

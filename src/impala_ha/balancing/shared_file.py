@@ -96,13 +96,16 @@ class SharedPlace(Protocol):
 
 
 class SharedFile:
-    """The two files, in a `SharedFolder` of that *path*.  For one thread at a time."""
+    """The two files, in a `SharedFolder`: one of that *path*.  For one thread at a time."""
 
-    def __init__(self, path: str | None = None):
-        self._folder = SharedFolder(path)
-        self._not_before = 0.0
+    def __init__(self, path: str | None = None, folder: SharedFolder | None = None):
+        self._folder = folder or SharedFolder(path)
         self._asked: tuple[object, ...] = ()
         self._answer: tuple[Records, int] = {}, 0
+
+    def another(self) -> SharedFile:
+        """The same for another thread; a lock that one waited for in vain, no other waits for."""
+        return SharedFile(folder=self._folder)
 
     def now(self) -> float:
         """Seconds since the boot of the machine."""
@@ -219,10 +222,10 @@ class SharedFile:
 
     def _limit(self) -> float:
         """Seconds to wait for a lock: not once more for one that was just waited for in vain."""
-        return 0.0 if time.monotonic() < self._not_before else LIMIT
+        return 0.0 if time.monotonic() < self._folder.not_before else LIMIT
 
     def _gave_up(self) -> None:
-        self._not_before = time.monotonic() + _PAUSE
+        self._folder.not_before = time.monotonic() + _PAUSE
 
 
 class OpenTurns:

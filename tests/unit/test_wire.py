@@ -20,7 +20,7 @@ from impala_ha import errors
 from impala_ha.core import forks
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.hs2.client import Client, ConnectionClosed
+from impala_ha.hs2.client import Client, ConnectionClosed, _Calling
 from impala_ha.hs2.protocol import BinaryProtocol
 from impala_ha.net.sockets import Socket
 
@@ -245,7 +245,7 @@ def cut(client, name, *, written):
     """How far a call had come that was cut before or after it was written."""
     client.broken = None
     try:
-        with client.calling(name):
+        with client._alone(name), _Calling(client, name):
             client.transport.written = written
             raise OSError("cut")
     except CallFailed as error:

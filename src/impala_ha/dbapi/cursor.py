@@ -171,10 +171,15 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         """A call that needs the session alone."""
         return CursorCall(operation, failover=self._failover, session=self._session, **about)
 
-    def _statement_call(self, operation: str) -> CursorCall:
-        """A call on the last statement, which is submitted first where no server has it."""
+    def _statement_call(self, operation: str, *, new: bool = False) -> CursorCall:
+        """
+        A call on the last statement, which is submitted first where no server has it any more.
+
+        One that is *new* is submitted in any case.
+        """
         execution, session = self._execution, self._session
-        if execution is None:
+        # A signal handler may have raised before it was submitted: then nobody else does that.
+        if execution is None or not (new or execution.accepted):
             raise errors.ProgrammingError(f"{operation}: nothing was executed")
         ended = self._last_operation_finished
         call = statement_call(operation, execution, session, self._failover, ended=ended)
@@ -188,16 +193,15 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def _run(self, call: CursorCall, work: Callable[[], Got]) -> Got:
         """Make *call*, which does *work*; calls within *work* are part of it."""
-        before, self._history = self._history, History()
-        history = self._history
-        inside, self._calling_thread = self._calling_thread, get_ident()
-        self._failover.events.tag = call.tag
+        before, inside, history = self._history, self._calling_thread, History()
         try:
+            self._history, self._calling_thread = history, get_ident()
+            self._failover.events.tag = call.tag
             got = self._failover.run(call, partial(self._attempt, call, work), history)
         except BaseException as error:
             if is_interrupt(error):
                 with suppress(Exception):
-                    self._cancel_interrupted()
+                    self._cancel_interrupted(call)
             elif isinstance(error, errors.Error):
                 errors.shorten(error)
             if isinstance(error, errors.OutcomeUnknown):
@@ -231,11 +235,15 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         call.submits = True  # another try means from the start
         return work()
 
-    def _cancel_interrupted(self) -> None:
-        """Stop what runs on the server for a call that was interrupted."""
-        running = self._last_operation if self._last_operation_active else None
+    def _cancel_interrupted(self, call: CursorCall) -> None:
+        """Stop what runs on the server for *call*, which was interrupted."""
+        active = self._last_operation_active
+        if call.execution is not None and self._last_operation is None:
+            # While it was being submitted: a server may have it, whether we know it or not.
+            self._last_operation, active = call.execution.operation, True
+        running = self._last_operation if active else None
         self._last_operation_active = False
-        self._session.cancel_interrupted(running)
+        self._session.cancel_interrupted(running, unnamed=active and running is None)
 
     def reads(self, link: Link) -> bool:
         """Is something open on *link* that was not read to its end?"""
@@ -281,7 +289,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._check_open()
         with self._links.exclusive:
             self._prepare(operation, parameters, configuration, idempotent)
-            self._run(self._statement_call("execute"), self._complete)
+            self._run(self._statement_call("execute", new=True), self._complete)
             self._remember()
 
     def execute_async(
@@ -296,7 +304,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._check_open()
         with self._links.exclusive:
             self._prepare(operation, parameters, configuration, idempotent)
-            self._run(self._statement_call("execute_async"), _nothing)
+            self._run(self._statement_call("execute_async", new=True), _nothing)
             self._remember()
 
     def finish(self) -> None:
@@ -358,7 +366,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._check_open()
         with self._links.exclusive:
             self._execution = MetadataExecution(send)
-            self._run(self._statement_call("metadata"), _nothing)
+            self._run(self._statement_call("metadata", new=True), _nothing)
 
     # The end of a statement.
 

@@ -190,16 +190,26 @@ class CursorSession:
                 False  # of the caller's functions, perhaps: the lost statement's error matters more
             )
 
-    def cancel_interrupted(self, running: RemoteOperation | None) -> None:
-        """Stop what runs on the server, *running* perhaps, for a call that was interrupted."""
+    def cancel_interrupted(self, running: RemoteOperation | None, *, unnamed: bool) -> None:
+        """
+        Stop what runs on the server, for a call that was interrupted.
+
+        Args:
+            running: What may run; None for nothing.
+            unnamed: Whether something else may run, whose handle was not noted.
+        """
         link, handle = self.link, self.handle
         if link is None or handle is None or link.client.forked:
             return
+        link.client.check_interrupted()
         if link.client.fetching:  # and what is sent now would wait for the rows
             link.client.invalidate(ConnectionAbortedError("interrupted with rows on their way"))
         if link.broken:  # in mid-answer: it takes another connection
             self.detach()
             self._driver.end_session(link, self.wanted.user, handle, CLOSE_TIMEOUT / 2)
+        elif unnamed:
+            self.detach()
+            link.close_session(handle)
         elif running is not None:
             with link.deadline(CLOSE_TIMEOUT / 2):
                 running.cancel()

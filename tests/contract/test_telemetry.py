@@ -306,6 +306,15 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_is_opened(tmp_p
         impala_ha.connect("nobody.invalid", report=str(tmp_path / "none" / "report.jsonl"))
 
 
+@pytest.mark.timeout(30)
+def test_a_report_for_a_pipe_that_nobody_reads_is_not_waited_for(cluster, tmp_path, caplog):
+    path = tmp_path / "report"
+    os.mkfifo(path)
+    impala_ha.connect(cluster.hosts, report=str(path)).close()
+
+    assert f"the report cannot be written to {path}" in caplog.text
+
+
 # What a statement is known by.
 
 

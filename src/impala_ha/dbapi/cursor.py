@@ -352,7 +352,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _complete(self) -> None:
         """What impyla's ``execute`` does once the statement was sent."""
         self._wait_to_finish()
-        if not self.has_result_set and self.close_finished_queries:
+        closed = not self._last_operation_active
+        if not (closed or self.has_result_set) and self.close_finished_queries:
             self._close_finished_operation()
 
     def _execute_async(self, operation_fn: Callable[[], None]) -> None:
@@ -384,10 +385,11 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         execution = self._execution
         ahead = execution is not None and execution.ahead and self.has_result_set
         answer = poll(operation, self._failover.cluster.clock, self.buffersize if ahead else 0)
-        if answer.operationState == TOperationState.ERROR_STATE:
-            if not answer.errorMessage and self.fetch_error and self.has_result_set:
-                self._last_operation_active = False
-                operation.fetch()  # Impala before 2.7 has the error only here
+        told = answer.errorMessage or answer.operationState != TOperationState.ERROR_STATE
+        if not told and self.fetch_error and self.has_result_set:
+            self._last_operation_active = False
+            operation.fetch()  # Impala before 2.7 has the error only here
+        if answer.operationState != TOperationState.FINISHED_STATE:
             raise failed(answer)
         self._last_operation_finished = True
         if execution is not None and operation.all_ahead:

@@ -32,7 +32,7 @@ from impala_ha.net.http_status import HTTPStatusError
 
 from .phases import BEGINNING, before, during
 from .protocol import BinaryProtocol
-from .reply import Reply
+from .reply import Reply, checked
 from .row_set import read_results
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         """The next reply, which must be that to call *number*, of the method *name*."""
         self._iprot.expected = (name, number)
         if name == "FetchResults" and request.maxRows > FEW:
-            return self._read_by_column()
-        return _RECEIVE[name](self)
+            return checked(name, self._read_by_column())
+        return checked(name, _RECEIVE[name](self))
 
     def _begin(self, name: str, *, sent: bool) -> None:
         phase = during(name) if sent else before(name)

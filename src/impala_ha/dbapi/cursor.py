@@ -334,6 +334,11 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         configuration: Mapping[str, object] | None,
         idempotent: bool | None,
     ) -> None:
+        if self._calling_thread == get_ident():
+            raise errors.InterfaceError(
+                "the cursor is in the middle of a call: a function that is told of events, or a "
+                "signal handler, needs a cursor of its own"
+            )
         try:
             text, options = bind(operation, parameters, configuration)
         except errors.Error as error:

@@ -162,6 +162,18 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     # Calls through the loop.
 
+    @property
+    def _in_call(self) -> bool:
+        """Is this a part of a call of this cursor?  The mark may stay after a signal handler."""
+        return self._calling_thread == get_ident() and self._links.exclusive.held
+
+    def _check_free(self) -> None:
+        if self._in_call:
+            raise errors.InterfaceError(
+                "the cursor is in the middle of a call: a function that is told of events, or a "
+                "signal handler, needs a cursor of its own"
+            )
+
     def _check_open(self) -> None:
         if self._closed:
             raise errors.InterfaceError("the cursor is closed")
@@ -287,7 +299,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             Error: The server's own.
         """
         self._check_open()
+        self._check_free()
         with self._links.exclusive:
+            self._calling_thread = None
             self._prepare(operation, parameters, configuration, idempotent)
             self._run(self._statement_call("execute", new=True), self._complete)
             self._remember()
@@ -302,7 +316,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     ) -> None:
         """Send *operation* and return once a coordinator took it; poll with `is_executing`."""
         self._check_open()
+        self._check_free()
         with self._links.exclusive:
+            self._calling_thread = None
             self._prepare(operation, parameters, configuration, idempotent)
             self._run(self._statement_call("execute_async", new=True), _nothing)
             self._remember()
@@ -324,7 +340,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         configuration: Mapping[str, object] | None = None,
     ) -> None:
         """Run *operation* once for each of *seq_of_parameters*."""
+        self._check_free()
         with self._links.exclusive:
+            self._calling_thread = None
             HiveServer2Cursor.executemany(self, operation, list(seq_of_parameters), configuration)
 
     def _prepare(
@@ -334,11 +352,6 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         configuration: Mapping[str, object] | None,
         idempotent: bool | None,
     ) -> None:
-        if self._calling_thread == get_ident():
-            raise errors.InterfaceError(
-                "the cursor is in the middle of a call: a function that is told of events, or a "
-                "signal handler, needs a cursor of its own"
-            )
         try:
             text, options = bind(operation, parameters, configuration)
         except errors.Error as error:
@@ -379,7 +392,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _wait_to_finish(self) -> None:
         if self._last_operation_finished:
             return
-        if self._calling_thread != get_ident():
+        if not self._in_call:
             self._check_open()
             with self._links.exclusive:
                 if self._execution is not None:  # ibis waits before it has executed anything
@@ -592,7 +605,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def _read(self, operation: str, work: Callable[[], Got]) -> Got:
         """Do *work* on the result, without fetching rows."""
-        if self._calling_thread == get_ident():
+        if self._in_call:
             return work()
         self._check_open()
         try:
@@ -604,7 +617,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def _fetch(self, operation: str, work: Callable[[], Got], rows: float = float("inf")) -> Got:
         """Do *work*, which fetches *rows* rows; buffered ones cost no call."""
-        if self._calling_thread == get_ident():
+        if self._in_call:
             return work()
         self._check_open()
         with self._links.exclusive:
@@ -697,7 +710,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if len(self._buffer) and not self._links.closed:
             self._rowcount = self._rowcount + 1 if self._rowcount > 0 else 1
             return self._buffer.pop()
-        if self._calling_thread == get_ident():
+        if self._in_call:
             return HiveServer2Cursor.__next__(self)
         # StopIteration would not get through the loop's machinery.
         row = self._fetch("next", partial(next, self, _END))
@@ -800,7 +813,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     # What only the coordinator that ran the statement knows.
 
     def _ask(self, operation: str, work: Callable[[], Got]) -> Got:
-        if self._calling_thread == get_ident():
+        if self._in_call:
             return work()
         self._check_open()
         with self._links.exclusive:

@@ -759,8 +759,15 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             MissingExtra: pyarrow is not installed (the extra ``arrow``).
             DataError: A value has no place in its type.
         """
-        step = partial(self._fetch, "fetch_record_batch", self._next_batch)
-        return reader(self._described(), timestamp_unit, step)
+        description, execution = self._described(), self._execution
+
+        def next_batch() -> ColumnBatch | None:
+            if self._execution is not execution:
+                text = "the cursor has another statement by now, or none: this stream is at its end"
+                raise errors.ProgrammingError(text)
+            return self._fetch("fetch_record_batch", self._next_batch)
+
+        return reader(description, timestamp_unit, next_batch)
 
     def fetch_arrow(self, timestamp_unit: TimestampUnit = "ns") -> pa.RecordBatchReader:
         """As `fetch_record_batch`: an object with ``__arrow_c_stream__``."""

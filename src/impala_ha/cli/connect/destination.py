@@ -42,6 +42,7 @@ class Destination:
     def __init__(self, path: Path | None, script: Path | None = None) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self._mode = "w"
         if path is not None:
             _check(path, script)
         elif sys.stdout is None:
@@ -49,7 +50,7 @@ class Destination:
 
     def open(self) -> TextIO:
         """
-        The stream; of a file the first call empties it.
+        The stream; of a file the first call empties it, and one after `close` goes on at its end.
 
         Raises:
             OSError: When the file cannot be opened after all.
@@ -59,8 +60,9 @@ class Destination:
         if self._file is None:
             # Text and bytes as they are: see `_output`.
             self._file = self._path.open(
-                "w", encoding="utf-8", errors="surrogateescape", newline=""
+                self._mode, encoding="utf-8", errors="surrogateescape", newline=""
             )
+            self._mode = "a"
         return self._file
 
     def takes(self, _: ScriptStatement) -> bool:
@@ -77,9 +79,10 @@ class Destination:
         return f"it ends after {rows} row(s)"
 
     def close(self) -> None:
-        """Close the file if it was opened.  May be called twice."""
-        if self._file is not None:
-            self._file.close()
+        """Close the file if it was opened.  May be called twice, also after an error."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 class WholeFile:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from impala_ha.cli.connect.bad_input import BadInput
 
 if TYPE_CHECKING:
-    from typing import BinaryIO, TextIO
+    from typing import BinaryIO, Literal, TextIO
 
     from impala_ha.cli.connect.script import ScriptStatement
 
@@ -42,7 +42,7 @@ class Destination:
     def __init__(self, path: Path | None, script: Path | None = None) -> None:
         self._path = path
         self._file: TextIO | None = None
-        self._mode = "w"
+        self._begun = False
         if path is not None:
             _check(path, script)
         elif sys.stdout is None:
@@ -58,11 +58,12 @@ class Destination:
         if self._path is None:
             return sys.stdout
         if self._file is None:
+            how: Literal["w", "a"] = "a" if self._begun else "w"
             # Text and bytes as they are: see `_output`.
             self._file = self._path.open(
-                self._mode, encoding="utf-8", errors="surrogateescape", newline=""
+                how, encoding="utf-8", errors="surrogateescape", newline=""
             )
-            self._mode = "a"
+            self._begun = True
         return self._file
 
     def takes(self, _: ScriptStatement) -> bool:

@@ -250,10 +250,10 @@ def test_when_nobody_is_left_every_attempt_is_reported_and_the_file_is_kept(clus
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
-)
+ENDS = [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "status"), ENDS)
 def test_an_interrupted_statement_is_cancelled_on_its_server(cluster, until, number, status):
     sql = f"select sleep({30_500 + number})"
 
@@ -269,6 +269,48 @@ def test_an_interrupted_statement_is_cancelled_on_its_server(cluster, until, num
     )
     until(lambda: cluster.executions(sql, mode="cancelled") == 1)
     until(lambda: not any(coordinator.sessions for coordinator in cluster))
+
+
+@pytest.mark.parametrize(("number", "status"), ENDS)
+def test_a_signal_ends_the_program_also_while_a_password_is_asked_for(
+    number, status, tmp_path, until
+):
+    begun = tmp_path / "begun"
+    command = f"sh -c 'touch {begun}; exec sleep 600'"
+    words = ("-l", "--auth_creds_ok_in_clear", "--ldap_password_cmd", command)
+    with started("-i", "127.0.0.1:1", *words, "-e", "select 1") as process:
+        until(begun.exists)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=LIMIT)
+
+    assert (process.returncode, out, err.strip()) == (status, "", "")
+
+
+def test_a_loop_of_a_shell_ends_with_ctrl_c(cluster, until):
+    """As with every program that the signal itself has ended, and not with a mere status of 130."""
+    sql = "select sleep(30801)"
+    loop = f'for n in 1 2; do "$@"; echo "went on after $n"; done; exec {PROGRAM} --version'
+    screen, line = pty.openpty()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", TAKE_THE_TERMINAL),
+            *("/bin/bash", "-c", loop, "bash", PROGRAM, "-i", cluster.hosts, "-e", sql),
+        ],
+        stdin=line,
+        stdout=line,
+        stderr=line,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
+    os.close(line)
+    with ended(process):
+        serving(cluster, sql, until)
+        os.write(screen, b"\x03")
+        shown = read_to_end(screen)
+    os.close(screen)
+
+    assert "asked to cancel" in shown
+    assert "went on" not in shown
 
 
 def test_ctrl_c_does_not_wait_for_a_coordinator_that_hangs(cluster, until):

@@ -391,13 +391,17 @@ def test_types_have_impalas_names(kind, expected):
             "struct<\n  a:int,\n  b:array<struct<\n    c:varchar(3)\n  >>\n>",
             "STRUCT<a: INT, b: ARRAY<STRUCT<c: VARCHAR(3)>>>",
         ),
+        (
+            "struct<\n  a:int comment 'it's <1, 2>',\n  b:struct<\n    c:string comment ''\n  >\n>",
+            "STRUCT<a: INT, b: STRUCT<c: STRING>>",
+        ),
     ],
 )
 def test_types_are_read_as_describe_writes_them(text, expected):
     assert expected == parse_type(text).compile(dialect=ImpalaDialect())
 
 
-@pytest.mark.parametrize("text", ["variant", "uuid", "hllsketch(4)", ""])
+@pytest.mark.parametrize("text", ["variant", "uuid", "hllsketch(4)", "map<string>", ""])
 def test_a_type_that_is_unknown_does_not_keep_a_table_from_being_read(text):
     assert isinstance(parse_type(text), sa.types.NullType)
 

@@ -29,6 +29,8 @@ def lab(tmp_path_factory):
         "SELECT count(*) FILTER (WHERE i > 1) FROM t",
         "SELECT 1 FROM t WHERE i = ANY (SELECT 1)",
         "SELECT 1 FROM t WHERE i > ALL (SELECT 1)",
+        "SELECT i << 1 FROM t",
+        "SELECT i >> 1 FROM t",
         "SELECT x.i FROM t, LATERAL (SELECT t.i) x",
         "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY i) FROM t",
         "SELECT i FROM t QUALIFY row_number() OVER (ORDER BY i) = 1",

@@ -55,6 +55,7 @@ def written(statement, *, literal=True, **options):
         (C.name == "it's :now", r"t.name = 'it\'s :now'"),
         (C.name == "two\nlines", r"t.name = 'two\nlines'"),
         (C.name + "x", "concat(t.name, 'x')"),
+        (sa.func.aggregate_strings(C.name, ","), "group_concat(t.name, ',')"),
         (C.id / 2, "t.id / 2"),
         (C.id % 2, "t.id % 2"),
         (C.date, "t.`date`"),
@@ -89,6 +90,24 @@ def written(statement, *, literal=True, **options):
 )
 def test_expressions_are_impalas(expression, expected):
     assert f"SELECT {expected}" in written(sa.select(expression)).replace(" AS anon_1", "")
+
+
+@pytest.mark.skipif(sa.__version__ < "2", reason="SQLAlchemy 1.4 has no such operators")
+def test_bits_are_shifted_by_functions():
+    shifted = sa.select(C.id.bitwise_lshift(2), C.id.bitwise_rshift(1).bitwise_or(1))
+
+    assert (
+        "SELECT shiftleft(t.id, 2) AS anon_1, (shiftright(t.id, 1)) | 1 AS anon_2 FROM t"
+    ) == written(shifted)
+
+
+@pytest.mark.parametrize(
+    "expression", [C.name + "%" + C.name, C.name.contains("%"), C.name.not_like("%" + C.name + "%")]
+)
+def test_texts_are_joined_by_a_function(expression):
+    """``||`` is OR before Impala 4."""
+    assert "||" not in written(sa.select(expression))
+    assert "concat(" in written(sa.select(expression))
 
 
 @pytest.mark.skipif(sa.__version__ < "2", reason="SQLAlchemy 1.4 has no such operator")

@@ -179,6 +179,24 @@ class ImpalaCompiler(compiler.SQLCompiler):
         """``||`` is OR before Impala 4."""
         return f"concat({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
 
+    def visit_concat_op_expression_clauselist(
+        self, clauselist: Any, _operator: Any, **kw: Any
+    ) -> str:
+        """The same of more than two, which SQLAlchemy 2.0 keeps in one list."""
+        return f"concat({', '.join(self.process(one, **kw) for one in clauselist.clauses)})"
+
+    def visit_bitwise_lshift_op_binary(self, binary: Any, _operator: Any, **kw: Any) -> str:
+        """The function shiftleft, for there is no ``<<``."""
+        return f"shiftleft({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+
+    def visit_bitwise_rshift_op_binary(self, binary: Any, _operator: Any, **kw: Any) -> str:
+        """The function shiftright."""
+        return f"shiftright({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+
+    def visit_aggregate_strings_func(self, function: Any, **kw: Any) -> str:
+        """The function group_concat."""
+        return f"group_concat{self.function_argspec(function, **kw)}"
+
     def visit_regexp_match_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         """REGEXP, or IREGEXP with the flag ``i``."""
         return self._regexp(binary, "", **kw)

@@ -30,7 +30,16 @@ _HINTS = frozenset(("SHUFFLE", "NOSHUFFLE", "BROADCAST", "CLUSTERED", "NOCLUSTER
 _PARAMETERS = frozenset((TokenType.PLACEHOLDER, TokenType.PARAMETER, TokenType.COLON))
 _VIEWS_DEEP = 40
 # What sqlglot and DuckDB know, and Impala's grammar does not.
-_FOREIGN = (exp.All, exp.Any, exp.Filter, exp.Lateral, exp.Qualify, exp.WithinGroup)
+_FOREIGN = (
+    exp.All,
+    exp.Any,
+    exp.BitwiseLeftShift,
+    exp.BitwiseRightShift,
+    exp.Filter,
+    exp.Lateral,
+    exp.Qualify,
+    exp.WithinGroup,
+)
 
 
 @dataclass(frozen=True, slots=True)

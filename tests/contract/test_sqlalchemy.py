@@ -174,6 +174,40 @@ def test_a_flush_of_unknown_outcome_is_told_and_never_sent_again(engine, cluster
         assert 1 >= len(started(cluster, "INSERT INTO made")) - before
 
 
+def test_objects_are_loaded_with_those_that_another_table_links_to_them(engine):
+    base = orm.declarative_base()
+    links = sa.Table(
+        "made_kudu",
+        base.metadata,
+        sa.Column("one", sa.Integer, primary_key=True),
+        sa.Column("other", sa.Integer, primary_key=True),
+    )
+
+    class Node(base):
+        __tablename__ = "made"
+        i = sa.Column(sa.Integer, primary_key=True, autoincrement=False)
+        others = orm.relationship(
+            "Node",
+            secondary=links,
+            primaryjoin=lambda: Node.i == orm.foreign(links.c.one),
+            secondaryjoin=lambda: Node.i == orm.foreign(links.c.other),
+        )
+
+    impala = engine(stored_as="kudu")
+    with tables(impala), orm.Session(impala) as session:
+        base.metadata.create_all(impala)
+        session.add_all([Node(i=1), Node(i=2), Node(i=3)])
+        session.flush()
+        session.execute(links.insert().values([{"one": 1, "other": 2}, {"one": 1, "other": 3}]))
+        session.expunge_all()
+        query = sa.select(Node).options(orm.joinedload(Node.others)).order_by(Node.i)
+        found = session.execute(query).unique().scalars().all()
+
+        assert {1: {2, 3}, 2: set(), 3: set()} == {
+            node.i: {other.i for other in node.others} for node in found
+        }
+
+
 @since_2
 def test_of_several_inserts_those_after_an_unknown_one_are_not_sent(engine, cluster):
     table = sa.Table("made", sa.MetaData(), sa.Column("i", sa.Integer))

@@ -30,6 +30,7 @@ def lab(tmp_path_factory):
         "SELECT 1 FROM t WHERE i = ANY (SELECT 1)",
         "SELECT 1 FROM t WHERE i > ALL (SELECT 1)",
         "SELECT i << 1 FROM t",
+        "SELECT 1 FROM t LEFT JOIN (t a JOIN t b ON a.i = b.i) ON t.i = a.i",
         "SELECT i >> 1 FROM t",
         "SELECT x.i FROM t, LATERAL (SELECT t.i) x",
         "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY i) FROM t",

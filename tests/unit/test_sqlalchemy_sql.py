@@ -236,6 +236,56 @@ def test_a_savepoint_is_refused_before_it_is_sent():
         written(savepoint)
 
 
+V = sa.Table("v", sa.MetaData(), sa.Column("id", sa.Integer))
+BOTH = U.join(V, U.c.id == V.c.id)
+
+
+@pytest.mark.parametrize(
+    ("joined", "expected"),
+    [
+        (T.join(BOTH, C.id == U.c.id), "u JOIN v ON u.id = v.id JOIN t ON t.id = u.id"),
+        (
+            T.outerjoin(BOTH, C.id == V.c.id),
+            "u JOIN v ON u.id = v.id RIGHT OUTER JOIN t ON t.id = v.id",
+        ),
+        (
+            T.outerjoin(BOTH, C.id == V.c.id).outerjoin(X, X.c.id == C.id),
+            (
+                "u JOIN v ON u.id = v.id RIGHT OUTER JOIN t ON t.id = v.id "
+                "LEFT OUTER JOIN t AS x ON x.id = t.id"
+            ),
+        ),
+        (
+            T.outerjoin(U, C.id == U.c.id).join(V, C.id == V.c.id),
+            "t LEFT OUTER JOIN u ON t.id = u.id JOIN v ON t.id = v.id",
+        ),
+    ],
+)
+def test_joins_have_no_brackets(joined, expected):
+    assert f"SELECT t.id FROM {expected}" == written(sa.select(C.id).select_from(joined))
+
+
+def test_a_comma_stands_behind_a_join_that_keeps_all_of_its_right():
+    full = T.outerjoin(U, C.id == U.c.id, full=True)
+    written_first = "SELECT v.id FROM t FULL OUTER JOIN u ON t.id = u.id, v"
+
+    assert written_first == written(sa.select(V.c.id).select_from(V, full))
+    with pytest.raises(sa.exc.CompileError, match="FULL JOIN"):
+        written(sa.select(V.c.id).select_from(full, X.outerjoin(V, X.c.id == V.c.id, full=True)))
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        T.join(BOTH, C.id == U.c.id, full=True),
+        T.join(X, X.c.id == C.id).outerjoin(BOTH, C.id == U.c.id),
+    ],
+)
+def test_a_join_that_needs_brackets_is_refused(joined):
+    with pytest.raises(sa.exc.CompileError, match="use selectinload"):
+        written(sa.select(C.id).select_from(joined))
+
+
 def test_an_update_of_one_table_has_no_alias():
     with pytest.raises(sa.exc.CompileError, match="update the table itself"):
         written(sa.update(X).values(name="a"))

@@ -26,8 +26,8 @@ class FromCompiler(compiler.SQLCompiler):
 
         ``a LEFT JOIN (b JOIN c)`` is ``b JOIN c RIGHT JOIN a``, where *a* is one table.
         """
-        nested = getattr(join.right, "element", None)
-        if not isinstance(nested, selectable.Join):
+        nested = _nested(join)
+        if nested is None:
             text: str = super().visit_join(join, asfrom=asfrom, from_linter=from_linter, **kw)
             return text
         if join.full or isinstance(join.left, selectable.Join):
@@ -116,8 +116,13 @@ def _keeps_right(join: Any) -> bool:
     """Is it written with a FULL or RIGHT JOIN?"""
     if not isinstance(join, selectable.Join):
         return False
-    nested = getattr(join.right, "element", None)
-    swapped = isinstance(nested, selectable.Join)
-    return (
-        join.full or (swapped and join.isouter) or _keeps_right(join.left) or _keeps_right(nested)
-    )
+    nested = _nested(join)
+    swapped = nested is not None and join.isouter
+    return join.full or swapped or _keeps_right(join.left) or _keeps_right(nested)
+
+
+def _nested(join: Any) -> Any:
+    """The join in brackets that stands on its right; None: it is a table."""
+    right = join.right
+    inner = right.element if isinstance(right, selectable.FromGrouping) else None
+    return inner if isinstance(inner, selectable.Join) else None

@@ -57,7 +57,7 @@ class ImpalaHAEngineSpec(ImpalaEngineSpec):  # type: ignore[misc]  # Superset is
         """Connect to the database that was chosen, in place of the URL's."""
         if schema:
             uri = uri.difference_update_query(["database"]).set(database=schema)
-            connect_args = {n: value for n, value in connect_args.items() if n != "database"}
+            connect_args.pop("database", None)  # Superset goes on with its own dictionary
         return uri, connect_args
 
     @classmethod

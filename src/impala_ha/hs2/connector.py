@@ -133,6 +133,7 @@ class ImpylaDriver:
         self._clock = clock
         self._secrets = Secrets(options, [str(each) for each in peers])
         self._identity = Identity()
+        self._binary = BinaryConnector(options, self._secrets, clock, self._identity)
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
         self.credential = CredentialKind.by(options.auth_mechanism)
 
@@ -239,12 +240,20 @@ class ImpylaDriver:
         """Close *user*'s *session*, see `Driver`."""
         # A name may lead to several coordinators: the same address is asked.
         peer, http = link.client.transport.peer, self._options.use_http_transport
+
+        def is_it(service: Service) -> bool:
+            if http or not link.impala:
+                return not http
+            opened = service.open_session(user)
+            opened.close()
+            return (opened.config or {}).get("http_addr") == link.web_address
+
         return fence.close_and_confirm(
             lambda left: run(self._service(link.coordinator, user, left, peer)),
             session,
             self._clock,
             limit,
-            several=http,
+            is_it=is_it,
             gateway=http and not self._http.is_direct(link.coordinator),
         )
 
@@ -325,10 +334,6 @@ class ImpylaDriver:
             from .open_http import HttpConnector  # noqa: PLC0415 - most connections are binary
 
         return HttpConnector(self._options, self._secrets, self._clock, self._identity)
-
-    @cached_property
-    def _binary(self) -> BinaryConnector:
-        return BinaryConnector(self._options, self._secrets, self._clock, self._identity)
 
     def _connect(
         self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None

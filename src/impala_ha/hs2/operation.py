@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from impala._thrift_gen.ImpalaService.ttypes import TCloseImpalaOperationReq
+from impala._thrift_gen.ImpalaService.ttypes import (
+    TCloseImpalaOperationReq,
+    TGetExecSummaryReq,
+    TGetRuntimeProfileReq,
+)
+from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
 from impala._thrift_gen.TCLIService.ttypes import (
     TCloseOperationReq,
     TColumnDesc,
@@ -32,7 +37,7 @@ from impala_ha.core.remote import ColumnDescription, OperationHandle, RemoteStat
 
 from .batch import ColumnBatch, values_of
 from .client import FEW
-from .reply import Reply
+from .reply import REFUSED, Reply
 from .rpc import RedactedRPC, ask_again
 
 if TYPE_CHECKING:
@@ -45,7 +50,6 @@ _ABOUT = {
     "CloseOperation": TCloseOperationReq,
     "CloseImpalaOperation": TCloseImpalaOperationReq,
 }
-_REFUSED = frozenset({TStatusCode.ERROR_STATUS, TStatusCode.INVALID_HANDLE_STATUS})
 
 
 class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyla is not typed
@@ -121,7 +125,7 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
                     reply.get()
         self.client.phase = phase
         rows = self._ahead.get("FetchResults")
-        if rows is not None and rows.came and rows.get().status.statusCode in _REFUSED:
+        if rows is not None and rows.came and rows.get().status.statusCode in REFUSED:
             self.failure = rows.get().status.errorMessage or ""
 
     def status_by_rows(self) -> RemoteStatus | None:
@@ -159,7 +163,23 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
 
     def get_status(self) -> str:
         """The name of its state."""
-        return str(TOperationState._VALUES_TO_NAMES[self.get_state().operationState])  # noqa: SLF001
+        return state_name(self.get_state().operationState)
+
+    def get_profile(
+        self, profile_format: int = TRuntimeProfileFormat.STRING, *, failed: bool = False
+    ) -> Any:
+        """Its profile; with *failed* that of the attempt before, if Impala ran it once more."""
+        if not failed:
+            return super().get_profile(profile_format)
+        request = TGetRuntimeProfileReq(self.handle, self.session.handle, profile_format, True)
+        return next(iter(self._rpc("GetRuntimeProfile", request, True).failed_profiles or ()), None)
+
+    def get_summary(self, *, failed: bool = False) -> Any:
+        """What each operator took; with *failed* in the attempt before, as of `get_profile`."""
+        if not failed:
+            return super().get_summary()
+        request = TGetExecSummaryReq(self.handle, self.session.handle, True)
+        return next(iter(self._rpc("GetExecSummary", request, True).failed_summaries or ()), None)
 
     def get_log(self, *of_hive: int) -> str:
         """Messages of the server about it; empty where they were asked for ahead and were lost."""
@@ -264,6 +284,11 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
         error.__cause__ = slip
         self.client.invalidate(error)
         return CallFailed(Phase.FETCH, error)
+
+
+def state_name(state: int | None) -> str:
+    """What HiveServer2 calls *state*; later versions of Hive have more than impyla knows."""
+    return str(TOperationState._VALUES_TO_NAMES.get(state, f"state {state}"))  # noqa: SLF001
 
 
 def _described(column: TColumnDesc) -> ColumnDescription:

@@ -22,6 +22,13 @@ def lab(tmp_path_factory):
     return lab
 
 
+@pytest.mark.parametrize("value", ["0.0", "0.5", "-0.5"])
+def test_a_decimal_below_one_has_a_zero_before_its_point(value, lab):
+    made = f"cast({value} as decimal(1,1))"
+
+    assert [(value, value)] == lab.rows(f"SELECT {made}, cast({made} AS string)")
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from pocket_impala.sql.arithmetic import is_decimal, is_number
+from pocket_impala.sql.arithmetic import is_decimal, is_fraction, is_number
 from pocket_impala.sql.rules import as_type, call, text
 from pocket_impala.sql.typenames import INTEGERS, to_duck
 
@@ -40,6 +40,8 @@ def _to_text(node: exp.Expr, kind: str | None) -> exp.Expr:
     plain = as_type(node.copy(), "VARCHAR")
     if kind in ("float", "double"):
         return call("regexp_replace", plain, text(r"\.0$"), text(""))
+    if is_fraction(kind):
+        return call("regexp_replace", plain, text(r"^(-?)\."), text(r"\10."))
     return plain
 
 

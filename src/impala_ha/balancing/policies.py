@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heapify, heapreplace
-from statistics import fmean
 from typing import Protocol
 
 from impala_ha.core.model import Coordinator
@@ -289,7 +288,7 @@ class LeastLoaded:
         known = [self.told[c.coordinator] for c in candidates if c.coordinator in self.told]
         if not known:
             return self._turns.choose(candidates)
-        mean = Told(fmean(each.load for each in known), 0.0, known[0].threads)
+        mean = Told(sum(each.load for each in known) / len(known), 0.0, known[0].threads)
         offered = self._start.offered(candidates)
         offered = [each for each in offered if each.coordinator in self.asked] or offered
         told = [self.told.get(each.coordinator) for each in offered]

@@ -101,7 +101,7 @@ def _number(value: object) -> float | None:
     return value
 
 
-class Told(NamedTuple):
+class LoadReport(NamedTuple):
     """
     What the web pages of a coordinator say of its load.
 

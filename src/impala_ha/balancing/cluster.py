@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple
 from functools import partial
@@ -81,7 +82,8 @@ class Cluster:
         self.clock: Clock = clock or SystemClock()
         self.rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
         if len(set(coordinators)) < len(coordinators):
-            raise ValueError("a coordinator is named twice")
+            twice = [str(each) for each, times in Counter(coordinators).items() if times > 1]
+            raise ValueError(f"coordinators must name each once, not {', '.join(twice)} twice")
         if isinstance(policy, str):
             policy = policy_named(policy, self.rng)
         self._policy = policy

@@ -262,6 +262,19 @@ def test_a_function_that_speaks_like_admission_control_has_nothing_repeated(
     assert {"a": [WRITE]} == world.statements()
 
 
+@pytest.mark.parametrize("why", [lost(), "Invalid query handle"], ids=["lost", "forgotten"])
+@pytest.mark.parametrize("text", ADMISSION)
+def test_nothing_is_repeated_where_no_profile_shows_that_it_was_turned_away(
+    world, cursor, text, why
+):
+    world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, "ERROR_STATE", text)])
+    world["a"].script["GetRuntimeProfile"] = deque([why])
+
+    unknown(cursor, WRITE)
+
+    assert {"a": [WRITE]} == world.statements()
+
+
 @pytest.mark.parametrize(
     "sql", ["create table t as select 1", "load data inpath '/x' into table t"]
 )

@@ -49,8 +49,8 @@ class Cluster:
     Several coordinators that serve the same tables.
 
     The connections of a process with equal hosts and circuit breaker share the health of the
-    coordinators; those with the same policy share the cluster (`Cluster.shared`).  Safe for use by
-    many threads; a forked child gets its own state.
+    coordinators; those with the same policy share the cluster.  Safe for use by many threads; a
+    forked child gets its own state.
     """
 
     def __init__(

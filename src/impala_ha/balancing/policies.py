@@ -318,7 +318,11 @@ POLICIES: dict[str, Callable[[random.Random], Policy]] = {
 
 def make_policy(name: str, rng: random.Random) -> Policy:
     """
-    The policy *name*, one of `POLICIES` or ``ordered:N``.
+    A policy by its name.
+
+    Args:
+        name: One of `POLICIES`, or ``ordered:N`` with N active coordinators.
+        rng: The source of random numbers.
 
     Raises:
         ValueError: There is none of that name; the text goes on after "policy".

@@ -72,7 +72,7 @@ def test_no_standard_error_is_no_error(world, monkeypatch):
 def test_nor_is_one_that_nobody_reads(world, monkeypatch):
     read, write = os.pipe()
     os.close(read)
-    with suppress(BrokenPipeError), open(write, "w", buffering=1) as unread:
+    with suppress(BrokenPipeError), os.fdopen(write, "w", buffering=1) as unread:
         monkeypatch.setattr(sys, "stderr", unread)
 
         world.connect().cursor().execute("select 1")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-from contextlib import contextmanager
+import os
+from contextlib import contextmanager, suppress
 
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.dialects import registry
 
 import impala_ha
@@ -146,6 +148,48 @@ def test_a_write_of_unknown_outcome_is_a_disconnect(engine, cluster):
         assert raised.value.connection_invalidated
 
 
+def started(cluster, words):
+    return [each.sql for each in cluster.journal() if each.event == "started" and words in each.sql]
+
+
+def test_a_flush_of_unknown_outcome_is_told_and_never_sent_again(engine, cluster):
+    class Made(orm.declarative_base()):
+        __tablename__ = "made"
+        i = sa.Column(sa.Integer, primary_key=True, autoincrement=False)
+
+    impala = engine()
+    with tables(impala, "CREATE TABLE made (i INT)"), orm.Session(impala) as session:
+        before = len(started(cluster, "INSERT INTO made"))
+        session.add(Made(i=1))
+        cluster[0].cut("ExecuteStatement:response")
+        with pytest.raises(sa.exc.OperationalError, match="was not run again") as raised:
+            session.commit()
+        with pytest.raises(sa.exc.InvalidRequestError, match="rolled back"):
+            session.commit()
+        session.rollback()
+        session.commit()
+
+        assert isinstance(raised.value.orig, impala_ha.OutcomeUnknown)
+        assert 1 == session.scalar(sa.select(sa.literal(1)))
+        assert 1 >= len(started(cluster, "INSERT INTO made")) - before
+
+
+@since_2
+def test_of_several_inserts_those_after_an_unknown_one_are_not_sent(engine, cluster):
+    table = sa.Table("made", sa.MetaData(), sa.Column("i", sa.Integer))
+    impala = engine()
+    with tables(impala), impala.connect() as connection:
+        table.create(connection)
+        before = len(started(cluster, "INSERT INTO made"))
+        many = table.insert().execution_options(insertmanyvalues_page_size=1)
+        cluster[0].cut("ExecuteStatement:response")
+        with pytest.raises(sa.exc.OperationalError) as raised:
+            connection.execute(many, [{"i": i} for i in range(3)])
+
+    assert isinstance(raised.value.orig, impala_ha.OutcomeUnknown)
+    assert 1 >= len(started(cluster, "INSERT INTO made")) - before
+
+
 def test_a_coordinator_that_hangs_is_left_and_nothing_is_lost(engine, cluster):
     impala = engine(connect_args={"timeout": 1, "probe_after": 0.3, "connect_timeout": 1})
     with impala.connect() as connection:
@@ -172,6 +216,38 @@ def test_a_wrong_statement_is_no_disconnect(engine):
             connection.exec_driver_sql("SELECT nothing FROM nowhere")
 
         assert not raised.value.connection_invalidated
+        assert 1 == connection.scalar(sa.text("SELECT 1"))
+
+
+@pytest.mark.parametrize("pool", ["QueuePool", "StaticPool", "SingletonThreadPool"])
+def test_a_pool_that_a_forked_process_inherits_serves_it_and_its_parent(engine, pool):
+    impala = engine(poolclass=getattr(sa.pool, pool))
+
+    def answers():
+        return [impala.connect().scalar(sa.select(sa.literal(n))) for n in (1, 2)]
+
+    with impala.connect() as one, impala.connect() as two:
+        assert [3, 3] == [each.scalar(sa.text("SELECT 3")) for each in (one, two)]
+
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        with os.fdopen(writer, "w") as told, suppress(Exception):
+            told.write(str(answers()))
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader) as told:
+        assert "[1, 2]" == told.read()
+    assert [1, 2] == answers()
+
+
+def test_a_connection_that_was_closed_is_not_handed_out_again(engine):
+    impala = engine()
+    with impala.connect() as connection:
+        raw(connection).close()
+
+    with impala.connect() as connection:
         assert 1 == connection.scalar(sa.text("SELECT 1"))
 
 
@@ -349,6 +425,8 @@ def test_what_is_not_there_is_no_such_table(engine, asked):
         getattr(inspector, asked)("never_there")
     with pytest.raises(sa.exc.NoSuchTableError, match=r"nowhere\.never_there"):
         getattr(inspector, asked)("never_there", schema="nowhere")
+    with pytest.raises(sa.exc.NoSuchTableError, match="no`name"):
+        getattr(inspector, asked)("no`name")
 
 
 def test_databases_and_version_are_asked_for_without_a_statement(engine, cluster):
@@ -511,6 +589,74 @@ def test_pandas_writes_a_frame_with_its_index(engine):
     assert [1, 2] == list(read.index)
     assert ["a%", None] == [None if pd.isna(one) else one for one in read["name"]]
     assert [1.5, 2.5] == list(read["n"])
+
+
+def test_rows_that_are_written_are_counted(engine):
+    table = sa.Table("made", sa.MetaData(), sa.Column("i", sa.Integer))
+    impala = engine()
+    with tables(impala), impala.connect() as connection:
+        table.create(connection)
+        many = table.insert().execution_options(insertmanyvalues_page_size=2)
+        numbers = sa.select(table.c.i)
+
+        assert 1 == connection.execute(table.insert(), {"i": 1}).rowcount
+        assert 5 == connection.execute(many, [{"i": i} for i in range(5)]).rowcount
+        assert 2 == connection.execute(table.insert().values([{"i": 1}, {"i": 2}])).rowcount
+        assert 8 == connection.execute(table.insert().from_select(["i"], numbers)).rowcount
+
+
+@since_2
+@pytest.mark.parametrize("method", [None, "multi"])
+def test_pandas_tells_how_many_rows_it_wrote(engine, method):
+    impala = engine()
+    frame = pd.DataFrame({"n": range(7)})
+    with tables(impala):
+        assert 7 == frame.to_sql("made", impala, index=False, chunksize=3, method=method)
+        assert 7 == frame.to_sql("made", impala, index=False, if_exists="append", method=method)
+        with pytest.raises(ValueError, match="already exists"):
+            frame.to_sql("made", impala, index=False)
+        read = pd.concat(pd.read_sql_table("made", impala, chunksize=4))
+
+    assert [n for n in range(7) for _ in "ab"] == sorted(read["n"])
+
+
+def test_rows_are_changed_by_those_of_another_table(engine):
+    metadata = sa.MetaData()
+    changed = sa.Table(
+        "made_kudu",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("s", sa.String(10)),
+    )
+    other = sa.Table("made", metadata, sa.Column("id", sa.Integer), sa.Column("s", sa.String(10)))
+    impala = engine(stored_as="kudu")
+    with tables(impala), impala.connect() as connection:
+        metadata.create_all(connection)
+        connection.execute(changed.insert(), [{"id": i, "s": "old"} for i in range(4)])
+        connection.execute(other.insert(), [{"id": 1, "s": "one"}, {"id": 2, "s": "two"}])
+        same = changed.c.id == other.c.id
+        chosen = sa.select(other.c.id).where(other.c.s == "two").cte()
+
+        update = changed.update().where(same).values(s=other.c.s)
+        assert 2 == connection.execute(update).rowcount
+        alias = changed.alias()
+        delete = sa.delete(alias).where(alias.c.id == other.c.id, other.c.s == "one")
+        assert 1 == connection.execute(delete).rowcount
+        delete = sa.delete(changed).where(changed.c.id.in_(sa.select(chosen.c.id)))
+        assert 1 == connection.execute(delete).rowcount
+
+        assert [(0, "old"), (3, "old")] == [
+            tuple(row) for row in connection.execute(sa.select(changed).order_by(changed.c.id))
+        ]
+
+
+def test_functions_are_called_with_their_brackets(engine):
+    functions = [sa.func.now(), sa.func.current_timestamp(), sa.func.current_date()]
+    with engine().connect() as connection:
+        now, timestamp, date = connection.execute(sa.select(*functions)).one()
+
+    assert now == timestamp
+    assert now.date() == date
 
 
 def test_rows_of_kudu_are_changed_and_counted(engine):

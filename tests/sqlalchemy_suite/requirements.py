@@ -13,11 +13,12 @@ nullsordering precision_numerics_enotation_small precision_numerics_many_signifi
 precision_numerics_retains_significant_digits regexp_match regexp_replace schema_create_delete
 server_defaults supports_bitwise_and supports_bitwise_not supports_bitwise_or
 supports_bitwise_shift supports_bitwise_xor table_ddl_if_exists table_value_constructor
+update_from delete_from ctes_with_update_delete datetime_interval unusual_column_name_characters
 timestamp_microseconds views window_functions mod_operator_as_percent_sign reflect_table_options
 """
 
 NO = {
-    "Impala has no foreign keys": """
+    "Impala holds nobody to a foreign key, and DDL leaves it out": """
         foreign_keys on_update_cascade non_updating_cascade deferrable_fks
         on_update_or_deferrable_fks self_referential_foreign_keys repeated_column_foreign_keys
         repeated_remote_col_foreign_keys foreign_key_constraint_reflection
@@ -42,7 +43,7 @@ NO = {
         autoincrement_insert autoincrement_without_sequence implements_get_lastrowid
         dbapi_lastrowid emulated_lastrowid emulated_lastrowid_even_with_sequences identity_columns
         identity_columns_standard""",
-    "Impala has no INSERT without values": "empty_inserts empty_inserts_executemany",
+    "INSERT without values makes a row of NULLs, and a key is none": "empty_inserts empty_inserts_executemany",
     "Impala has no temporary tables": """
         temporary_tables temporary_views temp_table_reflection temp_table_reflect_indexes
         temp_table_names has_temp_table temp_table_comment_reflection create_temp_table_as""",
@@ -55,9 +56,8 @@ NO = {
     "Impala has no transactions": """
         autocommit skip_autocommit_rollback savepoints two_phase_transactions isolation_level""",
     "Kudu keeps the value of a default, and not its expression": "expression_server_defaults",
-    "Impala stores no intervals": "datetime_interval",
-    "names of Impala are ASCII letters, digits and underscores": """
-        unusual_column_name_characters unicode_ddl percent_schema_names
+    "names of tables are ASCII letters, digits and underscores": """
+        unicode_ddl percent_schema_names
         symbol_names_w_double_quote""",
     "a session belongs to one cursor, so that USE does not last": """
         default_schema_name_switch implicit_default_schema""",
@@ -73,8 +73,7 @@ NO = {
     "RANGE of Impala has no distances": """
         window_range window_range_numeric window_range_non_numeric""",
     "Impala has no lists of columns before IN": "tuple_in tuple_in_w_empty",
-    "UPDATE and DELETE of Impala take no WITH": "ctes_with_update_delete ctes_on_dml",
-    "Impala joins in UPDATE and DELETE by a syntax of its own": "update_from delete_from",
+    "WITH of Impala has queries alone": "ctes_on_dml",
     "Impala's aggregate functions have no ORDER BY": "aggregate_order_by",
     "Impala has no DISTINCT ON": "supports_distinct_on",
     "LIMIT of Impala knows neither percent nor ties": """

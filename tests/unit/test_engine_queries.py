@@ -23,6 +23,34 @@ def lab(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 FROM t WHERE (i, b) IN ((1, 2))",
+        "SELECT count(*) FILTER (WHERE i > 1) FROM t",
+        "SELECT 1 FROM t WHERE i = ANY (SELECT 1)",
+        "SELECT 1 FROM t WHERE i > ALL (SELECT 1)",
+        "SELECT x.i FROM t, LATERAL (SELECT t.i) x",
+        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY i) FROM t",
+        "SELECT i FROM t QUALIFY row_number() OVER (ORDER BY i) = 1",
+    ],
+)
+def test_what_impalas_grammar_does_not_have_is_refused(lab, sql):
+    assert "ParseException: Syntax error" in lab.error(sql)
+
+
+@pytest.mark.parametrize(
+    "name", ["current_timestamp", "CURRENT_DATE", "user", "current_user", "localtime"]
+)
+def test_a_function_has_its_brackets(lab, name):
+    assert f"column/field reference: '{name.lower()}'" in lab.error(f"SELECT {name}")
+    assert f"column/field reference: '{name.lower()}'" in lab.error(
+        f"SELECT i FROM t WHERE s = {name}"
+    )
+    assert 1 == lab.value(f"SELECT x.{name} FROM (SELECT 1 AS {name}) x ORDER BY {name}")
+    assert 1 == lab.value(f"WITH x AS (SELECT 1 AS {name}) SELECT {name} FROM x")
+
+
+@pytest.mark.parametrize(
     ("expression", "kind"),
     [
         ("1", "tinyint"),

@@ -223,6 +223,77 @@ def test_update_and_delete_change_the_rows_they_name(lab):
     assert {"": 2} == lab.changed("DELETE FROM k")
 
 
+@pytest.fixture
+def joined(lab):
+    lab.run("CREATE TABLE k (id INT PRIMARY KEY, v INT, w STRING) STORED AS KUDU")
+    lab.run("INSERT INTO k VALUES (1, 10, 'a'), (2, NULL, 'b'), (3, 30, 'c')")
+    lab.run("CREATE TABLE u (id INT, v INT)")
+    lab.run("INSERT INTO u VALUES (1, 11), (2, 12), (9, 99)")
+    return lab
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE k SET v = u.v FROM k JOIN u ON k.id = u.id WHERE u.v < 99",
+        "UPDATE k SET k.v = u.v FROM k, u WHERE k.id = u.id",
+        "UPDATE default.k SET default.k.v = u.v FROM default.u, default.k WHERE default.k.id = u.id",
+        "UPDATE x SET x.v = y.v FROM u y JOIN k x ON x.id = y.id AND x.w LIKE '%'",
+        (
+            "UPDATE x SET v = cast(y.n AS INT) FROM k AS x, (SELECT id, 10 + id AS n FROM u) y "
+            "WHERE x.id = y.id"
+        ),
+        "UPDATE k SET v = y.n FROM k, (VALUES (1 AS id, 11 AS n), (2, 12)) y WHERE k.id = y.id",
+    ],
+)
+def test_rows_are_updated_from_a_join(joined, statement):
+    assert {"": 2} == joined.changed(statement)
+    assert [(1, 11, "a"), (2, 12, "b"), (3, 30, "c")] == joined.rows("SELECT * FROM k ORDER BY id")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE k FROM k JOIN u ON k.id = u.id",
+        "DELETE default.k FROM default.k, default.u WHERE default.k.id = u.id",
+        "DELETE x FROM u JOIN k x ON x.id = u.id",
+        "DELETE x FROM k AS x WHERE x.id < 3",
+    ],
+)
+def test_rows_are_deleted_from_a_join(joined, statement):
+    assert {"": 2} == joined.changed(statement)
+    assert [(3,)] == joined.rows("SELECT id FROM k")
+
+
+def test_a_row_that_a_join_finds_twice_is_one_row(joined):
+    joined.run("INSERT INTO u VALUES (1, 11)")
+
+    assert {"": 2} == joined.changed("UPDATE k SET v = u.v FROM k, u WHERE k.id = u.id")
+    assert 3 == joined.value("SELECT count(*) FROM k")
+
+
+@pytest.mark.parametrize(
+    ("statement", "text"),
+    [
+        ("UPDATE k x SET v = 1", "ParseException"),  # an alias stands in FROM
+        ("UPDATE k AS x SET v = 1", "ParseException"),
+        ("DELETE FROM k x WHERE x.id = 1", "ParseException"),
+        ("DELETE FROM k FROM k", "ParseException"),
+        ("DELETE FROM k USING u WHERE k.id = u.id", "ParseException"),
+        ("UPDATE k SET v = 1 FROM k x", "'k' is not a valid table alias or reference"),
+        ("UPDATE k SET v = 1 FROM u", "'k' is not a valid table alias or reference"),
+        ("DELETE u FROM k, u", "Impala only supports modifying Kudu and Iceberg tables"),
+        ("DELETE x FROM k, (SELECT 1) x", "Cannot modify view"),
+        ("UPDATE k SET u.v = 1 FROM k, u", "does not belong to target table"),
+        ("UPDATE k SET v = (SELECT 1)", "Subqueries are not supported as update expressions"),
+        ("UPDATE k SET id = 1 FROM k, u", "Key column 'id' cannot be updated"),
+        ("UPDATE k SET v = id FROM k, u", "id"),  # whose?
+    ],
+)
+def test_an_update_or_delete_that_impala_refuses_is_refused(joined, statement, text):
+    assert text in joined.error(statement)
+
+
 def test_concurrent_upserts_lose_nothing(lab):
     lab.run("CREATE TABLE k (id INT PRIMARY KEY, v INT) STORED AS KUDU")
 

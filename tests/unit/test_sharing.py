@@ -224,16 +224,21 @@ def test_what_may_be_an_option_s_fault_counts_for_those_with_the_same():
     assert B in [process().pick(options_key=TLS) for _ in range(4)]
 
 
+def written(folder):
+    """When each file was written last."""
+    return {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
 def test_a_success_where_all_is_well_writes_nothing(folder):
     one = process()
     one.pick()
-    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    before = written(folder)
 
     one.report(failed(A, None))
     one.mark_reachable(A)
     one.release(A)
 
-    assert before == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert before == written(folder)
 
 
 def known_time(coordinator):
@@ -251,6 +256,18 @@ def test_how_long_opening_took_is_shared_when_it_has_changed():
     assert 0.5 == opened(0.5)
     assert 0.5 == opened(0.6)
     assert 1.25 == opened(2.0)
+
+
+def test_a_process_does_not_write_each_time_that_opening_takes_longer_or_shorter(folder):
+    one = process()
+    one.pick()
+    one.report(replace(failed(A, None), operation="connect", elapsed=0.5))
+    before = written(folder)
+    for seconds in (5.0, 0.1, 9.0):
+        one.report(replace(failed(A, None), operation="connect", elapsed=seconds))
+
+    assert before == written(folder)
+    assert 0.5 == known_time(A)
 
 
 def test_while_all_are_out_each_process_tries_once_and_then_at_the_pace_of_all():

@@ -8,6 +8,7 @@ import uuid
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex
+from sqlalchemy.sql.elements import SavepointClause
 
 from impala_ha.sqlalchemy import ARRAY, BINARY, DOUBLE, MAP, STRING, STRUCT, TINYINT, ImpalaDialect
 from impala_ha.sqlalchemy.types import parse_type
@@ -73,6 +74,13 @@ def written(statement, *, literal=True, **options):
         (sa.literal("%s''"), r"'%s\'\''"),
         (sa.literal("it's", _Shout), r"'IT\'S!'"),
         (sa.literal(Color.RED, sa.Enum(Color)), "'RED'"),
+        (sa.literal(dt.timedelta(hours=3), sa.Interval), "'1970-01-01 03:00:00'"),
+        (sa.func.now(), "now()"),
+        (sa.func.current_timestamp(), "current_timestamp()"),
+        (sa.func.current_date(), "current_date()"),
+        (sa.func.localtimestamp(), "now()"),
+        (sa.func.user(), "user()"),
+        (sa.func.current_user(), "current_user()"),
         (sa.true(), "true"),
         (sa.cast(C.id, sa.String), "CAST(t.id AS STRING)"),
         (sa.cast(C.id, sa.Text), "CAST(t.id AS STRING)"),
@@ -120,6 +128,98 @@ def test_a_query_for_ties_is_refused():
 def test_a_regular_expression_has_no_flags_but_one():
     with pytest.raises(sa.exc.CompileError, match="not 'm'"):
         written(sa.select(C.name.regexp_match("a", flags="m")))
+
+
+U = sa.Table("u", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("name", sa.String(10)))
+S = sa.Table("s", sa.MetaData(), sa.Column("id", sa.Integer), schema="other")
+X = T.alias("x")
+WITH = sa.select(U.c.id).where(U.c.name == "a").cte("c")
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            sa.update(T).where(C.id == U.c.id).values(name=U.c.name),
+            "UPDATE t SET t.name=u.name FROM t, u WHERE t.id = u.id",
+        ),
+        (
+            sa.update(X).where(X.c.id == S.c.id).values(name="it's"),
+            (
+                r"UPDATE x SET x.name=CAST('it\'s' AS VARCHAR(10)) FROM t AS x, other.s "
+                "WHERE x.id = other.s.id"
+            ),
+        ),
+        (
+            sa.update(S).where(S.c.id == X.c.id).where(X.c.name == "a").values(id=7),
+            (
+                "UPDATE other.s SET s.id=7 FROM other.s, t AS x "
+                "WHERE other.s.id = x.id AND x.name = 'a'"
+            ),
+        ),
+        (
+            sa.update(T.join(U, C.id == U.c.id)).values({C.name: U.c.name}),
+            "UPDATE t SET t.name=u.name FROM t JOIN u ON t.id = u.id",
+        ),
+        (sa.update(T).where(C.id == 1).values(id=2), "UPDATE t SET id=2 WHERE t.id = 1"),
+        (sa.delete(T).where(C.id == U.c.id), "DELETE t FROM t, u WHERE t.id = u.id"),
+        (
+            sa.delete(S).where(S.c.id == U.c.id),
+            "DELETE other.s FROM other.s, u WHERE other.s.id = u.id",
+        ),
+        (sa.delete(X).where(X.c.id == 1), "DELETE x FROM t AS x WHERE x.id = 1"),
+        (
+            sa.delete(T).where(C.name == " FROM t FROM "),
+            "DELETE FROM t WHERE t.name = ' FROM t FROM '",
+        ),
+        (
+            sa.delete(T).where(C.id.in_(sa.select(WITH.c.id))),
+            (
+                "DELETE FROM t WHERE t.id IN (SELECT c.id FROM "
+                "(SELECT u.id AS id FROM u WHERE u.name = 'a') AS c)"
+            ),
+        ),
+        (
+            sa.update(T).where(C.id == WITH.c.id).values(id=WITH.c.id),
+            (
+                "UPDATE t SET t.id=c.id FROM t, "
+                "(SELECT u.id AS id FROM u WHERE u.name = 'a') AS c WHERE t.id = c.id"
+            ),
+        ),
+        (
+            sa.insert(T).from_select(["id"], sa.select(WITH.c.id)),
+            (
+                "WITH c AS (SELECT u.id AS id FROM u WHERE u.name = 'a') "
+                "INSERT INTO t (id) SELECT c.id FROM c"
+            ),
+        ),
+    ],
+)
+def test_rows_are_changed_by_what_they_are_joined_with(statement, expected):
+    assert expected == written(statement)
+
+
+@pytest.mark.parametrize("name", ["a`b", "`", "x\\", "x\\\\"])
+def test_a_name_that_would_go_on_behind_its_backtick_is_refused(name):
+    with pytest.raises(sa.exc.CompileError, match="no backtick in them"):
+        written(sa.select(sa.literal(1).label(name)))
+
+
+@pytest.mark.parametrize("name", ["a b", "100%", "a\\b", "ä", "it's", 'say "a"', "Date"])
+def test_a_name_is_the_same_in_backticks(name):
+    assert f"SELECT 1 AS `{name}`" == written(sa.select(sa.literal(1).label(name)))
+
+
+def test_a_savepoint_is_refused_before_it_is_sent():
+    savepoint = SavepointClause("one")
+
+    with pytest.raises(sa.exc.CompileError, match="no savepoints"):
+        written(savepoint)
+
+
+def test_an_update_of_one_table_has_no_alias():
+    with pytest.raises(sa.exc.CompileError, match="update the table itself"):
+        written(sa.update(X).values(name="a"))
 
 
 def test_values_are_cast_where_impala_does_not_convert_them_by_itself():
@@ -204,6 +304,24 @@ def test_an_index_is_no_statement():
 def test_a_column_that_the_server_would_compute_is_refused(column):
     with pytest.raises(sa.exc.CompileError, match="computes no columns"):
         written(CreateTable(sa.Table("c", sa.MetaData(), sa.Column("a", sa.Integer, column))))
+
+
+def test_a_table_that_was_written_for_impylas_dialect_is_the_same():
+    theirs = pytest.importorskip("impala.sqlalchemy")
+    kinds = [theirs.TINYINT, theirs.INT, theirs.DOUBLE, theirs.STRING]
+    table = sa.Table(
+        "t",
+        sa.MetaData(),
+        *(sa.Column(f"c{number}", kind) for number, kind in enumerate(kinds)),
+        impala_partitioned_by="(year INT)",
+        impala_stored_as="PARQUET",
+        impala_table_properties={"b": 2, "a": "x"},
+    )
+
+    assert (
+        "CREATE TABLE t ( c0 TINYINT, c1 INT, c2 DOUBLE, c3 STRING ) PARTITIONED BY (year INT) "
+        "STORED AS PARQUET TBLPROPERTIES ('a' = 'x', 'b' = '2')"
+    ) == written(CreateTable(table))
 
 
 @pytest.mark.parametrize(
@@ -295,6 +413,9 @@ def test_a_type_that_is_unknown_does_not_keep_a_table_from_being_read(text):
             dt.datetime.fromisoformat("2024-02-29T01:02:03.500000"),
         ),
         (sa.Time(), "01:02:03", dt.time(1, 2, 3)),
+        (sa.Interval(), "1970-01-02 00:00:00", dt.timedelta(days=1)),
+        (sa.Interval(), dt.datetime.fromisoformat("1969-12-31"), dt.timedelta(days=-1)),
+        (sa.Interval(), None, None),
         (sa.LargeBinary(), "a", b"a"),
         (sa.LargeBinary(), b"a", b"a"),
         (sa.Float(), decimal.Decimal("1.5"), 1.5),

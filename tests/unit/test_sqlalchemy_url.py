@@ -51,6 +51,7 @@ def arguments(url):
         ("impala+ha:///?host=a:21050,b:21051", {"host": "a:21050,b:21051"}),
         ("impala+ha:///?host=dns://impala:21050", {"host": "dns://impala:21050"}),
         ("impala+ha:///?host=[::1]:21050", {"host": "[::1]:21050"}),
+        ("impala+ha://[::1]:21051/sales", {"host": "::1", "port": 21051, "database": "sales"}),
         ("impala+ha://a?use_ssl=false", {"host": "a", "use_ssl": False}),
         ("impala+ha://a?use_ssl=TRUE", {"host": "a", "use_ssl": True}),
         ("impala+ha://a?timeout=30&retries=2", {"host": "a", "timeout": 30.0, "retries": 2}),
@@ -87,6 +88,13 @@ def test_a_url_names_the_arguments_of_connect_with_their_types(url, expected):
         ("?password_cmd=hidden", "IMPALA_HA_PASSWORD_CMD"),
         ("?ldap_password=hidden", "ldap_password cannot stand"),
         ("?on_event=print", "on_event must be callable"),
+        ("a:99999/sales", "port must be within 1..65535, not '99999'"),
+        ("a:0", "port must be within 1..65535, not '0'"),
+        ("/?host=a:0", "port of a must be a whole number within 1..65535, not '0'"),
+        ("/?host=a&host=a", "host names a:21050 twice"),
+        ("/?host=http://a", "host 'http://a' is a URL"),
+        ("/?host=[::1", "host '[::1' is not host, host:port or [ipv6]:port"),
+        ("/?host=a:21050&port=21051", "port=21051 contradicts host"),
     ],
 )
 def test_a_mistake_in_a_url_is_told_when_the_engine_is_made(url, told):

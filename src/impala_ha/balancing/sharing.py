@@ -28,6 +28,7 @@ Chosen = TypeVar("Chosen", Coordinator, Coordinator | Wait)
 Got = TypeVar("Got")
 _TIMES = 3  # that a turn is given back because others chose the same at the same moment
 _MANY_TURNS = 24  # since somebody has added them up
+_MEASURED_FOR = 10.0  # seconds: people read it, and many threads make it jitter
 
 
 class News(NamedTuple):
@@ -136,6 +137,7 @@ class Sharing:
         self._loads = MachineLoads((), {}, 0, 0.0)
         self._unwritten: set[tuple[Coordinator, str]] = set()  # whose health the file has not
         self._measured: dict[Coordinator, float] = {}
+        self._told: dict[Coordinator, float] = {}  # until when no other time is told
         self._news: list[News] = []
 
     def news(self) -> list[News]:
@@ -214,14 +216,15 @@ class Sharing:
         Note how long it took to open a connection.
 
         Returns:
-            Whether the others should know: it took twice as long as they know, or half as long.
+            Whether the others should know: it took twice as long as they know, or half as long, and
+            this process has not told them just now.
         """
         coordinator, seconds = attempt.coordinator, attempt.elapsed
         record = self._seen.get(key_of(coordinator))
-        known = record.connect_time if record else 0.0
-        if 0 < seconds / 2 < known < 2 * seconds:
+        known, now = record.connect_time if record else 0.0, self._file.now()
+        if 0 < seconds / 2 < known < 2 * seconds or now < self._told.get(coordinator, 0.0):
             return False
-        self._measured[coordinator] = seconds
+        self._measured[coordinator], self._told[coordinator] = seconds, now + _MEASURED_FOR
         return True
 
     def _places(self, options_key: str) -> dict[bytes, tuple[Coordinator, str]]:

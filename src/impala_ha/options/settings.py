@@ -125,6 +125,8 @@ def read_texts(texts: Mapping[str, str]) -> dict[str, object]:
     typed = _values(given)
     if "port" in texts:
         typed["port"] = _port(given)
+    if "host" in texts:
+        _hosts(given, typed.get("port"))
     if given.problems:
         raise errors.ConfigurationError(given.problems)
     # None is "not given" there, and not the 0 that says "never".

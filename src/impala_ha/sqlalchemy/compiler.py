@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import exc
-from sqlalchemy.sql import compiler, elements
+from sqlalchemy.sql import compiler, elements, selectable
 from sqlalchemy.sql.dml import Insert
 
 from impala_ha.sql.literals import literal
@@ -25,6 +26,19 @@ class ImpalaIdentifierPreparer(compiler.IdentifierPreparer):
     def __init__(self, dialect: Any, **options: Any):
         super().__init__(dialect, initial_quote="`", **options)
 
+    def _escape_identifier(self, value: str) -> str:
+        """
+        The name as it is, for in backticks nothing has an escape.
+
+        Raises:
+            CompileError: It would go on behind its end.
+        """
+        if "`" in value or value.endswith("\\"):
+            raise exc.CompileError(
+                f"Impala's names have no backtick in them and no backslash at their end: {value!r}"
+            )
+        return value
+
 
 class ImpalaCompiler(compiler.SQLCompiler):
     """
@@ -35,6 +49,7 @@ class ImpalaCompiler(compiler.SQLCompiler):
     """
 
     limits: dict[str, int]
+    render_table_with_column_in_update_from = True  # SET t.name: the other one may have it too
 
     def visit_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
         """A value for a narrow column of an INSERT or UPDATE is cast, as Impala asks for."""
@@ -50,6 +65,60 @@ class ImpalaCompiler(compiler.SQLCompiler):
             limits = self.__dict__.setdefault("limits", {})
             limits[self.bind_names[bindparam]] = int(name.strip("VARCH()"))
         return f"CAST({text} AS {name})"
+
+    def update_tables_clause(
+        self, update_stmt: Any, from_table: Any, extra_froms: Any, **kw: Any
+    ) -> str:
+        """The table, or the alias that FROM gives it."""
+        if isinstance(from_table, selectable.Alias) and not extra_froms:
+            raise exc.CompileError(
+                f"Impala's UPDATE of one table has no alias, as {from_table.name} is: "
+                "update the table itself"
+            )
+        return self._changed(from_table)
+
+    def update_from_clause(
+        self, update_stmt: Any, from_table: Any, extra_froms: Any, from_hints: Any, **kw: Any
+    ) -> str:
+        """``UPDATE t SET ... FROM t, u WHERE ...``"""
+        return self._from([from_table, *extra_froms], fromhints=from_hints, **kw)
+
+    def visit_delete(self, delete_stmt: Any, *args: Any, **kw: Any) -> str:
+        """``DELETE t FROM t, u WHERE ...``, without the FROM that SQLAlchemy writes before it."""
+        text: str = super().visit_delete(delete_stmt, *args, **kw)
+        rest = text.removeprefix("DELETE FROM ")
+        several = rest.startswith(f"{self._changed(delete_stmt.table)} FROM ")
+        return f"DELETE {rest}" if several else text
+
+    def delete_table_clause(
+        self, delete_stmt: Any, from_table: Any, extra_froms: Any, **kw: Any
+    ) -> str:
+        """The table, and FROM where it has an alias, or company."""
+        name = self._changed(from_table)
+        if not extra_froms and not isinstance(from_table, selectable.Alias):
+            return name
+        return f"{name} {self._from([from_table, *extra_froms], **kw)}"
+
+    def delete_extra_from_clause(self, *_: Any, **kw: Any) -> str:
+        """It stands behind the table already."""
+        return ""
+
+    def _changed(self, table: Any) -> str:
+        """What UPDATE and DELETE call the table that they change."""
+        while isinstance(table, selectable.Join):
+            table = table.left
+        return str(self.process(table, ashint=True))
+
+    def _from(self, froms: Iterable[Any], **kw: Any) -> str:
+        return "FROM " + ", ".join(self.process(one, **{**kw, "asfrom": True}) for one in froms)
+
+    def visit_cte(self, cte: Any, asfrom: bool = False, **kw: Any) -> str | None:
+        """WITH; in UPDATE and DELETE, which have none, a query in its place."""
+        if asfrom and (self.isupdate or self.isdelete) and not cte.recursive:
+            query: str = self.visit_subquery(cte, asfrom=True, **kw)
+            return query
+        text: str | None = super().visit_cte(cte, asfrom=asfrom, **kw)
+        return text
 
     def visit_values(
         self,
@@ -159,6 +228,28 @@ class ImpalaCompiler(compiler.SQLCompiler):
         """A query without rows, for IN with an empty list."""
         names = ", ".join("NULL" for _ in element_types or [None])
         return f"SELECT {names} FROM (SELECT 1) AS one WHERE 1 != 1"  # noqa: S608 - no data
+
+    def _called(self, function: Any, **kw: Any) -> str:
+        """A function, whose brackets SQLAlchemy leaves out, and Impala never."""
+        return f"{function.name.lower()}{self.function_argspec(function, **kw)}"
+
+    visit_now_func = visit_current_timestamp_func = visit_current_date_func = _called
+    visit_user_func = visit_current_user_func = visit_session_user_func = _called
+
+    def visit_localtimestamp_func(self, _function: Any, **kw: Any) -> str:
+        """The function now()."""
+        return "now()"
+
+    visit_sysdate_func = visit_localtimestamp_func
+
+    def visit_savepoint(self, _savepoint: Any, **kw: Any) -> str:
+        """
+        Impala has none.
+
+        Raises:
+            CompileError: Always; nothing was sent.
+        """
+        raise exc.CompileError("Impala has no transactions, and so no savepoints (begin_nested)")
 
     def visit_true(self, _expr: Any, **kw: Any) -> str:
         """TRUE."""

@@ -103,7 +103,9 @@ class ImpalaDDLCompiler(compiler.DDLCompiler):
         if location := _option(table, "location"):
             clauses.append(f"LOCATION {self._text(location)}")
         if properties := _option(table, "table_properties"):
-            pairs = (f"{self._text(k)} = {self._text(v)}" for k, v in sorted(properties.items()))
+            pairs = (
+                f"{self._text(k)} = {self._text(str(v))}" for k, v in sorted(properties.items())
+            )
             clauses.append(f"TBLPROPERTIES ({', '.join(pairs)})")
         return "".join(f"\n{clause}" for clause in clauses)
 
@@ -155,6 +157,8 @@ class ImpalaTypeCompiler(compiler.GenericTypeCompiler):
     def visit_INTEGER(self, *_: Any, **kw: Any) -> str:
         """INT."""
         return "INT"
+
+    visit_INT = visit_INTEGER  # as impyla's dialect calls it
 
     def visit_TINYINT(self, *_: Any, **kw: Any) -> str:
         """TINYINT."""

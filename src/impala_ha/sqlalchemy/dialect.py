@@ -10,7 +10,7 @@ import re
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import exc
+from sqlalchemy import event, exc
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
 
@@ -37,8 +37,33 @@ def _style(context: Any) -> dict[str, object] | None:
     return {"paramstyle": ImpalaDialect.default_paramstyle} if written else None
 
 
+def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool open another one in place of one that was closed, or is a forked parent's."""
+    if dbapi_connection.closed:
+        raise exc.DisconnectionError("the connection was closed, or is that of another process")
+
+
 class ImpalaExecutionContext(DefaultExecutionContext):
-    """One statement; the execution option ``cursor_configuration`` has its query options."""
+    """
+    One statement; the execution option ``cursor_configuration`` has its query options.
+
+    Attributes:
+        inserted: How many rows an INSERT has written, in all its parts; None: it was none.
+    """
+
+    inserted: int | None = None
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed; SQLAlchemy closes the cursor of an INSERT before it asks."""
+        count: int = super().rowcount if self.inserted is None else self.inserted
+        return count
+
+    def count_rows(self, cursor: dbapi.Cursor) -> None:
+        """Note how many rows an INSERT, or one part of it, has written; -1 if that is not known."""
+        if self.isinsert:
+            known = cursor.rowcount >= 0 and (self.inserted or 0) >= 0
+            self.inserted = (self.inserted or 0) + cursor.rowcount if known else -1
 
     def pre_exec(self) -> None:
         """Refuse texts that do not fit their columns, before they are cut."""
@@ -126,6 +151,11 @@ class ImpalaDialect(Reflection, DefaultDialect):
         """`impala_ha.dbapi`."""
         return dbapi
 
+    @classmethod
+    def engine_created(cls, engine: Any) -> None:
+        """Let its pool hand out no connection that is closed; no call is made for that."""
+        event.listen(engine, "checkout", _refuse_closed)
+
     def create_connect_args(self, url: URL) -> tuple[list[object], dict[str, object]]:
         """
         What `impala_ha.connect` is called with.
@@ -154,6 +184,8 @@ class ImpalaDialect(Reflection, DefaultDialect):
             getattr(cursor, name)(*arguments)
         elif statement.strip():
             cursor.execute(statement, parameters or None, _style(context))
+            if context is not None:
+                context.count_rows(cursor)
 
     def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
         """Execute a statement as it stands."""
@@ -164,6 +196,8 @@ class ImpalaDialect(Reflection, DefaultDialect):
     ) -> None:
         """Execute a statement for each of *parameters*; rowcount is that of all of them."""
         cursor.executemany(statement, parameters, _style(context))
+        if context is not None:
+            context.count_rows(cursor)
 
     def do_ping(self, dbapi_connection: Any) -> bool:
         """Does a coordinator answer that takes new statements?  One call, GetInfo."""

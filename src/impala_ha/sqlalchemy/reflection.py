@@ -102,14 +102,17 @@ class Reflection:
             NoSuchTableError: There is none of that name.
         """
         quote = self.identifier_preparer.quote_identifier
-        full = quote(name) if schema is None else f"{quote(schema)}.{quote(name)}"
+        missing = exc.NoSuchTableError(f"{schema}.{name}" if schema else name)
         try:
+            full = quote(name) if schema is None else f"{quote(schema)}.{quote(name)}"
             return list(connection.exec_driver_sql(f"{statement} {full}"))
+        except exc.CompileError as error:  # Impala has no such names
+            raise missing from error
         except exc.DBAPIError as error:
             kw.pop("info_cache", None)  # it may have been made since
             if error.connection_invalidated or self._find(connection, name, schema, **kw):
                 raise
-            raise exc.NoSuchTableError(f"{schema}.{name}" if schema else name) from error
+            raise missing from error
 
     @_cached
     def _described(

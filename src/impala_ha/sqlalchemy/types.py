@@ -184,6 +184,17 @@ def _from_text(convert: Callable[[str], object]) -> Processor:
     return lambda value: convert(value) if isinstance(value, str) else value
 
 
+class _Interval(sa.Interval):
+    """A length of time, which is a TIMESTAMP for Impala, so long after the start of 1970."""
+
+    def literal_processor(self, dialect: Dialect) -> Processor:
+        return lambda value: literal(self.epoch + value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
+        moment = _from_text(dt.datetime.fromisoformat)
+        return lambda value: None if value is None else moment(value) - self.epoch
+
+
 class _LargeBinary(_Literal, sa.LargeBinary):
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
         return lambda value: value.encode() if isinstance(value, str) else value
@@ -197,6 +208,7 @@ COLSPECS: dict[type[TypeEngine[Any]], type[TypeEngine[Any]]] = {
     sa.Date: _Date,
     sa.DateTime: _DateTime,
     sa.Time: _Time,
+    sa.Interval: _Interval,
     sa.LargeBinary: _LargeBinary,
     BINARY: _BINARY,
 }

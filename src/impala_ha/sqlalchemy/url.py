@@ -24,7 +24,8 @@ def connect_arguments(url: URL) -> dict[str, object]:
         ConfigurationError: With every mistake in it; nothing was opened.
     """
     problems = list(_mistakes(url))
-    texts = {
+    own = {"host": url.host, "port": url.port, "user": url.username, "database": url.database}
+    texts = {name: str(value) for name, value in own.items() if value not in (None, "")} | {
         name: value if isinstance(value, str) else ",".join(value)
         for name, value in url.query.items()
         if name not in SECRET
@@ -35,14 +36,8 @@ def connect_arguments(url: URL) -> dict[str, object]:
         raise errors.ConfigurationError([*problems, *error.problems]) from None
     if problems:
         raise errors.ConfigurationError(problems)
-    named = {
-        "host": url.host,
-        "port": url.port,
-        "user": url.username,
-        "password": None if url.password is None else str(url.password),
-        "database": url.database,
-    }
-    return {**{n: v for n, v in named.items() if v not in (None, "")}, **arguments}
+    password = {"password": str(url.password)} if url.password else {}
+    return {**password, **arguments}
 
 
 def _mistakes(url: URL) -> Iterable[str]:

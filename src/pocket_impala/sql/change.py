@@ -8,17 +8,20 @@ was faster, and this one begins again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from sqlglot import exp
 
 from pocket_impala.coordinator.contract import ImpalaError, Job
 from pocket_impala.sql.catalog import Moved
 from pocket_impala.sql.context import Context, no_table
+from pocket_impala.sql.dialect import Impala
 from pocket_impala.sql.duck import Lane
 from pocket_impala.sql.jobs import WriteJob
 from pocket_impala.sql.query import bind, parse
-from pocket_impala.sql.reader import Reader
+from pocket_impala.sql.reader import Reader, syntax_error, words
 from pocket_impala.sql.tables import DataFile, Table
 from pocket_impala.sql.typenames import cast_cell, quote
 from pocket_impala.sql.warehouse import scan
@@ -141,41 +144,128 @@ def _gather(lane: Lane, fresh: str, keys: str, *, over: bool) -> None:
 def plan_update(reader: Reader, context: Context) -> Job:
     """Plan an UPDATE statement."""
     reader.expect("UPDATE")
-    table = _mutable(reader, context)
-    alias = "" if reader.sees("SET") else reader.name()
+    path = _path(reader)
     reader.expect("SET")
     values: dict[str, str] = {}
     while True:
-        name = reader.name()
-        name = reader.name() if reader.take(".") else name
+        *owner, name = _path(reader)
+        if owner and owner[-1] != path[-1]:
+            raise ImpalaError(
+                f"AnalysisException: Left-hand side column '{'.'.join([*owner, name])}' in "
+                "assignment expression does not belong to target table"
+            )
         reader.expect("=")
         values[name] = reader.upto(",", "WHERE", "FROM")
+        if any(word.text.upper() == "SELECT" for word in words(values[name])):
+            raise ImpalaError(
+                "AnalysisException: Subqueries are not supported as update expressions for "
+                f"column '{name}'"
+            )
         if not reader.take(","):
             break
+    table, source = _source(reader, context, path)
     _check_update(table, values)
-    condition = _condition(reader, "UPDATE")
-    selected = [f"({value}) AS `impala new {name}`" for name, value in values.items()]
     cells = {
         name: f"CASE WHEN {quote('impala hit')} THEN {quote(f'impala new {name}')}"
         f" ELSE {quote(name)} END"
         for name in values
     }
-    question = f"SELECT *, {', '.join([*selected, f'({condition}) AS `impala hit`'])}"
-    question += f" FROM `{table.database}`.`{table.name}` {alias}"
-    return _rewriting(context, table, question, cells, where="")
+    return _rewriting(context, table, _question(table, path, values, source), cells, where="")
 
 
 def plan_delete(reader: Reader, context: Context) -> Job:
     """Plan a DELETE statement."""
     reader.expect("DELETE")
-    reader.take("FROM")
-    table = _mutable(reader, context)
-    alias = "" if reader.ended or reader.sees("WHERE") else reader.name()
-    condition = _condition(reader, "DELETE")
-    question = f"SELECT *, ({condition}) AS `impala hit`"
-    question += f" FROM `{table.database}`.`{table.name}` {alias}"
+    plain = reader.take("FROM")
+    path = _path(reader)
+    if plain and reader.sees("FROM"):
+        reader.fail("WHERE")
+    table, source = _source(reader, context, path)
     return _rewriting(
-        context, table, question, {}, where=' WHERE NOT coalesce("impala hit", false)'
+        context,
+        table,
+        _question(table, path, {}, source),
+        {},
+        where=' WHERE NOT coalesce("impala hit", false)',
+    )
+
+
+def _path(reader: Reader) -> list[str]:
+    path = [reader.name()]
+    while reader.take("."):
+        path.append(reader.name())
+    return path
+
+
+def _source(reader: Reader, context: Context, path: Sequence[str]) -> tuple[Table, exp.Select]:
+    """The table that *path* names, and the query of the rows that FROM and WHERE choose."""
+    *owner, name = path
+    if not reader.sees("FROM"):
+        table = _mutable(context, (*owner, context.session.database)[0], name)
+        written = f" FROM `{table.database}`.`{table.name}`"
+        if reader.sees("WHERE"):
+            written += f" {reader.rest()}"
+        reader.end()
+    else:
+        written = reader.rest()
+    source = parse(f"SELECT 1 {written}")
+    if not isinstance(source, exp.Select):
+        raise syntax_error(reader.sql, 0, None)
+    target = next((one for one in _sources(source) if _is_called(one, path)), None)
+    if target is None:
+        shown = ".".join(path)
+        raise ImpalaError(f"AnalysisException: '{shown}' is not a valid table alias or reference.")
+    if not isinstance(target, exp.Table):
+        raise ImpalaError(f"AnalysisException: Cannot modify view: '{target.sql(Impala)}'")
+    table = _mutable(context, (target.db or context.session.database).lower(), target.name.lower())
+    alias = exp.TableAlias(this=exp.to_identifier(name, quoted=True))
+    rows = exp.to_table("impala_target").copy()
+    rows.set("alias", alias)
+    for kept in ("joins", "laterals"):
+        rows.set(kept, target.args.get(kept))
+    target.replace(rows)
+    return table, source
+
+
+def _sources(source: exp.Select) -> list[exp.Expr]:
+    """What stands in FROM, and in its joins."""
+    found = [source.args["from_"].this]
+    for one in found:
+        found += [join.this for join in one.args.get("joins") or ()]
+    return found + [join.this for join in source.args.get("joins") or ()]
+
+
+def _is_called(one: exp.Expr, path: Sequence[str]) -> bool:
+    *owner, name = path
+    if one.alias_or_name.lower() != name:
+        return False
+    return not owner or (not one.alias and one.text("db").lower() in ("", owner[-1]))
+
+
+def _question(
+    table: Table, path: Sequence[str], values: Mapping[str, str], source: exp.Select
+) -> str:
+    """
+    The query of all rows of the table, which it chose, and the values of these.
+
+    Where several rows of a join belong to one of the table, one of them counts.
+    """
+    row = f"`{path[-1]}`.`impala row`"
+    cells = [f"({value}) AS `impala new {name}`" for name, value in values.items()]
+    cells += [
+        f"{row} AS `impala row`",
+        "true AS `impala hit`",
+        f"row_number() OVER (PARTITION BY {row} ORDER BY {row}) AS `impala match`",
+    ]
+    source.set("expressions", parse(f"SELECT {', '.join(cells)}").expressions)
+    columns = [f"t.`{column.name}`" for column in table.columns]
+    columns += [f"p.`impala new {name}`" for name in values]
+    return (
+        "WITH impala_target AS (SELECT *, row_number() OVER () AS `impala row`"
+        f" FROM `{table.database}`.`{table.name}`)"
+        f" SELECT {', '.join(columns)}, p.`impala hit`"
+        f" FROM impala_target AS t LEFT JOIN ({source.sql(Impala)}) AS p"
+        " ON t.`impala row` = p.`impala row` AND p.`impala match` = 1"
     )
 
 
@@ -201,8 +291,10 @@ def _rewriting(
     return WriteJob(lane, lambda lane: changed(context, table, lane, planned))
 
 
-def _mutable(reader: Reader, context: Context) -> Table:
-    table = context.table(*reader.qualified(context.session.database))
+def _mutable(context: Context, database: str, name: str) -> Table:
+    table = context.table(database, name)
+    if table.view is not None:
+        raise ImpalaError(f"AnalysisException: Cannot modify view: '{table.full_name}'")
     if not table.mutable:
         raise ImpalaError(
             "AnalysisException: Impala only supports modifying Kudu and Iceberg tables, but the "
@@ -220,14 +312,3 @@ def _check_update(table: Table, values: dict[str, str]) -> None:
             )
         if name in table.keys:
             raise ImpalaError(f"AnalysisException: Key column '{name}' cannot be updated.")
-
-
-def _condition(reader: Reader, verb: str) -> str:
-    if reader.take("WHERE"):
-        return reader.rest()
-    if not reader.ended and reader.sees("FROM"):
-        raise ImpalaError(
-            f"AnalysisException: {verb} with a FROM clause of its own is not supported"
-        )
-    reader.end()
-    return "true"

@@ -140,6 +140,19 @@ class Kinds:
             select = select.find_ancestor(exp.Select)
         return None
 
+    def may_be_column(self, node: exp.Column) -> bool:
+        """Does a table, or an alias of the query, have that name?  Yes where that is not known."""
+        name = node.name.lower()
+        select = node.find_ancestor(exp.Select)
+        while select is not None:
+            if any(item.alias.lower() == name for item in select.expressions):
+                return True
+            for _, columns in self._sources(select):
+                if columns is None or name in (column for column, _ in columns):
+                    return True
+            select = select.find_ancestor(exp.Select)
+        return False
+
     def _sources(self, select: exp.Select) -> Iterable[tuple[str, Output | None]]:
         first = select.args.get("from_") or select.args.get("from")
         nodes = [first.this] if first is not None else []

@@ -29,6 +29,8 @@ from pocket_impala.sql.warehouse import scan
 _HINTS = frozenset(("SHUFFLE", "NOSHUFFLE", "BROADCAST", "CLUSTERED", "NOCLUSTERED"))
 _PARAMETERS = frozenset((TokenType.PLACEHOLDER, TokenType.PARAMETER, TokenType.COLON))
 _VIEWS_DEEP = 40
+# What sqlglot and DuckDB know, and Impala's grammar does not.
+_FOREIGN = (exp.All, exp.Any, exp.Filter, exp.Lateral, exp.Qualify, exp.WithinGroup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def parse(sql: str, start: int = 0) -> exp.Expr:
         raise syntax_error(sql, start, None, "SELECT", "VALUES", "WITH")
     if any(not select.expressions for select in found[0].find_all(exp.Select)):
         raise syntax_error(sql, start, None, "IDENTIFIER")
+    _check_grammar(found[0], sql, start)
     return _named(found[0]) if isinstance(found[0], exp.Values) else found[0]
 
 
@@ -83,6 +86,12 @@ def _check(tokens: list[Token], sql: str) -> None:
             raise syntax_error(sql, token.start, None)
         if token.token_type == TokenType.SEMICOLON and following is not None:
             raise syntax_error(sql, following.start, None, "EOF")
+
+
+def _check_grammar(tree: exp.Expr, sql: str, start: int) -> None:
+    lists = (node.this for node in tree.find_all(exp.In))
+    if tree.find(*_FOREIGN) or any(isinstance(one, exp.Tuple) for one in lists):
+        raise syntax_error(sql, start, None)
 
 
 def _named(values: exp.Values) -> exp.Expr:

@@ -22,6 +22,11 @@ from pocket_impala.sql.typenames import INTEGERS, to_duck
 assert moments  # its functions add themselves to the rules
 _EXACT = frozenset(("sum", "avg"))  # aggregates whose DuckDB type is not Impala's
 _UNTYPED = (exp.Literal, exp.Neg, exp.IntDiv, exp.Mod, exp.Case, exp.If, exp.Anonymous)
+# What DuckDB takes for calls where no column has that name; Impala's have brackets.
+_CALLED = frozenset(
+    "current_catalog current_date current_role current_schema current_time current_timestamp "
+    "current_user localtime localtimestamp session_user user".split()
+)
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 
 
@@ -39,6 +44,7 @@ class Rewriting:
         self._around = around
         self._rules: dict[type[exp.Expr], Callable[..., exp.Expr | None]] = {
             exp.Anonymous: self._called,
+            exp.Column: self._column,
             exp.Window: self._window,
             exp.Cast: self._cast,
             exp.TryCast: self._cast,
@@ -74,6 +80,13 @@ class Rewriting:
         if name in _EXACT and not isinstance(node.parent, (exp.Window, exp.Filter)):
             return self._exact(node, found)
         return found
+
+    def _column(self, node: exp.Column) -> None:
+        name = node.name.lower()
+        if name in _CALLED and not node.table and not self._kinds.may_be_column(node):
+            raise ImpalaError(
+                f"AnalysisException: Could not resolve column/field reference: '{name}'"
+            )
 
     def _window(self, node: exp.Window) -> exp.Expr | None:
         inner = node.this

@@ -77,7 +77,7 @@ which also stands for VARCHAR and CHAR. `__version__` is that of the library.
 _PHASES = """
 ## Phases
 
-`Phase`: how far a call had come when it failed. What each `Fault` means: [Operations](operations.md).
+`Phase`: how far a call had come when it failed. [Operations](operations.md) has each `Fault`.
 
 """
 _ABOUT_ERRORS = """\

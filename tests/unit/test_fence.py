@@ -262,13 +262,11 @@ def test_a_function_that_speaks_like_admission_control_has_nothing_repeated(
     assert {"a": [WRITE]} == world.statements()
 
 
-@pytest.mark.parametrize("why", [lost(), "Invalid query handle"], ids=["lost", "forgotten"])
 @pytest.mark.parametrize("text", ADMISSION)
-def test_nothing_is_repeated_where_no_profile_shows_that_it_was_turned_away(
-    world, cursor, text, why
-):
+@pytest.mark.parametrize("answer", [lost(), "Query id 1:2 not found."], ids=["lost", "unknown"])
+def test_nor_has_it_where_the_profile_cannot_be_had(world, cursor, text, answer):
     world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, "ERROR_STATE", text)])
-    world["a"].script["GetRuntimeProfile"] = deque([why])
+    world["a"].script["GetRuntimeProfile"] = deque([answer])
 
     unknown(cursor, WRITE)
 

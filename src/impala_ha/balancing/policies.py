@@ -153,7 +153,7 @@ class Sticky:
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose the one with the lowest number for the key."""
-        return min(candidates, key=lambda candidate: _lot(self.key, candidate.coordinator))
+        return min(candidates, key=lambda candidate: _score(self.key, candidate.coordinator))
 
 
 def with_key(policy: Policy, key: str) -> Policy:
@@ -161,7 +161,7 @@ def with_key(policy: Policy, key: str) -> Policy:
     return Sticky(key) if isinstance(policy, Sticky) and not policy.key else policy
 
 
-def _lot(key: str, coordinator: Coordinator) -> float:
+def _score(key: str, coordinator: Coordinator) -> float:
     """
     The number of *coordinator* for *key*: exponentially distributed, with its weight as the rate.
 

@@ -19,9 +19,11 @@ def main() -> None:
         SystemExit: Always: with 0, with 1 for something that failed, with 2 for wrong usage or a
             missing extra.
     """
+    # The extra that is enough for the command, so that nobody installs twice.
+    extra = "local" if sys.argv[1:2] in (["demo"], ["local"]) else "cli"
     try:
         for module in ("click", "rich"):
-            import_extra(module, "cli")
+            import_extra(module, extra)
         from impala_ha.cli._commands import impala_ha  # noqa: PLC0415  # it needs what was just asked for
 
         impala_ha.main(prog_name="impala-ha")

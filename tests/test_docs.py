@@ -183,7 +183,7 @@ def test_every_variable_that_is_spoken_of_exists(page):
         OTHERS_PORT,
         INSTEAD_OF,
     }
-    known |= {"IMPALA_SHELL_GLOBAL_CONFIG_FILE"}  # of impala-shell
+    known |= {"IMPALA_SHELL_GLOBAL_CONFIG_FILE", "IMPALA_HISTFILE"}  # of impala-shell
     wrong = {"IMPALA_HA_HOST"}  # shown as a mistake that is warned about
     spoken = set(re.findall(r"\bIMPALA_[A-Z_]*[A-Z]\b(?!\.)", page.read_text("utf-8")))
 

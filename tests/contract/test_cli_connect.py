@@ -115,8 +115,11 @@ def test_a_database_or_query_option_that_is_none_is_a_failure(words, told, clust
 
 
 @pytest.mark.parametrize("sql", ["", ";", "quit", "-- nothing", "set live_progress=true;"])
-def test_a_script_without_a_statement_went_well(sql, cluster):
+def test_a_script_without_a_statement_goes_well_where_a_coordinator_answers(sql, cluster):
+    typo = ran("-i", cluster.hosts, "-d", "typo", "-q", sql)
+
     assert ran("-i", cluster.hosts, "-q", sql).returncode == 0
+    assert (typo.returncode, "Database does not exist: typo" in typo.stderr) == (1, True)
 
 
 def test_the_query_and_where_to_watch_it_are_told_on_request(cluster):
@@ -185,10 +188,11 @@ def test_a_failed_statement_ends_the_run_with_1(cluster):
     assert "Traceback" not in done.stderr
 
 
-def test_with_c_the_run_goes_on_and_still_ends_with_1(cluster):
+def test_with_c_statements_that_fail_are_ignored(cluster):
     done = ran("-i", cluster.hosts, "-B", "-c", "-e", "select 1; select * from nowhere; select 3")
 
-    assert (done.returncode, done.stdout) == (1, "1\n3\n")
+    assert (done.returncode, done.stdout) == (0, "1\n3\n")
+    assert "impala-connect: 1 of 3 statements failed\n" in done.stderr
 
 
 def test_a_script_survives_its_coordinator(cluster, until):
@@ -217,6 +221,7 @@ def test_a_write_whose_coordinator_died_is_not_run_again_and_the_user_is_told(cl
 
     assert (process.returncode, out) == (1, "")
     assert "It may have run" in err
+    assert "idempotent=" not in err  # which is for programs
     assert cluster.executions(sql) == 1
 
 
@@ -245,9 +250,10 @@ def test_when_nobody_is_left_every_attempt_is_reported_and_the_file_is_kept(clus
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
+ENDS = [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "status"), ENDS)
 def test_an_interrupted_statement_is_cancelled_on_its_server(cluster, until, number, status):
     sql = f"select sleep({30_500 + number})"
 
@@ -265,6 +271,48 @@ def test_an_interrupted_statement_is_cancelled_on_its_server(cluster, until, num
     until(lambda: not any(coordinator.sessions for coordinator in cluster))
 
 
+@pytest.mark.parametrize(("number", "status"), ENDS)
+def test_a_signal_ends_the_program_also_while_a_password_is_asked_for(
+    number, status, tmp_path, until
+):
+    begun = tmp_path / "begun"
+    command = f"sh -c 'touch {begun}; exec sleep 600'"
+    words = ("-l", "--auth_creds_ok_in_clear", "--ldap_password_cmd", command)
+    with started("-i", "127.0.0.1:1", *words, "-e", "select 1") as process:
+        until(begun.exists)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=LIMIT)
+
+    assert (process.returncode, out, err.strip()) == (status, "", "")
+
+
+def test_a_loop_of_a_shell_ends_with_ctrl_c(cluster, until):
+    """As with every program that the signal itself has ended, and not with a mere status of 130."""
+    sql = "select sleep(30801)"
+    loop = f'for n in 1 2; do "$@"; echo "went on after $n"; done; exec {PROGRAM} --version'
+    screen, line = pty.openpty()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", TAKE_THE_TERMINAL),
+            *("/bin/bash", "-c", loop, "bash", PROGRAM, "-i", cluster.hosts, "-e", sql),
+        ],
+        stdin=line,
+        stdout=line,
+        stderr=line,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
+    os.close(line)
+    with ended(process):
+        serving(cluster, sql, until)
+        os.write(screen, b"\x03")
+        shown = read_to_end(screen)
+    os.close(screen)
+
+    assert "asked to cancel" in shown
+    assert "went on" not in shown
+
+
 def test_ctrl_c_does_not_wait_for_a_coordinator_that_hangs(cluster, until):
     sql = "select sleep(30601)"
 
@@ -274,7 +322,7 @@ def test_ctrl_c_does_not_wait_for_a_coordinator_that_hangs(cluster, until):
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=LIMIT)
 
-    assert process.returncode == 130
+    assert process.returncode == -signal.SIGINT
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
@@ -311,7 +359,7 @@ def test_ctrl_c_on_a_terminal_reaches_the_statement(cluster, until):
         shown = read_to_end(screen)
         process.wait(timeout=LIMIT)
 
-    assert process.returncode == 130
+    assert process.returncode == -signal.SIGINT
     assert "interrupted; its coordinator was asked to cancel" in shown
     until(lambda: cluster.executions(sql, mode="cancelled") == 1)
 
@@ -577,6 +625,49 @@ def test_a_command_that_cannot_be_done_is_a_failure(sql, told, cluster):
     done = ran("-i", cluster.hosts, "-e", sql)
 
     assert (done.returncode, told in done.stderr) == (1, True), done.stderr
+
+
+RETRIED = "select 'retried' as x"
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("profile", ["Query Runtime Profile:", "Query Status: OK"]),
+        ("profile latest", ["Query Runtime Profile:", "Query Status: OK"]),
+        ("profile original", ["Query Runtime Profile:", "Query Status: LOST"]),
+        (
+            "profile ALL",
+            [
+                "Query Runtime Profile:",
+                "Query Status: OK",
+                "Failed Query Runtime Profile(s):",
+                "Query Status: LOST",
+            ],
+        ),
+        ("summary", ["00:QUERY"]),
+        ("summary original", ["00:QUERY"]),
+        ("summary all", ["Query Summary:", "00:QUERY", "Failed Query Summary:", "00:QUERY"]),
+    ],
+)
+def test_of_a_query_that_impala_ran_again_each_attempt_is_shown(command, shown, cluster):
+    lost = "Failed due to unreachable impalad(s): executor:27000"
+    for coordinator in cluster:
+        coordinator.fail_next(lost, at="status")
+
+    done = ran("-i", cluster.hosts, "-Be", f"set retry_failed_queries=1; {RETRIED}; {command}")
+
+    heads = r"^(?:Failed )?Query (?:Runtime Profile|Summary)\S*:$|Query Status: .*|00:QUERY"
+    out = re.sub(r"Query \S+ failed:\s+", "", done.stdout.replace(lost, "LOST"))
+    assert out.startswith("retried\n")
+    assert re.findall(heads, out, re.MULTILINE) == shown
+
+
+def test_of_a_query_that_ran_once_there_is_no_other_attempt(cluster):
+    done = ran("-i", cluster.hosts, "-Be", "select 1; summary original; profile all")
+
+    assert "No failed summary found\n" in done.stdout
+    assert (done.stdout.count("Query Status: OK"), "Failed Query" in done.stdout) == (1, False)
 
 
 def test_rows_are_json_on_request(cluster):

@@ -187,6 +187,22 @@ def test_the_shell_goes_on_at_another_coordinator_with_its_database_and_options(
     assert "Shell Options" in options
 
 
+@pytest.mark.parametrize("shown", ["true", "false"])
+def test_a_failover_in_the_middle_of_a_statement_is_a_line(shown, cluster, tmp_path, until):
+    sql = f"select sleep(3100) as {shown}_"
+    with person("-i", cluster.hosts, "--no_pager", home=tmp_path) as terminal:
+        terminal.see(PROMPT)
+        terminal.see(PROMPT, f"set live_progress={shown}; \r")
+        terminal.type(f"{sql};\r")
+        until(lambda: cluster.executions(sql) == 1)
+        home = next(each for each in cluster if each.executions(sql))
+        home.kill()
+        result = terminal.see(PROMPT)
+
+    assert result.count(f"impala-connect: {home.address} stopped answering (") == 1
+    assert "| true" in result
+
+
 def test_dead_coordinators_do_not_end_the_shell(cluster, tmp_path):
     words = ("-i", "127.0.0.1:1", "--deadline", "0.5")
     with person(*words, home=tmp_path) as terminal:
@@ -200,6 +216,23 @@ def test_dead_coordinators_do_not_end_the_shell(cluster, tmp_path):
     assert "| there   |" in result
 
 
+def test_to_connect_in_vain_leaves_the_session_as_it_is(cluster, tmp_path):
+    with person("-i", cluster.hosts, "--no_pager", "--deadline", "0.5", home=tmp_path) as terminal:
+        terminal.see(PROMPT)
+        terminal.see(PROMPT, "set mt_dop=3;\r")
+        terminal.see(PROMPT, "select 7 as x;\r")
+        refused = terminal.see(PROMPT, "connect 127.0.0.1:1\r")
+        wrong = terminal.see(PROMPT, "connect a b\r")
+        profile = terminal.see(PROMPT, "profile\r")
+        terminal.see(PROMPT, "connect\r")
+        result = terminal.see(PROMPT, "set;\r")
+
+    assert "Connection refused" in refused
+    assert "impala-connect: " in wrong
+    assert "Sql Statement: select 7 as x" in profile
+    assert "MT_DOP: 3" in result
+
+
 def test_the_history_is_its_owners_alone_and_has_an_end(cluster, tmp_path):
     file = tmp_path / "impala-ha" / "history"
     words = ("-i", cluster.hosts, "--history_max", "2")
@@ -211,9 +244,43 @@ def test_the_history_is_its_owners_alone_and_has_an_end(cluster, tmp_path):
             terminal.type("exit\r")
             terminal.left()
 
-    lines = [line for line in file.read_text().splitlines() if line.startswith("+")]
-    assert lines == ["+select 3;", "+exit", "+select 4;", "+exit"]
+    assert file.read_text().splitlines() == ["select 3;", "exit", "select 4;", "exit"]
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_history_may_be_the_one_of_impala_shell(cluster, tmp_path):
+    file = tmp_path / ".impalahistory"
+    file.write_text("select 'old',_IMP_DELIM_7;\n")
+    with person("-i", cluster.hosts, home=tmp_path, IMPALA_HISTFILE=str(file)) as terminal:
+        terminal.see(PROMPT)
+        again = terminal.see(PROMPT, "@-1\r")
+        terminal.see("> ", "select 'new',\r")
+        terminal.see(PROMPT, "8;\r")
+        terminal.type("exit\r")
+        terminal.left()
+
+    assert "| old   | 7 |" in again
+    assert file.read_text().splitlines() == [
+        "select 'old',_IMP_DELIM_7;",
+        "@-1",
+        "select 'new',_IMP_DELIM_8;",
+        "exit",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_what_is_no_file_keeps_no_history_and_is_left_as_it_is(kind, cluster, tmp_path):
+    """As root an open(2) and a chmod(2) would spoil /dev/null for everybody."""
+    place = Path(os.devnull)
+    if kind == "pipe":
+        place = tmp_path / "pipe"
+        os.mkfifo(place, 0o640)
+    before = place.stat()
+    with person("-i", cluster.hosts, home=tmp_path, IMPALA_HISTFILE=str(place)) as terminal:
+        terminal.see(PROMPT)
+        terminal.see(PROMPT, "select 1;\r")
+
+    assert place.stat().st_mode == before.st_mode
 
 
 def test_there_is_no_history_where_none_is_wanted(cluster, tmp_path):
@@ -224,6 +291,23 @@ def test_there_is_no_history_where_none_is_wanted(cluster, tmp_path):
 
     assert "Rerunning select 1;" in again
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_for_results_goes_on_after_a_failure_and_a_full_disk_ends_nothing(cluster, tmp_path):
+    file = tmp_path / "out"
+    with person("-i", cluster.hosts, "-B", home=tmp_path) as terminal:
+        terminal.see(PROMPT)
+        terminal.see(PROMPT, f"set output_file={file};\r")
+        for sql in ("select 1", "select nothing", "select 2"):
+            terminal.see(PROMPT, f"{sql};\r")
+        terminal.see(PROMPT, "set output_file=/dev/full;\r")
+        full = [terminal.see(PROMPT, "select 3;\r") for _ in range(2)]
+        terminal.see(PROMPT, "unset output_file;\r")
+        back = terminal.see(PROMPT, "select 'shown';\r")
+
+    assert file.read_text() == "1\n2\n"
+    assert ["the result cannot be written: No space left" in each for each in full] == [True, True]
+    assert "\nshown\n" in back
 
 
 def test_what_is_longer_than_the_screen_goes_by_pages(cluster, tmp_path):

@@ -174,6 +174,40 @@ def test_a_flush_of_unknown_outcome_is_told_and_never_sent_again(engine, cluster
         assert 1 >= len(started(cluster, "INSERT INTO made")) - before
 
 
+def test_objects_are_loaded_with_those_that_another_table_links_to_them(engine):
+    base = orm.declarative_base()
+    links = sa.Table(
+        "made_kudu",
+        base.metadata,
+        sa.Column("one", sa.Integer, primary_key=True),
+        sa.Column("other", sa.Integer, primary_key=True),
+    )
+
+    class Node(base):
+        __tablename__ = "made"
+        i = sa.Column(sa.Integer, primary_key=True, autoincrement=False)
+        others = orm.relationship(
+            "Node",
+            secondary=links,
+            primaryjoin=lambda: Node.i == orm.foreign(links.c.one),
+            secondaryjoin=lambda: Node.i == orm.foreign(links.c.other),
+        )
+
+    impala = engine(stored_as="kudu")
+    with tables(impala), orm.Session(impala) as session:
+        base.metadata.create_all(impala)
+        session.add_all([Node(i=1), Node(i=2), Node(i=3)])
+        session.flush()
+        session.execute(links.insert().values([{"one": 1, "other": 2}, {"one": 1, "other": 3}]))
+        session.expunge_all()
+        query = sa.select(Node).options(orm.joinedload(Node.others)).order_by(Node.i)
+        found = session.execute(query).unique().scalars().all()
+
+        assert {1: {2, 3}, 2: set(), 3: set()} == {
+            node.i: {other.i for other in node.others} for node in found
+        }
+
+
 @since_2
 def test_of_several_inserts_those_after_an_unknown_one_are_not_sent(engine, cluster):
     table = sa.Table("made", sa.MetaData(), sa.Column("i", sa.Integer))
@@ -429,6 +463,20 @@ def test_what_is_not_there_is_no_such_table(engine, asked):
         getattr(inspector, asked)("no`name")
 
 
+def test_who_may_not_see_a_table_is_told_so(engine, cluster):
+    denied = (
+        "AuthorizationException: User 'u' does not have privileges to access: default.never_there"
+    )
+    inspector = sa.inspect(engine())
+    for asked, call in (
+        (inspector.get_columns, "ExecuteStatement"),
+        (inspector.has_table, "GetTables"),
+    ):
+        cluster[0].fail_next(denied, at=call)
+        with pytest.raises(sa.exc.DBAPIError, match="does not have privileges"):
+            asked("never_there")
+
+
 def test_databases_and_version_are_asked_for_without_a_statement(engine, cluster):
     impala = engine()
     before = len(cluster.journal())
@@ -569,6 +617,44 @@ def test_a_statement_has_query_options_of_its_own(engine):
         shown = dict(row[:2] for row in connection.exec_driver_sql("SET"))
 
     assert "1234567" == shown["MEM_LIMIT"]
+
+
+def test_a_statement_that_is_compiled_once_has_each_time_its_own_values(engine):
+    table = sa.Table(
+        "made_kudu",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("s", sa.String(5)),
+    )
+    impala = engine(stored_as="kudu")
+
+    def some(numbers, limit, text="%s ?"):
+        chosen = sa.select(table.c.id, sa.literal(text)).where(table.c.id.in_(numbers))
+        return chosen.order_by(table.c.id).limit(limit)
+
+    def memory(connection, limit):
+        options = {"cursor_configuration": {"MEM_LIMIT": limit}}
+        shown = connection.execution_options(**options).execute(sa.text("SET"))
+        return dict(row[:2] for row in shown)["MEM_LIMIT"]
+
+    with tables(impala), impala.connect() as connection:
+        table.create(connection)
+        for number, text in enumerate(["a", "it's", "%s ?", "\\"]):
+            connection.execute(table.insert().values(id=number, s=text))
+        with pytest.raises(sa.exc.DataError, match="its column holds 5"):
+            connection.execute(table.insert().values(id=9, s="longer"))
+        compiled = len(impala._compiled_cache)
+
+        assert [(1, "%s ?")] == list(map(tuple, connection.execute(some([1], 5))))
+        assert [(0, ":x"), (1, ":x")] == list(
+            map(tuple, connection.execute(some([3, 1, 0], 2, ":x")))
+        )
+        assert [] == connection.execute(some([], 9)).all()
+        assert compiled + 1 == len(impala._compiled_cache)
+        assert ["1234567", "7654321"] == [memory(connection, n) for n in ("1234567", "7654321")]
+        assert ["a", "it's", "%s ?", "\\"] == list(
+            connection.scalars(sa.select(table.c.s).order_by(table.c.id))
+        )
 
 
 @since_2

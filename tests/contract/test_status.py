@@ -137,7 +137,7 @@ def test_watching_goes_on_until_it_is_interrupted(cluster, machine):
             if "in all" in line:
                 break
         program.send_signal(signal.SIGINT)
-        assert program.wait(60) == 130
+        assert program.wait(60) == -signal.SIGINT
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import sqlalchemy
 from airflow.providers.apache.impala.hooks.impala import ImpalaHook
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk import BaseHook
@@ -51,6 +52,34 @@ def test_it_reads(hook):
     assert 3000 == hook.get_first("SELECT count(*) FROM flights WHERE 1 = %(one)s", {"one": 1})[0]
     assert ["n"] == list(hook.get_df("SELECT count(*) AS n FROM flights").columns)
     assert (True, "Connection successfully tested") == hook.test_connection()
+
+
+def test_its_url_leads_to_the_same_coordinators(hook, cluster):
+    url = sqlalchemy.make_url(hook.get_uri())
+    engine = sqlalchemy.create_engine(url)
+    with engine.connect() as connection:
+        assert 3000 == connection.scalar(sqlalchemy.text("SELECT count(*) FROM flights"))
+        options = connection.connection.dbapi_connection.options
+    engine.dispose()
+
+    assert "impala_ha" == hook.dialect_name
+    assert (cluster.hosts, "default") == (url.query["host"], url.database)
+    assert ("least_connections", 30) == (options.policy, options.deadline)
+
+
+def test_what_is_secret_is_left_out_of_its_url(monkeypatch):
+    connection = {
+        "conn_type": "impala_ha",
+        "host": "a:21050,b",
+        "login": "etl",
+        "password": "p@ss",
+        "extra": {"use_ssl": True, "jwt": "hidden"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_FLEET", json.dumps(connection))
+    url = BaseHook.get_hook("fleet").sqlalchemy_url
+
+    assert {"host": "a:21050,b", "use_ssl": "True"} == url.query
+    assert ("etl", "p@ss") == (url.username, url.password)
 
 
 def test_it_reads_in_chunks(hook):

@@ -113,6 +113,24 @@ def test_it_is_found_by_the_name_in_the_url(database):
     )
 
 
+@pytest.mark.parametrize("where", ["in the path", "behind the question mark", "in connect_args"])
+def test_a_query_runs_in_the_database_that_was_chosen(database, cluster, where):
+    cluster.heal()
+    hosts = database.sqlalchemy_uri.partition("?")[2]
+    if where == "behind the question mark":
+        database.sqlalchemy_uri = f"impala_ha:///?database=default&{hosts}"
+    if where == "in connect_args":
+        database.extra = '{"engine_params": {"connect_args": {"database": "default"}}}'
+    with impala_ha.connect(cluster.hosts) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE IF NOT EXISTS other")
+
+    assert "default" == database.get_default_schema(None)
+    for chosen in ("default", "other"):
+        answer = database.get_df("SELECT current_database() AS name", schema=chosen)
+
+        assert [chosen] == list(answer["name"])
+
+
 def test_schemas_tables_views_and_columns(database, cluster):
     from superset.sql.parse import Table
 

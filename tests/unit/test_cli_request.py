@@ -672,6 +672,14 @@ def test_a_password_command_that_fails_is_told_without_what_it_held(words, messa
     assert "geheim" not in str(refusal.value)
 
 
+def test_a_command_that_nobody_can_answer_has_an_end(monkeypatch):
+    monkeypatch.setattr(credentials, "has_terminal", lambda: False)
+    monkeypatch.setattr(credentials, "_UNATTENDED", 0.05)
+
+    with pytest.raises(BadInput, match=r"--jwt_cmd: the command did not end within 0\.05 s"):
+        secret("password", "sleep 600", "--jwt_cmd")
+
+
 def test_without_a_terminal_no_password_is_asked_for(monkeypatch):
     def no_terminal(path, _flags):
         raise OSError(6, "No such device or address", path)

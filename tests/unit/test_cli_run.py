@@ -94,7 +94,8 @@ class Cursor:
             raise errors.OperationalError("gone")
         return self.outcome.log
 
-    def get_profile(self, form):
+    def get_profile(self, form, *, failed=False):
+        assert not failed
         if self.executed[-1] == "gone":
             raise errors.OperationalError("gone")
         return f"profile of {self.executed[-1]} in {form}"
@@ -202,10 +203,20 @@ def test_a_single_statement_needs_no_number(capsys):
     assert capsys.readouterr().err == "impala-connect: gone\n"
 
 
-def test_with_keep_going_the_others_run_and_the_status_is_still_that_of_a_failure():
-    status, connection = carried_out({"a": Outcome(raised=LOST), "b": Outcome()}, keep_going=True)
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.ProgrammingError("no such table"), 0),
+        (errors.make_error(errors.OutcomeUnknown, "it may have run"), 1),
+        (errors.make_error(errors.NoCoordinatorLeft, "nobody answers"), 1),
+    ],
+)
+def test_keep_going_ignores_what_failed_and_nothing_that_may_have_run(error, status):
+    outcomes = {"a": Outcome(raised=error), "b": Outcome()}
 
-    assert (status, connection.only.executed) == (1, ["a", "b"])
+    ended, connection = carried_out(outcomes, keep_going=True)
+
+    assert (ended, connection.only.executed) == (status, ["a", "b"])
 
 
 def test_a_result_that_breaks_off_is_said_to_be_incomplete(capsys):
@@ -264,17 +275,13 @@ def test_what_a_server_says_cannot_steer_the_terminal(capsys):
     assert all(char.isprintable() or char == "\n" for char in err)
 
 
-def test_a_script_with_nothing_in_it_opens_nothing_and_went_well(tmp_path, capsys):
+def test_a_script_with_nothing_in_it_connects_and_went_well(tmp_path, capsys):
     file = tmp_path / "out"
     file.write_text("of yesterday")
 
-    status = run(
-        wanted([], destination=Destination(file)),
-        lambda **_: pytest.fail("opened"),
-        Notes(Verbosity.NORMAL),
-    )
+    status, connection = carried_out({}, destination=Destination(file))
 
-    assert (status, file.read_text()) == (0, "")
+    assert (status, connection.closed, file.read_text()) == (0, 1, "")
     assert capsys.readouterr().err == (
         "impala-connect: nothing to run: there is no statement in etl.sql\n"
     )
@@ -305,7 +312,7 @@ def test_profiles_go_to_standard_output_or_to_a_file(tmp_path, capsys):
     status, _ = carried_out(outcomes, look=plain, keep_going=True)
     carried_out(outcomes, look={**json, "profile_output": str(file)}, keep_going=True)
 
-    assert status == 1
+    assert status == 0
     assert capsys.readouterr().out.count("Query Runtime Profile:\nprofile of a in 0\n") == 1
     assert file.read_text() == "".join(
         f"Query Runtime Profile:\nprofile of {sql} in 3\n" for sql in "ab"
@@ -416,7 +423,7 @@ def timers_over():
             thread.join()
 
 
-FIRST = {"USE `sales`": Outcome(), "SET MT_DOP=2": Outcome(), "SET POOL='a.b'": Outcome()}
+FIRST = {"use `sales`": Outcome(), "SET MT_DOP=2": Outcome(), "SET POOL='a.b'": Outcome()}
 OPTIONS = {"database": "sales", "query_options": {"MT_DOP": "2", "POOL": "a.b"}}
 
 
@@ -549,6 +556,25 @@ def test_a_second_try_at_the_same_place_is_reported_as_that(notes, capsys):
     assert capsys.readouterr().err == (
         "impala-connect: a:21050 is too busy for the statement (queue full); answered again\n"
     )
+
+
+def test_a_failover_is_told_where_only_the_end_of_it_is_logged(notes, capsys):
+    heard("is_executing", notes, (B, Fault.LOST, "read 0 bytes"))
+    for _ in range(2):
+        attempt = Attempt("is_executing", 2, C, 0.1, None, None, None, "", "")
+        moved = {"attempt": attempt, "state": "moved"}
+        logging.getLogger("impala_ha").info("went on", extra=moved)
+
+    expected = "impala-connect: b:21050 stopped answering (read 0 bytes); went on at c:21050\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_failure_whose_error_nobody_shows_is_told_once(notes, capsys):
+    heard("get_summary", notes, (B, Fault.LOST, "read 0 bytes"))
+    notes.lost()
+    notes.lost()
+
+    assert capsys.readouterr().err == "impala-connect: b:21050 stopped answering (read 0 bytes)\n"
 
 
 def test_a_call_that_failed_everywhere_is_left_to_its_error(notes, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from engine_lab import Lab, rows_of
 
@@ -119,6 +121,20 @@ def test_set_keeps_an_option_and_shows_it(lab):
 def test_set_to_nothing_is_the_default_again(lab):
     lab.run("SET mt_dop=4")
     lab.run("SET mt_dop=''")
+
+    assert {} == lab.session.options
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("batch_size='10=50'", "Failed to parse query option 'BATCH_SIZE': 10=50"),
+        ("mt_dop=65", "Invalid value for query option MT_DOP: 65 is not in range [0, 64]"),
+    ],
+)
+def test_an_option_takes_the_numbers_that_it_takes_in_impala(setting, told, lab):
+    with pytest.raises(ImpalaError, match=re.escape(told)):
+        lab.run(f"SET {setting}")
 
     assert {} == lab.session.options
 

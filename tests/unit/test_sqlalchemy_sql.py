@@ -55,6 +55,7 @@ def written(statement, *, literal=True, **options):
         (C.name == "it's :now", r"t.name = 'it\'s :now'"),
         (C.name == "two\nlines", r"t.name = 'two\nlines'"),
         (C.name + "x", "concat(t.name, 'x')"),
+        (sa.func.aggregate_strings(C.name, ","), "group_concat(t.name, ',')"),
         (C.id / 2, "t.id / 2"),
         (C.id % 2, "t.id % 2"),
         (C.date, "t.`date`"),
@@ -89,6 +90,24 @@ def written(statement, *, literal=True, **options):
 )
 def test_expressions_are_impalas(expression, expected):
     assert f"SELECT {expected}" in written(sa.select(expression)).replace(" AS anon_1", "")
+
+
+@pytest.mark.skipif(sa.__version__ < "2", reason="SQLAlchemy 1.4 has no such operators")
+def test_bits_are_shifted_by_functions():
+    shifted = sa.select(C.id.bitwise_lshift(2), C.id.bitwise_rshift(1).bitwise_or(1))
+
+    assert (
+        "SELECT shiftleft(t.id, 2) AS anon_1, (shiftright(t.id, 1)) | 1 AS anon_2 FROM t"
+    ) == written(shifted)
+
+
+@pytest.mark.parametrize(
+    "expression", [C.name + "%" + C.name, C.name.contains("%"), C.name.not_like("%" + C.name + "%")]
+)
+def test_texts_are_joined_by_a_function(expression):
+    """``||`` is OR before Impala 4."""
+    assert "||" not in written(sa.select(expression))
+    assert "concat(" in written(sa.select(expression))
 
 
 @pytest.mark.skipif(sa.__version__ < "2", reason="SQLAlchemy 1.4 has no such operator")
@@ -215,6 +234,56 @@ def test_a_savepoint_is_refused_before_it_is_sent():
 
     with pytest.raises(sa.exc.CompileError, match="no savepoints"):
         written(savepoint)
+
+
+V = sa.Table("v", sa.MetaData(), sa.Column("id", sa.Integer))
+BOTH = U.join(V, U.c.id == V.c.id)
+
+
+@pytest.mark.parametrize(
+    ("joined", "expected"),
+    [
+        (T.join(BOTH, C.id == U.c.id), "u JOIN v ON u.id = v.id JOIN t ON t.id = u.id"),
+        (
+            T.outerjoin(BOTH, C.id == V.c.id),
+            "u JOIN v ON u.id = v.id RIGHT OUTER JOIN t ON t.id = v.id",
+        ),
+        (
+            T.outerjoin(BOTH, C.id == V.c.id).outerjoin(X, X.c.id == C.id),
+            (
+                "u JOIN v ON u.id = v.id RIGHT OUTER JOIN t ON t.id = v.id "
+                "LEFT OUTER JOIN t AS x ON x.id = t.id"
+            ),
+        ),
+        (
+            T.outerjoin(U, C.id == U.c.id).join(V, C.id == V.c.id),
+            "t LEFT OUTER JOIN u ON t.id = u.id JOIN v ON t.id = v.id",
+        ),
+    ],
+)
+def test_joins_have_no_brackets(joined, expected):
+    assert f"SELECT t.id FROM {expected}" == written(sa.select(C.id).select_from(joined))
+
+
+def test_a_comma_stands_behind_a_join_that_keeps_all_of_its_right():
+    full = T.outerjoin(U, C.id == U.c.id, full=True)
+    written_first = "SELECT v.id FROM t FULL OUTER JOIN u ON t.id = u.id, v"
+
+    assert written_first == written(sa.select(V.c.id).select_from(V, full))
+    with pytest.raises(sa.exc.CompileError, match="FULL JOIN"):
+        written(sa.select(V.c.id).select_from(full, X.outerjoin(V, X.c.id == V.c.id, full=True)))
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        T.join(BOTH, C.id == U.c.id, full=True),
+        T.join(X, X.c.id == C.id).outerjoin(BOTH, C.id == U.c.id),
+    ],
+)
+def test_a_join_that_needs_brackets_is_refused(joined):
+    with pytest.raises(sa.exc.CompileError, match="use selectinload"):
+        written(sa.select(C.id).select_from(joined))
 
 
 def test_an_update_of_one_table_has_no_alias():
@@ -391,13 +460,17 @@ def test_types_have_impalas_names(kind, expected):
             "struct<\n  a:int,\n  b:array<struct<\n    c:varchar(3)\n  >>\n>",
             "STRUCT<a: INT, b: ARRAY<STRUCT<c: VARCHAR(3)>>>",
         ),
+        (
+            "struct<\n  a:int comment 'it's <1, 2>',\n  b:struct<\n    c:string comment ''\n  >\n>",
+            "STRUCT<a: INT, b: STRUCT<c: STRING>>",
+        ),
     ],
 )
 def test_types_are_read_as_describe_writes_them(text, expected):
     assert expected == parse_type(text).compile(dialect=ImpalaDialect())
 
 
-@pytest.mark.parametrize("text", ["variant", "uuid", "hllsketch(4)", ""])
+@pytest.mark.parametrize("text", ["variant", "uuid", "hllsketch(4)", "map<string>", ""])
 def test_a_type_that_is_unknown_does_not_keep_a_table_from_being_read(text):
     assert isinstance(parse_type(text), sa.types.NullType)
 

@@ -31,7 +31,7 @@ _EPILOG = """\
 Results go to standard output or to -o FILE, everything else to standard error.
 Exit status:
     0  every statement went well
-    1  a statement failed, or no coordinator could be reached
+    1  a statement failed (and -c was not given), or no coordinator could be reached
     2  wrong usage or input; nothing was opened or overwritten
   130  interrupted with Ctrl-C (143: SIGTERM); the statement was cancelled
 """
@@ -111,7 +111,7 @@ _STATEMENTS = section(
         "Run INVALIDATE METADATA before the first statement.",
         _FLAG,
     ),
-    (("-c", "--ignore_query_failure"), "Go on after a failed statement (still exits 1).", _FLAG),
+    (("-c", "--ignore_query_failure"), "Ignore statements that fail, and exit with 0.", _FLAG),
 )
 _CONNECTION = section(
     "Connection",
@@ -232,7 +232,7 @@ _PROMPT = section(
     "At the prompt",
     (
         ("--history_file",),
-        "Where the history is kept. Default: $XDG_STATE_HOME/impala-ha/history.",
+        "File of the history. Default: $IMPALA_HISTFILE or $XDG_STATE_HOME/impala-ha/history.",
         {"metavar": "FILE"},
     ),
     (

@@ -71,7 +71,9 @@ def program(arguments: Sequence[str]) -> int:
         notes.error(str(error))
         return MISUSE
     except (KeyboardInterrupt, click.Abort) as ended:
-        return _BY_SIGNAL + (ended.number if isinstance(ended, _Ended) else signal.SIGINT)
+        # What click is interrupted in is an Abort of its own.
+        cause = ended if isinstance(ended, KeyboardInterrupt) else ended.__cause__
+        return _BY_SIGNAL + (cause.number if isinstance(cause, _Ended) else signal.SIGINT)
     except BrokenPipeError:
         _forget_stdout()
         return _BY_SIGNAL + signal.SIGPIPE

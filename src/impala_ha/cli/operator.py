@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+from impala_ha.cli import BY_CTRL_C, ended_with
 from impala_ha.core.extras import MissingExtra, import_extra
 
 
@@ -16,8 +17,9 @@ def main() -> None:
     """Run the program with the arguments of this process.
 
     Raises:
-        SystemExit: Always: with 0, with 1 for something that failed, with 2 for wrong usage or a
-            missing extra.
+        SystemExit: With 0, with 1 for something that failed, with 2 for wrong usage or a missing
+            extra.
+        KeyboardInterrupt: As of `ended_with`.
     """
     # The extra that is enough for the command, so that nobody installs twice.
     extra = "local" if sys.argv[1:2] in (["demo"], ["local"]) else "cli"
@@ -27,6 +29,11 @@ def main() -> None:
         from impala_ha.cli._commands import impala_ha  # noqa: PLC0415  # it needs what was just asked for
 
         impala_ha.main(prog_name="impala-ha")
+    except SystemExit as ended:
+        ended_with(ended.code if isinstance(ended.code, int) else 0)
+        raise
+    except KeyboardInterrupt:  # before a command could take care of it
+        ended_with(BY_CTRL_C)
     except MissingExtra as error:
         sys.stderr.write(f"impala-ha: {error}\n")
         raise SystemExit(2) from None

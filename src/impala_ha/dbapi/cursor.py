@@ -818,16 +818,37 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             return self._last_operation_log
         return self._ask("get_log", partial(HiveServer2Cursor.get_log, self))
 
-    def get_profile(self, profile_format: int = TRuntimeProfileFormat.STRING) -> Any:
-        """The runtime profile; only the coordinator that ran the statement has it."""
-        work = partial(HiveServer2Cursor.get_profile, self, profile_format)
-        return self._ask("get_profile", work)
+    def get_profile(
+        self, profile_format: int = TRuntimeProfileFormat.STRING, *, failed: bool = False
+    ) -> Any:
+        """
+        The runtime profile; only the coordinator that ran the statement has it.
 
-    def get_summary(self) -> Any:
-        """The execution summary; only the coordinator that ran the statement has it."""
+        Args:
+            profile_format: One of impyla's TRuntimeProfileFormat.
+            failed: Of the attempt before, which failed so that Impala ran the statement once more
+                (RETRY_FAILED_QUERIES); None if it did not.
+        """
+        return self._ask(
+            "get_profile",
+            lambda: self._operation_at_hand().get_profile(profile_format, failed=failed),
+        )
+
+    def get_summary(self, *, failed: bool = False) -> Any:
+        """
+        The execution summary; only the coordinator that ran the statement has it.
+
+        Args:
+            failed: Of the attempt before, as of `get_profile`.
+        """
+        return self._ask(
+            "get_summary", lambda: self._operation_at_hand().get_summary(failed=failed)
+        )
+
+    def _operation_at_hand(self) -> RemoteOperation:
         if self._last_operation is None:
             raise errors.ProgrammingError("Operation state is not available")
-        return self._ask("get_summary", partial(HiveServer2Cursor.get_summary, self))
+        return self._last_operation
 
     # Calls that need a session only.
 

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from impala._thrift_gen.ImpalaService.ttypes import TCloseImpalaOperationReq
+from impala._thrift_gen.ImpalaService.ttypes import (
+    TCloseImpalaOperationReq,
+    TGetExecSummaryReq,
+    TGetRuntimeProfileReq,
+)
+from impala._thrift_gen.RuntimeProfile.ttypes import TRuntimeProfileFormat
 from impala._thrift_gen.TCLIService.ttypes import (
     TCloseOperationReq,
     TColumnDesc,
@@ -160,6 +165,22 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
     def get_status(self) -> str:
         """The name of its state."""
         return str(TOperationState._VALUES_TO_NAMES[self.get_state().operationState])  # noqa: SLF001
+
+    def get_profile(
+        self, profile_format: int = TRuntimeProfileFormat.STRING, *, failed: bool = False
+    ) -> Any:
+        """Its profile; with *failed* that of the attempt before, if Impala ran it once more."""
+        if not failed:
+            return super().get_profile(profile_format)
+        request = TGetRuntimeProfileReq(self.handle, self.session.handle, profile_format, True)
+        return next(iter(self._rpc("GetRuntimeProfile", request, True).failed_profiles or ()), None)
+
+    def get_summary(self, *, failed: bool = False) -> Any:
+        """What each operator took; with *failed* in the attempt before, as of `get_profile`."""
+        if not failed:
+            return super().get_summary()
+        request = TGetExecSummaryReq(self.handle, self.session.handle, True)
+        return next(iter(self._rpc("GetExecSummary", request, True).failed_summaries or ()), None)
 
     def get_log(self, *of_hive: int) -> str:
         """Messages of the server about it; empty where they were asked for ahead and were lost."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import exc
-from sqlalchemy.sql import compiler, elements, selectable
+from sqlalchemy.sql import compiler, elements
 from sqlalchemy.sql.dml import Insert
 
 from impala_ha.sql.literals import literal
 
+from .from_clause import FromCompiler
 from .reserved_words import RESERVED_WORDS
 
 #: Columns into which a literal does not go by itself: "Possible loss of precision".
@@ -40,7 +40,7 @@ class ImpalaIdentifierPreparer(compiler.IdentifierPreparer):
         return value
 
 
-class ImpalaCompiler(compiler.SQLCompiler):
+class ImpalaCompiler(FromCompiler):
     """
     Queries, and statements that change rows.
 
@@ -49,7 +49,6 @@ class ImpalaCompiler(compiler.SQLCompiler):
     """
 
     limits: dict[str, int]
-    render_table_with_column_in_update_from = True  # SET t.name: the other one may have it too
 
     def visit_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
         """A value for a narrow column of an INSERT or UPDATE is cast, as Impala asks for."""
@@ -65,60 +64,6 @@ class ImpalaCompiler(compiler.SQLCompiler):
             limits = self.__dict__.setdefault("limits", {})
             limits[self.bind_names[bindparam]] = int(name.strip("VARCH()"))
         return f"CAST({text} AS {name})"
-
-    def update_tables_clause(
-        self, update_stmt: Any, from_table: Any, extra_froms: Any, **kw: Any
-    ) -> str:
-        """The table, or the alias that FROM gives it."""
-        if isinstance(from_table, selectable.Alias) and not extra_froms:
-            raise exc.CompileError(
-                f"Impala's UPDATE of one table has no alias, as {from_table.name} is: "
-                "update the table itself"
-            )
-        return self._changed(from_table)
-
-    def update_from_clause(
-        self, update_stmt: Any, from_table: Any, extra_froms: Any, from_hints: Any, **kw: Any
-    ) -> str:
-        """``UPDATE t SET ... FROM t, u WHERE ...``"""
-        return self._from([from_table, *extra_froms], fromhints=from_hints, **kw)
-
-    def visit_delete(self, delete_stmt: Any, *args: Any, **kw: Any) -> str:
-        """``DELETE t FROM t, u WHERE ...``, without the FROM that SQLAlchemy writes before it."""
-        text: str = super().visit_delete(delete_stmt, *args, **kw)
-        rest = text.removeprefix("DELETE FROM ")
-        several = rest.startswith(f"{self._changed(delete_stmt.table)} FROM ")
-        return f"DELETE {rest}" if several else text
-
-    def delete_table_clause(
-        self, delete_stmt: Any, from_table: Any, extra_froms: Any, **kw: Any
-    ) -> str:
-        """The table, and FROM where it has an alias, or company."""
-        name = self._changed(from_table)
-        if not extra_froms and not isinstance(from_table, selectable.Alias):
-            return name
-        return f"{name} {self._from([from_table, *extra_froms], **kw)}"
-
-    def delete_extra_from_clause(self, *_: Any, **kw: Any) -> str:
-        """It stands behind the table already."""
-        return ""
-
-    def _changed(self, table: Any) -> str:
-        """What UPDATE and DELETE call the table that they change."""
-        while isinstance(table, selectable.Join):
-            table = table.left
-        return str(self.process(table, ashint=True))
-
-    def _from(self, froms: Iterable[Any], **kw: Any) -> str:
-        return "FROM " + ", ".join(self.process(one, **{**kw, "asfrom": True}) for one in froms)
-
-    def visit_cte(self, cte: Any, asfrom: bool = False, **kw: Any) -> str | None:
-        """WITH; in UPDATE and DELETE, which have none, a query in its place."""
-        if asfrom and (self.isupdate or self.isdelete) and not cte.recursive:
-            query: str = self.visit_subquery(cte, asfrom=True, **kw)
-            return query
-        text: str | None = super().visit_cte(cte, asfrom=asfrom, **kw)
-        return text
 
     def visit_values(
         self,
@@ -178,6 +123,24 @@ class ImpalaCompiler(compiler.SQLCompiler):
     def visit_concat_op_binary(self, binary: Any, _operator: Any, **kw: Any) -> str:
         """``||`` is OR before Impala 4."""
         return f"concat({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+
+    def visit_concat_op_expression_clauselist(
+        self, clauselist: Any, _operator: Any, **kw: Any
+    ) -> str:
+        """The same of more than two, which SQLAlchemy 2.0 keeps in one list."""
+        return f"concat({', '.join(self.process(one, **kw) for one in clauselist.clauses)})"
+
+    def visit_bitwise_lshift_op_binary(self, binary: Any, _operator: Any, **kw: Any) -> str:
+        """The function shiftleft, for there is no ``<<``."""
+        return f"shiftleft({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+
+    def visit_bitwise_rshift_op_binary(self, binary: Any, _operator: Any, **kw: Any) -> str:
+        """The function shiftright."""
+        return f"shiftright({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+
+    def visit_aggregate_strings_func(self, function: Any, **kw: Any) -> str:
+        """The function group_concat."""
+        return f"group_concat{self.function_argspec(function, **kw)}"
 
     def visit_regexp_match_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         """REGEXP, or IREGEXP with the flag ``i``."""

@@ -16,6 +16,7 @@ from .types import parse_type
 Answer = TypeVar("Answer")
 
 CALL = "impala_ha_call"  # execution option: a metadata call of the cursor in place of a statement
+_DENIED = "AuthorizationException: "
 _FORMATS = {"Parquet": "PARQUET", "Kudu": "KUDU", "Iceberg": "ICEBERG", "Orc": "ORC",
             "Avro": "AVRO", "SequenceFile": "SEQUENCEFILE", "RCFile": "RCFILE"}  # fmt: skip
 
@@ -110,7 +111,8 @@ class Reflection:
             raise missing from error
         except exc.DBAPIError as error:
             kw.pop("info_cache", None)  # it may have been made since
-            if error.connection_invalidated or self._find(connection, name, schema, **kw):
+            denied = _DENIED in str(error.orig)  # and so not listed, whether it is there or not
+            if error.connection_invalidated or denied or self._find(connection, name, schema, **kw):
                 raise
             raise missing from error
 

@@ -104,6 +104,8 @@ _SIMPLE: dict[str, Callable[[], TypeEngine[Any]]] = {
     "timestamp": sa.TIMESTAMP,
     "tinyint": TINYINT,
 }
+#: The comment of a field of a STRUCT, in which nothing is escaped.
+_COMMENT = re.compile(r"\s+comment '.*?'(?=\s*[,>])", re.IGNORECASE | re.DOTALL)
 _SIZED = re.compile(r"(decimal|varchar|char)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?")
 
 
@@ -113,7 +115,7 @@ def parse_type(text: str) -> TypeEngine[Any]:
 
     What newer servers bring must not keep a table from being reflected.
     """
-    text = text.strip()
+    text = _COMMENT.sub("", text.strip())
     word = text.lower()
     if word in _SIMPLE:
         return _SIMPLE[word]()
@@ -123,8 +125,8 @@ def parse_type(text: str) -> TypeEngine[Any]:
     if word.startswith("array<"):
         return ARRAY(parse_type(inner))
     if word.startswith("map<"):
-        key, value = _split(inner)
-        return MAP(parse_type(key), parse_type(value))
+        kinds = [parse_type(kind) for kind in _split(inner)]
+        return MAP(*kinds) if len(kinds) == 2 else sa.NullType()  # noqa: PLR2004 - key and value
     if word.startswith("struct<"):
         fields = (field.partition(":") for field in _split(inner))
         return STRUCT((name.strip(), parse_type(kind)) for name, _, kind in fields)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from airflow.providers.apache.impala.hooks.impala import ImpalaHook
 
 from impala_ha import Connection, connect
+from impala_ha.options.settings import SECRET
 
 from .airflow_provider import CONNECTION_TYPE, HOOK_NAME
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import URL, Engine
 
 
 class ImpalaHAHook(ImpalaHook):  # type: ignore[misc]  # Airflow is not installed everywhere
@@ -36,6 +37,21 @@ class ImpalaHAHook(ImpalaHook):  # type: ignore[misc]  # Airflow is not installe
             password=connection.password,
             database=connection.schema,
             **connection.extra_dejson,
+        )
+
+    @property
+    def sqlalchemy_url(self) -> URL:
+        """The same as a URL, for `get_uri`, without what may not stand in one, such as a token."""
+        from sqlalchemy.engine import URL  # noqa: PLC0415 - workers may lack it
+
+        connection = self.get_connection(self.get_conn_id())
+        named = {"host": connection.host, "port": connection.port, **connection.extra_dejson}
+        return URL.create(
+            "impala_ha",
+            username=connection.login,
+            password=connection.password,
+            database=connection.schema,
+            query={n: str(v) for n, v in named.items() if v not in (None, "") and n not in SECRET},
         )
 
     def get_sqlalchemy_engine(self, engine_kwargs: dict[str, object] | None = None) -> Engine:

@@ -15,6 +15,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from flask import current_app
+from sqlalchemy.engine import URL
 from superset import db
 from superset.constants import QUERY_CANCEL_KEY, QUERY_EARLY_CANCEL_KEY
 from superset.db_engine_specs.impala import ImpalaEngineSpec
@@ -42,6 +43,31 @@ class ImpalaHAEngineSpec(ImpalaEngineSpec):  # type: ignore[misc]  # Superset is
         "pypi_packages": ["impala-ha"],
         "connection_string": "impala_ha://{username}:{password}@{hostnames}/{database}",
     }
+
+    supports_dynamic_schema = True  # or what is chosen in SQL Lab would not count
+
+    @classmethod
+    def adjust_engine_params(
+        cls,
+        uri: URL,
+        connect_args: dict[str, Any],
+        catalog: str | None = None,  # noqa: ARG003 - Impala has none
+        schema: str | None = None,
+    ) -> tuple[URL, dict[str, Any]]:
+        """Connect to the database that was chosen, in place of the URL's."""
+        if schema:
+            uri = uri.difference_update_query(["database"]).set(database=schema)
+            connect_args.pop("database", None)  # Superset goes on with its own dictionary
+        return uri, connect_args
+
+    @classmethod
+    def get_schema_from_engine_params(
+        cls, sqlalchemy_uri: URL, connect_args: dict[str, Any]
+    ) -> str | None:
+        """The database that connections begin with."""
+        given = connect_args.get("database"), sqlalchemy_uri.database
+        named = next(filter(None, given), sqlalchemy_uri.query.get("database"))
+        return str(named) if named else None
 
     @classmethod
     def get_schema_names(cls, inspector: Any) -> set[str]:

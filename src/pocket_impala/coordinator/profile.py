@@ -70,37 +70,57 @@ def describe(query: Query, impalad: Impalad) -> dict[str, str]:
     return lines
 
 
-def profile_answer(query: Query, impalad: Impalad, wanted: int | None) -> Any:
+def profile_answer(query: Query, impalad: Impalad, req: Any) -> Any:
     """Make the answer of GetRuntimeProfile.
 
     Args:
         query: The query.
         impalad: Its coordinator.
-        wanted: A TRuntimeProfileFormat; None for text.
+        req: The TGetRuntimeProfileReq.
     """
-    lines = describe(query, impalad)
-    title = f"Query (id={query.handle})"
     answer = impala.TGetRuntimeProfileResp(status=done())
-    formats = profile.TRuntimeProfileFormat
-    if wanted == formats.THRIFT:
-        answer.thrift_profile = _tree(title, lines)
-    elif wanted == formats.BASE64:
-        buffer = TMemoryBuffer()
-        _tree(title, lines).write(TCompactProtocol(buffer))
-        answer.profile = base64.b64encode(zlib.compress(buffer.getvalue())).decode()
-    elif wanted == formats.JSON:
-        strings = [{"key": key, "value": value} for key, value in lines.items()]
-        summary = {"profile_name": "Summary", "info_strings": strings}
-        contents = {"profile_name": title, "child_profiles": [summary]}
-        answer.profile = json.dumps({"contents": contents})
+    written = [_written(each, impalad, req.format) for each in _attempts(query, req)]
+    if req.format == profile.TRuntimeProfileFormat.THRIFT:
+        answer.thrift_profile, *answer.failed_thrift_profiles = written
     else:
-        text = "".join(f"    {key}: {value}\n" for key, value in lines.items())
-        answer.profile = f"{title}:\n  Summary:\n{text}"
+        answer.profile, *answer.failed_profiles = written
     return answer
 
 
-def summary_answer(query: Query) -> Any:
-    """Make the answer of GetExecSummary: one node, which did it all."""
+def _attempts(query: Query, req: Any) -> list[Query]:
+    """The attempts that are asked for; the last one comes first."""
+    failed = query.failed_attempt if req.include_query_attempts else None
+    return [query] if failed is None else [query, failed]
+
+
+def _written(query: Query, impalad: Impalad, wanted: int | None) -> Any:
+    """One profile, as a TRuntimeProfileFormat; None for text."""
+    lines = describe(query, impalad)
+    title = f"Query (id={query.handle})"
+    formats = profile.TRuntimeProfileFormat
+    if wanted == formats.THRIFT:
+        return _tree(title, lines)
+    if wanted == formats.BASE64:
+        buffer = TMemoryBuffer()
+        _tree(title, lines).write(TCompactProtocol(buffer))
+        return base64.b64encode(zlib.compress(buffer.getvalue())).decode()
+    if wanted == formats.JSON:
+        strings = [{"key": key, "value": value} for key, value in lines.items()]
+        summary = {"profile_name": "Summary", "info_strings": strings}
+        contents = {"profile_name": title, "child_profiles": [summary]}
+        return json.dumps({"contents": contents})
+    text = "".join(f"    {key}: {value}\n" for key, value in lines.items())
+    return f"{title}:\n  Summary:\n{text}"
+
+
+def summary_answer(query: Query, req: Any) -> Any:
+    """Make the answer of GetExecSummary."""
+    latest, *failed = [_summary(each) for each in _attempts(query, req)]
+    return impala.TGetExecSummaryResp(status=done(), summary=latest, failed_summaries=failed)
+
+
+def _summary(query: Query) -> Any:
+    """One node, which did it all."""
     ended = query.ended_at if query.ended_at is not None else query.started_at
     spent = stats.TExecStats(
         latency_ns=int((ended - query.started_at) * 1e9),
@@ -120,7 +140,7 @@ def summary_answer(query: Query) -> Any:
         num_hosts=1,
     )
     done_parts = int(query.progress.state is QueryState.FINISHED)
-    summary = stats.TExecSummary(
+    return stats.TExecSummary(
         state=stats.TExecState.REGISTERED,
         nodes=[node],
         exch_to_sender_map={},
@@ -133,7 +153,6 @@ def summary_answer(query: Query) -> Any:
         ),
         is_queued=False,
     )
-    return impala.TGetExecSummaryResp(status=done(), summary=summary)
 
 
 def _tree(title: str, lines: dict[str, str]) -> Any:

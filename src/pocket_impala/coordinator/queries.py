@@ -44,6 +44,7 @@ class Query:
         started_at: Seconds since the epoch.
         ended_at: Seconds since the epoch; None while it runs.
         admitted: Whether admission control let it begin.
+        failed_attempt: The one before, if it was run again (RETRY_FAILED_QUERIES).
     """
 
     def __init__(
@@ -65,9 +66,11 @@ class Query:
         self.started_at = time.time()
         self.ended_at: float | None = None
         self.admitted = False
+        self.failed_attempt: Query | None = None
         self.database = session.state.database
         self._journal = journal
         self._rows = ReadAhead(job)
+        self._tell = tell
         self.progress = Progress(tell)
         self._lock = threading.Lock()
         self._fetching = threading.Lock()
@@ -102,6 +105,13 @@ class Query:
         self.progress.begin()
         name = f"query-{self.handle}"
         threading.Thread(target=self._work, args=(planned,), name=name, daemon=True).start()
+
+    def retry(self, text: str) -> None:
+        """Be the next attempt, after one that failed with *text* and did nothing."""
+        failed = Query(self.handle, self.sql, self.session, self.job, journal=None, tell=self._tell)
+        failed.admitted, failed.options, failed.ended_at = True, self.options, time.time()
+        failed.progress.fail(text)
+        self.failed_attempt = failed
 
     def fetch(self, rows: int) -> tuple[int, list[Sequence[object]], bool]:
         """Hand out at most *rows* next rows; to be called when the wait is over.

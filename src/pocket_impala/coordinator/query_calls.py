@@ -33,6 +33,7 @@ _STATES = {
 _FETCH_TIMEOUT_MS = 10_000
 _LOG = 1
 _LOG_COLUMNS = (Column("Log", "string"),)
+_LOST_EXECUTORS = "Failed due to unreachable impalad(s): "
 _NO_RESTART = "Restarting of fetch requires enabling of query result caching."
 
 
@@ -64,7 +65,11 @@ class QueryCalls:
         registry.add_query(query)
         # USE and SET are done within the call, without admission: the next statement must see them.
         within = not job.columns and job.kind in {"DDL", "SET"}
-        query.start(None if within else self._impalad.faults.take_error("status"))
+        planned = None if within else self._impalad.faults.take_error("status")
+        if planned is not None and _is_retried(query, planned.text):
+            query.retry(planned.text)
+            planned = None
+        query.start(planned)
         if within:
             query.progress.wait(None)
             if query.progress.error:
@@ -153,6 +158,12 @@ def operation_handle(query: Query) -> t.TOperationHandle:
         operationType=t.TOperationType.EXECUTE_STATEMENT,
         hasResultSet=query.has_result_set,
     )
+
+
+def _is_retried(query: Query, failure: str) -> bool:
+    """Does Impala itself run a query again that failed so?  One that reads, on lost executors."""
+    wanted = query.options.get("RETRY_FAILED_QUERIES", "").lower() in {"true", "1"}
+    return wanted and query.job.kind == "QUERY" and failure.startswith(_LOST_EXECUTORS)
 
 
 def _upper(options: dict[str, str]) -> dict[str, str]:

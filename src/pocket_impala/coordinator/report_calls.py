@@ -34,11 +34,11 @@ class ReportCalls:
 
     def GetRuntimeProfile(self, req: Any, connection: Connection) -> Any:  # noqa: N802
         """Tell everything about a query."""
-        return profile_answer(self._find(req, connection), self._impalad, req.format)
+        return profile_answer(self._find(req, connection), self._impalad, req)
 
     def GetExecSummary(self, req: Any, connection: Connection) -> Any:  # noqa: N802
         """Tell what each node of the plan did."""
-        return summary_answer(self._find(req, connection))
+        return summary_answer(self._find(req, connection), req)
 
     def _find(self, req: Any, connection: Connection) -> Query:
         registry = self._impalad.registry

@@ -14,7 +14,7 @@ from pocket_impala.coordinator.contract import ImpalaError
 _REGULAR = """
 BROADCAST_BYTES_LIMIT=34359738368 COMPRESSION_CODEC= DEBUG_ACTION= DEFAULT_FILE_FORMAT=TEXT
 DEFAULT_JOIN_DISTRIBUTION_MODE=BROADCAST DEFAULT_TRANSACTIONAL_TYPE=NONE DISABLE_CODEGEN=0
-EXEC_TIME_LIMIT_S=0 EXPLAIN_LEVEL=1 MAX_ROW_SIZE=524288 MEM_LIMIT=0 MT_DOP= NUM_NODES=0
+EXEC_TIME_LIMIT_S=0 EXPLAIN_LEVEL=STANDARD MAX_ROW_SIZE=524288 MEM_LIMIT=0 MT_DOP= NUM_NODES=0
 NUM_SCANNER_THREADS=0 OPTIMIZE_PARTITION_KEY_SCANS=0 PARQUET_FALLBACK_SCHEMA_RESOLUTION=0
 PARQUET_FILE_SIZE=0 QUERY_TIMEOUT_S=0 REQUEST_POOL= RETRY_FAILED_QUERIES=0 STRICT_MODE=0
 SYNC_DDL=0 UTF8_MODE=0
@@ -118,6 +118,29 @@ def checked(name: str) -> str:
     if upper not in OPTIONS and upper not in REMOVED:
         raise ImpalaError(f"Invalid query option: {name}")
     return upper
+
+
+def check_range(name: str, value: str) -> None:
+    """
+    Is *value* one that the whole number *name* may have?
+
+    Raises:
+        ImpalaError: No.
+    """
+    if name not in _RANGES or value == "":
+        return
+    least, most = _RANGES[name]
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImpalaError(f"Failed to parse query option '{name}': {value}") from None
+    if not least <= number <= most:
+        raise ImpalaError(
+            f"Invalid value for query option {name}: {number} is not in range [{least}, {most}]"
+        )
+
+
+_RANGES = {"BATCH_SIZE": (0, 65536), "MT_DOP": (0, 64), "NUM_NODES": (0, 1)}
 
 
 def memory(options: Mapping[str, str]) -> int:

@@ -30,7 +30,16 @@ _HINTS = frozenset(("SHUFFLE", "NOSHUFFLE", "BROADCAST", "CLUSTERED", "NOCLUSTER
 _PARAMETERS = frozenset((TokenType.PLACEHOLDER, TokenType.PARAMETER, TokenType.COLON))
 _VIEWS_DEEP = 40
 # What sqlglot and DuckDB know, and Impala's grammar does not.
-_FOREIGN = (exp.All, exp.Any, exp.Filter, exp.Lateral, exp.Qualify, exp.WithinGroup)
+_FOREIGN = (
+    exp.All,
+    exp.Any,
+    exp.BitwiseLeftShift,
+    exp.BitwiseRightShift,
+    exp.Filter,
+    exp.Lateral,
+    exp.Qualify,
+    exp.WithinGroup,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +98,9 @@ def _check(tokens: list[Token], sql: str) -> None:
 
 
 def _check_grammar(tree: exp.Expr, sql: str, start: int) -> None:
-    lists = (node.this for node in tree.find_all(exp.In))
-    if tree.find(*_FOREIGN) or any(isinstance(one, exp.Tuple) for one in lists):
+    lists = any(isinstance(node.this, exp.Tuple) for node in tree.find_all(exp.In))
+    joins = any(isinstance(node.this, exp.Table) for node in tree.find_all(exp.Subquery))
+    if lists or joins or tree.find(*_FOREIGN):
         raise syntax_error(sql, start, None)
 
 

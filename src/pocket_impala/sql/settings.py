@@ -5,7 +5,7 @@ from __future__ import annotations
 from pocket_impala.coordinator.contract import Column, Job
 from pocket_impala.sql.context import Context
 from pocket_impala.sql.jobs import TableJob
-from pocket_impala.sql.options import OPTIONS, checked, memory
+from pocket_impala.sql.options import OPTIONS, check_range, checked, memory
 from pocket_impala.sql.reader import Reader
 
 _OPTION = tuple(Column(name, "string") for name in ("option", "value", "level"))
@@ -41,6 +41,7 @@ def plan_set(reader: Reader, context: Context) -> Job:
         return _shown(context, [name] if name in OPTIONS else [])
     value = reader.value()
     memory({name: value})
+    check_range(name, value)
 
     def change() -> None:
         if value == "":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+from impala_ha.cli import BY_CTRL_C, ended_with
 from impala_ha.core.extras import MissingExtra, import_extra
 
 
@@ -19,14 +20,19 @@ def main() -> int:
     Returns:
         The exit status: 0, 1 for a failed statement, 2 for wrong usage or a missing extra,
         128 + n when signal n ended it.
+
+    Raises:
+        KeyboardInterrupt: As of `ended_with`.
     """
     try:
         for module in ("click", "rich"):
             import_extra(module, "cli")
         from impala_ha.cli._program import program  # noqa: PLC0415 - it needs what was just asked for
+
+        status = program(sys.argv[1:])
     except MissingExtra as error:
         sys.stderr.write(f"impala-connect: {error}\n")
         return 2
     except KeyboardInterrupt:  # before the program could take care of it
-        return 130
-    return program(sys.argv[1:])
+        status = BY_CTRL_C
+    return ended_with(status)

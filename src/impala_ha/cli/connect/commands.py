@@ -34,7 +34,7 @@ COMMANDS = {
     "help": Command("help, ?", "Show this.", False, True),
     "history": Command("history", "Show what was typed, with numbers.", False, True),
     "option": Command("set OPTION=VALUE, unset OPTION", "Change a query or shell option."),
-    "profile": Command("profile", "Show the profile of the last statement.", True),
+    "profile": Command("profile [all|latest|original]", "Show the last profile.", True),
     "quit": Command("exit, quit, Ctrl-D", "Leave."),
     "rerun": Command("rerun N, @N", "Run number N of the history again.", False, True),
     "set": Command("set [all]", "Show query options, shell options and variables.", True),

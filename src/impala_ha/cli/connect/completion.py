@@ -129,8 +129,8 @@ def _words(document: Document) -> Sequence[str]:
     if re.match(r"(?:un)?set\s+\w*$", before, re.IGNORECASE):
         return list(SHELL_OPTIONS)
     if re.fullmatch(r"\w*", before):
-        commands = [word.strip("@!?,") for each in COMMANDS.values() for word in each.usage.split()]
-        return [*_KEYWORDS, *sorted({word for word in commands if word.islower()})]
+        words = [word.strip("@!?,") for each in COMMANDS.values() for word in each.usage.split()]
+        return [*_KEYWORDS, *sorted({word for word in words if word.isalpha() and word.islower()})]
     return _KEYWORDS
 
 

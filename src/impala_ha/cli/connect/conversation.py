@@ -76,23 +76,28 @@ class Conversation:
 
     def open(self) -> None:
         """
-        Connect, and open the session.
+        Connect, and open the session; the one before is closed only when there is a new one.
 
         Raises:
             Error: No coordinator, or no session, could be had.
         """
-        self.close()
         self.notes.detail(reports.start_message(self.arguments.get("auth_mechanism")))
         self.notes.wait()
         try:
-            self._connection = self._connect(**self.arguments)
+            connection = self._connect(**self.arguments)
         finally:
             self.notes.answered()
-        self.notes.detail(f"Connected to {self._connection.coordinator}")
-        self.cursor = self._connection.cursor(
-            configuration=dict(self.options) or None, convert_types=False
-        )
-        self.cursor.arraysize = self.request.fetch_size
+        self.notes.detail(f"Connected to {connection.coordinator}")
+        try:
+            cursor = connection.cursor(
+                configuration=dict(self.options) or None, convert_types=False
+            )
+        except BaseException:
+            _close(connection)
+            raise
+        cursor.arraysize = self.request.fetch_size
+        self.close()
+        self._connection, self.cursor = connection, cursor
 
     def begin(self) -> Iterator[tuple[str, str]]:
         """
@@ -103,7 +108,7 @@ class Conversation:
         """
         if self.database:
             name = self.database.replace("`", "``")
-            yield "-d", f"USE `{name}`"
+            yield "-d", f"use `{name}`"
         for key, value in self.options.items():
             sql = f"SET {key}={value}"
             yield f"-Q {key}", as_sql(sql) or sql
@@ -145,9 +150,7 @@ class Conversation:
         connection, self._connection, self.cursor = self._connection, None, None
         self.executed = False
         if connection is not None:
-            # What is left of a lost session is the server's to clean up; it changes no result.
-            with suppress(Error):
-                connection.close()
+            _close(connection)
 
     def execute(self, statement: ScriptStatement) -> None:
         """
@@ -229,7 +232,7 @@ class Conversation:
             return nullcontext()
         from impala_ha.cli.connect.progress import Progress  # noqa: PLC0415 - most do without
 
-        return Progress.shown(self.look)
+        return Progress.shown(self.look, self.notes.lost)
 
     def _remember(self, statement: ScriptStatement) -> None:
         setting = Statement.parse(statement.text).setting
@@ -273,6 +276,12 @@ class Conversation:
         self._ended = time.monotonic()  # a person may read it for a while
         destination.finish()
         return rows
+
+
+def _close(connection: Any) -> None:
+    # What is left of a lost session is the server's to clean up; it changes no result.
+    with suppress(Error):
+        connection.close()
 
 
 def _is_linked(statement: ScriptStatement) -> bool:

@@ -14,6 +14,8 @@ import os
 from impala_ha.cli.connect.bad_input import BadInput
 from impala_ha.core.secret import Secret, printed
 
+_UNATTENDED = 60.0  # seconds for a command that nobody can see and answer
+
 
 class Printed:
     """
@@ -45,7 +47,8 @@ class Printed:
         return self._run() if first is None else first
 
     def _run(self) -> Secret:
-        found, wrong = printed(self._command, terminal=True)
+        limit = None if has_terminal() else _UNATTENDED
+        found, wrong = printed(self._command, limit=limit, terminal=True)
         if wrong:
             raise BadInput(f"{self._option}: {wrong}")
         self.last = found

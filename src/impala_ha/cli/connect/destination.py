@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from impala_ha.cli.connect.bad_input import BadInput
 
 if TYPE_CHECKING:
-    from typing import BinaryIO, TextIO
+    from typing import BinaryIO, Literal, TextIO
 
     from impala_ha.cli.connect.script import ScriptStatement
 
@@ -42,6 +42,7 @@ class Destination:
     def __init__(self, path: Path | None, script: Path | None = None) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self._begun = False
         if path is not None:
             _check(path, script)
         elif sys.stdout is None:
@@ -49,7 +50,7 @@ class Destination:
 
     def open(self) -> TextIO:
         """
-        The stream; of a file the first call empties it.
+        The stream; of a file the first call empties it, and one after `close` goes on at its end.
 
         Raises:
             OSError: When the file cannot be opened after all.
@@ -57,10 +58,12 @@ class Destination:
         if self._path is None:
             return sys.stdout
         if self._file is None:
+            how: Literal["w", "a"] = "a" if self._begun else "w"
             # Text and bytes as they are: see `_output`.
             self._file = self._path.open(
-                "w", encoding="utf-8", errors="surrogateescape", newline=""
+                how, encoding="utf-8", errors="surrogateescape", newline=""
             )
+            self._begun = True
         return self._file
 
     def takes(self, _: ScriptStatement) -> bool:
@@ -77,9 +80,10 @@ class Destination:
         return f"it ends after {rows} row(s)"
 
     def close(self) -> None:
-        """Close the file if it was opened.  May be called twice."""
-        if self._file is not None:
-            self._file.close()
+        """Close the file if it was opened.  May be called twice, also after an error."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 class WholeFile:

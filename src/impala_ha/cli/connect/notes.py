@@ -35,6 +35,7 @@ _AS_OPTIONS = {
     "use_ssl=True": "--ssl",
     "use_ssl=False": "no --ssl",
     "timestamp_unit='us'": "--timestamp_unit=us",
+    " If repeating it is harmless, say so with execute(..., idempotent=True).": "",
 }
 
 
@@ -92,6 +93,12 @@ class Notes(logging.Handler):
             self._timer.cancel()
             self._timer = None
 
+    def lost(self) -> None:
+        """A call failed whose error nobody shows; what it asked is asked anew."""
+        if self._failed:
+            self.warning(", ".join(map(_loss, self._failed)))
+            self._failed.clear()
+
     def _show_why(self) -> None:
         self._told, self._silent = True, not self._failed
         failed = {attempt.coordinator: attempt for attempt in list(self._failed)}
@@ -136,6 +143,8 @@ class Notes(logging.Handler):
             elif getattr(record, "state", None) == "waiting":
                 self._wait_on(record)
             return
+        if hasattr(record, "state") and not self._failed:
+            return  # the story was told when the attempt was reported; of some that is not done
         self.detail(f"Attempt: {attempt.operation} {attempt}")
         if attempt.number == 1:  # of another call
             self._failed.clear()
@@ -145,11 +154,10 @@ class Notes(logging.Handler):
             if self._silent:
                 self._show_why()  # now there is something to show
             return
-        if hasattr(record, "state"):
-            return  # shown when it was reported
         self.answered()
         if self._failed:
             self.warning(_story(self._failed, attempt))
+            self._failed.clear()
 
     def _wait_on(self, record: logging.LogRecord) -> None:
         """All were asked in vain: while opening a connection, that is shown if it goes on so."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, Group
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from impala_ha.cli.connect.look import Look
 from impala_ha.cli.connect.reports import summary_rows, summary_table
-from impala_ha.errors import Error
+from impala_ha.errors import Error, FailoverError
 
 _FIRST = 0.5  # seconds; most statements are over by then, and nobody wants to see them flicker
 _PAUSE = 0.1  # between two questions whether it has ended
@@ -29,21 +29,23 @@ class Progress:
     Args:
         live: What redraws it.
         look: The options of the shell.
+        lost: Called when its coordinator was lost.
     """
 
-    def __init__(self, live: Live, look: Look) -> None:
+    def __init__(self, live: Live, look: Look, lost: Callable[[], object]) -> None:
         self._live = live
         self._look = look
+        self._lost = lost
         self._next = time.monotonic() + _FIRST
 
     @classmethod
     @contextmanager
-    def shown(cls, look: Look) -> Iterator[Progress]:
+    def shown(cls, look: Look, lost: Callable[[], object]) -> Iterator[Progress]:
         """The picture for the time of a statement."""
         console = Console(stderr=True)
         live = Live(console=console, auto_refresh=False, transient=True)
         try:
-            yield cls(live, look)
+            yield cls(live, look, lost)
         finally:
             live.stop()
 
@@ -53,10 +55,14 @@ class Progress:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _EVERY
-        with suppress(Error):  # the statement's own call says what became of it
+        try:
             drawn = self._drawn(cursor, cursor.get_summary())
-            self._live.start()  # not before: what is said meanwhile goes through it
-            self._live.update(drawn, refresh=True)
+        except Error as error:  # the statement's next call says what became of it
+            if isinstance(error, FailoverError):
+                self._lost()
+            return
+        self._live.start()  # not before: what is said meanwhile goes through it
+        self._live.update(drawn, refresh=True)
 
     def _drawn(self, cursor: Any, found: Any) -> Group:
         if found is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from prompt_toolkit import PromptSession
@@ -116,7 +117,8 @@ class Prompt:
         else:
             return
         notes.answered()
-        destination.close()
+        with suppress(OSError):  # it was told
+            destination.close()
 
     def _open(self) -> None:
         """Connect, and say what of database and query options the server does not know."""
@@ -163,10 +165,16 @@ class Prompt:
     # Commands.
 
     def _connect(self, hosts: str) -> None:
+        """To *hosts*; where they cannot be had the connection stays as it is."""
+        before = dict(self._conversation.arguments)
         if hosts:
             self._conversation.arguments["host"] = hosts
+        try:
+            self._open()
+        except BaseException:
+            self._conversation.arguments = before
+            raise
         self._names.forget()
-        self._open()
 
     def _help(self, about: str) -> None:
         wanted = about.strip().lower()

@@ -62,18 +62,30 @@ def modified(cursor: Any) -> str:
     return f"Modified {changed} row(s)" + (f", {failed} row error(s)" if failed else "")
 
 
-def profile(cursor: Any, look: Look) -> str:
+def profile(cursor: Any, look: Look, attempt: str) -> str:
     """
     The profile of the last statement.
+
+    Args:
+        cursor: Which ran it.
+        look: The options of the shell.
+        attempt: As `check_attempt` returns it; the original is the latest where there was no other.
 
     Raises:
         Error: Its coordinator has it no more.
     """
     form = look.get("profile_format", "string").upper()
-    text = cursor.get_profile(getattr(TRuntimeProfileFormat, form))
+    wanted = getattr(TRuntimeProfileFormat, form)
+    head = "Query Runtime Profile:\n"
     if form == "BASE64":  # as impala-profile-tool reads it
-        return f"{int(time.time())} {cursor.query_id} {text}"
-    return f"Query Runtime Profile:\n{text}"
+        head = f"{int(time.time())} {cursor.query_id} "
+    failed = cursor.get_profile(wanted, failed=True) if attempt != "latest" else None
+    if attempt == "original" and failed is not None:
+        return f"{head}{failed}"
+    latest = f"{head}{cursor.get_profile(wanted)}"
+    if attempt == "all" and failed is not None:
+        return f"{latest}\nFailed Query Runtime Profile(s):\n{failed}"
+    return latest
 
 
 def check_attempt(which: str) -> str:
@@ -90,6 +102,27 @@ def check_attempt(which: str) -> str:
             f"Invalid value for query attempt display mode: '{word}'. Valid values are [{valid}]"
         )
     return word
+
+
+def summary(cursor: Any, attempt: str) -> str:
+    """
+    What each operator of the last statement took, as tables; "" for one without a plan.
+
+    Args:
+        cursor: Which ran it.
+        attempt: As `check_attempt` returns it.
+
+    Raises:
+        Error: Its coordinator has it no more.
+    """
+    latest = summary_rows(cursor, cursor.get_summary())
+    if not latest or attempt == "latest":
+        return summary_table(latest) if latest else ""
+    failed = summary_rows(cursor, cursor.get_summary(failed=True))
+    if attempt == "original":
+        return summary_table(failed) if failed else "No failed summary found"
+    text = f"Query Summary:\n{summary_table(latest)}"
+    return f"{text}\nFailed Query Summary:\n{summary_table(failed)}" if failed else text
 
 
 def summary_rows(cursor: Any, found: Any) -> list[list[object]]:

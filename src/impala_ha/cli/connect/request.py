@@ -158,8 +158,8 @@ def _look(given: Mapping[str, Any], *, at_prompt: bool) -> dict[str, Any]:
 
 
 def _history(given: Mapping[str, Any]) -> tuple[Path, int]:
-    if given["history_file"]:
-        return Path(given["history_file"]).expanduser(), given["history_max"]
+    if named := given["history_file"] or os.environ.get("IMPALA_HISTFILE"):
+        return Path(named).expanduser(), given["history_max"]
     state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
     return Path(state, "impala-ha", "history"), given["history_max"]
 

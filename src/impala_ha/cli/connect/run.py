@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from impala_ha.cli.connect.bad_input import CommandFailed
 from impala_ha.cli.connect.conversation import Conversation
 from impala_ha.cli.connect.notes import as_options
-from impala_ha.errors import Error, InterfaceError
+from impala_ha.errors import Error, FailoverError, InterfaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,8 @@ def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
         notes: Where everything goes that is not a result.
 
     Returns:
-        The exit status: 0, 1 for a failed statement or connection, 2 for what the library calls
-        a mistake of the caller before anything is opened.
+        The exit status: 0, 1 for a failed connection or a statement that failed and was not to be
+        ignored, 2 for what the library calls a mistake of the caller before anything is opened.
 
     Raises:
         KeyboardInterrupt: After the running statement was cancelled.
@@ -38,12 +38,9 @@ def run(request: Request, connect: Callable[..., Any], notes: Notes) -> int:
     """
     conversation = Conversation(request, connect, notes)
     try:
-        if any(statement.needs_server for statement in request.script) or request.refresh:
-            if status := _opened(conversation):
-                return status
-        elif not request.script:
+        if not request.script:
             notes.warning(f"nothing to run: there is no statement in {request.origin}")
-        return _run(conversation)
+        return _opened(conversation) or _run(conversation)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -75,22 +72,38 @@ def _opened(conversation: Conversation) -> int:
 
 
 def _run(conversation: Conversation) -> int:
-    """Run the script."""
+    """
+    Run the script.
+
+    With ``-c`` a statement that failed is ignored; but not one that no coordinator could take, or
+    of which nobody knows what became of it.
+    """
     request, notes = conversation.request, conversation.notes
-    status = SUCCESS
-    for number, statement in enumerate(request.script):
-        try:
-            conversation.execute(statement)
-        except (Error, CommandFailed) as error:
-            notes.error(f"{_place(request, number)}{as_options(str(error))}")
-            status = FAILURE
-        if status == FAILURE and not request.keep_going:
-            return FAILURE
-    if status == SUCCESS:
+    failures = []
+    for number in range(len(request.script)):
+        if failure := _failure(conversation, number):
+            if not request.keep_going:
+                return FAILURE
+            failures.append(failure)
+    if failures:
+        notes.warning(f"{len(failures)} of {len(request.script)} statements failed")
+    lost = any(isinstance(failure, FailoverError) for failure in failures)
+    if not lost:
         # A file of an earlier run must not pass for the result of a run that had none.
         conversation.destination.open()
     conversation.destination.close()
-    return status
+    return FAILURE if lost else SUCCESS
+
+
+def _failure(conversation: Conversation, number: int) -> Exception | None:
+    """Do one statement; why that failed, which was told."""
+    request = conversation.request
+    try:
+        conversation.execute(request.script[number])
+    except (Error, CommandFailed) as error:
+        conversation.notes.error(f"{_place(request, number)}{as_options(str(error))}")
+        return error
+    return None
 
 
 def _place(request: Request, number: int) -> str:

@@ -79,9 +79,9 @@ class ScriptCommands:
     def _show_profile(self, which: str) -> None:
         if not self._talk.executed:
             raise CommandFailed("No previous query available to profile")
-        reports.check_attempt(which)
+        attempt = reports.check_attempt(which)
         try:
-            profile = reports.profile(self._talk.cursor, self._talk.look)
+            profile = reports.profile(self._talk.cursor, self._talk.look, attempt)
         except Error as error:
             self._talk.notes.warning(f"the profile cannot be had: {error}")
             return
@@ -100,13 +100,10 @@ class ScriptCommands:
         if not self._talk.executed:
             raise CommandFailed("Could not retrieve summary: no previous query.")
         attempt = reports.check_attempt(which)
-        rows = reports.summary_rows(self._talk.cursor, self._talk.cursor.get_summary())
-        if not rows:
-            self._talk.notes.say("Summary not available")
-        elif attempt == "original":
-            self._print("No failed summary found")
+        if text := reports.summary(self._talk.cursor, attempt):
+            self._print(text)
         else:
-            self._print(reports.summary_table(rows))
+            self._talk.notes.say("Summary not available")
 
     def _show_version(self, _: str) -> None:
         ((server,),) = self._talk.rows_beside("SELECT version()")

@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 
+from impala_ha.cli import BY_CTRL_C
 from impala_ha.cli._command import program, section
 from impala_ha.cli._hosts import coordinators_of
 from impala_ha.cli._options import connecting
@@ -35,7 +36,6 @@ from impala_ha.options import profiles
 from impala_ha.options.settings import Settings
 
 _WEB_PORT = 25000
-_BY_CTRL_C = 130
 _ABOUT = """\
 Check each coordinator, layer by layer, and say which one is wrong and what to do.
 
@@ -56,7 +56,7 @@ def _check_all(**given: Any) -> None:
     try:
         ok = _all_ok(given)
     except KeyboardInterrupt:
-        sys.exit(_BY_CTRL_C)
+        sys.exit(BY_CTRL_C)
     sys.exit(0 if ok else 1)
 
 

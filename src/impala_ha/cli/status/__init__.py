@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 
+from impala_ha.cli import BY_CTRL_C
 from impala_ha.cli._command import program, section
 from impala_ha.cli._hosts import coordinators_of
 from impala_ha.cli._options import connecting
@@ -40,7 +41,6 @@ from impala_ha.options.settings import Settings
 _WITHIN = 3.0  # seconds for a coordinator to answer, unless connect_timeout is given
 _PAUSE = 5.0  # seconds between two looks
 _WIDTH = 80  # columns, where the output is no terminal
-_BY_CTRL_C = 130
 _CLEAR = "\x1b[H\x1b[J"  # of a terminal
 _ABOUT = """\
 Show each coordinator: its state here, since when and why, and whether it answers now.
@@ -72,7 +72,7 @@ def _show(**given: Any) -> None:
                 sys.exit(0 if all(row.is_well for row in rows) else 1)
             time.sleep(_PAUSE)
     except KeyboardInterrupt:
-        sys.exit(_BY_CTRL_C)
+        sys.exit(BY_CTRL_C)
 
 
 def _settings(given: Mapping[str, Any]) -> Settings:

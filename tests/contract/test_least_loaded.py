@@ -54,7 +54,7 @@ def told(cluster, **options):
         with connect(cluster, **options) as connection:
             state = connection.cluster
             now = state.clock.now()
-            known = {c.host: t for c, t in state.board.told(state.coordinators, now).items()}
+            known = {c.host: t for c, t in state.board.reports(state.coordinators, now).items()}
         if len(known) == len(cluster):
             break
     return known

@@ -194,7 +194,12 @@ class TestWaits:
 
     @pytest.mark.parametrize(
         ("options", "milliseconds"),
-        [({"timeout": 1}, 500), ({"probe_after": 0.5}, 250), ({"timeout": 60}, 1000)],
+        [
+            ({"timeout": 1}, 500),
+            ({"probe_after": 0.5}, 250),
+            ({"timeout": 60}, 1000),
+            ({"probe_after": 0.001}, 1),  # nothing would be without limit
+        ],
     )
     def test_it_waits_less_than_its_client_has_patience(self, options, milliseconds):
         answers = Answers()

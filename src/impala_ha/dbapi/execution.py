@@ -116,7 +116,7 @@ class Execution:
         if not known:
             return self.options
         own = {name.upper() for name in (*(self.options or ()), *wanted.open_configuration())}
-        waits = dict.fromkeys({*known} - own, str(int(self.wait * 1000)))
+        waits = dict.fromkeys({*known} - own, str(max(1, int(self.wait * 1000))))
         if offered.get(_POLL) not in _NEVER:
             waits.pop(_POLL, None)
         if self.writes:

@@ -117,8 +117,10 @@ class Report:
         if os.getpid() != self._process:
             return
         line = json.dumps(self.shown()) + "\n"
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
-            file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # A pipe that nobody reads is an error, and is not waited for.
+            file = os.open(path, how | os.O_NONBLOCK, 0o600)
             with suppress(OSError):
                 os.write(file, line.encode())
             os.close(file)

@@ -133,9 +133,11 @@ class _Telemetry:
             took = attempts[-1].since + attempts[-1].elapsed if attempts else 0.0
             started = self._begin(call, time.time_ns() - int(took * _NANO))
         span, token, at, summary = started
-        for each in attempts:
-            self._attempt(each, at)
-        self._context.detach(token)
+        try:
+            for each in attempts:
+                self._attempt(each, at)
+        finally:
+            self._context.detach(token)
         found: Attributes = _of_server(attempts[-1].coordinator) if attempts else {}
         if error is not None:
             found["error.type"] = _name(error)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import prometheus_client
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -180,6 +181,28 @@ def test_reading_a_result_is_a_span_only_where_it_did_not_go_well(cluster, seen)
     assert "impala_ha.errors.ResultLost" == seen.calls()[-1].attributes["error.type"]
 
 
+class Broken(SpanProcessor):
+    """Fails where an attempt begins."""
+
+    def on_start(self, span, parent_context=None):
+        del parent_context
+        if span.name == "attempt":
+            raise RuntimeError("no room")
+
+
+def test_a_span_that_cannot_be_made_does_not_stay_the_current_one(cluster):
+    provider = TracerProvider()
+    provider.add_span_processor(Broken())
+    impala_ha.opentelemetry.instrument(provider)
+    try:
+        with impala_ha.connect(cluster.hosts) as connection:
+            connection.cursor().execute("SELECT 1")
+    finally:
+        impala_ha.opentelemetry.uninstrument()
+
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
 def test_nothing_is_seen_any_more_after_uninstrument(cluster, seen):
     impala_ha.opentelemetry.uninstrument()
     impala_ha.connect(cluster.hosts).close()
@@ -304,6 +327,15 @@ def test_each_connection_appends_a_line_when_it_ends(cluster, tmp_path, how):
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_opened(tmp_path):
     with pytest.raises(impala_ha.ConfigurationError, match="report must be a file that can be"):
         impala_ha.connect("nobody.invalid", report=str(tmp_path / "none" / "report.jsonl"))
+
+
+@pytest.mark.timeout(30)
+def test_a_report_for_a_pipe_that_nobody_reads_is_not_waited_for(cluster, tmp_path, caplog):
+    path = tmp_path / "report"
+    os.mkfifo(path)
+    impala_ha.connect(cluster.hosts, report=str(path)).close()
+
+    assert f"the report cannot be written to {path}" in caplog.text
 
 
 # What a statement is known by.

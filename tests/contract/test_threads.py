@@ -1,6 +1,9 @@
 """One thread at a time, who else comes is told; `close` and `cancel` may come from any thread."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -319,3 +322,29 @@ def test_closing_ends_a_waiting_call_whatever_carries_it(kind, tmp_path, until):
             cluster.heal()
 
     assert "the connection was closed by another thread" in str(told)
+
+
+LEAVES = """
+import sys, threading, time
+import impala_ha
+connection = impala_ha.connect(sys.argv[1], policy="ordered", hedge_after=0)
+cursor = connection.cursor()
+waits = threading.Thread(target=cursor.execute, args=[sys.argv[2]], daemon=True)
+waits.start()
+while cursor.query_id is None:
+    time.sleep(0.01)
+"""
+
+
+def test_a_program_that_ends_under_a_thread_that_waits_leaves_nothing_running(cluster, until):
+    """A daemon's, for the others are waited for."""
+    sql = f"{LONG} -- by a daemon"
+    subprocess.run(
+        [sys.executable, "-c", LEAVES, cluster.hosts, sql],
+        env={**os.environ, "IMPALA_HA_SHARE_STATE": "0"},
+        check=True,
+        timeout=30,
+    )
+
+    assert 1 == cluster.executions(sql)
+    until(lambda: not any(one.queries or one.sessions for one in cluster))

@@ -114,6 +114,51 @@ def test_the_counts_of_a_finished_write_outlive_its_coordinator(
     assert counts[0] == cursor.rowcount
 
 
+@pytest.mark.parametrize("first", [lambda c: c.execute(WRITE), lambda c: c.execute_async(WRITE)])
+def test_who_waits_for_its_end_again_asks_for_nothing(world, cursor, first):
+    """It was closed, and the server does not know it any more."""
+    closes_with(world, {"": 1})
+    first(cursor)
+    cursor.finish()
+    asked = len(world["a"].log)
+    cursor.finish()
+
+    assert asked == len(world["a"].log)
+    assert 1 == cursor.rowcount
+
+
+ENDED = {"CANCELED_STATE": 3, "CLOSED_STATE": 4, "UKNOWN_STATE": 6, "state 8": 8}
+
+
+@pytest.mark.parametrize("sql", [WRITE, "select 1"])
+@pytest.mark.parametrize(("name", "number"), ENDED.items())
+def test_what_has_ended_in_another_way_is_not_done(world, cursor, sql, name, number):
+    """Hive and Spark say so of what was cancelled elsewhere, or took too long (8)."""
+    ended = hs2.TGetOperationStatusResp(status=OK, operationState=number)
+    world["a"].script["GetOperationStatus"] = deque([lambda _: ended])
+
+    with pytest.raises(errors.OperationalError, match=f"Operation is in {name}"):
+        cursor.execute(sql)
+    assert {"a": [sql]} == world.statements()
+    cursor.execute("select 2")
+    assert [("one",), ("two",)] == cursor.fetchall()
+
+
+def test_a_session_is_not_rebuilt_by_what_was_cancelled(world):
+    """Neither is a statement sent in it: it would run without what was set."""
+    for host in "ab":
+        world[host].impala = False
+    cursor = world.connect().cursor()
+    cursor.execute("set x=1")
+    world["a"].down = True
+    ended = hs2.TGetOperationStatusResp(status=OK, operationState=ENDED["CANCELED_STATE"])
+    world["b"].script["GetOperationStatus"] = deque([lambda _: ended])
+
+    with pytest.raises(errors.OperationalError, match="CANCELED_STATE"):
+        cursor.execute(WRITE)
+    assert ["set x=1"] == [text.lower() for text in world["b"].statements()]
+
+
 def test_the_next_statement_has_counts_of_its_own(world, cursor):
     closes_with(world, {"": 1})
     cursor.execute(WRITE)

@@ -224,6 +224,34 @@ def test_a_callable_that_raises_harms_nothing_and_is_logged(error, caplog):
     assert len(logged) == 4, "a ejected, failed over, b ejected, outcome lost"
 
 
+@pytest.mark.parametrize("name", ["execute", "execute_async"])
+def test_a_listener_cannot_use_the_cursor_that_is_in_a_call(name, caplog):
+    """Its statement would take the place of the one that is under way."""
+    sql, cursors = "create table t as select 1", []
+    world = World(on_event=lambda _: getattr(cursors[0], name)("select 2"))
+    cursors.append(world.connect().cursor())
+    world["a"].script["ExecuteStatement"] = deque(["Server is being shut down: x"])
+
+    cursors[0].execute(sql)
+
+    assert {"a": [sql], "b": [sql]} == world.statements()
+    assert "needs a cursor of its own" in caplog.text
+    cursors[0].execute("select 3")
+    assert [("one",), ("two",)] == cursors[0].fetchall()
+
+
+@pytest.mark.parametrize("name", ["close", "close_operation"])
+def test_a_write_is_done_though_a_listener_closes_its_cursor(name):
+    cursors = []
+    world = World(on_event=lambda _: getattr(cursors[0], name)())
+    cursors.append(world.connect().cursor())
+    world["a"].script["ExecuteStatement"] = deque(["Server is being shut down: x"])
+
+    cursors[0].execute(WRITE)
+
+    assert {"a": [WRITE], "b": [WRITE]} == world.statements()
+
+
 def test_a_listener_may_ask_the_cluster(world):
     """It is called outside of the cluster's lock."""
     seen = []

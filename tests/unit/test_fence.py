@@ -262,6 +262,17 @@ def test_a_function_that_speaks_like_admission_control_has_nothing_repeated(
     assert {"a": [WRITE]} == world.statements()
 
 
+@pytest.mark.parametrize("text", ADMISSION)
+@pytest.mark.parametrize("answer", [lost(), "Query id 1:2 not found."], ids=["lost", "unknown"])
+def test_nor_has_it_where_the_profile_cannot_be_had(world, cursor, text, answer):
+    world["a"].script["GetOperationStatus"] = deque([lambda r: state(r, "ERROR_STATE", text)])
+    world["a"].script["GetRuntimeProfile"] = deque([answer])
+
+    unknown(cursor, WRITE)
+
+    assert {"a": [WRITE]} == world.statements()
+
+
 @pytest.mark.parametrize(
     "sql", ["create table t as select 1", "load data inpath '/x' into table t"]
 )

@@ -79,6 +79,20 @@ def test_a_stream_asks_for_a_batch_when_it_is_wanted(world, cursor):
     assert (0, 2) == (before, world["a"].count("FetchResults"))
 
 
+@pytest.mark.parametrize("then", ["execute", "close_operation"])
+def test_a_stream_has_no_rows_of_another_statement(world, cursor, then):
+    world["a"].script["FetchResults"] = answers()
+    cursor.execute("select 1")
+    stream = cursor.fetch_record_batch()
+    assert TEXTS[:2] == stream.read_next_batch().to_pydict()["c"]
+    getattr(cursor, then)(*["select 2"] * (then == "execute"))
+
+    with pytest.raises(ProgrammingError, match="another statement"):
+        stream.read_next_batch()
+    if then == "execute":
+        assert 2 == len(cursor.fetchall())
+
+
 def test_rows_follow_a_stream_that_was_left(world, cursor):
     world["a"].script["FetchResults"] = answers()
     cursor.execute("select 1")

@@ -7,6 +7,7 @@ from impala._thrift_gen.TCLIService import ttypes as hs2
 from loopback import Answers, Peer, hiveserver2, hiveserver2_over_http
 from test_failover import World, lost
 from test_rows import not_yet, rows
+from thrift.Thrift import TApplicationException
 
 import impala_ha
 from impala_ha import OutcomeUnknown, errors
@@ -109,6 +110,21 @@ def test_a_write_is_polled_to_its_end_before_anything_else_is_asked(world, curso
     assert [*polls, "GetLog", "CloseImpalaOperation"] == calls(world["a"])
 
 
+def test_a_server_without_a_method_that_was_asked_in_a_flight_is_asked_as_impyla_does(world):
+    """Hive counts no rows that a statement changed; its connection is as good as before."""
+    world["a"].impala = False
+    unknown = TApplicationException(TApplicationException.UNKNOWN_METHOD, "CloseImpalaOperation")
+    world["a"].script["CloseImpalaOperation"] = deque([unknown] * 2)
+    cursor = world.connect().cursor()
+
+    for _ in range(2):
+        cursor.execute("insert into t values (1)")
+
+        closing = ["GetLog", "CloseImpalaOperation", "CloseOperation"]
+        assert ["GetOperationStatus", *closing] == calls(world["a"])
+    assert 2 == len(world["a"].statements())
+
+
 @pytest.mark.parametrize("statement", ["create table t as select 1", "alter table t add columns"])
 def test_neither_are_rows_asked_for_of_what_changes_something(world, cursor, statement):
     usual = world["a"]._operation
@@ -178,7 +194,12 @@ class TestWaits:
 
     @pytest.mark.parametrize(
         ("options", "milliseconds"),
-        [({"timeout": 1}, 500), ({"probe_after": 0.5}, 250), ({"timeout": 60}, 1000)],
+        [
+            ({"timeout": 1}, 500),
+            ({"probe_after": 0.5}, 250),
+            ({"timeout": 60}, 1000),
+            ({"probe_after": 0.001}, 1),  # nothing would be without limit
+        ],
     )
     def test_it_waits_less_than_its_client_has_patience(self, options, milliseconds):
         answers = Answers()

@@ -15,7 +15,7 @@ import impala_ha
 from impala_ha import errors
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.hs2.client import ConnectionClosed
+from impala_ha.hs2.client import ConnectionClosed, _Calling
 from impala_ha.hs2.connector import ImpylaDriver
 from impala_ha.options.options import Options
 
@@ -183,7 +183,7 @@ def test_closing_a_connection_has_one_limit_for_all_of_its_links(peer, answers):
 
 def test_a_link_in_mid_call_is_cut_without_a_word(link, answers):
     """CloseSession in the middle of a request would be nonsense to the server."""
-    with link.client.calling("GetInfo"):
+    with link.client._alone("GetInfo"), _Calling(link.client, "GetInfo"):
         link.close()
 
     assert 0 == answers.server.count("CloseSession")

@@ -283,3 +283,20 @@ def test_an_answer_that_is_none_is_told_without_the_login(shown, monkeypatch):
             )
 
     assert_silent([*shown, *seen(caught.value)], SECRET, SECRET[:8])
+
+
+def test_impylas_log_has_no_secret_of_a_session(caplog):
+    """Who knows it may use the session, and end its statements."""
+    caplog.set_level(logging.DEBUG)
+    secrets = []
+    with Peer(hiveserver2(Answers())) as peer:
+        where = peer.coordinator.host, peer.coordinator.port
+        with impala_ha.connect(*where, hedge_after=0) as connection:
+            cursor = connection.cursor()
+            for _ in range(20):
+                cursor.execute("select 1")
+                secrets.append(cursor._last_operation.handle.operationId.secret)
+            secrets.append(cursor.session.handle.sessionId.secret)
+
+    assert "secret=..., " in caplog.text or "secret=...)" in caplog.text
+    assert [] == [each for each in secrets if repr(each) in caplog.text]

@@ -156,7 +156,8 @@ WRITES = [
     "use d; drop table t",
 ]
 
-#: Something is left open, so that what is a comment and what is text cannot be known.
+#: Something is left open, or means something else in Hive or Spark, so that what is code and what is
+#: not cannot be known.
 OPEN = [
     "select 'abc",
     'select "abc',
@@ -168,6 +169,18 @@ OPEN = [
     "with x as (select /* +`*/ 1) select 1 -- `*/ 1) insert into t select * from x",
     "select 1 -- +x /*\n, 2 */",
     "select /* +x -- */ 1",
+    # In Spark comments nest, and a backslash is none in a raw literal, nor in a quoted name.
+    "/* /* */ select 1 */ insert into t values (1)",
+    "select 1 /* a /* b */",
+    'with x as (select r\'\\\' a, "\'" b) insert into t select a, "z" from x -- "',
+    "select R'\\d'",
+    "with x as (select 1 `a\\`) insert into t select `a\\` from x -- `",
+    # Hive and Spark put the value of a variable there.
+    "with x as (select 1) ${verb} into t select * from x",
+    "explain ${mode} insert into t values (1)",
+    # What their scanners, and no other, read as INSERT.
+    "with x as (select 1) \u0131nsert into t select * from x",
+    "with x as (select 1) in\u017fert into t select * from x",
 ]
 
 
@@ -232,8 +245,9 @@ COMMENT = st.one_of(
     .filter(lambda text: not is_hint(text))
     .map("--{}\n".format),
     st.text(st.characters(codec="utf-8"), max_size=12)
-    .filter(lambda text: "*/" not in text and not text.endswith("*") and not is_hint(text))
-    .map("/*{}*/".format),
+    .map("/*{}*/".format)
+    .filter(lambda text: text.rfind("/*") == 0 and text.find("*/", 2) == len(text) - 2)
+    .filter(lambda text: not is_hint(text[2:])),
 )
 FILLING = st.lists(st.one_of(SPACE, COMMENT), min_size=1, max_size=4).map("".join)
 

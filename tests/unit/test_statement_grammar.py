@@ -40,10 +40,10 @@ def escaped(quote):
 
 
 def block(text):
-    """No comment ends in the middle of itself; one may begin there, for they do not nest."""
-    while "*/" in text:
-        text = text.replace("*/", "")
-    return text.rstrip("*")
+    """No comment ends in the middle of itself; none begins there either, for in Spark they nest."""
+    while "*/" in text or "/*" in text:
+        text = text.replace("*/", "").replace("/*", "")
+    return text.strip("*/")
 
 
 def no_hint(text):

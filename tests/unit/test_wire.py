@@ -16,17 +16,19 @@ from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException, TException, TMessageType
 from thrift.transport.TTransport import TBufferedTransport, TMemoryBuffer, TTransportException
 
+import impala_ha
 from impala_ha import errors
 from impala_ha.core import forks
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.faults import CallFailed, Phase
-from impala_ha.hs2.client import Client, ConnectionClosed
+from impala_ha.hs2.client import Client, ConnectionClosed, _Calling
 from impala_ha.hs2.protocol import BinaryProtocol
 from impala_ha.net.sockets import Socket
 
 pytestmark = pytest.mark.timeout(30)
 
 OPEN = hs2.TOpenSessionReq(username="etl")
+OK = hs2.TStatus(statusCode=hs2.TStatusCode.SUCCESS_STATUS)
 
 
 def client_of(peer, timeout=None):
@@ -77,8 +79,11 @@ def reply(name, number, kind=TMessageType.REPLY):
     buffer = TMemoryBuffer()
     protocol = TBinaryProtocolAccelerated(buffer)
     protocol.writeMessageBegin(name, kind, number)
+    handle = hs2.TSessionHandle(hs2.THandleIdentifier(guid=b"g" * 16, secret=b"s" * 16))
     TCLIService.OpenSession_result(
-        success=hs2.TOpenSessionResp(status=hs2.TStatus(statusCode=0), serverProtocolVersion=5)
+        success=hs2.TOpenSessionResp(
+            status=hs2.TStatus(statusCode=0), serverProtocolVersion=5, sessionHandle=handle
+        )
     ).write(protocol)
     protocol.writeMessageEnd()
     return buffer.getvalue()
@@ -245,7 +250,7 @@ def cut(client, name, *, written):
     """How far a call had come that was cut before or after it was written."""
     client.broken = None
     try:
-        with client.calling(name):
+        with client._alone(name), _Calling(client, name):
             client.transport.written = written
             raise OSError("cut")
     except CallFailed as error:
@@ -372,3 +377,48 @@ def test_every_call_of_the_service_is_guarded():
     wire = Path(sys.modules[Client.__module__].__file__).name
     assert 20 < len(calls)
     assert {wire} == {Path(getattr(Client, name).__code__.co_filename).name for name in calls}
+
+
+HOLLOW = {
+    "OpenSession": [hs2.TOpenSessionResp(status=OK, serverProtocolVersion=5)],
+    "ExecuteStatement": [
+        hs2.TExecuteStatementResp(),
+        hs2.TExecuteStatementResp(status=OK),
+        hs2.TExecuteStatementResp(status=OK, operationHandle=hs2.TOperationHandle()),
+        hs2.TExecuteStatementResp(status=hs2.TStatus(statusCode=77)),
+    ],
+    "GetOperationStatus": [hs2.TGetOperationStatusResp(status=OK)],
+    "GetResultSetMetadata": [hs2.TGetResultSetMetadataResp(status=OK)],
+}
+
+
+def fetch(peer):
+    """One read on a new connection."""
+    where = peer.coordinator.host, peer.coordinator.port
+    cursor = impala_ha.connect(*where, hedge_after=0, deadline=0.5).cursor()
+    cursor.execute("select 1")
+    cursor.fetchall()
+
+
+@pytest.mark.parametrize(
+    ("rpc", "answer"), [(rpc, answer) for rpc, each in HOLLOW.items() for answer in each]
+)
+def test_a_reply_without_what_was_asked_for_is_none(answers, rpc, answer):
+    """Nobody knows what the server did; what is missing is not met later as None."""
+    with Peer(hiveserver2(answers)) as peer:
+        answers.server.script[rpc] += [lambda _: answer] * 50
+        with pytest.raises(errors.FailoverError) as caught:
+            fetch(peer)
+
+    assert f"the reply to {rpc} has no " in caught.value.attempts[0].text
+
+
+def test_a_write_whose_acceptance_has_no_handle_may_have_run(answers):
+    with Peer(hiveserver2(answers)) as peer:
+        hollow = HOLLOW["ExecuteStatement"][1]
+        answers.server.script["ExecuteStatement"].append(lambda _: hollow)
+        where = peer.coordinator.host, peer.coordinator.port
+        with pytest.raises(errors.OutcomeUnknown):
+            impala_ha.connect(*where, hedge_after=0).cursor().execute("insert into t values (1)")
+
+        assert 1 == answers.server.count("ExecuteStatement")

@@ -35,6 +35,11 @@ class Exclusive:
         self._lock = threading.RLock()
         self._process = forks.process_id
 
+    @property
+    def held(self) -> bool:
+        """Is this thread in the block?"""
+        return bool(self._lock._is_owned())  # type: ignore[attr-defined]  # noqa: SLF001 - as threading.Condition
+
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
             if self._process != forks.process_id:

@@ -162,6 +162,18 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     # Calls through the loop.
 
+    @property
+    def _in_call(self) -> bool:
+        """Is this a part of a call of this cursor?  The mark may stay after a signal handler."""
+        return self._calling_thread == get_ident() and self._links.exclusive.held
+
+    def _check_free(self) -> None:
+        if self._in_call:
+            raise errors.InterfaceError(
+                "the cursor is in the middle of a call: a function that is told of events, or a "
+                "signal handler, needs a cursor of its own"
+            )
+
     def _check_open(self) -> None:
         if self._closed:
             raise errors.InterfaceError("the cursor is closed")
@@ -171,10 +183,15 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         """A call that needs the session alone."""
         return CursorCall(operation, failover=self._failover, session=self._session, **about)
 
-    def _statement_call(self, operation: str) -> CursorCall:
-        """A call on the last statement, which is submitted first where no server has it."""
+    def _statement_call(self, operation: str, *, new: bool = False) -> CursorCall:
+        """
+        A call on the last statement, which is submitted first where no server has it any more.
+
+        One that is *new* is submitted in any case.
+        """
         execution, session = self._execution, self._session
-        if execution is None:
+        # A signal handler may have raised before it was submitted: then nobody else does that.
+        if execution is None or not (new or execution.accepted):
             raise errors.ProgrammingError(f"{operation}: nothing was executed")
         ended = self._last_operation_finished
         call = statement_call(operation, execution, session, self._failover, ended=ended)
@@ -188,16 +205,15 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def _run(self, call: CursorCall, work: Callable[[], Got]) -> Got:
         """Make *call*, which does *work*; calls within *work* are part of it."""
-        before, self._history = self._history, History()
-        history = self._history
-        inside, self._calling_thread = self._calling_thread, get_ident()
-        self._failover.events.tag = call.tag
+        before, inside, history = self._history, self._calling_thread, History()
         try:
+            self._history, self._calling_thread = history, get_ident()
+            self._failover.events.tag = call.tag
             got = self._failover.run(call, partial(self._attempt, call, work), history)
         except BaseException as error:
             if is_interrupt(error):
                 with suppress(Exception):
-                    self._cancel_interrupted()
+                    self._cancel_interrupted(call)
             elif isinstance(error, errors.Error):
                 errors.shorten(error)
             if isinstance(error, errors.OutcomeUnknown):
@@ -231,11 +247,15 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         call.submits = True  # another try means from the start
         return work()
 
-    def _cancel_interrupted(self) -> None:
-        """Stop what runs on the server for a call that was interrupted."""
-        running = self._last_operation if self._last_operation_active else None
+    def _cancel_interrupted(self, call: CursorCall) -> None:
+        """Stop what runs on the server for *call*, which was interrupted."""
+        active = self._last_operation_active
+        if call.execution is not None and self._last_operation is None:
+            # While it was being submitted: a server may have it, whether we know it or not.
+            self._last_operation, active = call.execution.operation, True
+        running = self._last_operation if active else None
         self._last_operation_active = False
-        self._session.cancel_interrupted(running)
+        self._session.cancel_interrupted(running, unnamed=active and running is None)
 
     def reads(self, link: Link) -> bool:
         """Is something open on *link* that was not read to its end?"""
@@ -279,10 +299,12 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             Error: The server's own.
         """
         self._check_open()
+        self._check_free()
         with self._links.exclusive:
-            self._prepare(operation, parameters, configuration, idempotent)
-            self._run(self._statement_call("execute"), self._complete)
-            self._remember()
+            self._calling_thread = None
+            execution = self._prepare(operation, parameters, configuration, idempotent)
+            self._run(self._statement_call("execute", new=True), self._complete)
+            self._remember(execution)
 
     def execute_async(
         self,
@@ -294,10 +316,12 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     ) -> None:
         """Send *operation* and return once a coordinator took it; poll with `is_executing`."""
         self._check_open()
+        self._check_free()
         with self._links.exclusive:
-            self._prepare(operation, parameters, configuration, idempotent)
-            self._run(self._statement_call("execute_async"), _nothing)
-            self._remember()
+            self._calling_thread = None
+            execution = self._prepare(operation, parameters, configuration, idempotent)
+            self._run(self._statement_call("execute_async", new=True), _nothing)
+            self._remember(execution)
 
     def finish(self) -> None:
         """
@@ -316,7 +340,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         configuration: Mapping[str, object] | None = None,
     ) -> None:
         """Run *operation* once for each of *seq_of_parameters*."""
+        self._check_free()
         with self._links.exclusive:
+            self._calling_thread = None
             HiveServer2Cursor.executemany(self, operation, list(seq_of_parameters), configuration)
 
     def _prepare(
@@ -325,18 +351,19 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         parameters: Parameters | None,
         configuration: Mapping[str, object] | None,
         idempotent: bool | None,
-    ) -> None:
+    ) -> Execution:
         try:
             text, options = bind(operation, parameters, configuration)
         except errors.Error as error:
             errors.shorten(error)
             raise
-        self._execution = prepare(text, options, idempotent, self._failover.options, self._program)
+        execution = prepare(text, options, idempotent, self._failover.options, self._program)
+        self._execution = execution
+        return execution
 
-    def _remember(self) -> None:
+    def _remember(self, execution: Execution) -> None:
         """Note what a successful statement changed: the session, or a table."""
-        execution, session = self._execution, self._session
-        assert execution is not None
+        session = self._session
         session.wanted = session.wanted.after(execution.statement)
         if execution.writes and session.link is not None:
             self._links.changes.add(session.link.coordinator, execution.text)
@@ -344,7 +371,8 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     def _complete(self) -> None:
         """What impyla's ``execute`` does once the statement was sent."""
         self._wait_to_finish()
-        if not self.has_result_set and self.close_finished_queries:
+        closed = not self._last_operation_active
+        if not (closed or self.has_result_set) and self.close_finished_queries:
             self._close_finished_operation()
 
     def _execute_async(self, operation_fn: Callable[[], None]) -> None:
@@ -358,14 +386,14 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._check_open()
         with self._links.exclusive:
             self._execution = MetadataExecution(send)
-            self._run(self._statement_call("metadata"), _nothing)
+            self._run(self._statement_call("metadata", new=True), _nothing)
 
     # The end of a statement.
 
     def _wait_to_finish(self) -> None:
         if self._last_operation_finished:
             return
-        if self._calling_thread != get_ident():
+        if not self._in_call:
             self._check_open()
             with self._links.exclusive:
                 if self._execution is not None:  # ibis waits before it has executed anything
@@ -376,10 +404,11 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         execution = self._execution
         ahead = execution is not None and execution.ahead and self.has_result_set
         answer = poll(operation, self._failover.cluster.clock, self.buffersize if ahead else 0)
-        if answer.operationState == TOperationState.ERROR_STATE:
-            if not answer.errorMessage and self.fetch_error and self.has_result_set:
-                self._last_operation_active = False
-                operation.fetch()  # Impala before 2.7 has the error only here
+        told = answer.errorMessage or answer.operationState != TOperationState.ERROR_STATE
+        if not told and self.fetch_error and self.has_result_set:
+            self._last_operation_active = False
+            operation.fetch()  # Impala before 2.7 has the error only here
+        if answer.operationState != TOperationState.FINISHED_STATE:
             raise failed(answer)
         self._last_operation_finished = True
         if execution is not None and operation.all_ahead:
@@ -577,7 +606,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def _read(self, operation: str, work: Callable[[], Got]) -> Got:
         """Do *work* on the result, without fetching rows."""
-        if self._calling_thread == get_ident():
+        if self._in_call:
             return work()
         self._check_open()
         try:
@@ -589,7 +618,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
 
     def _fetch(self, operation: str, work: Callable[[], Got], rows: float = float("inf")) -> Got:
         """Do *work*, which fetches *rows* rows; buffered ones cost no call."""
-        if self._calling_thread == get_ident():
+        if self._in_call:
             return work()
         self._check_open()
         with self._links.exclusive:
@@ -682,7 +711,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         if len(self._buffer) and not self._links.closed:
             self._rowcount = self._rowcount + 1 if self._rowcount > 0 else 1
             return self._buffer.pop()
-        if self._calling_thread == get_ident():
+        if self._in_call:
             return HiveServer2Cursor.__next__(self)
         # StopIteration would not get through the loop's machinery.
         row = self._fetch("next", partial(next, self, _END))
@@ -731,8 +760,15 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
             MissingExtra: pyarrow is not installed (the extra ``arrow``).
             DataError: A value has no place in its type.
         """
-        step = partial(self._fetch, "fetch_record_batch", self._next_batch)
-        return reader(self._described(), timestamp_unit, step)
+        description, execution = self._described(), self._execution
+
+        def next_batch() -> ColumnBatch | None:
+            if self._execution is not execution:
+                text = "the cursor has another statement by now, or none: this stream is at its end"
+                raise errors.ProgrammingError(text)
+            return self._fetch("fetch_record_batch", self._next_batch)
+
+        return reader(description, timestamp_unit, next_batch)
 
     def fetch_arrow(self, timestamp_unit: TimestampUnit = "ns") -> pa.RecordBatchReader:
         """As `fetch_record_batch`: an object with ``__arrow_c_stream__``."""
@@ -785,7 +821,7 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
     # What only the coordinator that ran the statement knows.
 
     def _ask(self, operation: str, work: Callable[[], Got]) -> Got:
-        if self._calling_thread == get_ident():
+        if self._in_call:
             return work()
         self._check_open()
         with self._links.exclusive:

@@ -82,7 +82,7 @@ class CursorCall(Call):
 
     def was_admitted(self) -> bool:
         """
-        Does its profile show that the last statement was admitted?
+        Was the last statement admitted, as its profile shows, or may it have been?
 
         A function of the user's may fail with any words, those of admission control too (Impala
         leaves out "UDF ERROR:" where it fails with constant arguments: be/src/exprs/
@@ -96,7 +96,7 @@ class CursorCall(Call):
         except (errors.Error, TException) as error:
             if from_signal_handler(error):
                 raise
-            return False
+            return True  # nobody knows
         return re.search(r"(?m)^\s*Admission result: Admitted", str(profile)) is not None
 
     def fence(self, link: Link, again: bool) -> bool:
@@ -154,8 +154,8 @@ class CursorCall(Call):
         refs = tuple(self.execution.refs) if self.execution else ()
         if refs:
             self._make_resolvable(unknown, refs)
-        if self.execution is not None and not self.execution.told:
-            self.execution.told = True
+        if self.execution is not None and not self.execution.reported:
+            self.execution.reported = True
             self._tell(unknown, self.execution)
 
     def _tell(self, unknown: errors.OutcomeUnknown, execution: Execution) -> None:

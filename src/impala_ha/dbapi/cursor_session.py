@@ -8,13 +8,13 @@ before the next statement; with Impala that is one call.
 from __future__ import annotations
 
 import struct
-import warnings
 from collections import deque
 from typing import Any
 
 from impala._thrift_gen.TCLIService.ttypes import TGetInfoType, TOperationState
 
 from impala_ha import errors
+from impala_ha.core.callers import warn
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault
 from impala_ha.core.interruption import from_signal_handler, suppress
@@ -23,6 +23,7 @@ from impala_ha.failover.attempts import CLOSED_MEANWHILE, SessionArguments
 from impala_ha.failover.failover import Failover
 from impala_ha.hs2.client import ConnectionClosed
 from impala_ha.hs2.link import CLOSE_TIMEOUT, Link
+from impala_ha.hs2.operation import state_name
 from impala_ha.hs2.polling import poll
 from impala_ha.options.settings import near
 from impala_ha.sql.session_state import Session, is_no_query_option
@@ -103,7 +104,7 @@ class CursorSession:
     def _replay(self, text: str) -> None:
         operation: RemoteOperation = self.handle.execute(text, run_async=True)
         answer = poll(operation, self._failover.cluster.clock)
-        if answer.operationState == TOperationState.ERROR_STATE:
+        if answer.operationState != TOperationState.FINISHED_STATE:
             raise failed(answer)
         operation.close()
 
@@ -155,8 +156,7 @@ class CursorSession:
                 hint = (
                     f": did you mean {' or '.join(meant)}?" if meant else ", and has none so called"
                 )
-            text = f"the coordinator did not take the query option {name}{hint}"
-            warnings.warn(text, UserWarning, stacklevel=4)
+            warn(f"the coordinator did not take the query option {name}{hint}", UserWarning)
 
     def failed(self, error: Exception, link: Link) -> Exception:
         """Detach if *error*, raised on *link*, means that it is gone; the error to classify."""
@@ -190,16 +190,26 @@ class CursorSession:
                 False  # of the caller's functions, perhaps: the lost statement's error matters more
             )
 
-    def cancel_interrupted(self, running: RemoteOperation | None) -> None:
-        """Stop what runs on the server, *running* perhaps, for a call that was interrupted."""
+    def cancel_interrupted(self, running: RemoteOperation | None, *, unnamed: bool) -> None:
+        """
+        Stop what runs on the server, for a call that was interrupted.
+
+        Args:
+            running: What may run; None for nothing.
+            unnamed: Whether something else may run, whose handle was not noted.
+        """
         link, handle = self.link, self.handle
         if link is None or handle is None or link.client.forked:
             return
+        link.client.check_interrupted()
         if link.client.fetching:  # and what is sent now would wait for the rows
             link.client.invalidate(ConnectionAbortedError("interrupted with rows on their way"))
         if link.broken:  # in mid-answer: it takes another connection
             self.detach()
             self._driver.end_session(link, self.wanted.user, handle, CLOSE_TIMEOUT / 2)
+        elif unnamed:
+            self.detach()
+            link.close_session(handle)
         elif running is not None:
             with link.deadline(CLOSE_TIMEOUT / 2):
                 running.cancel()
@@ -243,8 +253,9 @@ class CursorSession:
 
 
 def failed(answer: RemoteStatus) -> errors.OperationalError:
-    """The error of a statement in ERROR_STATE."""
-    return errors.OperationalError(answer.errorMessage or "Operation is in ERROR_STATE")
+    """The error of a statement that has ended in another way than well: Hive's may be cancelled."""
+    name = state_name(answer.operationState)
+    return errors.OperationalError(answer.errorMessage or f"Operation is in {name}")
 
 
 def printed_id(identifier: Identifier) -> str:

@@ -86,7 +86,7 @@ class Call:
 
     def was_admitted(self) -> bool:
         """
-        Had the statement been admitted, though admission control seems to have turned it away?
+        May the statement have been admitted, though admission control seems to have turned it away?
 
         Then it has run, and the text of the error comes from elsewhere.
         """

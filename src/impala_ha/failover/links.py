@@ -6,6 +6,7 @@ A detached link stays open while a cursor reads a result from it.
 
 from __future__ import annotations
 
+import atexit
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -77,6 +78,7 @@ class Links:
         self._lifetime = options.max_lifetime or float("inf")
         self._renew_at = float("inf")
         self._left = False  # has the coordinator of the current link left the cluster?
+        _ALL.add(self)
 
     def check_usable(self) -> None:
         """
@@ -216,8 +218,8 @@ class Links:
 
     def _renew_in(self, seconds: float) -> None:
         """Let the link live for *seconds*, or up to a tenth less, so that not all end at once."""
-        lots = self._cluster.rng.uniform(0, 0.1)
-        self._renew_at = self._cluster.clock.now() + seconds * (1 - lots)
+        jitter = self._cluster.rng.uniform(0, 0.1)
+        self._renew_at = self._cluster.clock.now() + seconds * (1 - jitter)
 
     def _may_leave(self, link: Link, cursor: LinkUser) -> bool:
         if not link.impala or link.broken or link.client.busy or link.client.forked:
@@ -225,6 +227,25 @@ class Links:
         if self.changes.any() and not self._options.sync_ddl:
             return False
         return not any(each.reads(link) for each in list(self.cursors) if each is not cursor)
+
+
+_ALL: weakref.WeakSet[Links] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_used() -> None:
+    """
+    At the end of the program close those in which a thread waits, a daemon perhaps.
+
+    What it waits for would run on.  (All others are closed by `hs2.link`, after this.)
+    """
+    used = [
+        links
+        for links in list(_ALL)
+        if not (links.closed or links.forked or links.exclusive.run_if_free(lambda: None))
+    ]
+    for links in used:
+        links.close(CLOSE_TIMEOUT / 2 / len(used))
 
 
 def _reattached(

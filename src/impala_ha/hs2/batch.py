@@ -7,7 +7,6 @@ converted by functions that are written in C, and rows are made by ``zip``.
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -110,26 +109,10 @@ class ColumnBatch(CBatch):  # type: ignore[misc]  # impyla is not typed
         self.remaining_rows -= row_count
         rows: list[Row] = []
         while left := row_count - len(rows):
-            if not (some := _taken(self._rows, left)):
+            if not (some := list(islice(self._rows, left))):
                 self._make()
             rows += some
         return rows
-
-
-def _taken(rows: Iterator[Row], count: int) -> list[Row]:
-    """
-    Up to *count* of *rows*.
-
-    The garbage collector rests meanwhile: it would look at each new row, for cycles that values
-    cannot have.
-    """
-    collects = gc.isenabled()
-    try:
-        gc.disable()
-        return list(islice(rows, count))
-    finally:
-        if collects:
-            gc.enable()
 
 
 def values_of(column: hs2.TColumn) -> tuple[str, Values]:

@@ -8,6 +8,7 @@ carry the name and the number of its call.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -31,7 +32,7 @@ from impala_ha.net.http_status import HTTPStatusError
 
 from .phases import BEGINNING, before, during
 from .protocol import BinaryProtocol
-from .reply import Reply
+from .reply import Reply, checked
 from .row_set import read_results
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     Attributes:
         broken: Why it cannot be used any more, None while it can.
-        busy: Whether a call is under way.
         phase: How far the last call had come.
         transport: What carries it.
         connections: How many it has had.
@@ -71,7 +71,10 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         self.transport = transport
         self._process = forks.process_id
         self.broken: BaseException | None = None
-        self.busy = False
+        # A lock for what it does in a `with`: unlike code of ours, it is surely let go where a
+        # signal handler raises at its beginning or end.
+        self._call = threading.Lock()
+        self._unfinished = False  # has the last call begun, and not ended?
         self.phase = Phase.OPEN
         self.pipelined = True
         self.connections = 1
@@ -99,9 +102,26 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         """Is this a copy in a child process, whose socket belongs to the parent?"""
         return self._process != forks.process_id
 
-    def calling(self, name: str, *, sent: bool = False) -> _Calling:
-        """Around one call of the method *name*, or around reading its reply if it was *sent*."""
-        return _Calling(self, name, sent)
+    @property
+    def busy(self) -> bool:
+        """Is a call under way?"""
+        return self._call.locked()
+
+    def _alone(self, name: str) -> threading.Lock:
+        """Around one call of the method *name*, outside of `_Calling`."""
+        if self.forked:
+            raise fork_error(self._process)
+        if self._call.locked():
+            raise errors.InterfaceError(
+                f"{name} was called in the middle of another call on the same connection, by a "
+                "signal handler or another thread (threadsafety is 1)"
+            )
+        return self._call
+
+    def check_interrupted(self) -> None:
+        """Break the client if its last call was left in the middle, by a signal handler."""
+        if self._unfinished and self.broken is None:
+            self.invalidate(ConnectionAbortedError("interrupted in the middle of a call"))
 
     def flight(self, *calls: tuple[str, object]) -> list[Reply]:
         """
@@ -110,20 +130,21 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         The server answers them in order, one after the other.  The next call reads what is left of
         them before its own reply.
         """
-        with self.calling(calls[0][0]):
+        first = calls[0][0]
+        with self._alone(first), _Calling(self, first):
             wire, written = self._oprot.trans, _Written()
             self._oprot.trans = written
             try:
                 replies = [Reply(self, name, self._send(name, what), what) for name, what in calls]
             finally:
                 self._oprot.trans = wire
+            self._owed.extend(replies)
             self._deliver(b"".join(written.pieces))
-        self._owed.extend(replies)
         return replies
 
     def receive(self, reply: Reply) -> None:
         """Read the replies of flights, in order, until *reply* has come."""
-        with self.calling(reply.name, sent=True):
+        with self._alone(reply.name), _Calling(self, reply.name, sent=True):
             while not reply.came:
                 self._read_owed()
 
@@ -154,14 +175,14 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
 
     def call(self, name: str, request: object) -> Any:
         """Call the method *name*; thrift's methods lead here."""
-        with self.calling(name):
+        with self._alone(name), _Calling(self, name):
             number = self._send(name, request)
             self._read_all_owed()
             return self.read_reply(name, number, request)
 
     def opening_session(self, request: TOpenSessionReq) -> Coroutine[TOpenSessionResp]:
         """OpenSession, which can be left while it waits for the reply."""
-        with self.calling("OpenSession"):
+        with self._alone("OpenSession"), _Calling(self, "OpenSession"):
             number = self._send("OpenSession", request)
             yield from self.transport.arriving()
             self._read_all_owed()
@@ -190,21 +211,15 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
         """The next reply, which must be that to call *number*, of the method *name*."""
         self._iprot.expected = (name, number)
         if name == "FetchResults" and request.maxRows > FEW:
-            return self._read_by_column()
-        return _RECEIVE[name](self)
+            return checked(name, self._read_by_column())
+        return checked(name, _RECEIVE[name](self))
 
     def _begin(self, name: str, *, sent: bool) -> None:
         phase = during(name) if sent else before(name)
-        if self.forked:
-            raise fork_error(self._process)
+        self.check_interrupted()
         if self.broken is not None:
             raise CallFailed(phase, self.broken)
-        if self.busy:
-            raise errors.InterfaceError(
-                f"{name} was called in the middle of another call on the same connection, by a "
-                "signal handler or another thread (threadsafety is 1)"
-            )
-        self.busy = True
+        self._unfinished = True
         self.calls += 1
         self.phase = phase
         self.transport.written = sent
@@ -219,7 +234,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
             self._ended()
 
     def _ended(self) -> None:
-        self.busy = False
+        self._unfinished = False
         if self.broken is not None:  # also where another thread hung up, and the reply had come
             self.transport.close()
 
@@ -279,6 +294,7 @@ class Client(ThriftClient):  # type: ignore[misc]  # thrift is not typed
     def invalidate(self, error: BaseException) -> None:
         """Close the socket; nothing can be sent on it any more, nor arrive late."""
         self.broken = error
+        self._unfinished = False
         self._lose_replies()
         self._finalizer.clear()
         if isinstance(error, ConnectionClosed):
@@ -306,11 +322,15 @@ class _Written:
 
 
 class _Calling:
-    """Around one call; a class, for a generator costs more and each call pays for it."""
+    """
+    Around one call of a method, or around reading its reply if it was *sent*.
+
+    A class, for a generator costs more and each call pays for it.
+    """
 
     __slots__ = ("_client", "_name", "_sent")
 
-    def __init__(self, client: Client, name: str, sent: bool):
+    def __init__(self, client: Client, name: str, *, sent: bool = False):
         self._client = client
         self._name = name
         self._sent = sent

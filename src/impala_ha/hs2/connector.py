@@ -237,12 +237,20 @@ class ImpylaDriver:
         """Close *user*'s *session*, see `Driver`."""
         # A name may lead to several coordinators: the same address is asked.
         peer, http = link.client.transport.peer, self._options.use_http_transport
+
+        def is_it(service: Service) -> bool:
+            if http or not link.impala:
+                return not http
+            opened = service.open_session(user)
+            opened.close()
+            return (opened.config or {}).get("http_addr") == link.web_address
+
         return fence.close_and_confirm(
             lambda left: run(self._service(link.coordinator, user, left, peer)),
             session,
             self._clock,
             limit,
-            several=http,
+            is_it=is_it,
             gateway=http and not self._http.is_direct(link.coordinator),
         )
 

@@ -31,7 +31,7 @@ def close_and_confirm(
     clock: Clock,
     limit: float,
     *,
-    several: bool,
+    is_it: Callable[[Service], bool],
     gateway: bool,
 ) -> bool:
     """
@@ -42,17 +42,17 @@ def close_and_confirm(
         session: Of HiveServer2.
         clock: For the limit.
         limit: Seconds for all of it.
-        several: Whether there may be several servers behind one address, so that one that does not
-            know the session shows nothing.
+        is_it: Is what was connected to the server that had the session?  There may be several
+            behind one address, and one that never had it shows nothing.
         gateway: Whether a gateway is connected to, whose refusal shows nothing.
     """
     end = clock.now() + limit
     for _ in range(_RESETS):
-        failed = _close(connect, session, max(0.001, end - clock.now()))
+        failed = _close(connect, session, max(0.001, end - clock.now()), is_it)
         if failed is None:
             return True
         if not isinstance(failed, CallFailed):
-            return not several and classify(failed, Phase.SENT) is Fault.SESSION_GONE
+            return False
         origin = getattr(failed.__cause__, "inner", None) or failed.__cause__
         if failed.phase is Phase.CONNECT and isinstance(origin, ConnectionRefusedError):
             return not gateway
@@ -62,14 +62,22 @@ def close_and_confirm(
 
 
 def _close(
-    connect: Callable[[float], Service], session: RemoteSession, limit: float
+    connect: Callable[[float], Service],
+    session: RemoteSession,
+    limit: float,
+    is_it: Callable[[Service], bool],
 ) -> Exception | None:
-    """Close *session*; what came in the way."""
+    """Close *session*, if it is there yet; what came in the way."""
     try:
         service = connect(limit)
         try:
             request = TCloseSessionReq(sessionHandle=session.handle)
-            err_if_rpc_not_ok(service.client.CloseSession(request))
+            answer = service.client.CloseSession(request)
+            try:
+                err_if_rpc_not_ok(answer)
+            except errors.Error as error:
+                if classify(error, Phase.SENT) is not Fault.SESSION_GONE or not is_it(service):
+                    raise
         finally:
             service.client.transport.close()
     except errors.Error as error:

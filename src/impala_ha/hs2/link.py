@@ -153,6 +153,7 @@ class Link:
         """Find out whether the connection broke while no call was under way."""
         if self.broken or self.client.busy or self.client.forked:
             return
+        self.client.check_interrupted()
         with suppress(CallFailed):  # then it is broken
             self.client.collect()
         if self.broken or self.client.owed:  # what comes now may be a reply
@@ -252,6 +253,8 @@ def _close_sessions(client: Client, sessions: dict[bytes, RemoteSession], limit:
         client.hang_up(ConnectionClosed("the connection was closed in the middle of a call"))
         return
     try:
+        if not client.forked:
+            client.check_interrupted()
         if not (client.broken or client.forked):
             _end_sessions(client, sessions, limit)
             with suppress(Exception):

@@ -37,7 +37,7 @@ from impala_ha.core.remote import ColumnDescription, OperationHandle, RemoteStat
 
 from .batch import ColumnBatch, values_of
 from .client import FEW
-from .reply import Reply
+from .reply import REFUSED, Reply
 from .rpc import RedactedRPC, ask_again
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ _ABOUT = {
     "CloseOperation": TCloseOperationReq,
     "CloseImpalaOperation": TCloseImpalaOperationReq,
 }
-_REFUSED = frozenset({TStatusCode.ERROR_STATUS, TStatusCode.INVALID_HANDLE_STATUS})
 
 
 class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyla is not typed
@@ -126,7 +125,7 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
                     reply.get()
         self.client.phase = phase
         rows = self._ahead.get("FetchResults")
-        if rows is not None and rows.came and rows.get().status.statusCode in _REFUSED:
+        if rows is not None and rows.came and rows.get().status.statusCode in REFUSED:
             self.failure = rows.get().status.errorMessage or ""
 
     def status_by_rows(self) -> RemoteStatus | None:
@@ -164,7 +163,7 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
 
     def get_status(self) -> str:
         """The name of its state."""
-        return str(TOperationState._VALUES_TO_NAMES[self.get_state().operationState])  # noqa: SLF001
+        return state_name(self.get_state().operationState)
 
     def get_profile(
         self, profile_format: int = TRuntimeProfileFormat.STRING, *, failed: bool = False
@@ -285,6 +284,11 @@ class ResumableOperation(RedactedRPC, Operation):  # type: ignore[misc]  # impyl
         error.__cause__ = slip
         self.client.invalidate(error)
         return CallFailed(Phase.FETCH, error)
+
+
+def state_name(state: int | None) -> str:
+    """What HiveServer2 calls *state*; later versions of Hive have more than impyla knows."""
+    return str(TOperationState._VALUES_TO_NAMES.get(state, f"state {state}"))  # noqa: SLF001
 
 
 def _described(column: TColumnDesc) -> ColumnDescription:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from impala._thrift_gen.TCLIService.ttypes import TStatusCode
+from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
 
-from impala_ha.core.faults import CallFailed
+from impala_ha.core.faults import CallFailed, Phase
 
-from .phases import during
+from .phases import before, during
 
 if TYPE_CHECKING:
     from .client import Client
@@ -67,3 +69,32 @@ class Reply:
                 raise
             self._error = error
         self.came = True
+
+
+def checked(name: str, answer: Any) -> Any:
+    """
+    *answer* to the method *name*, if it has what the call was made for.
+
+    Raises:
+        TProtocolException: It has not, though it says that all went well.
+    """
+    missing = ""
+    if answer.status is None:
+        missing = "status"
+    elif answer.status.statusCode in REFUSED:
+        return answer
+    elif name == "OpenSession":
+        missing = "" if answer.sessionHandle and answer.sessionHandle.sessionId else "handle"
+    elif before(name) is Phase.UNSENT:
+        missing = "" if answer.operationHandle and answer.operationHandle.operationId else "handle"
+    elif name == "GetOperationStatus":
+        missing = "" if answer.operationState is not None else "state"
+    elif name == "GetResultSetMetadata":
+        missing = "" if answer.schema and answer.schema.columns is not None else "schema"
+    if missing:
+        text = f"the reply to {name} has no {missing}"
+        raise TProtocolException(TProtocolException.INVALID_DATA, text)
+    return answer
+
+
+REFUSED = frozenset({TStatusCode.ERROR_STATUS, TStatusCode.INVALID_HANDLE_STATUS})

@@ -11,6 +11,7 @@ server does not know them any more it says so, and the table of faults decides.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,12 +45,25 @@ class RedactedRPC(ThriftRPC):  # type: ignore[misc]  # impyla is not typed
         err_if_rpc_not_ok(response)
         return response
 
+    def _log_request(self, kind: str, request: object) -> None:
+        if _impylas_log.isEnabledFor(logging.DEBUG):
+            _impylas_log.debug("%s: req=%s", kind, _without_secrets(request))
+
     def _log_response(self, kind: str, response: object) -> None:
         if _impylas_log.isEnabledFor(logging.DEBUG):
-            _impylas_log.debug("%s: resp=%s", kind, self.client.redact(str(response)))
+            text = self.client.redact(_without_secrets(response))
+            _impylas_log.debug("%s: resp=%s", kind, text)
 
     def _execute(self, func_name: str, request: object, _: bool = False) -> Any:
         return self.client.call(func_name, request)
+
+
+def _without_secrets(message: object) -> str:
+    """*message* without the secrets of sessions: who knows one may use the session."""
+    return re.sub(_SECRET, r"\1...", str(message))
+
+
+_SECRET = r"""(\bsecret=)b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""  # noqa: S105 - not one
 
 
 def ask_again(

@@ -185,9 +185,9 @@ def _bare(sql: str, parts: list[str]) -> str:
     bare = "".join(
         ["?" if part[0] in _QUOTES else " " if part[:2] in _COMMENTS else part for part in parts]
     )
-    if (parts and type_of(parts[-1]) is TokenType.UNCLOSED) or _is_odd(sql, parts):
+    if (parts and type_of(parts[-1]) is TokenType.UNCLOSED) or "${" in bare or _is_odd(sql, parts):
         bare += "\0"
-    return bare.strip().lower()
+    return bare.strip().upper().lower()  # Hive and Spark read a dotless i, or a long s, as I and S
 
 
 _QUOTES = frozenset("'\"`")
@@ -196,17 +196,28 @@ _COMMENTS = frozenset({"--", "/*"})
 
 def _is_odd(sql: str, parts: list[str]) -> bool:
     """
-    Is it in doubt where a comment ends?
+    Is it in doubt where a comment or a literal ends?
 
-    It is where its line ends with a carriage return alone.  And Impala reads a hint as code, so
-    that a quote or another comment in it may go on behind it.
+    It is where the comment's line ends with a carriage return alone.  And Impala reads a hint as
+    code, so that a quote or another comment in it may go on behind it.  Spark's comments nest; in
+    its raw literals, r'...', and in the quoted names of Hive and Spark a backslash escapes nothing.
     """
-    if any(part[:2] in _COMMENTS and re.match(_ODD_HINT, part) for part in parts):
+    if any(
+        part[:2] in _COMMENTS
+        and ((part[1] == "*" and part.rfind("/*") > 0) or re.match(_ODD_HINT, part))
+        for part in parts
+    ):
+        return True
+    if "\\" in sql and any(
+        "\\" in then and (then[0] == "`" or (then[0] in _QUOTES and re.search(_RAW, part)))
+        for part, then in zip(["", *parts], parts, strict=False)
+    ):
         return True
     after = zip(parts, [*parts[1:], ""], strict=False) if "\r" in sql else ()
     return any(part[:2] == "--" and then[:1] == "\r" and then[1:2] != "\n" for part, then in after)
 
 
+_RAW = r"(?<!\w)[rR]$"
 _ODD_HINT = r"(?:--|/\*) *\+[^\r\n]*?(?:['\"`]|--|/\*)"
 
 

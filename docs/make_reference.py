@@ -13,7 +13,7 @@ import inspect
 import random
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import Field, fields
 from itertools import groupby
 from pathlib import Path
@@ -37,7 +37,7 @@ from impala_ha.failover.decision_table import logins
 from impala_ha.options.options import HostOptions, Options
 from impala_ha.options.settings import DEPRECATED, HOST_VARIABLES, OTHERS_PORT
 from impala_ha.sql.statement import Kind
-from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator
+from impala_ha.testing import FaultProxy, LocalCluster, LocalCoordinator, Message, ProxyFault
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.md"
@@ -62,6 +62,24 @@ a service called `impala` or `impala-ha` are ignored, with a line in the log.
 | option | variable | default | meaning |
 |---|---|---|---|
 """
+_PEP_249 = f"""
+## Module
+
+`impala_ha` has what [PEP 249](https://peps.python.org/pep-0249/) wants of a module: `connect`;
+`apilevel` ({impala_ha.apilevel}), `threadsafety` ({impala_ha.threadsafety}), `paramstyle`
+({impala_ha.paramstyle}; the others work as well); the exceptions `Warning`, `Error`,
+`InterfaceError`, `DatabaseError`, `DataError`, `OperationalError`, `IntegrityError`,
+`InternalError`, `ProgrammingError`, `NotSupportedError`; `Date`, `Time`, `Timestamp`,
+`DateFromTicks`, `TimeFromTicks`, `TimestampFromTicks`, `Binary`; `STRING`, `BINARY`, `NUMBER`,
+`DATETIME`, `DATE`, `ROWID`. Exceptions, constructors and types are impyla's, but for `STRING`,
+which also stands for VARCHAR and CHAR. `__version__` is that of the library.
+"""
+_PHASES = """
+## Phases
+
+`Phase`: how far a call had come when it failed. [Operations](operations.md) has each `Fault`.
+
+"""
 _ABOUT_ERRORS = """\
 PEP 249's classes are impyla's own. All of the following but `ConfigurationError` have `attempts`
 (all attempts, in order) and `coordinator` (that of the last attempt), and are also instances of
@@ -82,17 +100,29 @@ def reference() -> str:
         *(_option(option) for option in (*fields(HostOptions), *fields(Options))),
         _DEPRECATED,
         "\n## Policies\n\n",
-        *(f"- `{name}`: {_policy(make)}\n" for name, make in sorted(POLICIES.items())),
+        *(_policy(name, make) for name, make in sorted(POLICIES.items())),
+        "\n### Policy\n\n",
+        *_class(impala_ha.policies.Policy),
+        *(line for kind in _CHOSEN for line in (f"### {kind.__name__}\n\n", _prose(kind), "\n")),
+        *_function(impala_ha.policies.make_policy),
         "\n## Connection\n\n",
         *_class(impala_ha.Connection),
         "\n## Cursor\n\n",
         *_class(impala_ha.Cursor),
+        "\n### DictCursor\n\n",
+        _prose(impala_ha.DictCursor) + "\n",
+        _PEP_249,
+        "\n## Programs of impyla\n\n",
+        *_function(impala_ha.patch),
+        *_function(impala_ha.unpatch),
         "\n## Cluster\n\n",
-        *_class(impala_ha.Cluster),
+        *_class(impala_ha.Cluster, only=_OF_CLUSTERS),
         "\n## Values\n\n",
         *(line for kind in _VALUES for line in (f"### {kind.__name__}\n\n", _prose(kind), "\n")),
         "\n## States\n\n",
         *(f"- `{state.name}`: {_STATES[state]}\n" for state in State),
+        _PHASES,
+        *(f"- `{phase.name}`: {phase.value}.\n" for phase in Phase),
         "\n## Errors\n\n",
         _ABOUT_ERRORS,
         *(line for kind in _ERRORS for line in (f"### {kind.__name__}\n\n", *_error(kind))),
@@ -111,8 +141,9 @@ def reference() -> str:
         *_class(LocalCluster),
         "\n### LocalCoordinator\n\n",
         *_class(LocalCoordinator),
-        "\n## Fault proxy\n\n",
+        "\n## FaultProxy\n\n",
         *_class(FaultProxy),
+        *(line for kind in _FAULTS for line in (f"### {kind.__name__}\n\n", _prose(kind), "\n")),
         "\n## Programs\n\n",
         *_programs(),
     ]
@@ -220,6 +251,11 @@ def _between(text: str, name: str, made: str) -> str:
     return f"{head}{start}\n{made}\n{end}{rest.partition(end)[2]}"
 
 
+_CHOSEN = (impala_ha.policies.Candidate, impala_ha.policies.LoadReport)
+#: What programs ask of one; the rest is for the library, and may change.
+_OF_CLUSTERS = frozenset({"coordinators", "failures", "is_healthy", "snapshot"})
+_FOR_THE_LIBRARY = frozenset({"close_stale_session", "reads"})  # what it asks of a cursor
+_FAULTS = (Message, ProxyFault)
 _VALUES = (impala_ha.Coordinator, impala_ha.Attempt, impala_ha.CircuitBreaker, impala_ha.Retry)
 _ERRORS = (
     impala_ha.ConfigurationError,
@@ -257,8 +293,9 @@ _VARIABLES = {
 }
 
 
-def _policy(make: Callable[..., Any]) -> str:
-    return _first_paragraph(type(make(random.Random(0))))  # noqa: S311 - nothing is drawn
+def _policy(name: str, make: Callable[..., Any]) -> str:
+    kind = type(make(random.Random(0)))  # noqa: S311 - nothing is drawn
+    return f"- `{name}` (`{kind.__name__}`): {_first_paragraph(kind)}\n"
 
 
 def _first_paragraph(thing: Any) -> str:
@@ -270,13 +307,24 @@ def _error(kind: type) -> Iterator[str]:
     return _class(kind, leave_out=(impala_ha.errors.FailoverError,))
 
 
-def _class(kind: type, leave_out: tuple[type, ...] = ()) -> Iterator[str]:
-    """A class with its own public members, and those of its bases in this package."""
+def _function(function: Callable[..., Any]) -> Iterator[str]:
+    signature = inspect.signature(function, eval_str=True)
+    text = ", ".join(map(_parameter, signature.parameters.values()))
+    text = _with_star(text, list(signature.parameters.values()))
+    yield f"#### `{function.__name__}({text})`\n\n{_prose(function)}\n"
+
+
+def _class(
+    kind: type, leave_out: tuple[type, ...] = (), only: Container[str] | None = None
+) -> Iterator[str]:
+    """A class with its own public members (or *only* these), and those of its bases here."""
     yield _prose(kind) + "\n"
     made = vars(kind).get("__init__")
     if made is not None and made.__doc__:
         yield f"#### `{kind.__name__}{_signature(made)}`\n\n{_prose(made)}\n"
     for name, member in _members(kind, leave_out):
+        if name in _FOR_THE_LIBRARY or (only is not None and name not in only):
+            continue
         function = member.__func__ if isinstance(member, classmethod) else member
         signature = "" if isinstance(member, property) else _signature(function)
         yield f"#### `{name}{signature}`\n\n{_prose(function)}\n"

@@ -190,6 +190,14 @@ def test_every_variable_that_is_spoken_of_exists(page):
     assert set() == spoken - known - wrong
 
 
+def test_every_public_name_is_in_the_reference():
+    reference = (DOCS / "reference.md").read_text("utf-8")
+    modules = [impala_ha, impala_ha.errors, impala_ha.events, impala_ha.policies, impala_ha.testing]
+
+    public = {name for one in modules for name in one.__all__} - {"errors"}
+    assert set() == {name for name in public if not re.search(rf"(?<!\w){name}\b", reference)}
+
+
 def test_every_flag_of_every_program_is_in_the_reference():
     reference = (DOCS / "reference.md").read_text("utf-8")
     context = click.Context(operator)

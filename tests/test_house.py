@@ -35,7 +35,7 @@ PACKAGES = [
     "failover",
     "dbapi",
 ]
-FRONT_DOOR = {"__init__", "policies", "events", "cluster"}
+FRONT_DOOR = {"__init__", "policies", "events"}
 GUESTS = {"cli", "testing", "sqlalchemy", "tools", "opentelemetry", "prometheus"}
 CORE = [path for path in FILES if path.relative_to(HOUSE).with_suffix("").parts[0] not in GUESTS]
 

@@ -107,9 +107,8 @@ class FailoverError(OperationalError):  # type: ignore[misc]  # impyla is not ty
     """
 
     attempts: tuple[Attempt, ...] = ()
-    combined_of: ClassVar[tuple[type[FailoverError], type[BaseException]] | None] = (
-        None  # see `make_error`
-    )
+    #: See `make_error`.
+    combined_of: ClassVar[tuple[type[FailoverError], type[BaseException]] | None] = None
 
     @property
     def coordinator(self) -> Coordinator | None:

@@ -54,7 +54,7 @@ def told(cluster, **options):
         with connect(cluster, **options) as connection:
             state = connection.cluster
             now = state.clock.now()
-            known = {c.host: t for c, t in state.board.told(state.coordinators, now).items()}
+            known = {c.host: t for c, t in state.board.reports(state.coordinators, now).items()}
         if len(known) == len(cluster):
             break
     return known
@@ -123,7 +123,7 @@ def test_the_port_of_http_is_counted_for_itself(over_http):
                 web_timeout=EARLY,
             ) as connection:
                 state = connection.cluster
-                known = state.board.told(state.coordinators, state.clock.now())
+                known = state.board.reports(state.coordinators, state.clock.now())
         (found,) = known.values()
 
     assert found.load <= 1 / 64
@@ -171,7 +171,7 @@ def told_with_a_ticket(two, login):
         ) as connection,
     ):
         state = connection.cluster
-        return list(state.board.told(state.coordinators, state.clock.now()).values())
+        return list(state.board.reports(state.coordinators, state.clock.now()).values())
 
 
 @MARKS[1]

@@ -74,6 +74,27 @@ def test_so_is_a_source_of_hosts(cluster, patched, tmp_path):
     assert is_ours(patched(f"file://{path}"))
 
 
+@pytest.mark.parametrize(
+    ("form", "counts"),
+    [
+        ("srv://_impala._tcp.example.com", False),
+        ("zookeeper://a,b/hiveserver2", False),
+        ("dns://impala.example.com:21051", False),
+        ("dns://impala.example.com:21050", True),
+        ("backends://a", True),
+        ("dns://127.0.0.1", True),
+        ("a:21050,b:21051", False),
+        ("a,b:21051", True),
+        (impala_ha.Cluster([impala_ha.Coordinator("a")]), False),
+        (lambda: "a", True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_whether_the_port_of_a_tool_counts(form, counts):
+    """It does not where nobody is left whose port it could be; the last but one URL is none."""
+    assert counts is not patching._names_ports(form, "21050")
+
+
 def test_the_port_of_a_tool_counts_for_those_that_name_none(cluster, patched):
     """Most tools have one by default, and their users never typed it."""
     here = first(cluster)

@@ -6,6 +6,7 @@ from collections import deque
 import pytest
 from impala._thrift_gen.TCLIService import ttypes as hs2
 from loopback import Answers, Peer, hiveserver2, hiveserver2_over_http
+from thrift.Thrift import TApplicationException
 
 import impala_ha
 
@@ -52,3 +53,34 @@ def test_numbers_are_arrays_and_rows_are_what_came(serve, options):
 
         assert array("q", many) == batch.row_set.columns[0].i64Val.values
         assert [(value, str(value)) for value in many] == batch.pop_many(len(many))
+
+
+@pytest.mark.parametrize(
+    ("unable", "why"),
+    [
+        (
+            TApplicationException(TApplicationException.INTERNAL_ERROR, "out of memory"),
+            "out of mem",
+        ),
+        (None, "unknown result"),
+    ],
+    ids=["exception", "nothing"],
+)
+def test_a_reply_without_rows_ends_the_connection(unable, why):
+    """The second time, too: once it is asked again on a new connection."""
+    answers = Answers()
+    described = answers.server._GetResultSetMetadata(None)
+    described.schema.columns *= 2
+    answers.server.script["GetResultSetMetadata"] = deque([lambda _: described])
+    steps = [rows(0, range(2000)), *[unable or (lambda _: None)] * 2]
+    answers.server.script["FetchResults"] = deque(steps)
+    with (
+        Peer(hiveserver2(answers)) as peer,
+        impala_ha.connect([str(peer.coordinator)], deadline=1) as connection,
+    ):
+        cursor = connection.cursor()
+        cursor.execute("select 1")
+        cursor.fetchmany(2000)
+
+        with pytest.raises(impala_ha.ResultLost, match=why):
+            cursor.fetchmany(2000)

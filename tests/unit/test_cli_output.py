@@ -349,3 +349,14 @@ def written(form, *batches):
         form.write(batch, out)
     form.end(out)
     return out.getvalue()
+
+
+@pytest.mark.parametrize("form", [Table, Vertical])
+def test_what_is_no_utf8_is_shown_as_such_to_people(form):
+    out = io.StringIO()
+
+    made = form(["x"])
+    made.write([(b"a\xff\xfe",)], out)
+
+    assert "a\ufffd\ufffd" in out.getvalue()
+    assert out.getvalue().encode()

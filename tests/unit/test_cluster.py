@@ -125,7 +125,7 @@ def test_time_and_chance_are_the_machines_unless_told_otherwise():
     ("how", "why"),
     [
         ({"coordinators": []}, "at least one coordinator"),
-        ({"coordinators": [A, Coordinator("a", weight=2)]}, "named twice"),
+        ({"coordinators": [A, Coordinator("a", weight=2)]}, "not a:21050 twice"),
         ({"coordinators": [A], "policy": "fastest"}, "policy must be one of .*, not 'fastest'"),
     ],
 )

@@ -22,6 +22,22 @@ def lab(tmp_path_factory):
     return lab
 
 
+@pytest.mark.parametrize("value", ["abc", "é世", r"a\\x41"])
+def test_a_binary_has_the_bytes_of_its_string(value, lab):
+    made = f"cast('{value}' as binary)"
+
+    ((raw, again),) = lab.rows(f"SELECT {made}, cast({made} AS string)")
+    assert (raw, again.encode()) == (again.encode(), raw)
+    assert raw == value.replace("\\\\", "\\").encode()
+
+
+@pytest.mark.parametrize("value", ["0.0", "0.5", "-0.5"])
+def test_a_decimal_below_one_has_a_zero_before_its_point(value, lab):
+    made = f"cast({value} as decimal(1,1))"
+
+    assert [(value, value)] == lab.rows(f"SELECT {made}, cast({made} AS string)")
+
+
 @pytest.mark.parametrize(
     "sql",
     [

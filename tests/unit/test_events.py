@@ -240,6 +240,18 @@ def test_a_listener_cannot_use_the_cursor_that_is_in_a_call(name, caplog):
     assert [("one",), ("two",)] == cursors[0].fetchall()
 
 
+@pytest.mark.parametrize("name", ["close", "close_operation"])
+def test_a_write_is_done_though_a_listener_closes_its_cursor(name):
+    cursors = []
+    world = World(on_event=lambda _: getattr(cursors[0], name)())
+    cursors.append(world.connect().cursor())
+    world["a"].script["ExecuteStatement"] = deque(["Server is being shut down: x"])
+
+    cursors[0].execute(WRITE)
+
+    assert {"a": [WRITE], "b": [WRITE]} == world.statements()
+
+
 def test_a_listener_may_ask_the_cluster(world):
     """It is called outside of the cluster's lock."""
     seen = []

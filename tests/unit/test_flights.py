@@ -7,6 +7,7 @@ from impala._thrift_gen.TCLIService import ttypes as hs2
 from loopback import Answers, Peer, hiveserver2, hiveserver2_over_http
 from test_failover import World, lost
 from test_rows import not_yet, rows
+from thrift.Thrift import TApplicationException
 
 import impala_ha
 from impala_ha import OutcomeUnknown, errors
@@ -107,6 +108,21 @@ def test_a_write_is_polled_to_its_end_before_anything_else_is_asked(world, curso
 
     polls = ["GetOperationStatus"] * 2
     assert [*polls, "GetLog", "CloseImpalaOperation"] == calls(world["a"])
+
+
+def test_a_server_without_a_method_that_was_asked_in_a_flight_is_asked_as_impyla_does(world):
+    """Hive counts no rows that a statement changed; its connection is as good as before."""
+    world["a"].impala = False
+    unknown = TApplicationException(TApplicationException.UNKNOWN_METHOD, "CloseImpalaOperation")
+    world["a"].script["CloseImpalaOperation"] = deque([unknown] * 2)
+    cursor = world.connect().cursor()
+
+    for _ in range(2):
+        cursor.execute("insert into t values (1)")
+
+        closing = ["GetLog", "CloseImpalaOperation", "CloseOperation"]
+        assert ["GetOperationStatus", *closing] == calls(world["a"])
+    assert 2 == len(world["a"].statements())
 
 
 @pytest.mark.parametrize("statement", ["create table t as select 1", "alter table t add columns"])

@@ -149,6 +149,7 @@ def test_jitter_spreads():
         ({"ejection": 0}, r"ejection \(0\) must be above 0"),
         ({"ejection": 9, "max_ejection": 8}, r"at most max_ejection \(8\)"),
         ({"jitter": -1}, "jitter must be at least 0, not -1"),
+        ({"lease_time": 0}, "lease_time must be above 0 seconds, not 0"),
     ],
 )
 def test_rules_that_cannot_be_are_refused(rule, why):

@@ -1,8 +1,11 @@
 """What a caller's own code raises (handlers, policies, functions) does not hide what happened."""
 
 import logging
+import os
+import signal
 import sys
 from collections import deque
+from contextlib import suppress
 
 import pytest
 from test_failover import World, lost
@@ -63,6 +66,39 @@ def test_no_standard_error_is_no_error(world, monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
 
     world.connect().cursor().execute("select 1")
+
+
+@pytest.mark.usefixtures("broken")
+def test_nor_is_one_that_nobody_reads(world, monkeypatch):
+    read, write = os.pipe()
+    os.close(read)
+    with suppress(BrokenPipeError), os.fdopen(write, "w", buffering=1) as unread:
+        monkeypatch.setattr(sys, "stderr", unread)
+
+        world.connect().cursor().execute("select 1")
+
+    assert ["select 1"] == world["a"].statements()
+
+
+def test_a_signal_that_comes_while_a_record_is_written_ends_the_call(world, monkeypatch):
+    def alarm(*_):
+        raise TimeoutError("enough")
+
+    class Slow(logging.Handler):
+        def emit(self, _):
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    logger, before = logging.getLogger("impala_ha"), signal.signal(signal.SIGUSR1, alarm)
+    monkeypatch.setattr(logger, "handlers", [Slow()])
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    logger.manager._clear_cache()
+    try:
+        with pytest.raises(TimeoutError, match="enough"):
+            world.connect()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        monkeypatch.undo()
+        logger.manager._clear_cache()
 
 
 class Policy:

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 from impala_ha import Cluster
-from impala_ha.balancing.policies import Candidate, LeastLoaded, Told
+from impala_ha.balancing.policies import Candidate, LeastLoaded, LoadReport
 from impala_ha.balancing.readings import Load
 from impala_ha.core.model import Coordinator
 from impala_ha.testing.fakes import FakeClock
@@ -17,7 +17,7 @@ THREE = [Candidate(host, load=0.0) for host in HOSTS]
 def policy(*loads, age=0.5, hosts=HOSTS):
     made = LeastLoaded(random.Random(3))
     told = zip(hosts, loads, strict=True)
-    made.told = {host: Told(load, age, 64) for host, load in told if load is not None}
+    made.reports = {host: LoadReport(load, age, 64) for host, load in told if load is not None}
     return made
 
 
@@ -80,7 +80,7 @@ def test_one_that_comes_back_gets_its_share_and_not_all():
     made = policy(0.5, 0.5, 0.5, age=5.0)
     served(made, turns=60)
     served(made, THREE[1:], turns=60)
-    made.told = {**made.told, A: Told(0.0, 5.0, 64)}
+    made.reports = {**made.reports, A: LoadReport(0.0, 5.0, 64)}
     first = served(made, turns=2)
 
     assert first[A] <= 1

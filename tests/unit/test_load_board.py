@@ -13,7 +13,7 @@ from impala_ha.balancing.load_board import (
     Due,
     LoadBoard,
 )
-from impala_ha.balancing.policies import Told
+from impala_ha.balancing.policies import LoadReport
 from impala_ha.balancing.readings import Load
 from impala_ha.balancing.shared_file import SharedFile
 from impala_ha.core.model import Coordinator
@@ -56,7 +56,7 @@ def test_what_was_read_is_told_with_its_age():
     made = known()
     made.note(A, Load(16), NOW)
 
-    assert {A: Told(0.25, 2.0, 64)} == made.told(BOTH, NOW + 2)
+    assert {A: LoadReport(0.25, 2.0, 64)} == made.reports(BOTH, NOW + 2)
 
 
 def test_it_is_read_again_after_an_interval():
@@ -79,7 +79,7 @@ def test_what_was_read_long_ago_is_not_known():
     made = known()
     made.note(A, Load(16), NOW)
 
-    assert {} == made.told(BOTH, NOW + EXPIRES + 0.1)
+    assert {} == made.reports(BOTH, NOW + EXPIRES + 0.1)
 
 
 def test_what_cannot_be_read_is_tried_seldom_and_the_last_reading_stays():
@@ -89,7 +89,7 @@ def test_what_cannot_be_read_is_tried_seldom_and_the_last_reading_stays():
 
     assert made.lease([A], NOW + 0.99 * UNREADABLE_FOR) is None
     assert made.lease([A], NOW + 1 + 1.01 * UNREADABLE_FOR) is not None
-    assert 0.25 == made.told(BOTH, NOW + 2)[A].load
+    assert 0.25 == made.reports(BOTH, NOW + 2)[A].load
 
 
 def test_after_a_refused_login_nobody_is_asked():
@@ -133,8 +133,8 @@ def test_processes_share_readings_and_leases(folder):
 
     assert Due(left, 25000) == other.lease(BOTH, 7.0), "the clock of the process does not matter"
     one.note(where, Load(16), NOW)
-    assert {where: 0.25} == {each: told.load for each, told in other.told(BOTH, 7.0).items()}
-    assert 0 <= other.told(BOTH, 7.0)[where].age < 60
+    assert {where: 0.25} == {each: report.load for each, report in other.reports(BOTH, 7.0).items()}
+    assert 0 <= other.reports(BOTH, 7.0)[where].age < 60
 
 
 @linux
@@ -150,7 +150,7 @@ def test_health_and_readings_are_in_the_file_side_by_side(folder):
     other = Cluster(BOTH, policy="least_loaded", breaker=breaker, share_state=True)
 
     assert {B} == {other.pick() for _ in range(20)}
-    assert 0.25 == other.board.told(BOTH, NOW)[A].load
+    assert 0.25 == other.board.reports(BOTH, NOW)[A].load
 
 
 @linux

@@ -38,7 +38,7 @@ def read(port, *, cluster=None, **options):
 
 
 def told(cluster):
-    return {c: t.load for c, t in cluster.board.told([A, B], cluster.clock.now()).items()}
+    return {c: t.load for c, t in cluster.board.reports([A, B], cluster.clock.now()).items()}
 
 
 def test_what_the_pages_say_is_known_and_a_login_is_not_needed():

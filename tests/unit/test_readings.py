@@ -72,7 +72,10 @@ def test_other_json_is_no_load(page):
 
 @pytest.mark.parametrize(
     "page",
-    [{}, {"flags": 7}, {"flags": [7, {}]}, flags("many"), flags(0), flags(-1), flags(99999)],
+    [
+        *({}, {"flags": 7}, {"flags": [7, {}]}),
+        *(flags("many"), flags(0), flags(-1), flags(99999), flags("9" * 5000)),
+    ],
 )
 def test_without_the_flag_there_are_as_many_threads_as_by_default(page):
     assert 64 == threads_of(page)

@@ -434,6 +434,14 @@ def test_what_was_accepted_before_it_was_refused_elsewhere_stays_refused(book, c
         begun(book)
 
 
+def test_of_secrets_that_come_and_go_the_last_ten_thousand_are_known(book):
+    keys = [b"%d" % number for number in range(10_001)]
+    for key in keys:
+        book.accept(key, (A,), A, 0.0)
+
+    assert keys[1:] == [key for key in keys if book.trusts(key, (A,))]
+
+
 def test_nobody_reads_a_secret_anew_because_a_statement_takes_its_time(book, clock):
     begun(book).accepted()
     begun(book).established = True

@@ -34,6 +34,7 @@ def test_a_summary_is_the_operation_with_what_it_names(sql, summary):
     [
         ("select a1, t2.c3, x-5 from t where n in ('Ann', \"Bob\")", "select a1, t2.c3, x-? "),
         ("insert into t values (1, 'a'), (-2.5e3, 'b')", "insert into t values (?)"),
+        ("select 4111111111111111L, 1.5BD, .5e1d, 7y from t1d", "select ? from t1d"),
         ("select 'not closed", "select ?"),
         ("set fs.s3a.secret.key=abc", "set fs.s3a.secret.key= ?"),
         ("select /* Ann */ 1 -- Bob", "select ?"),

@@ -67,14 +67,8 @@ class Secrets:
         """
         return self._get("password") if self._needed == "password" else None
 
-    def of(self, user: str) -> tuple[str, str | None]:
-        """*user* and the password: both together are a secret as well."""
-        found = self.password()
-        self.hide(user, found)
-        return user, found
-
     def hide(self, user: str, password: str | None) -> None:
-        """Keep both together out of sight as well."""
+        """Keep *user* and *password* together out of sight as well."""
         if password is not None:
             self.redaction.add(f"{user}:{password}")
 

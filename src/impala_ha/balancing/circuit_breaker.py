@@ -94,6 +94,8 @@ class CircuitBreaker:
             )
         if self.jitter < 0:
             raise ValueError(f"jitter must be at least 0, not {self.jitter}")
+        if not self.lease_time > 0:
+            raise ValueError(f"lease_time must be above 0 seconds, not {self.lease_time}")
 
     def state(self, health: Health, now: float) -> State:
         """The state of a coordinator with that *health* at *now*."""

@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple
 from functools import partial
@@ -48,8 +49,8 @@ class Cluster:
     Several coordinators that serve the same tables.
 
     The connections of a process with equal hosts and circuit breaker share the health of the
-    coordinators; those with the same policy share the cluster (`Cluster.shared`).  Safe for use by
-    many threads; a forked child gets its own state.
+    coordinators; those with the same policy share the cluster.  Safe for use by many threads; a
+    forked child gets its own state.
     """
 
     def __init__(
@@ -81,7 +82,8 @@ class Cluster:
         self.clock: Clock = clock or SystemClock()
         self.rng = rng or random.Random()  # noqa: S311 - chance, not secrecy
         if len(set(coordinators)) < len(coordinators):
-            raise ValueError("a coordinator is named twice")
+            twice = [str(each) for each, times in Counter(coordinators).items() if times > 1]
+            raise ValueError(f"coordinators must name each once, not {', '.join(twice)} twice")
         if isinstance(policy, str):
             policy = policy_named(policy, self.rng)
         self._policy = policy

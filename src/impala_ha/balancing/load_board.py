@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from impala_ha.core.model import Coordinator
 
 from .policies import LeastLoaded, Policy
-from .readings import Load, Reading, Told
+from .readings import Load, LoadReport, Reading
 from .shared_file import SharedPlace, View
 from .shared_records import key_of
 
@@ -67,14 +67,14 @@ class LoadBoard:
         """In a child: another thread of the parent may have held the lock."""
         self._lock = threading.Lock()
 
-    def told(self, whose: Iterable[Coordinator], now: float) -> dict[Coordinator, Told]:
+    def reports(self, whose: Iterable[Coordinator], now: float) -> dict[Coordinator, LoadReport]:
         """What is known of some at *now*, without what is too old."""
         keys = self._keys(whose)
         with self._lock:
             view = self._file.read(keys, Reading.unpacked) if self._file else None
         known, now = (self._own, now) if view is None else (_readings(view), view.now)
         return {
-            keys[key]: Told(each.load.figure, max(0.0, now - each.read_at), each.load.threads)
+            keys[key]: LoadReport(each.load.figure, max(0.0, now - each.read_at), each.load.threads)
             for key, each in known.items()
             if key in keys and each.read_at and now - each.read_at <= EXPIRES
         }
@@ -168,7 +168,7 @@ def informed(
 ) -> Policy:
     """*policy*, which knows the loads of those that were *asked*, or of all, if it goes by them."""
     if isinstance(policy, LeastLoaded):
-        policy.told = state.board.told(asked or state.members.coordinators, now)
+        policy.reports = state.board.reports(asked or state.members.coordinators, now)
         policy.asked = asked
     return policy
 

@@ -13,25 +13,24 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heapify, heapreplace
-from statistics import fmean
 from typing import Protocol
 
 from impala_ha.core.model import Coordinator
 
 from .candidates import AllHealthy, Candidate, WithLoads
-from .readings import Told
+from .readings import LoadReport
 
 __all__ = [
     "POLICIES",
     "Candidate",
     "LeastConnections",
     "LeastLoaded",
+    "LoadReport",
     "Ordered",
     "Policy",
     "RandomChoice",
     "RoundRobin",
     "Sticky",
-    "Told",
     "TwoChoices",
     "make_policy",
 ]
@@ -154,7 +153,7 @@ class Sticky:
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose the one with the lowest number for the key."""
-        return min(candidates, key=lambda candidate: _lot(self.key, candidate.coordinator))
+        return min(candidates, key=lambda candidate: _score(self.key, candidate.coordinator))
 
 
 def with_key(policy: Policy, key: str) -> Policy:
@@ -162,7 +161,7 @@ def with_key(policy: Policy, key: str) -> Policy:
     return Sticky(key) if isinstance(policy, Sticky) and not policy.key else policy
 
 
-def _lot(key: str, coordinator: Coordinator) -> float:
+def _score(key: str, coordinator: Coordinator) -> float:
     """
     The number of *coordinator* for *key*: exponentially distributed, with its weight as the rate.
 
@@ -271,14 +270,14 @@ class LeastLoaded:
     One that comes back gets its share of the new ones until it has caught up, and not more.
 
     Attributes:
-        told: What is known; the cluster fills it before each choice.
+        reports: What is known; the cluster fills it before each choice.
         asked: The few that were asked just before; empty: nobody was.
     """
 
     _FRESH = 1.25  # seconds: what was not due just before, and the time to read the others
 
     def __init__(self, rng: random.Random):
-        self.told: Mapping[Coordinator, Told] = {}
+        self.reports: Mapping[Coordinator, LoadReport] = {}
         self.asked: Collection[Coordinator] = ()
         self._rng = rng
         self._start = _SlowStart()
@@ -286,21 +285,22 @@ class LeastLoaded:
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose the one with the least load, or the better of two."""
-        known = [self.told[c.coordinator] for c in candidates if c.coordinator in self.told]
+        reports = self.reports
+        known = [reports[c.coordinator] for c in candidates if c.coordinator in reports]
         if not known:
             return self._turns.choose(candidates)
-        mean = Told(fmean(each.load for each in known), 0.0, known[0].threads)
+        mean = LoadReport(sum(each.load for each in known) / len(known), 0.0, known[0].threads)
         offered = self._start.offered(candidates)
         offered = [each for each in offered if each.coordinator in self.asked] or offered
-        told = [self.told.get(each.coordinator) for each in offered]
-        fresh = all(each is not None and each.age <= self._FRESH for each in told)
+        found = [reports.get(each.coordinator) for each in offered]
+        fresh = all(each is not None and each.age <= self._FRESH for each in found)
         if not fresh or candidates[0].load is None:
             offered = self._rng.sample(offered, min(2, len(offered)))
 
         def busy(candidate: Candidate) -> tuple[float, float]:
-            told = self.told.get(candidate.coordinator, mean)
-            sent = _load(candidate) / told.threads
-            return told.load / candidate.coordinator.weight + sent, self._rng.random()
+            report = reports.get(candidate.coordinator, mean)
+            sent = _load(candidate) / report.threads
+            return report.load / candidate.coordinator.weight + sent, self._rng.random()
 
         return self._start.chose(min(offered, key=busy), offered)
 
@@ -318,7 +318,11 @@ POLICIES: dict[str, Callable[[random.Random], Policy]] = {
 
 def make_policy(name: str, rng: random.Random) -> Policy:
     """
-    The policy *name*, one of `POLICIES` or ``ordered:N``.
+    A policy by its name.
+
+    Args:
+        name: One of `POLICIES`, or ``ordered:N`` with N active coordinators.
+        rng: The source of random numbers.
 
     Raises:
         ValueError: There is none of that name; the text goes on after "policy".

@@ -86,12 +86,18 @@ def load_of(
 
 def threads_of(flags: dict[str, Any]) -> int:
     """The service threads that ``/varz?json`` tells; Impala's default if it cannot be had."""
+    return number_of_flag(flags, "fe_service_threads", _MOST) or THREADS
+
+
+def number_of_flag(flags: dict[str, Any], name: str, most: int) -> int | None:
+    """The number, from 1 to *most*, that ``/varz?json`` tells of a flag; None for anything else."""
     shown = flags.get("flags")
     for flag in shown if isinstance(shown, list) else ():
-        if isinstance(flag, dict) and flag.get("name") == "fe_service_threads":
+        if isinstance(flag, dict) and flag.get("name") == name:
             text = str(flag.get("current"))
-            return int(text) if text.isdecimal() and 0 < int(text) <= _MOST else THREADS
-    return THREADS
+            short = text.isdecimal() and len(text) <= len(str(most))
+            return int(text) if short and 0 < int(text) <= most else None
+    return None
 
 
 def _number(value: object) -> float | None:
@@ -101,7 +107,7 @@ def _number(value: object) -> float | None:
     return value
 
 
-class Told(NamedTuple):
+class LoadReport(NamedTuple):
     """
     What the web pages of a coordinator say of its load.
 

@@ -171,43 +171,39 @@ class Listeners:
 
     def ejected(self, attempt: Attempt, seconds: float, options: str, now: float) -> None:
         """A coordinator was ejected after *attempt*."""
-        where, draining = attempt.coordinator, attempt.fault is Fault.DRAINING
-        about = {
-            "coordinator": where,
-            "state": "draining" if draining else "ejected",
-            "options": options,
-        }
-        whose = f" for connections with {options}" if options else ""
-        why = f"{attempt.reason}: {logs.brief(attempt.text)}"
-        logs.warning("%s is ejected for %.1f s%s: it %s", where, seconds, whose, why, extra=about)
-        self._since.setdefault(where, now)
-        self._tell(
-            Ejected(
-                coordinator=where,
-                seconds=seconds,
-                tag=attempt.tag,
-                reason=attempt.reason,
-                draining=draining,
-                options=options,
-            )
+        event = Ejected(
+            coordinator=attempt.coordinator,
+            seconds=seconds,
+            tag=attempt.tag,
+            reason=attempt.reason,
+            draining=attempt.fault is Fault.DRAINING,
+            options=options,
         )
+        self._ejected(event, f"it {attempt.reason}: {logs.brief(attempt.text)}", now)
 
     def found_elsewhere(
         self, where: Coordinator, seconds: float, options: str, reason: str, now: float
     ) -> None:
         """A coordinator is ejected for so many seconds, as another process has found."""
-        draining = reason == Fault.DRAINING.label
-        state = "draining" if draining else "ejected"
+        event = Ejected(
+            coordinator=where,
+            seconds=seconds,
+            reason=f"another process of this machine found that it {reason}",
+            draining=reason == Fault.DRAINING.label,
+            options=options,
+        )
+        self._ejected(event, event.reason, now)
+
+    def _ejected(self, event: Ejected, why: str, now: float) -> None:
+        where, options = event.coordinator, event.options
+        state = "draining" if event.draining else "ejected"
         about = {"coordinator": where, "state": state, "options": options}
         whose = f" for connections with {options}" if options else ""
-        why = f"another process of this machine found that it {reason}"
-        logs.warning("%s is ejected for %.1f s%s: %s", where, seconds, whose, why, extra=about)
-        self._since.setdefault(where, now)
-        self._tell(
-            Ejected(
-                coordinator=where, seconds=seconds, reason=why, draining=draining, options=options
-            )
+        logs.warning(
+            "%s is ejected for %.1f s%s: %s", where, event.seconds, whose, why, extra=about
         )
+        self._since.setdefault(where, now)
+        self._tell(event)
 
     def back(self, coordinator: Coordinator, now: float, tag: str | None = None) -> None:
         """A coordinator that was ejected answers."""

@@ -281,7 +281,7 @@ class LoginThrottle:
                 known[where] = _Refusal(where, when, why, until, times + 1, now)
 
     def over(self, key: bytes, attempt: LoginAttempt) -> None:
-        """Let others go on after *showing*."""
+        """Let others go on after *attempt*."""
         with self._changed:
             left = self._under_way.get(key, [])
             if attempt in left:

@@ -17,6 +17,7 @@ from typing import Any
 from .interruption import from_signal_handler
 
 _WRAPPING = re.compile(r"Could not connect to any of \[.*?\](?:: )?|\[Errno -?\d+\] ")
+_MOST = 200  # characters of another one's text in a line of the log
 _logger = logging.getLogger("impala_ha")
 _logger.addHandler(logging.NullHandler())
 _shown = False
@@ -37,10 +38,10 @@ def warning(text: str, *args: object, **more: Any) -> None:
     log(logging.WARNING, text, *args, **more)
 
 
-def brief(text: str, most: int = 200) -> str:
+def brief(text: str) -> str:
     """The first line of *text*, without what Thrift and the system wrap around it."""
     line = _WRAPPING.sub("", text).strip().partition("\n")[0].rstrip()
-    return line if len(line) <= most else f"{line[:most]}..."
+    return line if len(line) <= _MOST else f"{line[:_MOST]}..."
 
 
 def log(level: int, text: str, *args: object, **more: Any) -> None:

@@ -29,7 +29,7 @@ class Step(enum.Enum):
 
 Tracer = Callable[[Step, Any], None]
 
-_TRACER: ContextVar[Tracer | None] = ContextVar("_WATCHER", default=None)
+_TRACER: ContextVar[Tracer | None] = ContextVar("_TRACER", default=None)
 
 
 def trace(step: Step, what: Any = None) -> None:
@@ -41,7 +41,7 @@ def trace(step: Step, what: Any = None) -> None:
 
 @contextmanager
 def tracing(tracer: Tracer) -> Iterator[None]:
-    """In here, let *watcher* hear of the steps of this thread."""
+    """In here, let *tracer* hear of the steps of this thread."""
     before = _TRACER.set(tracer)
     try:
         yield

@@ -302,9 +302,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._check_free()
         with self._links.exclusive:
             self._calling_thread = None
-            self._prepare(operation, parameters, configuration, idempotent)
+            execution = self._prepare(operation, parameters, configuration, idempotent)
             self._run(self._statement_call("execute", new=True), self._complete)
-            self._remember()
+            self._remember(execution)
 
     def execute_async(
         self,
@@ -319,9 +319,9 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         self._check_free()
         with self._links.exclusive:
             self._calling_thread = None
-            self._prepare(operation, parameters, configuration, idempotent)
+            execution = self._prepare(operation, parameters, configuration, idempotent)
             self._run(self._statement_call("execute_async", new=True), _nothing)
-            self._remember()
+            self._remember(execution)
 
     def finish(self) -> None:
         """
@@ -351,18 +351,19 @@ class Cursor(HiveServer2Cursor):  # type: ignore[misc]  # impyla is not typed
         parameters: Parameters | None,
         configuration: Mapping[str, object] | None,
         idempotent: bool | None,
-    ) -> None:
+    ) -> Execution:
         try:
             text, options = bind(operation, parameters, configuration)
         except errors.Error as error:
             errors.shorten(error)
             raise
-        self._execution = prepare(text, options, idempotent, self._failover.options, self._program)
+        execution = prepare(text, options, idempotent, self._failover.options, self._program)
+        self._execution = execution
+        return execution
 
-    def _remember(self) -> None:
+    def _remember(self, execution: Execution) -> None:
         """Note what a successful statement changed: the session, or a table."""
-        execution, session = self._execution, self._session
-        assert execution is not None
+        session = self._session
         session.wanted = session.wanted.after(execution.statement)
         if execution.writes and session.link is not None:
             self._links.changes.add(session.link.coordinator, execution.text)

@@ -155,8 +155,8 @@ class CursorCall(Call):
         refs = tuple(self.execution.refs) if self.execution else ()
         if refs:
             self._make_resolvable(unknown, refs)
-        if self.execution is not None and not self.execution.told:
-            self.execution.told = True
+        if self.execution is not None and not self.execution.reported:
+            self.execution.reported = True
             self._tell(unknown, self.execution)
 
     def _tell(self, unknown: errors.OutcomeUnknown, execution: Execution) -> None:

@@ -8,13 +8,13 @@ before the next statement; with Impala that is one call.
 from __future__ import annotations
 
 import struct
-import warnings
 from collections import deque
 from typing import Any
 
 from impala._thrift_gen.TCLIService.ttypes import TGetInfoType, TOperationState
 
 from impala_ha import errors
+from impala_ha.core.callers import warn
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, Fault
 from impala_ha.core.interruption import from_signal_handler, suppress
@@ -156,8 +156,7 @@ class CursorSession:
                 hint = (
                     f": did you mean {' or '.join(meant)}?" if meant else ", and has none so called"
                 )
-            text = f"the coordinator did not take the query option {name}{hint}"
-            warnings.warn(text, UserWarning, stacklevel=4)
+            warn(f"the coordinator did not take the query option {name}{hint}", UserWarning)
 
     def failed(self, error: Exception, link: Link) -> Exception:
         """Detach if *error*, raised on *link*, means that it is gone; the error to classify."""

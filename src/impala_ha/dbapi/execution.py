@@ -38,7 +38,7 @@ class Execution:
         options: The query options that go with it.
         idempotent: Whether it may run again although it may still be running: it reads, or the
             caller declared it idempotent.
-        mark: The tag to send with it, where the server takes one; None for none.
+        statement_tag: The tag to send with it, where the server takes one; None for none.
         program: What the program is known by, where it has no tag; empty: nothing.
         operation: impyla's operation of the last submit; None if there is no answer to it.
         accepted: Whether a server accepted it.
@@ -51,7 +51,7 @@ class Execution:
         tag: The tag that was sent; None for none.
         refs: For each try in which it may have run, what `OutcomeUnknown.resolve` needs.
         coordinator: That of the last submit; None before.
-        told: Whether the program was told that its outcome is unknown.
+        reported: Whether the program was told that its outcome is unknown.
         request_id: What its requests over HTTP are known by.
         web_address: Of the web pages of the last coordinator; empty if it has none.
     """
@@ -60,7 +60,7 @@ class Execution:
     statement: Statement
     options: dict[str, object] | None = None
     idempotent: bool = True
-    mark: StatementTag | None = None
+    statement_tag: StatementTag | None = None
     program: str = ""
     operation: RemoteOperation | None = None
     accepted: bool = False
@@ -71,7 +71,7 @@ class Execution:
     tag: str | None = None
     refs: list[StatementRef] = field(default_factory=list)
     coordinator: Coordinator | None = None
-    told: bool = False
+    reported: bool = False
     request_id: str = ""
     web_address: str = ""
 
@@ -93,8 +93,8 @@ class Execution:
             self.web_address = session.link.web_address
         offered = session.handle.config or {}
         options = self._with_waits(session.wanted, offered)
-        if self.mark is not None:
-            self.sent, options, self.tag = self.mark.add_to(
+        if self.statement_tag is not None:
+            self.sent, options, self.tag = self.statement_tag.add_to(
                 self.text, options, session.wanted, offered
             )
         elif self.program:
@@ -192,7 +192,7 @@ def prepare(
         return Execution(text, statement, options, program=program, wait=wait)
     if wanted.sync_ddl:
         options = {"SYNC_DDL": "true", **(options or {})}
-    mark = None
+    tag = None
     if wanted.statement_tag != "none":
-        mark = StatementTag(wanted.statement_tag == "comment", program)
-    return Execution(text, statement, options, bool(idempotent), mark, program, wait=wait)
+        tag = StatementTag(wanted.statement_tag == "comment", program)
+    return Execution(text, statement, options, bool(idempotent), tag, program, wait=wait)

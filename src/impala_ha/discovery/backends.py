@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from impala_ha.auth.web_pages import RefusedLogin, WebPages
+from impala_ha.balancing.readings import number_of_flag
 from impala_ha.core.clock import SystemClock
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import DEFAULT_PORT, LAST_PORT, Coordinator
@@ -104,12 +105,7 @@ class Backends:
 
     def _flag_of(self, place: Coordinator) -> int | None:
         page, _ = self._page(place, "/varz")
-        flags = (page or {}).get("flags")
-        for flag in flags if isinstance(flags, list) else ():
-            if isinstance(flag, dict) and flag.get("name") == self._flag:
-                text = str(flag.get("current"))
-                return int(text) if text.isdecimal() and 0 < int(text) <= LAST_PORT else None
-        return None
+        return number_of_flag(page or {}, self._flag, LAST_PORT)
 
     def __str__(self) -> str:
         return str(self._url)

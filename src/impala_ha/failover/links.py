@@ -218,8 +218,8 @@ class Links:
 
     def _renew_in(self, seconds: float) -> None:
         """Let the link live for *seconds*, or up to a tenth less, so that not all end at once."""
-        lots = self._cluster.rng.uniform(0, 0.1)
-        self._renew_at = self._cluster.clock.now() + seconds * (1 - lots)
+        jitter = self._cluster.rng.uniform(0, 0.1)
+        self._renew_at = self._cluster.clock.now() + seconds * (1 - jitter)
 
     def _may_leave(self, link: Link, cursor: LinkUser) -> bool:
         if not link.impala or link.broken or link.client.busy or link.client.forked:

@@ -35,6 +35,7 @@ class Report:
         self._calls = self._statements = self._failed_calls = self._left_out = 0
         self._lost = 0.0
         self._attempts: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
         self._failures: list[dict[str, object]] = []
         self._again: list[dict[str, object]] = []
         self._unknown: list[dict[str, object]] = []
@@ -64,6 +65,7 @@ class Report:
             "query_id": call.query_id,
         }
         for each in failed:
+            self._failed[str(each.coordinator)] += 1
             self._keep(self._failures, {**about, **self._shown(each)})
         for each in failed:
             if call.text and each is not last and each.phase is not None and each.phase.sent:
@@ -91,7 +93,6 @@ class Report:
 
     def shown(self) -> dict[str, object]:
         """What there is so far; see `Connection.report`."""
-        failed = Counter(each["coordinator"] for each in self._failures)
         return {
             "program": program_and_job(),
             "process": self._process,
@@ -102,7 +103,7 @@ class Report:
             "statements": self._statements,
             "seconds_lost": round(self._lost, 3),
             "coordinators": {
-                where: {"attempts": attempts, "failed": failed[where]}
+                where: {"attempts": attempts, "failed": self._failed[where]}
                 for where, attempts in self._attempts.items()
             },
             "failures": list(self._failures),

@@ -37,10 +37,10 @@ class Service(RedactedRPC, HS2Service):  # type: ignore[misc]  # impyla is not t
             long that was waited for already; says how long that is then, 0 for long enough.
     """
 
-    def __init__(self, client: Client, reconnect: Callable[[float], bool] | None = None):
+    def __init__(self, client: Client):
         super().__init__(client, retries=1)
         self.impala = False
-        self.reconnect = reconnect
+        self.reconnect: Callable[[float], bool] | None = None
         self.pause: Callable[[HTTPStatusError, float], float] | None = None
 
     def open_session(

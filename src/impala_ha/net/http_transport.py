@@ -246,7 +246,7 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
         return body
 
     def _over(self, response: Response) -> bool:
-        """Is *answer* at its end, so that another may follow?"""
+        """Is *response* at its end, so that another may follow?"""
         if response.whole:
             return response.over()
         if response.bounded and response.status >= _NOT_OK:
@@ -304,7 +304,7 @@ class HttpTransport(TTransportBase):  # type: ignore[misc]  # thrift is not type
 
 
 def _status_error(response: Response, page: bytes, url: str) -> HTTPStatusError:
-    """The error for an *answer* that is none, with the beginning of its *page*."""
+    """The error for a *response* that is no answer, with the beginning of its *page*."""
     now, headers = time.time(), public_headers(response.headers)
     wait = seconds_until(response.header("retry-after"), now)
     error = HTTPStatusError(response.status, _reason(response), page, headers, url, wait)
@@ -313,7 +313,7 @@ def _status_error(response: Response, page: bytes, url: str) -> HTTPStatusError:
 
 
 def _is_from_hs2(response: Response) -> bool:
-    """Is *answer* what HiveServer2 sends, and not the page of a gateway?"""
+    """Is *response* what HiveServer2 sends, and not the page of a gateway?"""
     page = response.header("content-type").lower().startswith("text/")
     return _OK <= response.status < _NOT_OK and not page
 

@@ -90,7 +90,7 @@ def port(value: Any) -> int:
     """A TCP port."""
     number = whole(value)
     if not 0 < number <= LAST_PORT:
-        raise ValueError("must be within 1..65535")
+        raise ValueError(f"must be within 1..{LAST_PORT}")
     return number
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl
 
-from impala_ha.core.model import DEFAULT_PORT, Coordinator, is_address
+from impala_ha.core.model import DEFAULT_PORT, LAST_PORT, Coordinator, is_address
 
 _ITEM = re.compile(
     r"(?:\[(?P<six>[^\[\]]*)\]|(?P<host>[^\[\]:?/@]*))(?::(?P<port>[^?]*))?(?:\?(?P<query>.*))?"
@@ -95,7 +95,7 @@ def _coordinator(item: object, default_port: int) -> Coordinator:
     host = match["six"] if match["six"] is not None else match["host"]
     if not host or not _NAME.fullmatch(host):
         raise ValueError(f"host {item!r} has no name before the port")
-    port = _number(f"port of {host}", match["port"], default_port, most=65535)
+    port = _number(f"port of {host}", match["port"], default_port, most=LAST_PORT)
     options = read_query(item, match["query"], _KNOWN)
     weight = _number(f"weight of {host}", options.get("weight"), 1)
     return Coordinator(host, port, weight, options.get("zone", ""), options.get("krb_host", ""))

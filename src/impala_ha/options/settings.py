@@ -8,7 +8,6 @@ raised before anything is opened.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 from impala_ha import errors
 from impala_ha.core import logs
+from impala_ha.core.callers import warn
 from impala_ha.core.model import DEFAULT_PORT, Coordinator
 
 from .converters import port as read_port
@@ -187,8 +187,7 @@ def _translate_old(given: _Given) -> None:
 
 
 def _deprecated(old: str) -> None:
-    text = f"{old} is deprecated; use {DEPRECATED[old]}"
-    warnings.warn(text, DeprecationWarning, stacklevel=7)
+    warn(f"{old} is deprecated; use {DEPRECATED[old]}", DeprecationWarning)
 
 
 def _values(given: _Given) -> dict[str, Any]:
@@ -379,8 +378,6 @@ def _warn_of_strangers(environment: Mapping[str, str]) -> None:
         else:
             meant = near(variable, _VARIABLES, 1)
             hint = f"; did you mean {meant[0]}?" if meant else ""
-            warnings.warn(
-                f"the environment variable {variable} is not one of impala-ha's{hint}",
-                UserWarning,
-                stacklevel=6,
+            warn(
+                f"the environment variable {variable} is not one of impala-ha's{hint}", UserWarning
             )

@@ -32,7 +32,9 @@ _NO_NAMES = frozenset(
     """.split()
 )
 _CTE = re.compile(rf"(?:\bwith|,)\s+({_NAME})\s*(?:\([^()]*\)\s*)?as\s*\(", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.`])[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?!\w)")
+_NUMBER = re.compile(  # in Hive and Spark with the letters of its type: 10L, 1.5BD
+    r"(?<![\w.`])[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?(?:[lsyfd]|bd)?(?!\w)", re.IGNORECASE
+)
 _LIST = re.compile(r"\?(?:\s*,\s*\?)+")
 _ROWS = re.compile(r"\(\?\)(?:\s*,\s*\(\?\))+")
 _VERB = re.compile(r"[a-z]+", re.IGNORECASE)

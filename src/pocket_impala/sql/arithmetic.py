@@ -40,6 +40,11 @@ def is_decimal(kind: str | None) -> bool:
     return kind is not None and kind.startswith("decimal")
 
 
+def is_fraction(kind: str | None) -> bool:
+    """Whether *kind* is a DECIMAL below 1; Impala writes a zero before its point, not DuckDB."""
+    return kind is not None and is_decimal(kind) and digits(kind)[0] == digits(kind)[1]
+
+
 def is_text(kind: str | None) -> bool:
     """Whether *kind* holds characters."""
     return kind is not None and (kind == "string" or "char" in kind.split("(", 1)[0])

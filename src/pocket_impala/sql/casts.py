@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from pocket_impala.sql.arithmetic import is_decimal, is_number
+from pocket_impala.sql.arithmetic import is_decimal, is_fraction, is_number, is_text
 from pocket_impala.sql.rules import as_type, call, text
 from pocket_impala.sql.typenames import INTEGERS, to_duck
 
@@ -28,6 +28,8 @@ def cast(node: exp.Expr, kind: str | None, target: str, *, nanoseconds: bool) ->
         return _to_integer(node, kind, target)
     if target == "timestamp":
         return _to_timestamp(node, kind, nanoseconds=nanoseconds)
+    if target == "binary" and is_text(kind):
+        return call("encode", as_type(node.copy(), "VARCHAR"))
     strict = target == "date" or is_decimal(target)
     return as_type(node.copy(), to_duck(target), strict=strict)
 
@@ -37,9 +39,13 @@ def _to_text(node: exp.Expr, kind: str | None) -> exp.Expr:
         return call("impala_text", node.copy())
     if kind == "boolean":
         return as_type(as_type(node.copy(), "INTEGER"), "VARCHAR")
+    if kind == "binary":
+        return call("try", call("decode", node.copy()))
     plain = as_type(node.copy(), "VARCHAR")
     if kind in ("float", "double"):
         return call("regexp_replace", plain, text(r"\.0$"), text(""))
+    if is_fraction(kind):
+        return call("regexp_replace", plain, text(r"^(-?)\."), text(r"\10."))
     return plain
 
 

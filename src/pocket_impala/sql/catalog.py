@@ -26,6 +26,7 @@ from pocket_impala.sql.tables import (
 )
 
 _BUSY_TIMEOUT = 60.0  # seconds that one process waits for another's transaction
+_MOMENT = 0.05  # seconds that `is_free` waits for one that is under way
 FILE = "catalog.sqlite"  # its name in the folder of the warehouse
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS databases (
@@ -47,7 +48,7 @@ INSERT OR IGNORE INTO databases
 """
 
 
-def is_free(path: Path, wait: float = 0.05) -> bool:
+def is_free(path: Path) -> bool:
     """
     Could others read and write?
 
@@ -55,11 +56,10 @@ def is_free(path: Path, wait: float = 0.05) -> bool:
 
     Args:
         path: The catalog file; one that is not there is free.
-        wait: Seconds to wait for a transaction that is under way.
     """
     if not path.exists():
         return True
-    db = sqlite3.connect(path, timeout=wait, isolation_level=None)
+    db = sqlite3.connect(path, timeout=_MOMENT, isolation_level=None)
     try:
         db.execute("BEGIN IMMEDIATE")
         db.execute("ROLLBACK")

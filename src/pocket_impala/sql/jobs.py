@@ -15,13 +15,11 @@ Row: TypeAlias = Sequence[object]
 class QueryJob:
     """A SELECT: DuckDB computes while rows are fetched."""
 
+    kind = "QUERY"
     modified_rows: Mapping[str, int] | None = None
 
-    def __init__(
-        self, lane: Lane, sql: str, columns: Sequence[Column], kind: str = "QUERY"
-    ) -> None:
+    def __init__(self, lane: Lane, sql: str, columns: Sequence[Column]) -> None:
         self.columns = columns
-        self.kind = kind
         self._lane = lane
         self._sql = sql
 

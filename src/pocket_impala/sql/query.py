@@ -16,6 +16,7 @@ from sqlglot.errors import ParseError
 
 from pocket_impala.coordinator.contract import Column, ImpalaError
 from pocket_impala.sql import typenames
+from pocket_impala.sql.arithmetic import is_fraction
 from pocket_impala.sql.catalog import Reading
 from pocket_impala.sql.dialect import Impala, Token, TokenType
 from pocket_impala.sql.duck import Duck
@@ -169,6 +170,8 @@ def _presented(cell: str, kind: str) -> str:
         return f"impala_text({cell})"
     if impala.startswith(typenames.COMPLEX):
         return f"CAST(to_json({cell}) AS VARCHAR)"
+    if is_fraction(impala):
+        return f"regexp_replace(CAST({cell} AS VARCHAR), '^(-?)\\.', '\\10.')"
     if impala.startswith("decimal") or impala in ("date", "string"):
         return cell if kind == "VARCHAR" else f"CAST({cell} AS VARCHAR)"
     if impala == "bigint" and kind != "BIGINT":

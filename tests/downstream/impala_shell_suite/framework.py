@@ -16,6 +16,7 @@ import threading
 import time
 import types
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,8 @@ def forward(port, to):
         except OSError:
             pass
         for each in (source, target):
+            with suppress(OSError):  # a close alone is not seen while the other thread reads
+                each.shutdown(socket.SHUT_RDWR)
             each.close()
 
     def serve():

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Row = tuple[object, ...]
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
 _RULED = "*" * 38
 _TEXT = frozenset({str})
 _NULL = bitarray("1")
@@ -310,10 +311,11 @@ def _is_simple(column: Sequence[str]) -> bool:
 
 
 def visible(cell: str) -> str:
-    """*cell* with its control characters as escapes; line breaks are left."""
+    """*cell* with control characters as escapes, U+FFFD for no UTF-8; line breaks are left."""
     if cell.isprintable():
         return cell
-    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], cell)
+    text = _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", cell)
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def _width(cell: str) -> int:

@@ -216,6 +216,26 @@ def test_a_pure_module_has_no_clock_no_lock_and_no_socket():
     assert {} == offenders(pure, lambda path: IMPURE & set(foreign(path, types=False)))
 
 
+def test_a_fork_waits_for_each_import_in_a_function():
+    """A child would wait for ever for the lock of the module that another thread was importing."""
+
+    def rule(path):
+        late = [
+            n for n in walk(tree(path), types=False) if isinstance(n, ast.Import | ast.ImportFrom)
+        ]
+        late = set(late) - set(walk(tree(path), late=False))
+        late |= {n for n in walk(tree(path)) if ast.unparse(n).startswith("import_module(")}
+        guarded = [
+            n
+            for n in walk(tree(path))
+            if isinstance(n, ast.With) and "importing()" == ast.unparse(n.items[0].context_expr)
+        ]
+        bare = late - {n for block in guarded for n in ast.walk(block)}
+        return {ast.unparse(n) for n in bare} - {"import sys"}
+
+    assert {} == offenders(CORE, rule)
+
+
 def test_chance_comes_from_a_generator_that_was_handed_in():
     """``random.random()`` and its like share one state, which nobody can seed for a test."""
 

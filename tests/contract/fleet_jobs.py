@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 import impala_ha
 
 AT_A_TIME = 4
+LIMIT = 60.0  # seconds for a job
 JOB = """
 import json, sys, impala_ha
 connection = impala_ha.connect(sys.argv[1], **json.loads(sys.argv[2]))
@@ -29,7 +31,7 @@ connection.close()
 def job(hosts: str, **options: Any) -> str:
     """Where a new interpreter was connected to."""
     command = [sys.executable, "-c", JOB, hosts, json.dumps(options)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=LIMIT)
     return done.stdout.strip()
 
 
@@ -40,11 +42,12 @@ def spawned(hosts: Sequence[str], **options: Any) -> Counter[str]:
 
 
 def forked(hosts: Sequence[str], at_a_time: int = AT_A_TIME, **options: Any) -> Counter[str]:
-    """The same, each a fork of this process."""
+    """The same, each a fork of this process; one that hangs shows where, and ends."""
     context = get_context("fork")
     told = context.SimpleQueue()
 
     def work(where: str) -> None:
+        faulthandler.dump_traceback_later(LIMIT, exit=True, file=sys.__stderr__)
         with contextlib.closing(impala_ha.connect(where, **options)) as connection:
             told.put(str(connection.coordinator))
 
@@ -55,6 +58,7 @@ def forked(hosts: Sequence[str], at_a_time: int = AT_A_TIME, **options: Any) -> 
             child.start()
         for child in some:
             child.join()
+        assert [0] * len(some) == [child.exitcode for child in some]
     return Counter(told.get() for _ in children)
 
 

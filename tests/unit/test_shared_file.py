@@ -15,7 +15,7 @@ from impala_ha import CircuitBreaker, Cluster
 from impala_ha.balancing import shared_file, shared_folder
 from impala_ha.balancing.shared_file import SharedFile, now_of_boot
 from impala_ha.balancing.shared_folder import SharedFolder, folders
-from impala_ha.balancing.shared_records import SIZE, TURN_SIZE, Record, Turn, key_of
+from impala_ha.balancing.shared_records import SIZE, TURN_SIZE, Record, Turn, decayed, key_of
 from impala_ha.core.faults import Fault, Phase
 from impala_ha.core.model import Attempt, Coordinator
 
@@ -116,6 +116,46 @@ def test_what_another_boot_left_is_begun_again(file, folder, monkeypatch):
     assert [KEYS[1]] == list(file.read(KEYS).records)
 
 
+def no_boot(folder, monkeypatch):
+    monkeypatch.setattr(shared_file, "_BOOT", str(folder / "nothing"))
+
+
+def a_boot_that_is_none(folder, monkeypatch):
+    (folder / "boot").write_bytes(b"\xff no id\n")
+    monkeypatch.setattr(shared_file, "_BOOT", str(folder / "boot"))
+
+
+def no_clock(folder, monkeypatch):
+    monkeypatch.setattr(time, "CLOCK_BOOTTIME", 4711)
+
+
+@pytest.mark.parametrize("lacks", [no_boot, a_boot_that_is_none, no_clock])
+def test_a_machine_that_does_not_tell_since_when_it_runs_shares_nothing(
+    file, folder, monkeypatch, lacks
+):
+    state = Cluster([*map(Coordinator, "abc")], breaker=LONG, share_state=file)
+    state.pick()
+    monkeypatch.setattr(shared_file, "_HEADERS", [])
+    lacks(folder, monkeypatch)
+    state.report(Attempt("connect", 1, state.pick(), 0.1, Fault.LOST, Phase.CONNECT, text="lost"))
+
+    assert 2 == len({state.pick() for _ in range(4)})
+    assert file.read(KEYS) is None
+
+
+def test_numbers_that_have_no_room_are_as_large_as_can_be(file):
+    huge = record(load=1e300, connect_time=1e300, ejected_for=1e300)
+
+    assert put(file, huge)
+    found = file.read(KEYS).records[KEYS[0]]
+    assert 1e38 < found.load == found.connect_time == found.ejected_for
+    assert 0 == take(file, load=1e300)
+
+
+def test_a_load_is_what_it_was_where_a_clock_went_back():
+    assert 2.0 == decayed(2.0, -1e9)
+
+
 def test_what_comes_from_the_future_is_left_out(file):
     put(file, record()._replace(at=now_of_boot() + 60), record(KEYS[1]))
 
@@ -213,6 +253,24 @@ def test_the_oldest_makes_room(file):
 
     found = file.read([each.key for each in (*many, *new)]).records
     assert [each.key for each in (*many[3:], *new)] == list(found)
+
+
+def test_more_coordinators_than_there_is_room_for_get_none(file):
+    many = [key_of(Coordinator(f"h{n}")) for n in range(300)]
+    for key in many:
+        take(file, key)
+
+    assert put(file, *map(record, many))
+    assert many[:256] == list(file.read(many).records)
+
+
+def test_a_cluster_that_has_no_room_goes_on_alone(file, folder):
+    state = Cluster([Coordinator(f"h{n}") for n in range(300)], breaker=LONG, share_state=file)
+    dead = state.coordinators[7]
+    state.report(Attempt("connect", 1, dead, 0.1, Fault.UNREACHABLE, Phase.CONNECT, text="refused"))
+
+    assert {*state.coordinators} - {dead} == {state.pick() for _ in range(299)}
+    assert not folder.exists()
 
 
 def test_turns_are_seen_in_the_order_in_which_they_were_taken(file):
@@ -329,7 +387,7 @@ def test_who_chooses_waits_once_for_one_that_was_stopped(file, stopped, monkeypa
 
     def waited(act, *given):
         naps.clear()
-        file._not_before = 0.0
+        file._folder.not_before = 0.0
         return act(*given), 0 < sum(naps) <= shared_folder.LIMIT
 
     failed = Attempt("connect", 1, dead, 0.1, Fault.UNREACHABLE, Phase.CONNECT, text="refused")
@@ -349,6 +407,17 @@ def test_after_a_lock_that_was_not_had_the_next_is_not_waited_for(file, stopped)
     put(file)
 
     assert 0.0 == file._limit()
+
+
+def test_who_goes_by_loads_waits_once_as_well(file, stopped, monkeypatch):
+    naps, sleep = [], time.sleep
+    monkeypatch.setattr(shared_folder.time, "sleep", lambda nap: naps.append(nap) or sleep(nap))
+    state = Cluster([*map(Coordinator, "abc")], policy="least_loaded", share_state=file)
+    state.board.lease(state.coordinators, 0.0)
+    assert naps
+
+    state.pick()
+    assert sum(naps) <= shared_folder.LIMIT
 
 
 FULL = """

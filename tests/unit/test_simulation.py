@@ -11,6 +11,7 @@ from statistics import fmean
 import pytest
 
 from impala_ha import CircuitBreaker, Retry
+from impala_ha.core import observers
 from impala_ha.core.extras import MissingExtra
 from impala_ha.testing.simulation import PEERS, Change, Condition, Fleet, compare, plot, simulate
 from impala_ha.testing.simulation.events import EventLoop
@@ -141,6 +142,29 @@ def test_a_dead_coordinator_gets_one_try_a_backoff_period_from_all_processes_of_
     assert len(pauses) >= 5
     assert all(pause >= 2**n for n, pause in enumerate(pauses))
     assert len(alone.failed_tries) > 5 * len(times)
+
+
+def test_who_observes_the_calls_of_the_program_sees_none_of_those_that_are_made_up():
+    seen = []
+
+    class Observer:
+        def started(self, call):
+            seen.append(call)
+
+        def ended(self, *_):
+            raise AssertionError
+
+        happened = started
+
+    observer = Observer()
+    observers.add(observer)
+    try:
+        simulate(Fleet(**SMALL), [Change(5, 0, Condition.DEAD)])
+        observers.happened("real")
+    finally:
+        observers.remove(observer)
+
+    assert ["real"] == seen
 
 
 def test_the_survivors_share_the_load_of_a_dead_coordinator():

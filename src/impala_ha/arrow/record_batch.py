@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from impala_ha import errors
 from impala_ha.core.extras import import_extra
+from impala_ha.core.forks import importing
 from impala_ha.core.remote import ColumnDescription, Schema
 from impala_ha.hs2.batch import Values, values_of
 from impala_ha.hs2.row_set import NUMBERS
@@ -57,7 +58,7 @@ TimestampUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 def pyarrow() -> Any:
     """The package, or an error that says what to type."""
     package = import_extra("pyarrow", "arrow")
-    import_module("pyarrow.compute")  # which the package does not import by itself
+    import_extra("pyarrow.compute", "arrow")  # which the package does not import by itself
     return package
 
 
@@ -65,7 +66,8 @@ def pyarrow() -> Any:
 def _numpy() -> Any:
     """The package; None where pyarrow goes without."""
     try:
-        return import_module("numpy")
+        with importing():
+            return import_module("numpy")
     except ImportError:
         return None
 

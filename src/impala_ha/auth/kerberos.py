@@ -33,6 +33,7 @@ from thrift_sasl import TSaslClientTransport
 
 from impala_ha.core import logs
 from impala_ha.core.clock import Clock
+from impala_ha.core.forks import GATE
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.kerberos_errors import NO_KDC, GSSError, server_unproven, timeout_error
 from impala_ha.core.model import Coordinator
@@ -381,7 +382,8 @@ def _own_name(options: Options, coordinator: Coordinator) -> str:
     if not options.krb_canonicalize or not coordinator.is_address or names.HOST not in named:
         return ""
     try:
-        name, _ = socket.getnameinfo((coordinator.host, 0), socket.NI_NAMEREQD)
+        with GATE.passing():
+            name, _ = socket.getnameinfo((coordinator.host, 0), socket.NI_NAMEREQD)
     except OSError as error:
         if from_signal_handler(error):
             raise

@@ -11,6 +11,7 @@ import base64
 from dataclasses import replace
 
 from impala_ha.core.clock import Clock
+from impala_ha.core.forks import importing
 from impala_ha.core.model import Coordinator
 from impala_ha.net import tls
 from impala_ha.net.cookies import EVERY, CookieJar
@@ -111,13 +112,15 @@ class WebPages(Web):
 
     def _digest(self, name: str, word: str, path: str, challenge: str) -> str:
         left = self.left
-        from .digest import digest  # noqa: PLC0415 - httpx takes 0.15 s
+        with importing():
+            from .digest import digest  # noqa: PLC0415 - httpx takes 0.15 s
 
         self.set_limit(left)
         return digest(name, word, f"http://{self.address}{path}", challenge)
 
     def _with_ticket(self, path: str, most: int) -> Answer | None:
-        from .kerberos import negotiate  # noqa: PLC0415 - not everybody has it
+        with importing():
+            from .kerberos import negotiate  # noqa: PLC0415 - not everybody has it
 
         asked = replace(self._options, kerberos_service_name="HTTP")  # as browsers do
         shown = negotiate(asked, self._where, self._clock, self.left)

@@ -93,8 +93,9 @@ class Cluster:
             share_state = isinstance(self.clock, SystemClock) and SharedFile()
         if not isinstance(share_state, bool):
             self._state.sharing = Sharing(self._state.members, breaker, share_state)
-            own_file = isinstance(share_state, SharedFile)  # for one thread at a time
-            self._state.board = LoadBoard(SharedFile() if own_file else share_state)
+            if isinstance(share_state, SharedFile):  # for one thread at a time
+                share_state = share_state.another()
+            self._state.board = LoadBoard(share_state)
 
     @property
     def coordinators(self) -> tuple[Coordinator, ...]:

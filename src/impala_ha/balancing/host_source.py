@@ -18,6 +18,7 @@ from dataclasses import astuple
 from typing import Protocol
 
 from impala_ha.core import logs
+from impala_ha.core.forks import GATE
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.model import Coordinator
 from impala_ha.core.timeouts import run_with_timeout
@@ -89,7 +90,8 @@ def _within(source: HostSource, limit: float) -> tuple[Coordinator, ...]:
 
     def ask() -> tuple[Coordinator, ...]:
         try:
-            return tuple(source.resolve(_OWN * limit))
+            with GATE.passing():  # it may be a library with locks
+                return tuple(source.resolve(_OWN * limit))
         finally:
             _ASKED.pop(source, None)
 

@@ -10,10 +10,11 @@ loads in the slots.  What cannot be what we wrote is left out, and written anew.
 from __future__ import annotations
 
 import os
+import re
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _STATE, _TURNS = f"state-{LAYOUT}", f"turns-{LAYOUT}"
-_MOST_SLOTS = 256
+MOST_SLOTS = 256
 _MANY_TURNS = 16 * TURN_SIZE  # bytes that are not added to the loads yet
 _MOST_TURNS = 1024 * TURN_SIZE  # bytes that are read
 _LONG = 1 << 20  # bytes of turns, then the file starts again
@@ -95,13 +96,16 @@ class SharedPlace(Protocol):
 
 
 class SharedFile:
-    """The two files, in a `SharedFolder` of that *path*.  For one thread at a time."""
+    """The two files, in a `SharedFolder`: one of that *path*.  For one thread at a time."""
 
-    def __init__(self, path: str | None = None):
-        self._folder = SharedFolder(path)
-        self._not_before = 0.0
+    def __init__(self, path: str | None = None, folder: SharedFolder | None = None):
+        self._folder = folder or SharedFolder(path)
         self._asked: tuple[object, ...] = ()
         self._answer: tuple[Records, int] = {}, 0
+
+    def another(self) -> SharedFile:
+        """The same for another thread; a lock that one waited for in vain, no other waits for."""
+        return SharedFile(folder=self._folder)
 
     def now(self) -> float:
         """Seconds since the boot of the machine."""
@@ -116,12 +120,13 @@ class SharedFile:
         try:
             with self._folder.opened(_STATE, os.O_RDWR) as file:
                 data = _read(file.number)
+            now, header = now_of_boot(), _header()
         except OSError:
             return None
-        now, asked = now_of_boot(), (data, keys, unpacked)
+        asked = data, keys, unpacked
         if asked != self._asked:
             self._asked, self._answer = asked, ({}, 0)
-            if data.startswith(_header()):
+            if data.startswith(header):
                 found = _found(data, _slots(data), keys, now, unpacked)
                 self._answer = found, *_ADDED.unpack_from(data, _ADDED_AT)
         return View(now, *self._answer)
@@ -168,10 +173,10 @@ class SharedFile:
             data = _header() + bytes(SIZE - _HEADER.size)
             _pwrite(file, data, 0)
         data, added = self._with_turns(file, data, now)
-        slots, written = _slots(data), set[bytes]()
-        for record in change(View(now, _found(data, slots, keys, now, unpacked), added)):
-            _assign(slots, record.key, written, data, now)
-            _pwrite(file, record.packed(), slots[record.key])
+        slots = _Slots(data, now)
+        for record in change(View(now, _found(data, slots.places, keys, now, unpacked), added)):
+            if (place := slots.give(record.key)) is not None:
+                _pwrite(file, record.packed(), place)
 
     def _with_turns(self, state: int, data: bytes, now: float) -> tuple[bytes, int]:
         """*data* with the turns in the loads, if there are many; and where the others begin."""
@@ -180,13 +185,13 @@ class SharedFile:
             turns, end = journal.read(added)
         if end - added < _MANY_TURNS and added <= end:
             return data, added
-        slots, written, changed = _slots(data), set[bytes](), bytearray(data)
+        slots, changed = _Slots(data, now), bytearray(data)
         loads = loads_of(turns, now)
-        records = _found(data, slots, loads, now)
+        records = _found(data, slots.places, loads, now)
         for key, load in loads.items():
             record = records.get(key, Record(key)).with_load(load, now)
-            _assign(slots, key, written, data, now)
-            changed[slots[key] : slots[key] + SIZE] = record.packed()
+            if (place := slots.give(key)) is not None:
+                changed[place : place + SIZE] = record.packed()
         if end >= _LONG:
             with self._open_turns() as journal:
                 journal.clear()
@@ -217,10 +222,10 @@ class SharedFile:
 
     def _limit(self) -> float:
         """Seconds to wait for a lock: not once more for one that was just waited for in vain."""
-        return 0.0 if time.monotonic() < self._not_before else LIMIT
+        return 0.0 if time.monotonic() < self._folder.not_before else LIMIT
 
     def _gave_up(self) -> None:
-        self._not_before = time.monotonic() + _PAUSE
+        self._folder.not_before = time.monotonic() + _PAUSE
 
 
 class OpenTurns:
@@ -271,21 +276,26 @@ def now_of_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+_BOOT = "/proc/sys/kernel/random/boot_id"
 _HEADERS: list[bytes] = []
+_IS_BOOT = re.compile("[0-9a-f]{32}", re.IGNORECASE | re.ASCII).fullmatch
 
 
 def _header() -> bytes:
     """What the file begins with in this boot of the machine."""
     if not _HEADERS:
         # Not as ASCII: a new process would look for the module of that encoding for 0.3 ms.
-        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as boot:
-            names = b"impala-ha", bytes.fromhex(boot.read().strip().replace("-", ""))
+        with open(_BOOT, encoding="utf-8", errors="replace") as boot:
+            text = boot.read().strip().replace("-", "")
+        if not _IS_BOOT(text):
+            raise OSError(f"no boot id: {text!r}")
+        names = b"impala-ha", bytes.fromhex(text)
         _HEADERS.append(_HEADER.pack(*names, zlib.crc32(b"".join(names))))
     return _HEADERS[0]
 
 
 def _read(file: int) -> bytes:
-    data = os.pread(file, (1 + _MOST_SLOTS) * SIZE, 0)
+    data = os.pread(file, (1 + MOST_SLOTS) * SIZE, 0)
     return data[: len(data) // SIZE * SIZE]
 
 
@@ -311,23 +321,39 @@ def _found(
     return found
 
 
-def _assign(
-    slots: dict[bytes, int], key: bytes, written: set[bytes], data: bytes, now: float
-) -> None:
-    """Give *key* a slot: behind the others, or that of the oldest one not *written* just now."""
-    written.add(key)
-    if key in slots:
-        return
-    end = max([SIZE, *(at + SIZE for at in slots.values())])
-    if end < (1 + _MOST_SLOTS) * SIZE:
-        slots[key] = end
-        return
+class _Slots:
+    """Where the records of *data* are, and who makes room for others at *now*."""
 
-    def age(other: bytes) -> float:
-        record = Record.unpacked(data[slots[other] : slots[other] + SIZE], now)
+    def __init__(self, data: bytes, now: float):
+        self.places = _slots(data)
+        self._data = data
+        self._now = now
+        self._end = max([SIZE, *(at + SIZE for at in self.places.values())])
+        self._given: set[bytes] = set()
+        self._oldest: Iterator[bytes] | None = None
+
+    def give(self, key: bytes) -> int | None:
+        """
+        The place of *key*: its own, the next one, or that of the oldest record.
+
+        Returns:
+            None where all are given to others.
+        """
+        self._given.add(key)
+        if key not in self.places and self._end < (1 + MOST_SLOTS) * SIZE:
+            self.places[key] = self._end
+            self._end += SIZE
+        elif key not in self.places:
+            self._oldest = self._oldest or iter(sorted(self.places, key=self._age))
+            other = next((each for each in self._oldest if each not in self._given), None)
+            if other is not None:
+                self.places[key] = self.places.pop(other)
+        return self.places.get(key)
+
+    def _age(self, key: bytes) -> float:
+        at = self.places[key]
+        record = Record.unpacked(self._data[at : at + SIZE], self._now)
         return record.at if record else -1.0
-
-    slots[key] = slots.pop(min(slots.keys() - written, key=age))
 
 
 def _pwrite(file: int, data: bytes, at: int) -> None:

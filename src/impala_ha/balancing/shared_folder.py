@@ -39,9 +39,13 @@ class SharedFolder:
     A folder of its own: *path*, or else the first one of `folders` that will do.
 
     It is looked for when it is first used.
+
+    Attributes:
+        not_before: Until then no lock is waited for, by `time.monotonic`.
     """
 
     def __init__(self, path: str | None = None):
+        self.not_before = 0.0
         self._given = path
         self._path: str | None = None
         self._looked = False
@@ -56,7 +60,8 @@ class SharedFolder:
         if not SUPPORTED:
             raise FileNotFoundError(sys.platform)
         if not self._looked:
-            self._looked, self._path = True, _usable([self._given] if self._given else folders())
+            self._looked = True
+            self._path = _usable([self._given] if self._given else folders())
         if self._path is None:
             raise FileNotFoundError(name)
         try:

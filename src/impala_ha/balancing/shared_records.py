@@ -46,6 +46,7 @@ _HALF_LIFE = 10.0  # seconds
 _MOST_FAILURES = 255
 _SLACK = 1.0  # seconds; a record that is newer than now by more is another clock's
 _MOST_HALVINGS = 100
+_MOST = 3e38  # that a number of four bytes can be
 
 
 @lru_cache(maxsize=1000)
@@ -87,7 +88,8 @@ class Record(NamedTuple):
 
     def packed(self) -> bytes:
         """Its bytes."""
-        numbers = (self.load, self.connect_time, self.ejected_for, self.process, self.failures)
+        times_and_load = (self.load, self.connect_time, self.ejected_for)
+        numbers = (*map(_fit, times_and_load), self.process, self.failures)
         times = (self.at, self.ejected_until, self.leased_until, self.next_try)
         fault = 0 if self.fault is None else _FAULTS.index(self.fault) + 1
         body = _FORM.pack(self.key, *times, *numbers, fault)
@@ -164,7 +166,7 @@ class Turn(NamedTuple):
 
     def packed(self) -> bytes:
         """Its bytes."""
-        body = _TURN.pack(*self)
+        body = _TURN.pack(self.key, self.at, _fit(self.load))
         return body + _SUM.pack(zlib.crc32(body))
 
     @staticmethod
@@ -188,5 +190,10 @@ def loads_of(turns: Iterable[Turn], now: float) -> dict[bytes, float]:
 
 
 def decayed(load: float, seconds: float) -> float:
-    """What is left of a *load* after some *seconds*."""
-    return load * math.pow(0.5, min(seconds / _HALF_LIFE, _MOST_HALVINGS))
+    """What is left of a *load* after some *seconds*; all of it where a clock went back."""
+    return load * math.pow(0.5, min(max(0.0, seconds) / _HALF_LIFE, _MOST_HALVINGS))
+
+
+def _fit(number: float) -> float:
+    """*number* as far as four bytes can hold it."""
+    return min(max(number, -_MOST), _MOST)

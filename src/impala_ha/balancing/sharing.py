@@ -21,7 +21,7 @@ from .circuit_breaker import CircuitBreaker, Health
 from .machine_loads import MachineLoads
 from .members import Loads, Members
 from .outage import Wait
-from .shared_file import SharedPlace, Turns, View
+from .shared_file import MOST_SLOTS, SharedPlace, Turns, View
 from .shared_records import TURN_SIZE, Record, Turn, key_of
 
 Chosen = TypeVar("Chosen", Coordinator, Coordinator | Wait)
@@ -159,7 +159,7 @@ class Sharing:
                 again in any case.
         """
         places = self._places(options_key)
-        view = self._file.read(places)
+        view = self._file.read(places) if len(places) <= MOST_SLOTS else None
         if view is None:
             return choose(None)
         if view.records is not self._seen:
@@ -201,6 +201,8 @@ class Sharing:
             made.append(act())
             return list(self._changes(read, view, now))
 
+        if len(places) > MOST_SLOTS:
+            return act()
         self._file.update(places, change)
         if made:
             return made[0]

@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .forks import importing
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -48,7 +50,8 @@ def import_extra(module: str, extra: str) -> ModuleType:
             (a shared library is missing, say).
     """
     try:
-        return import_module(module)
+        with importing():
+            return import_module(module)
     except ImportError as error:
         absent = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
         state = "is not installed" if absent else f"does not load ({_first_line(error)})"

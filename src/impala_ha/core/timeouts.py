@@ -12,6 +12,7 @@ meanwhile: such a thread is `waiting_for_kdc`.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -82,6 +83,7 @@ def in_thread(
 
 
 _WAITING: set[int] = set()
+os.register_at_fork(after_in_child=_WAITING.clear)  # a thread of the child may get the same number
 
 
 @contextmanager

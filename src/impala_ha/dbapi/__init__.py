@@ -31,6 +31,7 @@ from impala_ha.balancing.cluster import Cluster
 from impala_ha.balancing.host_source import HostSource
 from impala_ha.balancing.policies import Policy
 from impala_ha.core.events import Event
+from impala_ha.core.forks import importing
 from impala_ha.core.model import Coordinator
 from impala_ha.core.secret import scrub
 from impala_ha.errors import (
@@ -120,14 +121,16 @@ def _prepared(arguments: Mapping[str, object], cluster: Cluster | None) -> tuple
     settings = recent.read(arguments, hosts_known=cluster is not None)
     options = settings.options
     if options.auth_mechanism == "GSSAPI":
-        from impala_ha.auth import kerberos  # noqa: PLC0415 - not each import pays for it
+        with importing():
+            from impala_ha.auth import kerberos  # noqa: PLC0415 - not each import pays for it
 
         kerberos.check(options)
     if cluster is None:
         breaker = CircuitBreaker(ejection=options.eject_for, max_ejection=options.eject_most)
         hosts: Sequence[Coordinator] | HostSource = settings.coordinators
         if settings.source is not None:
-            from impala_ha.discovery import sources  # noqa: PLC0415 - most hosts are listed
+            with importing():
+                from impala_ha.discovery import sources  # noqa: PLC0415 - most hosts are listed
 
             hosts = sources.make_source(settings.source, options)
         cluster = Cluster.shared(

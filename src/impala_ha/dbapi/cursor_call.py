@@ -9,6 +9,7 @@ from thrift.Thrift import TException
 
 from impala_ha import errors
 from impala_ha.core.events import OutcomeLost
+from impala_ha.core.forks import importing
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.failover.attempts import Call, SessionArguments, doubtful_faults
 from impala_ha.failover.failover import Failover
@@ -181,7 +182,8 @@ class CursorCall(Call):
 
         def resolver(timeout: float) -> errors.Outcome:
             try:
-                from impala_ha.failover.outcome import resolve  # noqa: PLC0415 - hardly ever needed
+                with importing():
+                    from impala_ha.failover.outcome import resolve  # noqa: PLC0415 - hardly ever needed
             except (ImportError, OSError):  # the package was replaced, or no file can be opened
                 return errors.Outcome.UNKNOWN
             return resolve(refs, cluster, driver, timeout)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from impala_ha.core.clock import Clock
+from impala_ha.core.forks import importing
 
 if TYPE_CHECKING:
     import tenacity
@@ -77,7 +78,8 @@ class Retry:
             deadline: When to stop, in seconds of *clock*.
             sleep: How to wait; by default as *clock* does.
         """
-        import tenacity  # noqa: PLC0415 - needed only after a failure
+        with importing():
+            import tenacity  # noqa: PLC0415 - needed only after a failure
 
         return tenacity.Retrying(
             retry_error_cls=DeadlineExceeded,  # type: ignore[arg-type]  # any class will do

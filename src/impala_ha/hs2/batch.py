@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, InvalidOperation
-from functools import cached_property
 from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
@@ -19,6 +18,7 @@ from bitarray import bitarray
 from impala._thrift_gen.TCLIService import ttypes as hs2
 from impala.hiveserver2 import CBatch, Column
 
+from impala_ha.core.cached_property import cached_property
 from impala_ha.core.interruption import from_signal_handler
 from impala_ha.core.remote import Row, Schema
 from impala_ha.errors import DataError

@@ -12,7 +12,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from impala._thrift_gen.TCLIService.ttypes import TCancelOperationReq
@@ -21,10 +21,12 @@ from impala.hiveserver2 import err_if_rpc_not_ok
 from impala_ha import errors
 from impala_ha.auth.credentials import Secrets
 from impala_ha.core import logs
+from impala_ha.core.cached_property import cached_property
 from impala_ha.core.clock import Clock
 from impala_ha.core.coroutine import Coroutine, run
 from impala_ha.core.fault_rules import classify
 from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
+from impala_ha.core.forks import importing
 from impala_ha.core.interruption import from_signal_handler, is_interrupt, queue_get, start_thread
 from impala_ha.core.login_throttle import LoginBlocked
 from impala_ha.core.model import Coordinator
@@ -131,6 +133,7 @@ class ImpylaDriver:
         self._clock = clock
         self._secrets = Secrets(options, [str(each) for each in peers])
         self._identity = Identity()
+        self._binary = BinaryConnector(options, self._secrets, clock, self._identity)
         self.sends_password = options.auth_mechanism in ("PLAIN", "LDAP")
         self.credential = CredentialKind.by(options.auth_mechanism)
 
@@ -327,13 +330,10 @@ class ImpylaDriver:
 
     @cached_property
     def _http(self) -> HttpConnector:
-        from .open_http import HttpConnector  # noqa: PLC0415 - most connections are binary
+        with importing():
+            from .open_http import HttpConnector  # noqa: PLC0415 - most connections are binary
 
         return HttpConnector(self._options, self._secrets, self._clock, self._identity)
-
-    @cached_property
-    def _binary(self) -> BinaryConnector:
-        return BinaryConnector(self._options, self._secrets, self._clock, self._identity)
 
     def _connect(
         self, coordinator: Coordinator, user: str, limit: float, pinned: Address | None

@@ -20,6 +20,7 @@ from impala_ha.core.fault_rules import (
     refused_before_login,
 )
 from impala_ha.core.faults import CallFailed, CredentialKind, Fault, Phase
+from impala_ha.core.forks import importing
 from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.kerberos_errors import PrincipalMismatch
 from impala_ha.core.model import Coordinator
@@ -154,7 +155,8 @@ class BinaryConnector:
         try:
             if options.auth_mechanism == "GSSAPI":
                 phase, start = Phase.TICKET, clock.now()
-                from impala_ha.auth import kerberos  # noqa: PLC0415 - not each connection needs it
+                with importing():
+                    from impala_ha.auth import kerberos  # noqa: PLC0415 - not each connection needs it
 
                 sasl = kerberos.login(options, coordinator, clock, limit, self._identity)
                 phase, limit = Phase.CONNECT, limit - (clock.now() - start)

@@ -18,6 +18,7 @@ from impala_ha.auth.credentials import Secrets
 from impala_ha.auth.http_auth import BasicAuth, BearerAuth, NegotiateAuth
 from impala_ha.core.clock import Clock
 from impala_ha.core.faults import CallFailed, Phase
+from impala_ha.core.forks import importing
 from impala_ha.core.interruption import is_interrupt
 from impala_ha.core.login_throttle import LoginAttempt
 from impala_ha.core.model import Coordinator
@@ -218,7 +219,8 @@ class HttpConnector:
         if options.auth_mechanism in ("PLAIN", "LDAP", "JWT"):
             return self._secret_auth(coordinator, options.user or user)
         if options.auth_mechanism == "GSSAPI":
-            from impala_ha.auth.kerberos import Negotiation, negotiate  # noqa: PLC0415 - not everybody has it
+            with importing():
+                from impala_ha.auth.kerberos import Negotiation, negotiate  # noqa: PLC0415 - not everybody has it
 
             def negotiation(limit: float) -> Negotiation:
                 made = negotiate(options, coordinator, self._clock, limit, self._identity)

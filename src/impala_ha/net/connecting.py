@@ -18,6 +18,7 @@ from thrift.transport.TTransport import TTransportException
 
 from impala_ha.core.clock import Clock
 from impala_ha.core.coroutine import Coroutine, Got, run
+from impala_ha.core.forks import GATE
 from impala_ha.core.interruption import from_signal_handler, from_socket, poll
 from impala_ha.core.timeouts import in_thread
 from impala_ha.core.trace import Step, trace
@@ -101,13 +102,14 @@ class ConnectingSocket(TSocket):  # type: ignore[misc]  # thrift is not typed
             address = (self.host, self.port, *rest)
             return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
         if self.deadline is None:
-            return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
+            return self._look_up()
         late = "the name service did not answer in time"
         name = f"look up {self.host}"
-        found: list[Address] = yield from in_thread(
-            self._resolveAddr, self._remaining(), name, late
-        )
-        return found
+        return (yield from in_thread(self._look_up, self._remaining(), name, late))
+
+    def _look_up(self) -> list[Address]:
+        with GATE.passing():  # the resolver has locks, and its first call imports an encoding
+            return self._resolveAddr()  # type: ignore[no-any-return]  # thrift is not typed
 
     def _connect(
         self, handle: socket.socket, address: tuple[object, ...], shares: int

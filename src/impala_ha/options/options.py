@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from functools import cached_property
 
 from impala_ha.balancing.policies import POLICIES, Policy
+from impala_ha.core.cached_property import cached_property
 from impala_ha.core.events import Event
 from impala_ha.core.model import DEFAULT_PORT
 

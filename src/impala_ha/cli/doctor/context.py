@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from impala_ha.cli.doctor.facts import ticket
 from impala_ha.cli.doctor.report import Layer
 from impala_ha.cli.doctor.verdict import Failure
+from impala_ha.core.cached_property import cached_property
 from impala_ha.core.clock import Clock
 from impala_ha.core.fault_rules import classify, error_text
 from impala_ha.core.faults import CallFailed, Fault, Phase

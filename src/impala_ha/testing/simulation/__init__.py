@@ -29,6 +29,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 
 from impala_ha.balancing.cluster import Cluster
+from impala_ha.core.observers import unobserved
 
 from .clients import Client, Machine, World
 from .fleet import Change, Fleet
@@ -76,7 +77,7 @@ def simulate(fleet: Fleet, changes: Iterable[Change] = (), *, seed: int = 0) -> 
         machine = machines[number % fleet.machines]
         demand = random.Random(f"{seed} {number}")  # noqa: S311 - chance, not secrecy
         Client(world, machine, clusters(machine), f"client{number}", demand)
-    with _silent(), _without_collector(), closing(world.loop):
+    with _silent(), unobserved(), _without_collector(), closing(world.loop):
         for second in range(1, int(fleet.seconds) + 1):
             world.loop.run(second)
             world.result.sample((each.coordinator, each.connections) for each in servers)

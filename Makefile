@@ -40,7 +40,7 @@ test: announcement $(STAMP)  ## lint, type-check and test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
 		--cov --cov-report=term:skip-covered
 
-test-tools:  ## dbt, ibis, Airflow and others on our connections, with one coordinator dead and one hung: an hour
+test-tools:  ## dbt, ibis, Airflow and others on our connections, with one coordinator dead and one hung: 20 minutes
 	./.ci/test-tools --python $(PYTHON) $(TOOLS)
 
 announcement:

@@ -230,7 +230,7 @@ def test_without_click_it_says_what_to_type():
 
     assert result.returncode == 2
     assert result.stderr.startswith("impala-ha: click ")
-    assert result.stderr.endswith("pip install 'impala-ha[cli]'\n")
+    assert result.stderr.endswith("pip install 'impala-ha[local]'\n")
 
 
 def test_a_missing_package_is_told_with_what_to_type():

@@ -61,6 +61,15 @@ def test_a_module_that_is_there_but_broken_is_told_from_one_that_is_not(
     assert f"broken_extra does not load ({reason}): pip install" in str(refusal.value)
 
 
+def test_the_dialect_without_its_extra_says_what_to_type():
+    code = "import sys; sys.modules['sqlalchemy'] = None; import impala_ha.sqlalchemy"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("pip install 'impala-ha[sqlalchemy]'\n"), done.stderr
+
+
 @pytest.mark.parametrize("module", ["click", "rich"])
 def test_the_program_without_its_extra_says_what_to_type(module):
     code = (

@@ -7,8 +7,12 @@ The types are those that SQLAlchemy has no class for.
 
 from __future__ import annotations
 
-from .dialect import ImpalaDialect, ImpalaHADialect
-from .types import ARRAY, BINARY, DOUBLE, MAP, STRING, STRUCT, TINYINT
+from impala_ha.core.extras import import_extra
+
+import_extra("sqlalchemy", "sqlalchemy")
+
+from .dialect import ImpalaDialect, ImpalaHADialect  # noqa: E402 - with the hint above if it lacks
+from .types import ARRAY, BINARY, DOUBLE, MAP, STRING, STRUCT, TINYINT  # noqa: E402
 
 __all__ = [
     "ARRAY",

@@ -290,24 +290,11 @@ def test_a_loop_of_a_shell_ends_with_ctrl_c(cluster, until):
     """As with every program that the signal itself has ended, and not with a mere status of 130."""
     sql = "select sleep(30801)"
     loop = f'for n in 1 2; do "$@"; echo "went on after $n"; done; exec {PROGRAM} --version'
-    screen, line = pty.openpty()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", TAKE_THE_TERMINAL),
-            *("/bin/bash", "-c", loop, "bash", PROGRAM, "-i", cluster.hosts, "-e", sql),
-        ],
-        stdin=line,
-        stdout=line,
-        stderr=line,
-        env=ENVIRONMENT,
-        start_new_session=True,
-    )
-    os.close(line)
-    with ended(process):
+    command = ("/bin/bash", "-c", loop, "bash", PROGRAM, "-i", cluster.hosts, "-e", sql)
+    with terminal(*command) as (_, screen):
         serving(cluster, sql, until)
         os.write(screen, b"\x03")
         shown = read_to_end(screen)
-    os.close(screen)
 
     assert "asked to cancel" in shown
     assert "went on" not in shown
@@ -353,7 +340,7 @@ def test_these_tests_pass_where_the_parent_ignores_a_signal(number):
 def test_ctrl_c_on_a_terminal_reaches_the_statement(cluster, until):
     sql = "select sleep(30701)"
 
-    with terminal("-i", cluster.hosts, "-e", sql) as (process, screen):
+    with terminal(PROGRAM, "-i", cluster.hosts, "-e", sql) as (process, screen):
         serving(cluster, sql, until)
         os.write(screen, b"\x03")
         shown = read_to_end(screen)
@@ -555,7 +542,16 @@ def test_hosts_that_cannot_be_are_all_reported_at_once():
 
 def test_a_password_is_asked_for_on_a_terminal_and_shown_nowhere(guarded):
     with terminal(
-        "-i", guarded.hosts, "-l", "-u", "ada", "--auth_creds_ok_in_clear", "-V", "-Be", "select 8"
+        PROGRAM,
+        "-i",
+        guarded.hosts,
+        "-l",
+        "-u",
+        "ada",
+        "--auth_creds_ok_in_clear",
+        "-V",
+        "-Be",
+        "select 8",
     ) as (process, screen):
         shown = read_until(screen, "LDAP password of ada: ")
         os.write(screen, b"geheim\n")
@@ -783,11 +779,11 @@ def started(*words):
 
 
 @contextmanager
-def terminal(*words):
-    """The program on a terminal of its own, and the other end of that."""
+def terminal(*command):
+    """A program on a terminal of its own, and the other end of that."""
     screen, line = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", TAKE_THE_TERMINAL, PROGRAM, *words],
+        [sys.executable, "-c", TAKE_THE_TERMINAL, *command],
         stdin=line,
         stdout=line,
         stderr=line,

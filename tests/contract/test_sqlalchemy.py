@@ -619,13 +619,14 @@ def test_a_statement_has_query_options_of_its_own(engine):
     assert "1234567" == shown["MEM_LIMIT"]
 
 
+def keyed(metadata, length=10):
+    """A table with a primary key, as those of Kudu have."""
+    key = sa.Column("id", sa.Integer, primary_key=True)
+    return sa.Table("made_kudu", metadata, key, sa.Column("s", sa.String(length)))
+
+
 def test_a_statement_that_is_compiled_once_has_each_time_its_own_values(engine):
-    table = sa.Table(
-        "made_kudu",
-        sa.MetaData(),
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("s", sa.String(5)),
-    )
+    table = keyed(sa.MetaData(), length=5)
     impala = engine(stored_as="kudu")
 
     def some(numbers, limit, text="%s ?"):
@@ -708,12 +709,7 @@ def test_pandas_tells_how_many_rows_it_wrote(engine, method):
 
 def test_rows_are_changed_by_those_of_another_table(engine):
     metadata = sa.MetaData()
-    changed = sa.Table(
-        "made_kudu",
-        metadata,
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("s", sa.String(10)),
-    )
+    changed = keyed(metadata)
     other = sa.Table("made", metadata, sa.Column("id", sa.Integer), sa.Column("s", sa.String(10)))
     impala = engine(stored_as="kudu")
     with tables(impala), impala.connect() as connection:
@@ -746,12 +742,7 @@ def test_functions_are_called_with_their_brackets(engine):
 
 
 def test_rows_of_kudu_are_changed_and_counted(engine):
-    table = sa.Table(
-        "made_kudu",
-        sa.MetaData(),
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("s", sa.String(10)),
-    )
+    table = keyed(sa.MetaData())
     impala = engine(stored_as="kudu")
     with tables(impala), impala.connect() as connection:
         table.create(connection)

@@ -137,7 +137,7 @@ class Sharing:
         self._loads = MachineLoads((), {}, 0, 0.0)
         self._unwritten: set[tuple[Coordinator, str]] = set()  # whose health the file has not
         self._measured: dict[Coordinator, float] = {}
-        self._told: dict[Coordinator, float] = {}  # until when no other time is told
+        self._reported_until: dict[Coordinator, float] = {}  # no other time is written till then
         self._news: list[News] = []
 
     def news(self) -> list[News]:
@@ -224,9 +224,11 @@ class Sharing:
         coordinator, seconds = attempt.coordinator, attempt.elapsed
         record = self._seen.get(key_of(coordinator))
         known, now = record.connect_time if record else 0.0, self._file.now()
-        if 0 < seconds / 2 < known < 2 * seconds or now < self._told.get(coordinator, 0.0):
+        recent = now < self._reported_until.get(coordinator, 0.0)
+        if recent or 0 < seconds / 2 < known < 2 * seconds:
             return False
-        self._measured[coordinator], self._told[coordinator] = seconds, now + _MEASURED_FOR
+        self._measured[coordinator] = seconds
+        self._reported_until[coordinator] = now + _MEASURED_FOR
         return True
 
     def _places(self, options_key: str) -> dict[bytes, tuple[Coordinator, str]]:
